@@ -1,1 +1,9 @@
-//! Work begins here.
+//! The faces of Waxwing, its configuration and the wiring that makes one process of them.
+
+pub mod config;
+pub mod dns;
+pub mod http;
+pub mod lifecycle;
+pub mod net;
+pub mod observe;
+pub mod tls;

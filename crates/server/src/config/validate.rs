@@ -1,0 +1,229 @@
+//! Rules that no single value can break alone: bounds, and keys that need or exclude each other.
+
+use std::collections::HashSet;
+use std::ops::RangeInclusive;
+
+use super::Config;
+
+/// One step of the way to a value in the file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Step {
+    Key(&'static str),
+    Index(usize),
+}
+
+/// A value that cannot stand as it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Problem {
+    pub(crate) path: Vec<Step>,
+    pub(crate) message: String,
+}
+
+impl Problem {
+    /// The way to the value as one dotted key.
+    pub(crate) fn key(&self) -> String {
+        let steps: Vec<String> = self
+            .path
+            .iter()
+            .map(|step| match step {
+                Step::Key(key) => (*key).to_owned(),
+                Step::Index(index) => index.to_string(),
+            })
+            .collect();
+        steps.join(".")
+    }
+}
+
+fn problem(path: &[Step], message: impl Into<String>) -> Problem {
+    Problem {
+        path: path.to_vec(),
+        message: message.into(),
+    }
+}
+
+impl Config {
+    pub(super) fn first_problem(&self) -> Option<Problem> {
+        self.domain_problem().or_else(|| self.bounds_problem())
+    }
+
+    fn domain_problem(&self) -> Option<Problem> {
+        use Step::{Index, Key};
+        if self.domain.is_empty() {
+            return Some(problem(&[Key("domain")], "at least one domain is needed"));
+        }
+        let mut seen = HashSet::new();
+        for (index, domain) in self.domain.iter().enumerate() {
+            let at = |key| [Key("domain"), Index(index), Key(key)];
+            if let Some(wrong) = name_problem(&domain.name) {
+                return Some(problem(&at("name"), wrong));
+            }
+            if !seen.insert(domain.name.to_ascii_lowercase()) {
+                return Some(problem(
+                    &at("name"),
+                    format!("the domain `{}` stands twice", domain.name),
+                ));
+            }
+            match (&domain.certificate, &domain.key) {
+                (Some(_), None) => return Some(problem(&at("key"), "`certificate` needs its `key`")),
+                (None, Some(_)) => return Some(problem(&at("certificate"), "`key` needs its `certificate`")),
+                (Some(_), Some(_)) if domain.acme => {
+                    return Some(problem(
+                        &at("acme"),
+                        "either `acme = true` or `certificate` and `key`, not both",
+                    ));
+                }
+                _ => {}
+            }
+        }
+        None
+    }
+
+    fn bounds_problem(&self) -> Option<Problem> {
+        let limits = &self.limits;
+        let bounds: [(&'static str, &'static str, u64, RangeInclusive<u64>); 12] = [
+            ("limits", "connections", limits.connections as u64, 1..=10_000_000),
+            (
+                "limits",
+                "connections_per_address",
+                limits.connections_per_address as u64,
+                1..=10_000_000,
+            ),
+            (
+                "limits",
+                "unauthenticated",
+                limits.unauthenticated as u64,
+                1..=10_000_000,
+            ),
+            (
+                "limits",
+                "unauthenticated_per_address",
+                limits.unauthenticated_per_address as u64,
+                1..=10_000_000,
+            ),
+            ("limits", "backlog", u64::from(limits.backlog), 1..=65_535),
+            (
+                "limits",
+                "handshake_timeout_ms",
+                limits.handshake_timeout_ms,
+                100..=600_000,
+            ),
+            (
+                "limits",
+                "authentication_timeout_ms",
+                limits.authentication_timeout_ms,
+                100..=600_000,
+            ),
+            (
+                "limits",
+                "write_timeout_ms",
+                limits.write_timeout_ms,
+                100..=3_600_000,
+            ),
+            (
+                "limits",
+                "keepalive_idle_ms",
+                limits.keepalive_idle_ms,
+                0..=86_400_000,
+            ),
+            (
+                "limits",
+                "keepalive_interval_ms",
+                limits.keepalive_interval_ms,
+                1_000..=86_400_000,
+            ),
+            ("dns", "timeout_ms", self.dns.timeout_ms, 10..=120_000),
+            (
+                "shutdown",
+                "drain_grace_ms",
+                self.shutdown.drain_grace_ms,
+                0..=3_600_000,
+            ),
+        ];
+        bounds
+            .into_iter()
+            .find(|(_, _, value, allowed)| !allowed.contains(value))
+            .map(|(table, key, value, allowed)| {
+                let message = format!(
+                    "{value} is out of bounds; allowed: {} to {}",
+                    allowed.start(),
+                    allowed.end()
+                );
+                problem(&[Step::Key(table), Step::Key(key)], message)
+            })
+    }
+}
+
+/// Why a name cannot be a domain served here; `None` when it can.
+fn name_problem(name: &str) -> Option<String> {
+    match is_host_name(name) {
+        true => None,
+        false if name.is_empty() => Some("a domain needs a name, such as \"example.org\"".to_owned()),
+        false => Some(format!(
+            "`{name}` is not a domain name; allowed: labels of letters, digits and hyphens"
+        )),
+    }
+}
+
+/// Domains served here are host names: they go into TLS's SNI and into certificates, unlike the IP addresses
+/// that RFC 7622 section 3.2 also allows.
+fn is_host_name(name: &str) -> bool {
+    let label = |label: &str| {
+        !label.is_empty()
+            && label.chars().count() <= 63
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label.chars().all(|c| c == '-' || c.is_alphanumeric())
+    };
+    name.len() <= 253 && name.split('.').all(label) && name.parse::<std::net::IpAddr>().is_err()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn host_names_are_domains_and_nothing_else_is() {
+        for good in [
+            "localhost",
+            "example.org",
+            "xn--mnchen-3ya.example",
+            "münchen.example",
+        ] {
+            assert_eq!(name_problem(good), None, "{good}");
+        }
+        for bad in [
+            "",
+            "a..b",
+            ".a",
+            "a.",
+            "-a.example",
+            "a b",
+            "romeo@example.org",
+            "192.0.2.1",
+            "a/b",
+        ] {
+            assert!(name_problem(bad).is_some(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn certificate_and_acme_exclude_each_other() {
+        let mut config = Config::default();
+        config.domain[0].acme = true;
+        config.domain[0].certificate = Some("a".into());
+        config.domain[0].key = Some("b".into());
+        assert_eq!(
+            config.first_problem().expect("contradiction").key(),
+            "domain.0.acme"
+        );
+    }
+
+    #[test]
+    fn bounds_name_the_key_and_what_is_allowed() {
+        let mut config = Config::default();
+        config.limits.handshake_timeout_ms = 1;
+        let problem = config.first_problem().expect("out of bounds");
+        assert_eq!(problem.key(), "limits.handshake_timeout_ms");
+        assert!(problem.message.contains("100 to 600000"));
+    }
+}

@@ -1,0 +1,313 @@
+//! One connection: bytes in and out, plain or TLS, holding no buffer of its own while it idles.
+
+use std::fmt;
+use std::io::{self, Read, Write};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use rustls::ServerConnection;
+use tokio::io::ReadBuf;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use super::{Limits, Permit};
+use crate::tls::{Acceptor, TlsInfo};
+
+/// What one connection is called in the log: counted from the start of the process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ConnId(u64);
+
+impl ConnId {
+    /// The next one.
+    pub fn next() -> Self {
+        static LAST: AtomicU64 = AtomicU64::new(0);
+        Self(LAST.fetch_add(1, Ordering::Relaxed) + 1)
+    }
+}
+
+impl fmt::Display for ConnId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "c{}", self.0)
+    }
+}
+
+/// A connection, plain or TLS.
+///
+/// Reading is in two steps, so that an idle connection holds no buffer: [`Conn::readable`] waits, then
+/// [`Conn::read_into`] fills a buffer that the caller borrowed for the moment, until it says `WouldBlock`.
+pub struct Conn {
+    tcp: TcpStream,
+    tls: Option<Box<Tls>>,
+    id: ConnId,
+    peer: SocketAddr,
+    local: SocketAddr,
+    handshake_timeout: Duration,
+    write_timeout: Duration,
+    permit: Option<Permit>,
+}
+
+struct Tls {
+    session: ServerConnection,
+    info: Arc<TlsInfo>,
+    /// Decrypted bytes that `read_into` has not handed out yet.
+    unread: usize,
+}
+
+impl Conn {
+    /// Takes over an accepted socket.
+    pub fn new(tcp: TcpStream, limits: &Limits, permit: Option<Permit>) -> io::Result<Self> {
+        let peer = tcp.peer_addr()?;
+        let local = tcp.local_addr()?;
+        Ok(Self {
+            tcp,
+            tls: None,
+            id: ConnId::next(),
+            peer,
+            local,
+            handshake_timeout: Duration::from_millis(limits.handshake_timeout_ms),
+            write_timeout: Duration::from_millis(limits.write_timeout_ms),
+            permit,
+        })
+    }
+
+    /// What the connection is called in the log.
+    pub fn id(&self) -> ConnId {
+        self.id
+    }
+
+    /// The address it comes from.
+    pub fn peer_addr(&self) -> SocketAddr {
+        self.peer
+    }
+
+    /// The address it came to.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.local
+    }
+
+    /// Whether it is encrypted.
+    pub fn is_tls(&self) -> bool {
+        self.tls.is_some()
+    }
+
+    /// What the TLS handshake settled.
+    pub fn tls_info(&self) -> Option<&Arc<TlsInfo>> {
+        self.tls.as_ref().map(|tls| &tls.info)
+    }
+
+    /// Records that the peer has signed in, for the limits on those who have not.
+    pub fn authenticated(&mut self) {
+        if let Some(permit) = &mut self.permit {
+            permit.authenticated();
+        }
+    }
+
+    /// Waits until there may be something to read. Safe to drop and call again.
+    pub async fn readable(&mut self) -> io::Result<()> {
+        if self.tls.as_ref().is_some_and(|tls| tls.unread > 0) {
+            return Ok(());
+        }
+        self.tcp.readable().await
+    }
+
+    /// Reads what is there into `buf` and says how much; `Ok(0)` means that the peer has closed its side.
+    ///
+    /// `WouldBlock` means that nothing whole is there; then wait with [`Conn::readable`]. TLS ended without
+    /// `close_notify` is `UnexpectedEof`, since it may have been cut by someone else (RFC 8446 section 6.1).
+    pub fn read_into(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let Some(tls) = &mut self.tls else {
+            return self.tcp.try_read(buf);
+        };
+        loop {
+            match tls.session.reader().read(buf) {
+                Ok(n) => {
+                    tls.unread = tls.unread.saturating_sub(n);
+                    return Ok(n);
+                }
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => tls.unread = 0,
+                Err(e) => return Err(e),
+            }
+            tls.receive(&self.tcp)?;
+        }
+    }
+
+    /// Whether bytes lie in the socket already. After `<starttls/>` and before the answer this means that the
+    /// peer pipelined plaintext, which RFC 6120 section 5.4.3.3 has us refuse rather than read inside TLS.
+    pub fn has_input(&self) -> io::Result<bool> {
+        let mut byte = [0u8; 1];
+        let mut cx = Context::from_waker(Waker::noop());
+        match self.tcp.poll_peek(&mut cx, &mut ReadBuf::new(&mut byte)) {
+            Poll::Ready(Ok(n)) => Ok(n > 0),
+            Poll::Ready(Err(e)) => Err(e),
+            Poll::Pending => Ok(false),
+        }
+    }
+
+    /// Writes all of `bytes`. Not safe to drop half-way: what was written then is unknown.
+    pub async fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let limit = self.write_timeout;
+        let written = match &mut self.tls {
+            None => timeout(limit, write_plain(&self.tcp, bytes)).await,
+            Some(tls) => timeout(limit, tls.write(&self.tcp, bytes)).await,
+        };
+        written.unwrap_or_else(|_| {
+            Err(io::Error::new(
+                io::ErrorKind::TimedOut,
+                "limits.write_timeout_ms is over",
+            ))
+        })
+    }
+
+    /// Makes the TLS handshake as the server; the connection is encrypted afterwards.
+    pub async fn start_tls(mut self, acceptor: &Acceptor) -> io::Result<Self> {
+        let accepting = acceptor.begin()?;
+        let mut session = accepting.session;
+        let shaken = timeout(self.handshake_timeout, handshake(&self.tcp, &mut session)).await;
+        shaken.unwrap_or_else(|_| {
+            Err(io::Error::new(
+                io::ErrorKind::TimedOut,
+                "limits.handshake_timeout_ms is over",
+            ))
+        })?;
+        let unread = session
+            .process_new_packets()
+            .map_err(tls_error)?
+            .plaintext_bytes_to_read();
+        let info = Arc::new(accepting.certificates.describe(&session));
+        self.tls = Some(Box::new(Tls {
+            session,
+            info,
+            unread,
+        }));
+        Ok(self)
+    }
+
+    /// Says that no more is coming: `close_notify` under TLS, then the end of the TCP stream.
+    pub async fn shutdown(&mut self) -> io::Result<()> {
+        if let Some(tls) = &mut self.tls {
+            tls.session.send_close_notify();
+            let _ = timeout(self.write_timeout, tls.flush(&self.tcp)).await;
+        }
+        tokio::io::AsyncWriteExt::shutdown(&mut self.tcp).await
+    }
+}
+
+impl Tls {
+    /// Takes in what the socket has and decrypts it.
+    fn receive(&mut self, tcp: &TcpStream) -> io::Result<()> {
+        let end = self.session.read_tls(&mut Socket(tcp))? == 0;
+        match self.session.process_new_packets() {
+            Ok(state) => self.unread = state.plaintext_bytes_to_read(),
+            Err(error) => {
+                // The peer is owed the alert (RFC 8446 section 6.2); if it does not fit now it is not worth more.
+                let _ = self.session.write_tls(&mut Socket(tcp));
+                return Err(tls_error(error));
+            }
+        }
+        while self.session.wants_write() {
+            // Answers to key updates. What the socket does not take now goes out with the next write.
+            match self.session.write_tls(&mut Socket(tcp)) {
+                Ok(_) => {}
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
+                Err(e) => return Err(e),
+            }
+        }
+        // Without close_notify, `reader().read` now says UnexpectedEof; with it, Ok(0).
+        if end && self.unread == 0 {
+            return match self.session.reader().read(&mut [0u8; 1]) {
+                Ok(_) => Ok(()),
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => Err(io::ErrorKind::UnexpectedEof.into()),
+                Err(e) => Err(e),
+            };
+        }
+        Ok(())
+    }
+
+    async fn write(&mut self, tcp: &TcpStream, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            // rustls takes as much as its buffer limit allows; the rest waits until that is out.
+            let taken = self.session.writer().write(bytes)?;
+            bytes = &bytes[taken..];
+            self.flush(tcp).await?;
+        }
+        Ok(())
+    }
+
+    async fn flush(&mut self, tcp: &TcpStream) -> io::Result<()> {
+        flush(&mut self.session, tcp).await
+    }
+}
+
+/// The socket as rustls wants to see it: reads and writes that do not wait.
+struct Socket<'a>(&'a TcpStream);
+
+impl Read for Socket<'_> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        self.0.try_read(buf)
+    }
+}
+
+impl Write for Socket<'_> {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        self.0.try_write(buf)
+    }
+    fn write_vectored(&mut self, bufs: &[io::IoSlice<'_>]) -> io::Result<usize> {
+        self.0.try_write_vectored(bufs)
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+async fn write_plain(tcp: &TcpStream, mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match tcp.try_write(bytes) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(n) => bytes = &bytes[n..],
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => tcp.writable().await?,
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(())
+}
+
+async fn flush(session: &mut ServerConnection, tcp: &TcpStream) -> io::Result<()> {
+    while session.wants_write() {
+        match session.write_tls(&mut Socket(tcp)) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(_) => {}
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => tcp.writable().await?,
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(())
+}
+
+async fn handshake(tcp: &TcpStream, session: &mut ServerConnection) -> io::Result<()> {
+    loop {
+        flush(session, tcp).await?;
+        if !session.is_handshaking() {
+            return Ok(());
+        }
+        match session.read_tls(&mut Socket(tcp)) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(_) => {}
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
+                tcp.readable().await?;
+                continue;
+            }
+            Err(e) => return Err(e),
+        }
+        if let Err(error) = session.process_new_packets() {
+            let _ = flush(session, tcp).await;
+            return Err(tls_error(error));
+        }
+    }
+}
+
+fn tls_error(error: rustls::Error) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, error)
+}

@@ -1,0 +1,159 @@
+//! Listening sockets: bound here or handed over by systemd, and the loop that accepts from them.
+
+use std::future::Future;
+use std::io;
+use std::net::{SocketAddr, TcpListener as StdListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
+use tokio::net::{TcpListener, TcpStream};
+use tracing::{Instrument, debug, info_span, warn};
+
+use super::{Admission, Conn, Limits};
+use crate::lifecycle::Lifecycle;
+
+/// A listening socket.
+pub struct Listener {
+    tcp: TcpListener,
+    address: SocketAddr,
+}
+
+impl Listener {
+    /// The address it listens on, with the port that the system chose if 0 was asked for.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Takes over a socket that already listens.
+    pub fn from_std(listener: StdListener) -> io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        let address = listener.local_addr()?;
+        Ok(Self {
+            tcp: TcpListener::from_std(listener)?,
+            address,
+        })
+    }
+
+    /// The socket, for a server that accepts by itself.
+    pub fn into_tcp(self) -> TcpListener {
+        self.tcp
+    }
+
+    /// Accepts one connection; errors of a single connection or of a moment are waited out.
+    async fn accept(&self) -> (TcpStream, SocketAddr) {
+        loop {
+            match self.tcp.accept().await {
+                Ok(accepted) => return accepted,
+                Err(error) => {
+                    // EMFILE and ENFILE last until something is closed; the connection stays in the backlog. The
+                    // rest (ECONNABORTED and the network errors accept(2) lists) belongs to that one connection.
+                    if is_out_of_files(&error) {
+                        warn!(%error, listener = %self.address, "no file descriptor left to accept with");
+                        tokio::time::sleep(OUT_OF_FILES_PAUSE).await;
+                    } else {
+                        debug!(%error, listener = %self.address, "a connection was gone before it was accepted");
+                        tokio::task::yield_now().await;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// How long accepting pauses when the process has no file descriptor left.
+const OUT_OF_FILES_PAUSE: Duration = Duration::from_millis(100);
+
+fn is_out_of_files(error: &io::Error) -> bool {
+    const ENFILE: i32 = 23;
+    const EMFILE: i32 = 24;
+    const ENOBUFS: i32 = 105;
+    const ENOMEM: i32 = 12;
+    matches!(error.raw_os_error(), Some(ENFILE | EMFILE | ENOBUFS | ENOMEM))
+}
+
+/// Binds a socket and listens on it.
+pub fn listen(address: SocketAddr, backlog: u32) -> io::Result<Listener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    // A restarted server must not wait for the connections of the one before it to leave TIME_WAIT.
+    socket.set_reuse_address(true)?;
+    if address.is_ipv6() {
+        // "[::]" alone takes IPv4 too, so that one line listens everywhere.
+        socket.set_only_v6(!address.ip().is_unspecified())?;
+    }
+    socket.bind(&address.into())?;
+    socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
+    Listener::from_std(socket.into())
+}
+
+/// The sockets that systemd handed over (sd_listen_fds), each with the name of its `FileDescriptorName=`.
+pub fn from_service_files() -> io::Result<Vec<(String, Listener)>> {
+    let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
+    let names: Vec<&str> = names.split(':').collect();
+    let mut files = listenfd::ListenFd::from_env();
+    let mut listeners = Vec::new();
+    for index in 0..files.len() {
+        if let Some(listener) = files.take_tcp_listener(index)? {
+            let name = names.get(index).copied().unwrap_or("unknown").to_owned();
+            listeners.push((name, Listener::from_std(listener)?));
+        }
+    }
+    Ok(listeners)
+}
+
+/// Accepts connections until the process drains, and gives each its own task.
+///
+/// A connection beyond the limits is closed at once. Each task runs in a span that carries the connection's id,
+/// and is waited for at shutdown.
+pub async fn accept_loop<F, Fut>(
+    listener: Listener,
+    limits: Arc<Limits>,
+    admission: Admission,
+    lifecycle: Lifecycle,
+    handle: F,
+) where
+    F: Fn(Conn) -> Fut,
+    Fut: Future<Output = ()> + Send + 'static,
+{
+    let mut drain = lifecycle.drain_signal();
+    loop {
+        let (tcp, peer) = tokio::select! {
+            biased;
+            () = drain.draining() => return,
+            accepted = listener.accept() => accepted,
+        };
+        let permit = match admission.admit(peer.ip()) {
+            Ok(permit) => permit,
+            Err(refusal) => {
+                metrics::counter!(crate::observe::names::CONNECTIONS_REFUSED).increment(1);
+                debug!(%peer, %refusal, "connection refused");
+                continue;
+            }
+        };
+        if let Err(error) = configure(&tcp, &limits) {
+            debug!(%peer, %error, "connection was gone before it was set up");
+            continue;
+        }
+        match Conn::new(tcp, &limits, Some(permit)) {
+            Ok(conn) => {
+                metrics::counter!(crate::observe::names::CONNECTIONS_ACCEPTED).increment(1);
+                let span = info_span!("connection", conn = %conn.id(), %peer);
+                lifecycle.spawn(handle(conn).instrument(span));
+            }
+            Err(error) => debug!(%peer, %error, "connection was gone before it was set up"),
+        }
+    }
+}
+
+fn configure(tcp: &TcpStream, limits: &Limits) -> io::Result<()> {
+    // Stanzas are written whole; waiting for more to send with them only delays them.
+    tcp.set_nodelay(true)?;
+    if limits.keepalive_idle_ms > 0 {
+        let keepalive = TcpKeepalive::new()
+            .with_time(Duration::from_millis(limits.keepalive_idle_ms))
+            .with_interval(Duration::from_millis(limits.keepalive_interval_ms))
+            .with_retries(3);
+        SockRef::from(tcp).set_tcp_keepalive(&keepalive)?;
+    }
+    Ok(())
+}

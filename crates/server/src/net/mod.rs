@@ -1,0 +1,38 @@
+//! Connections: listeners, admission, and the byte stream that a face reads and writes, plain or TLS.
+
+mod admission;
+mod conn;
+mod listener;
+
+pub use admission::{Admission, Permit, Refusal};
+pub use conn::{Conn, ConnId};
+pub use listener::{Listener, accept_loop, from_service_files, listen};
+
+use crate::config::config;
+
+config! {
+    /// What one connection, one address and all of them together may use.
+    pub struct Limits {
+        /// Connections at one time on all listeners. More are closed at once.
+        connections: usize = 100_000,
+        /// Connections at one time from one address (IPv6: from one /64 network). Generous, since a whole office
+        /// may stand behind one address.
+        connections_per_address: usize = 20_000,
+        /// Connections at one time that have not signed in yet.
+        unauthenticated: usize = 20_000,
+        /// The same from one address (IPv6: from one /64 network).
+        unauthenticated_per_address: usize = 2_000,
+        /// Connections that the kernel may hold before they are accepted; bounded by net.core.somaxconn.
+        backlog: u32 = 1_024,
+        /// How long a TLS handshake may take.
+        handshake_timeout_ms: u64 = 10_000,
+        /// How long a connection may take from its first byte to having signed in.
+        authentication_timeout_ms: u64 = 30_000,
+        /// How long a peer may take to accept what is written to it, before the connection is given up.
+        write_timeout_ms: u64 = 30_000,
+        /// After how long a silence TCP asks whether the peer still is there. 0 turns TCP's keep-alive off.
+        keepalive_idle_ms: u64 = 120_000,
+        /// How long TCP waits for an answer before it asks again; three unanswered questions end the connection.
+        keepalive_interval_ms: u64 = 30_000,
+    }
+}
