@@ -1,1 +1,3 @@
-//! Work begins here.
+//! XMPP addresses, XML, stanzas, SASL and stream state machines: bytes in, events out, no I/O.
+
+pub mod sasl;
