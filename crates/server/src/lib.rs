@@ -1,6 +1,10 @@
 //! The faces of Waxwing, its configuration and the wiring that makes one process of them.
 
+pub mod admin;
+pub mod app;
+pub mod cli;
 pub mod config;
+pub mod data_folder;
 pub mod dns;
 pub mod http;
 pub mod lifecycle;

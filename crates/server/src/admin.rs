@@ -1,0 +1,19 @@
+//! Everything an administrator can do, as one registry of commands, and the socket that carries them.
+//!
+//! A command says what it is called, what it takes, what it answers and who may use it. The command line, its
+//! completions and manual pages and the reference in `docs/commands.md` are drawn from that, and so is any later way
+//! in: nothing in here knows which of them is asking.
+
+pub mod commands;
+pub mod context;
+pub mod failure;
+pub mod parameter;
+pub mod protocol;
+pub mod reference;
+pub mod registry;
+pub mod socket;
+pub mod table;
+
+pub use context::{Actor, Admin, Context, Program};
+pub use failure::{Code, Failure};
+pub use registry::{Command, Permission, Run, all, find};

@@ -1,0 +1,114 @@
+//! What a command works with: the installation, the running server if there is one, and who is asking.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::{mpsc, oneshot};
+
+use super::failure::{Code, Failure};
+use super::registry::Permission;
+
+/// The installation as commands see it.
+pub struct Admin {
+    /// Where the data is.
+    pub data_dir: PathBuf,
+    /// The running server; `None` when a command works on the data of a stopped one.
+    pub running: Option<Running>,
+}
+
+impl Admin {
+    /// The running server, for commands that are about nothing else.
+    pub fn running(&self) -> Result<&Running, Failure> {
+        self.running
+            .as_ref()
+            .ok_or_else(|| Failure::new(Code::Unavailable, "No server runs."))
+    }
+}
+
+/// The running server: facts, and a way to steer it.
+pub struct Running {
+    /// When it began.
+    pub started: Instant,
+    /// The domains it answers for, the default one first.
+    pub domains: Vec<String>,
+    /// What it listens on, filled in as listeners are bound.
+    pub listeners: Mutex<Vec<Listening>>,
+    /// Steers it.
+    pub steering: mpsc::Sender<Steer>,
+}
+
+impl Running {
+    /// What it listens on now.
+    pub fn listening(&self) -> Vec<Listening> {
+        self.listeners
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Asks the main task for something and waits for its word.
+    pub async fn steer<T>(&self, ask: impl FnOnce(oneshot::Sender<T>) -> Steer) -> Result<T, Failure> {
+        let (sender, receiver) = oneshot::channel();
+        let stopping = || Failure::new(Code::Unavailable, "The server is stopping.");
+        self.steering.send(ask(sender)).await.map_err(|_| stopping())?;
+        receiver.await.map_err(|_| stopping())
+    }
+}
+
+/// One address the server listens on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Listening {
+    /// What is spoken there: `xmpp`, `xmpps`, `http`, `https`.
+    pub protocol: String,
+    /// The address and port.
+    pub address: String,
+}
+
+/// What an administrator may ask of the running server's main task.
+pub enum Steer {
+    /// Read the configuration and the certificates again; the answer says what changed, or what is wrong.
+    Reload(oneshot::Sender<Result<Vec<String>, String>>),
+    /// Drain and stop; the answer comes when the drain begins.
+    Stop(oneshot::Sender<()>),
+}
+
+/// Who uses a command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Actor {
+    /// The name in the audit log: an address, or `local`.
+    pub name: String,
+    permissions: &'static [Permission],
+}
+
+impl Actor {
+    /// Whoever can open the administration socket, or the data folder itself: may do everything.
+    pub fn local() -> Self {
+        Self {
+            name: "local".to_owned(),
+            permissions: &[Permission::View, Permission::Accounts, Permission::Installation],
+        }
+    }
+
+    /// Whether a command of this kind is allowed.
+    pub fn may(&self, permission: Permission) -> bool {
+        self.permissions.contains(&permission)
+    }
+}
+
+/// What a command inside the server, or on its data, is given.
+#[derive(Clone)]
+pub struct Context {
+    /// The installation.
+    pub admin: Arc<Admin>,
+    /// Who is asking.
+    pub actor: Actor,
+}
+
+/// What a command in the calling process is given.
+#[derive(Debug, Clone)]
+pub struct Program {
+    /// The configuration file that was named, if any.
+    pub config: Option<PathBuf>,
+}
