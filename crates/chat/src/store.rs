@@ -141,12 +141,7 @@ pub trait Store: Send + Sync + 'static {
     /// Takes addresses off the blocklist; `None` empties it.
     async fn unblock(&self, owner: AccountId, contacts: Option<&[Jid]>) -> StoreResult<()>;
     /// A document of the account.
-    async fn document(
-        &self,
-        owner: AccountId,
-        kind: DocumentKind,
-        key: &str,
-    ) -> StoreResult<Option<String>>;
+    async fn document(&self, owner: AccountId, kind: DocumentKind, key: &str) -> StoreResult<Option<String>>;
     /// All documents of one kind, with their keys.
     async fn documents(&self, owner: AccountId, kind: DocumentKind) -> StoreResult<Vec<(String, String)>>;
     /// Writes a document, or removes it.

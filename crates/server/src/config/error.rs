@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use super::quoted;
 use super::validate::{Problem, Step};
 
 /// An error in the configuration, to be shown to the administrator.
@@ -31,7 +32,9 @@ impl ConfigError {
             .replace("unknown variant", "unknown value")
             .replace(", expected one of ", "; allowed here: ")
             .replace(", expected ", "; allowed here: ");
-        let position = error.span().map(|span| line_and_column(text, span.start));
+        let position = error
+            .span()
+            .map(|span| line_and_column(text, quoted_from(text, span.start, &message)));
         Self {
             file: path.to_owned(),
             position,
@@ -71,6 +74,13 @@ fn line_and_column(text: &str, offset: usize) -> (usize, usize) {
     let line = before.matches('\n').count() + 1;
     let column = before.rsplit('\n').next().unwrap_or("").chars().count() + 1;
     (line, column)
+}
+
+/// For a wrong element toml gives the place of its whole list; the message quotes the element, so look for it there.
+fn quoted_from(text: &str, start: usize, message: &str) -> usize {
+    let element = message.strip_prefix('`').and_then(|rest| rest.split('`').next());
+    let found = element.and_then(|element| text.get(start..)?.find(&quoted(element)));
+    start + found.unwrap_or(0)
 }
 
 /// Finds where a value stands in the file; where it is absent, the innermost table that should hold it.

@@ -2,6 +2,7 @@
 
 mod document;
 mod error;
+mod live;
 mod setting;
 mod validate;
 
@@ -12,6 +13,7 @@ use std::str::FromStr;
 
 pub use document::{example_file, reference};
 pub use error::ConfigError;
+pub use live::Live;
 pub use setting::{Field, Setting, Shape};
 pub(crate) use setting::{choice, config, quoted};
 

@@ -13,7 +13,7 @@ pub struct Admission {
 }
 
 struct State {
-    limits: Limits,
+    limits: Arc<Limits>,
     all: Count,
     by_address: HashMap<IpAddr, Count>,
 }
@@ -52,7 +52,7 @@ impl Admission {
     /// Counts against these limits.
     pub fn new(limits: &Limits) -> Self {
         let state = State {
-            limits: limits.clone(),
+            limits: Arc::new(limits.clone()),
             all: Count::default(),
             by_address: HashMap::new(),
         };
@@ -63,7 +63,12 @@ impl Admission {
 
     /// Puts new limits in force. Connections that are already there stay.
     pub fn set_limits(&self, limits: &Limits) {
-        self.lock().limits = limits.clone();
+        self.lock().limits = Arc::new(limits.clone());
+    }
+
+    /// The limits in force.
+    pub fn limits(&self) -> Arc<Limits> {
+        self.lock().limits.clone()
     }
 
     /// Admits a connection that has not signed in, or says which limit is reached.

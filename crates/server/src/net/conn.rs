@@ -311,3 +311,193 @@ async fn handshake(tcp: &TcpStream, session: &mut ServerConnection) -> io::Resul
 fn tls_error(error: rustls::Error) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, error)
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+    use crate::net::{Listener, listen};
+    use crate::tls::testing::{self, Scratch};
+    use crate::tls::{Purpose, Tls};
+
+    const BOTH: &[&rustls::SupportedProtocolVersion] = &[&rustls::version::TLS13, &rustls::version::TLS12];
+    const ONLY_12: &[&rustls::SupportedProtocolVersion] = &[&rustls::version::TLS12];
+
+    fn listener() -> Listener {
+        listen("127.0.0.1:0".parse().expect("an address"), 16).expect("a free port")
+    }
+
+    async fn accept(listener: Listener) -> Conn {
+        let (tcp, _) = listener.into_tcp().accept().await.expect("a connection");
+        Conn::new(tcp, &Limits::default(), None).expect("a connection")
+    }
+
+    async fn read_some(conn: &mut Conn, buf: &mut [u8]) -> io::Result<usize> {
+        loop {
+            conn.readable().await?;
+            match conn.read_into(buf) {
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
+                other => return other,
+            }
+        }
+    }
+
+    async fn read_exactly(conn: &mut Conn, length: usize) -> Vec<u8> {
+        let mut all = Vec::new();
+        let mut buf = [0u8; 1_000];
+        while all.len() < length {
+            let n = read_some(conn, &mut buf).await.expect("readable");
+            assert_ne!(n, 0, "closed after {} bytes", all.len());
+            all.extend_from_slice(&buf[..n]);
+        }
+        all
+    }
+
+    #[tokio::test]
+    async fn a_plain_connection_reads_writes_and_ends() {
+        let listener = listener();
+        let mut client = TcpStream::connect(listener.address()).await.expect("connected");
+        let mut conn = accept(listener).await;
+        assert!(!conn.is_tls());
+        assert_eq!(
+            conn.read_into(&mut [0; 8]).expect_err("nothing yet").kind(),
+            io::ErrorKind::WouldBlock
+        );
+        client.write_all(b"hello").await.expect("written");
+        assert_eq!(read_exactly(&mut conn, 5).await, b"hello");
+        conn.write_all(b"world").await.expect("written");
+        conn.shutdown().await.expect("ended");
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).await.expect("read to the end");
+        assert_eq!(answer, "world");
+        drop(client);
+        assert_eq!(read_some(&mut conn, &mut [0; 8]).await.expect("closed"), 0);
+    }
+
+    #[tokio::test]
+    async fn a_connection_turns_to_tls_in_place_and_carries_more_than_a_record() {
+        let scratch = Scratch::new();
+        let tls = Tls::load(&testing::settings(&scratch, &["localhost"])).expect("TLS");
+        let listener = listener();
+        let address = listener.address();
+        let sent: Vec<u8> = (0..1_000_000u32).map(|i| i as u8).collect();
+        let expected = sent.clone();
+        let client = tokio::spawn({
+            let config = testing::client_config(&scratch, BOTH);
+            async move {
+                let mut stream = testing::connect(address, config, "localhost")
+                    .await
+                    .expect("handshake");
+                stream.write_all(&sent).await.expect("written");
+                let mut back = vec![0; sent.len()];
+                stream.read_exact(&mut back).await.expect("read");
+                stream.shutdown().await.expect("ended");
+                back
+            }
+        });
+        let mut conn = accept(listener)
+            .await
+            .start_tls(&tls.acceptor(Purpose::StartTls))
+            .await
+            .expect("handshake");
+        let received = read_exactly(&mut conn, expected.len()).await;
+        assert!(received == expected, "what arrives is what was sent");
+        conn.write_all(&received).await.expect("written");
+        assert_eq!(read_some(&mut conn, &mut [0; 8]).await.expect("close_notify"), 0);
+        assert!(client.await.expect("client") == expected);
+    }
+
+    #[tokio::test]
+    async fn rfc_8446_6_1_an_end_without_close_notify_is_an_error() {
+        let scratch = Scratch::new();
+        let tls = Tls::load(&testing::settings(&scratch, &["localhost"])).expect("TLS");
+        let listener = listener();
+        let connecting = testing::connect(
+            listener.address(),
+            testing::client_config(&scratch, BOTH),
+            "localhost",
+        );
+        let acceptor = tls.acceptor(Purpose::StartTls);
+        let (client, conn) = tokio::join!(connecting, async {
+            accept(listener).await.start_tls(&acceptor).await
+        });
+        let (mut tcp, _) = client.expect("handshake").into_inner();
+        tcp.shutdown().await.expect("the TCP stream ended");
+        let mut conn = conn.expect("handshake");
+        let error = read_some(&mut conn, &mut [0; 8]).await.expect_err("cut off");
+        assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
+    }
+
+    #[tokio::test]
+    async fn rfc_9266_both_ends_export_the_same_binding() {
+        for versions in [BOTH, ONLY_12] {
+            let scratch = Scratch::new();
+            let tls = Tls::load(&testing::settings(&scratch, &["localhost"])).expect("TLS");
+            let listener = listener();
+            let config = testing::client_config(&scratch, versions);
+            let connecting = testing::connect(listener.address(), config, "localhost");
+            let acceptor = tls.acceptor(Purpose::StartTls);
+            let (client, conn) = tokio::join!(connecting, async {
+                accept(listener).await.start_tls(&acceptor).await
+            });
+            let (client, conn) = (client.expect("handshake"), conn.expect("handshake"));
+            let (_, session) = client.get_ref();
+            let theirs = session
+                .export_keying_material([0u8; 32], b"EXPORTER-Channel-Binding", Some(b""))
+                .expect("exported");
+            let info = conn.tls_info().expect("TLS").clone();
+            assert_eq!(info.exporter, Some(theirs), "{}", info.version);
+            let served = &session.peer_certificates().expect("certificates")[0];
+            assert_eq!(info.server_end_point, crate::tls::server_end_point(served));
+            assert_eq!(info.sni.as_deref(), Some("localhost"));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_handshake_that_never_comes_is_given_up() {
+        let scratch = Scratch::new();
+        let tls = Tls::load(&testing::settings(&scratch, &["localhost"])).expect("TLS");
+        let listener = listener();
+        let _client = TcpStream::connect(listener.address()).await.expect("connected");
+        let (tcp, _) = listener.into_tcp().accept().await.expect("a connection");
+        let limits = Limits {
+            handshake_timeout_ms: 100,
+            ..Limits::default()
+        };
+        let conn = Conn::new(tcp, &limits, None).expect("a connection");
+        let error = conn
+            .start_tls(&tls.acceptor(Purpose::StartTls))
+            .await
+            .err()
+            .expect("given up");
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[tokio::test]
+    async fn a_reader_that_does_not_read_is_given_up() {
+        let listener = listener();
+        let _client = TcpStream::connect(listener.address()).await.expect("connected");
+        let (tcp, _) = listener.into_tcp().accept().await.expect("a connection");
+        let limits = Limits {
+            write_timeout_ms: 200,
+            ..Limits::default()
+        };
+        let mut conn = Conn::new(tcp, &limits, None).expect("a connection");
+        let error = conn.write_all(&vec![0; 64_000_000]).await.expect_err("given up");
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[tokio::test]
+    async fn rfc_6120_5_4_3_3_pipelined_plaintext_is_seen() {
+        let listener = listener();
+        let mut client = TcpStream::connect(listener.address()).await.expect("connected");
+        let mut conn = accept(listener).await;
+        assert!(!conn.has_input().expect("nothing yet"));
+        client.write_all(b"<starttls/><iq/>").await.expect("written");
+        conn.readable().await.expect("readable");
+        let mut buf = [0u8; 11];
+        assert_eq!(conn.read_into(&mut buf).expect("read"), 11);
+        assert!(conn.has_input().expect("the rest lies there"));
+    }
+}

@@ -3,7 +3,6 @@
 use std::future::Future;
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};
-use std::sync::Arc;
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
@@ -11,6 +10,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tracing::{Instrument, debug, info_span, warn};
 
 use super::{Admission, Conn, Limits};
+use crate::config::Listen;
 use crate::lifecycle::Lifecycle;
 
 /// A listening socket.
@@ -101,17 +101,78 @@ pub fn from_service_files() -> io::Result<Vec<(String, Listener)>> {
     Ok(listeners)
 }
 
+/// All listening sockets, by what is spoken on them.
+#[derive(Default)]
+pub struct Listeners {
+    /// XMPP for clients, with STARTTLS.
+    pub xmpp: Vec<Listener>,
+    /// XMPP for clients, TLS from the first byte.
+    pub xmpp_tls: Vec<Listener>,
+    /// HTTP.
+    pub http: Vec<Listener>,
+    /// HTTP over TLS.
+    pub https: Vec<Listener>,
+}
+
+impl Listeners {
+    /// Binds the configured addresses. What systemd handed over under the name of a list (`xmpp`, `xmpp_tls`,
+    /// `http`, `https`) takes the place of that list.
+    pub fn open(listen: &Listen, backlog: u32) -> io::Result<Self> {
+        let mut listeners = Self::default();
+        for (name, listener) in from_service_files()? {
+            match listeners.by_name(&name) {
+                Some(list) => list.push(listener),
+                None => {
+                    warn!(%name, "systemd passed a socket of unknown name; see FileDescriptorName= in the manual")
+                }
+            }
+        }
+        let configured = [
+            ("xmpp", &listen.xmpp),
+            ("xmpp_tls", &listen.xmpp_tls),
+            ("http", &listen.http),
+            ("https", &listen.https),
+        ];
+        for (name, addresses) in configured {
+            let Some(list) = listeners.by_name(name) else {
+                continue;
+            };
+            if list.is_empty() {
+                *list = addresses
+                    .iter()
+                    .map(|a| bind(a.0, name, backlog))
+                    .collect::<io::Result<_>>()?;
+            }
+        }
+        Ok(listeners)
+    }
+
+    fn by_name(&mut self, name: &str) -> Option<&mut Vec<Listener>> {
+        match name {
+            "xmpp" => Some(&mut self.xmpp),
+            "xmpp_tls" => Some(&mut self.xmpp_tls),
+            "http" => Some(&mut self.http),
+            "https" => Some(&mut self.https),
+            _ => None,
+        }
+    }
+}
+
+fn bind(address: SocketAddr, name: &str, backlog: u32) -> io::Result<Listener> {
+    listen(address, backlog).map_err(|e| {
+        io::Error::new(
+            e.kind(),
+            format!("cannot listen on {address} (listen.{name}): {e}"),
+        )
+    })
+}
+
 /// Accepts connections until the process drains, and gives each its own task.
 ///
 /// A connection beyond the limits is closed at once. Each task runs in a span that carries the connection's id,
 /// and is waited for at shutdown.
-pub async fn accept_loop<F, Fut>(
-    listener: Listener,
-    limits: Arc<Limits>,
-    admission: Admission,
-    lifecycle: Lifecycle,
-    handle: F,
-) where
+pub async fn accept_loop<F, Fut>(listener: Listener, admission: Admission, lifecycle: Lifecycle, handle: F)
+where
     F: Fn(Conn) -> Fut,
     Fut: Future<Output = ()> + Send + 'static,
 {
@@ -130,6 +191,7 @@ pub async fn accept_loop<F, Fut>(
                 continue;
             }
         };
+        let limits = admission.limits();
         if let Err(error) = configure(&tcp, &limits) {
             debug!(%peer, %error, "connection was gone before it was set up");
             continue;

@@ -1,7 +1,15 @@
-//! What the tests of TLS need: a directory of their own.
+//! What tests of connections need: a scratch directory, a server's TLS, and clients that trust it.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use tokio::net::TcpStream;
+
+use crate::config::Domain;
 
 /// A directory that is removed when dropped.
 pub(crate) struct Scratch(PathBuf);
@@ -28,4 +36,60 @@ impl Drop for Scratch {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.0);
     }
+}
+
+/// TLS for `localhost` and further domains, with self-signed certificates in a scratch directory.
+pub(crate) fn settings(scratch: &Scratch, domains: &[&str]) -> crate::config::Config {
+    let domain = domains
+        .iter()
+        .map(|name| Domain {
+            name: (*name).to_owned(),
+            ..Domain::default()
+        })
+        .collect();
+    crate::config::Config {
+        data_dir: scratch.path().to_owned(),
+        domain,
+        ..Default::default()
+    }
+}
+
+/// A client's configuration that trusts the certificates kept in a scratch directory.
+pub(crate) fn client_config(
+    scratch: &Scratch,
+    versions: &[&'static rustls::SupportedProtocolVersion],
+) -> rustls::ClientConfig {
+    client_builder(scratch, versions).with_no_client_auth()
+}
+
+pub(crate) fn client_builder(
+    scratch: &Scratch,
+    versions: &[&'static rustls::SupportedProtocolVersion],
+) -> rustls::ConfigBuilder<rustls::ClientConfig, rustls::client::WantsClientCert> {
+    let mut roots = rustls::RootCertStore::empty();
+    for file in std::fs::read_dir(scratch.path().join("tls")).expect("certificates were made") {
+        let path = file.expect("an entry").path();
+        if path.extension().is_some_and(|e| e == "crt") {
+            roots
+                .add(CertificateDer::from_pem_file(path).expect("a certificate"))
+                .expect("an authority");
+        }
+    }
+    rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+        .with_protocol_versions(versions)
+        .expect("versions")
+        .with_root_certificates(roots)
+}
+
+/// Connects over TCP, then makes the TLS handshake.
+pub(crate) async fn connect(
+    address: SocketAddr,
+    config: rustls::ClientConfig,
+    name: &str,
+) -> std::io::Result<tokio_rustls::client::TlsStream<TcpStream>> {
+    let tcp = TcpStream::connect(address).await?;
+    let name = rustls::pki_types::ServerName::try_from(name.to_owned()).expect("a server name");
+    tokio_rustls::TlsConnector::from(Arc::new(config))
+        .connect(name, tcp)
+        .await
 }
