@@ -69,12 +69,18 @@ impl Client {
     /// What was captured under a name.
     pub fn captured(&self, name: &str) -> String {
         let captures = self.captures.lock().unwrap_or_else(PoisonError::into_inner);
-        captures.get(name).unwrap_or_else(|| panic!("nothing was captured as {{{name}}}")).clone()
+        captures
+            .get(name)
+            .unwrap_or_else(|| panic!("nothing was captured as {{{name}}}"))
+            .clone()
     }
 
     /// Forgets a captured name, so that it can be captured anew.
     pub fn forget(&self, name: &str) {
-        self.captures.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+        self.captures
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(name);
     }
 
     /// The connection, to look at its TLS state.
@@ -84,8 +90,13 @@ impl Client {
 
     /// Writes bytes as they are.
     pub async fn send_raw(&mut self, bytes: impl AsRef<[u8]>) -> Result<()> {
-        self.transcript.push(format!("C: {}", String::from_utf8_lossy(bytes.as_ref())));
-        self.transport.as_mut().context("the connection is gone")?.write(bytes.as_ref()).await
+        self.transcript
+            .push(format!("C: {}", String::from_utf8_lossy(bytes.as_ref())));
+        self.transport
+            .as_mut()
+            .context("the connection is gone")?
+            .write(bytes.as_ref())
+            .await
     }
 
     /// Sends one element, with captured names replaced. On a WebSocket it gets its namespace declaration.
@@ -95,7 +106,9 @@ impl Client {
             pattern::substitute(text, &captures)
         };
         let text = match self.transport.as_ref().is_some_and(Transport::is_websocket) {
-            true => Element::parse(&text).expect("what is sent must be XML").standalone(),
+            true => Element::parse(&text)
+                .expect("what is sent must be XML")
+                .standalone(),
             false => text,
         };
         if let Err(error) = self.send_raw(text).await {
@@ -117,7 +130,9 @@ impl Client {
 
     /// Reads once from the connection into the inbox; false at its end.
     async fn fill(&mut self) -> Result<bool> {
-        let Some(transport) = self.transport.as_mut() else { return Ok(false) };
+        let Some(transport) = self.transport.as_mut() else {
+            return Ok(false);
+        };
         let Ok(read) = timeout(PATIENCE, transport.read()).await else {
             bail!("nothing arrived for {} s", PATIENCE.as_secs());
         };
@@ -125,7 +140,8 @@ impl Client {
         if bytes.is_empty() {
             return Ok(true);
         }
-        self.transcript.push(format!("S: {}", String::from_utf8_lossy(&bytes)));
+        self.transcript
+            .push(format!("S: {}", String::from_utf8_lossy(&bytes)));
         if !transport.is_websocket() {
             self.inbox.extend(self.reader.feed(&bytes)?);
             return Ok(true);
@@ -156,7 +172,10 @@ impl Client {
             let pattern = Element::parse(wanted).expect("a pattern must be XML");
             let element = self.next_for(&pattern, at).await;
             if let Err(reason) = self.matches(&pattern, &element) {
-                panic!("{at}: {reason}\nexpected: {wanted}\ngot:      {element}\n{}", self.said());
+                panic!(
+                    "{at}: {reason}\nexpected: {wanted}\ngot:      {element}\n{}",
+                    self.said()
+                );
             }
             element
         }
@@ -167,11 +186,16 @@ impl Client {
     pub fn expect_all<'a>(&'a mut self, wanted: &'a [&'a str]) -> impl Future<Output = ()> + 'a {
         let at = Location::caller();
         async move {
-            let mut patterns: Vec<Element> =
-                wanted.iter().map(|text| Element::parse(text).expect("a pattern must be XML")).collect();
+            let mut patterns: Vec<Element> = wanted
+                .iter()
+                .map(|text| Element::parse(text).expect("a pattern must be XML"))
+                .collect();
             while !patterns.is_empty() {
                 let element = self.next_for(&patterns[0], at).await;
-                match patterns.iter().position(|pattern| self.matches(pattern, &element).is_ok()) {
+                match patterns
+                    .iter()
+                    .position(|pattern| self.matches(pattern, &element).is_ok())
+                {
                     Some(index) => drop(patterns.remove(index)),
                     None => panic!("{at}: none of {patterns:#?} is\n{element}\n{}", self.said()),
                 }
@@ -196,13 +220,21 @@ impl Client {
 
     /// Sends an IQ with an id of its own and returns the answer; what else arrives meanwhile stays in the inbox.
     #[track_caller]
-    pub fn ask<'a>(&'a mut self, kind: &'a str, to: Option<&'a str>, payload: &'a str) -> impl Future<Output = Element> + 'a {
+    pub fn ask<'a>(
+        &'a mut self,
+        kind: &'a str,
+        to: Option<&'a str>,
+        payload: &'a str,
+    ) -> impl Future<Output = Element> + 'a {
         let at = Location::caller();
         async move {
             self.sequence += 1;
             let id = format!("ask-{}", self.sequence);
-            let to = to.map(|to| format!(" to='{}'", crate::xml::escape(to))).unwrap_or_default();
-            self.send(&format!("<iq type='{kind}' id='{id}'{to}>{payload}</iq>")).await;
+            let to = to
+                .map(|to| format!(" to='{}'", crate::xml::escape(to)))
+                .unwrap_or_default();
+            self.send(&format!("<iq type='{kind}' id='{id}'{to}>{payload}</iq>"))
+                .await;
             let answers = |element: &Element| {
                 element.name == "iq"
                     && element.attr("id") == Some(id.as_str())
@@ -253,7 +285,8 @@ impl Client {
                  <no-copy xmlns='{HINTS}'/></message>"
             ))
             .await;
-            let own = |element: &Element| element.name == "message" && element.attr("id") == Some(id.as_str());
+            let own =
+                |element: &Element| element.name == "message" && element.attr("id") == Some(id.as_str());
             self.take_when(own, at).await;
             self.round_trip().await;
         }
@@ -291,7 +324,8 @@ impl Client {
 
     /// Throws away from the inbox what fulfils the condition.
     pub fn discard(&mut self, condition: impl Fn(&Element) -> bool) {
-        self.inbox.retain(|item| !matches!(item, Item::Element(element) if condition(element)));
+        self.inbox
+            .retain(|item| !matches!(item, Item::Element(element) if condition(element)));
     }
 
     /// All elements that have arrived or are on their way, taken out of the inbox.
@@ -310,11 +344,17 @@ impl Client {
     pub fn expect_stream_error<'a>(&'a mut self, condition: &'a str) -> impl Future<Output = Element> + 'a {
         let at = Location::caller();
         async move {
-            let pattern = Element::parse(&format!("<stream:error><{condition} xmlns='{STREAM_ERRORS}'/></stream:error>"))
-                .expect("a condition is a name");
+            let pattern = Element::parse(&format!(
+                "<stream:error><{condition} xmlns='{STREAM_ERRORS}'/></stream:error>"
+            ))
+            .expect("a condition is a name");
             let error = self.next_for(&pattern, at).await;
             let matches = error.is(STREAMS, "error") && error.child(STREAM_ERRORS, condition).is_some();
-            assert!(matches, "{at}: expected the stream error {condition}, got {error}\n{}", self.said());
+            assert!(
+                matches,
+                "{at}: expected the stream error {condition}, got {error}\n{}",
+                self.said()
+            );
             self.expect_end_at(at).await;
             error
         }
@@ -329,11 +369,17 @@ impl Client {
     async fn expect_end_at(&mut self, at: &Location<'_>) {
         match self.next_item().await {
             Ok(Some(Item::Close)) => {}
-            other => panic!("{at}: expected the end of the stream, got {other:?}\n{}", self.said()),
+            other => panic!(
+                "{at}: expected the end of the stream, got {other:?}\n{}",
+                self.said()
+            ),
         }
         match self.next_item().await {
             Ok(None) => self.transport = None,
-            other => panic!("{at}: expected the end of the connection, got {other:?}\n{}", self.said()),
+            other => panic!(
+                "{at}: expected the end of the connection, got {other:?}\n{}",
+                self.said()
+            ),
         }
     }
 
@@ -376,6 +422,9 @@ impl Client {
     pub fn said(&self) -> String {
         let start = self.transcript.len().saturating_sub(30);
         let who = self.jid.as_deref().unwrap_or("a client without a resource");
-        format!("---- conversation of {who} ----\n{}", self.transcript[start..].join("\n"))
+        format!(
+            "---- conversation of {who} ----\n{}",
+            self.transcript[start..].join("\n")
+        )
     }
 }

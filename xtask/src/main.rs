@@ -1,1 +1,49 @@
-fn main() {}
+//! What developers and CI run: `cargo xtask <command>`.
+
+#![allow(
+    clippy::print_stdout,
+    reason = "a command line tool speaks on standard output"
+)]
+
+mod coverage;
+mod generate;
+mod shell;
+mod tidy;
+mod verify;
+
+use std::process::ExitCode;
+
+const HELP: &str = "\
+cargo xtask <command>
+
+  test       everything that CI runs, with nothing skipped, and a summary at the end
+  test STEP  only the steps whose name contains STEP
+  tidy       what the compiler does not see: layers, heads, sizes, names, mentions, generated files
+  generate   write the generated files anew: docs/coverage.md and the references
+";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let outcome = match args.as_slice() {
+        ["test"] => verify::run(None),
+        ["test", step] => verify::run(Some(step)),
+        ["tidy"] => tidy::run(),
+        ["generate"] => generate::run(),
+        [] | ["help" | "--help" | "-h"] => {
+            print!("{HELP}");
+            Ok(())
+        }
+        _ => {
+            eprint!("{HELP}");
+            return ExitCode::from(2);
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
