@@ -199,6 +199,8 @@ pub trait Store: Send + Sync + 'static {
     async fn append_audit(&self, entry: AuditEntry) -> StoreResult<()>;
     /// Audit records, newest first, at most `limit`, beginning before record number `before`.
     async fn audit(&self, before: Option<u64>, limit: usize) -> StoreResult<Vec<AuditRecord>>;
+    /// Follows the audit log's chain of hashes; the number of the first record that is changed, missing or cut off, if any.
+    async fn verify_audit(&self) -> StoreResult<Option<u64>>;
     /// Writes a consistent copy of everything to a new file while the store is in use.
     async fn backup(&self, target: &Path) -> StoreResult<()>;
     /// Answers when the store can read; used for readiness.

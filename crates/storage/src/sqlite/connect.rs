@@ -1,0 +1,105 @@
+//! Opening connections, each for its one purpose.
+
+use std::ffi::c_int;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rusqlite::hooks::Wal;
+use rusqlite::{Connection, OpenFlags};
+
+use super::Options;
+
+/// Marks a database as ours: `WXWG`.
+pub(super) const APPLICATION_ID: i32 = 0x5758_5747;
+
+/// Statements kept prepared by each connection.
+const STATEMENTS: usize = 128;
+
+/// The connection that writes. It never checkpoints: that would hold up commits.
+pub(super) fn writer(path: &Path, options: &Options) -> rusqlite::Result<Connection> {
+    let db = Connection::open_with_flags(
+        path,
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+    )?;
+    common_settings(&db, options.writer_cache_bytes)?;
+    db.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
+    db.pragma_update(
+        None,
+        "synchronous",
+        if options.sync_every_commit {
+            "FULL"
+        } else {
+            "NORMAL"
+        },
+    )?;
+    db.pragma_update(None, "wal_autocheckpoint", 0)?;
+    db.pragma_update(None, "application_id", APPLICATION_ID)?;
+    Ok(db)
+}
+
+/// Keeps `pages` at the number of pages in the WAL after the connection's last commit.
+pub(super) fn watch_wal(db: &mut Connection, pages: Arc<AtomicU64>) -> rusqlite::Result<()> {
+    db.wal_hook(Some(move |_: &mut Wal, count: c_int| {
+        pages.store(u64::try_from(count).unwrap_or(0), Ordering::Relaxed);
+        Ok(())
+    }))
+}
+
+/// A connection that reads only.
+pub(super) fn reader(path: &Path, options: &Options) -> rusqlite::Result<Connection> {
+    let db = Connection::open_with_flags(
+        path,
+        OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+    )?;
+    common_settings(&db, options.reader_cache_bytes)?;
+    db.pragma_update(
+        None,
+        "mmap_size",
+        i64::try_from(options.reader_map_bytes).unwrap_or(i64::MAX),
+    )?;
+    Ok(db)
+}
+
+/// The connection that moves pages from the WAL into the database file.
+pub(super) fn checkpointer(path: &Path) -> rusqlite::Result<Connection> {
+    let db = Connection::open_with_flags(
+        path,
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+    )?;
+    common_settings(&db, 0)?;
+    db.pragma_update(None, "synchronous", "FULL")?;
+    db.pragma_update(None, "wal_autocheckpoint", 0)?;
+    Ok(db)
+}
+
+fn common_settings(db: &Connection, cache_bytes: usize) -> rusqlite::Result<()> {
+    db.set_prepared_statement_cache_capacity(STATEMENTS);
+    db.busy_timeout(std::time::Duration::from_secs(5))?;
+    // Negative: in KiB rather than pages.
+    db.pragma_update(
+        None,
+        "cache_size",
+        -i64::try_from(cache_bytes / 1024).unwrap_or(i64::MAX).max(64),
+    )?;
+    // Temporary files would fail on a full disk in ways of their own.
+    db.pragma_update(None, "temp_store", "MEMORY")?;
+    db.pragma_update(None, "trusted_schema", false)
+}
+
+/// A connection to a file that nobody writes, which leaves no files beside it.
+pub(super) fn immutable(path: &Path) -> rusqlite::Result<Connection> {
+    let mut uri = String::from("file:");
+    for byte in path.as_os_str().as_encoded_bytes() {
+        match byte {
+            b'/' | b'.' | b'-' | b'_' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' => {
+                uri.push(char::from(*byte))
+            }
+            byte => uri.push_str(&format!("%{byte:02x}")),
+        }
+    }
+    uri.push_str("?immutable=1");
+    let flags =
+        OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    Connection::open_with_flags(uri, flags)
+}
