@@ -10,4 +10,5 @@ pub mod http;
 pub mod lifecycle;
 pub mod net;
 pub mod observe;
+pub mod service;
 pub mod tls;

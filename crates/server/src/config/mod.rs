@@ -3,6 +3,7 @@
 mod document;
 mod error;
 mod live;
+mod network;
 mod setting;
 mod validate;
 
@@ -14,6 +15,7 @@ use std::str::FromStr;
 pub use document::{example_file, reference};
 pub use error::ConfigError;
 pub use live::Live;
+pub use network::Network;
 pub use setting::{Field, Setting, Shape};
 pub(crate) use setting::{choice, config, quoted};
 
@@ -74,7 +76,7 @@ config! {
         /// HTTP: metrics, health, host-meta, WebSocket, ACME challenges. Keep it on loopback, behind a proxy, or
         /// reachable on port 80 for ACME's http-01.
         http: Vec<Address> = vec![Address::loopback(5280)],
-        /// The same over TLS. Metrics and health are not served here.
+        /// The same over TLS.
         https: Vec<Address> = vec![Address::loopback(5281)],
         /// The Unix socket that `waxwing` commands talk to. Mode 0600: whoever can open it administers the server.
         /// Unset: `admin.sock` in `data_dir`.

@@ -43,7 +43,9 @@ fn problem(path: &[Step], message: impl Into<String>) -> Problem {
 
 impl Config {
     pub(super) fn first_problem(&self) -> Option<Problem> {
-        self.domain_problem().or_else(|| self.bounds_problem())
+        self.domain_problem()
+            .or_else(|| self.log_problem())
+            .or_else(|| self.bounds_problem())
     }
 
     fn domain_problem(&self) -> Option<Problem> {
@@ -78,9 +80,14 @@ impl Config {
         None
     }
 
+    fn log_problem(&self) -> Option<Problem> {
+        let wrong = crate::observe::filter(&self.log.level).err()?;
+        Some(problem(&[Step::Key("log"), Step::Key("level")], wrong))
+    }
+
     fn bounds_problem(&self) -> Option<Problem> {
         let limits = &self.limits;
-        let bounds: [(&'static str, &'static str, u64, RangeInclusive<u64>); 12] = [
+        let bounds: [(&'static str, &'static str, u64, RangeInclusive<u64>); 16] = [
             ("limits", "connections", limits.connections as u64, 1..=10_000_000),
             (
                 "limits",
@@ -130,6 +137,30 @@ impl Config {
                 "keepalive_interval_ms",
                 limits.keepalive_interval_ms,
                 1_000..=86_400_000,
+            ),
+            (
+                "http",
+                "body_bytes",
+                self.http.body_bytes as u64,
+                1_024..=1_073_741_824,
+            ),
+            (
+                "http",
+                "header_timeout_ms",
+                self.http.header_timeout_ms,
+                100..=600_000,
+            ),
+            (
+                "http",
+                "request_timeout_ms",
+                self.http.request_timeout_ms,
+                100..=600_000,
+            ),
+            (
+                "http",
+                "websocket_message_bytes",
+                self.http.websocket_message_bytes as u64,
+                10_000..=67_108_864,
             ),
             ("dns", "timeout_ms", self.dns.timeout_ms, 10..=120_000),
             (

@@ -1,17 +1,115 @@
 //! HTTP: metrics, health, host-meta, WebSocket and ACME challenges on one listener.
 
-use crate::config::config;
+mod guard;
+mod health;
+mod host_meta;
+mod origin;
+mod serve;
+mod websocket;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::http::{StatusCode, header};
+use axum::middleware;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+
+pub use health::Health;
+pub use serve::{Facts, serve};
+pub use websocket::{WebSocketConn, WebSocketFace};
+
+use crate::config::{Live, Network, config};
+use crate::lifecycle::Lifecycle;
+use crate::net::Admission;
+use crate::observe::{Metrics, names};
+use crate::tls::Tls;
 
 config! {
     /// The HTTP listener.
     pub struct Config {
         /// Origins (scheme, host and port, as in "https://chat.example.org") whose pages may open a WebSocket
-        /// here. Unset: the page's host must be one of the domains served. "*" allows every page. A client that
-        /// is not a browser sends no Origin and is always allowed.
+        /// here. Unset: the page's host must be one of the domains served. A client that is not a browser sends
+        /// no Origin and is always allowed.
+        /// Example: ["https://chat.example.org"]
         allowed_origins: Option<Vec<String>> = None,
+        /// The address of the WebSocket as clients reach it, told in host-meta (XEP-0156). Unset: the domain
+        /// itself, with the port of `listen.https`. Set it when a proxy stands in front.
+        /// Example: "wss://chat.example.org/xmpp-websocket"
+        websocket_url: Option<String> = None,
+        /// Networks that may read `/metrics` and `/health`. For everyone else they do not exist.
+        monitoring_networks: Vec<Network> = vec!["127.0.0.0/8", "::1/128"]
+            .into_iter()
+            .filter_map(|text| text.parse().ok())
+            .collect(),
         /// The largest request body taken.
         body_bytes: usize = 65_536,
-        /// How long a request's head may take to arrive.
+        /// The largest message taken from a WebSocket. A stanza has to fit, so it is not less than the largest
+        /// stanza allowed.
+        websocket_message_bytes: usize = 262_144,
+        /// How long a request's head may take to arrive, and how long a kept-alive connection may stay silent.
         header_timeout_ms: u64 = 10_000,
+        /// How long a whole request may take, its body and answer included. (A WebSocket may stay as long as it likes.)
+        request_timeout_ms: u64 = 30_000,
+    }
+}
+
+/// What the HTTP face works with.
+pub struct Http {
+    /// The configuration in force.
+    pub live: Live,
+    /// Certificates and open ACME challenges.
+    pub tls: Arc<Tls>,
+    /// What `/metrics` shows.
+    pub metrics: Metrics,
+    /// What `/health/ready` asks.
+    pub health: Health,
+    /// Who serves XMPP over WebSocket; without it there is no such path.
+    pub websocket: Option<Arc<dyn WebSocketFace>>,
+    /// Who may connect, and how many have.
+    pub admission: Admission,
+    /// The port of HTTPS, for host-meta.
+    pub https_port: Option<u16>,
+    /// The process.
+    pub lifecycle: Lifecycle,
+}
+
+impl Http {
+    /// Every path, with what guards them all.
+    pub fn router(self: &Arc<Self>) -> Router {
+        let monitoring = Router::new()
+            .route("/metrics", get(prometheus))
+            .route("/health/live", get(health::live))
+            .route("/health/ready", get(health::ready))
+            .route_layer(middleware::from_fn_with_state(self.clone(), guard::monitoring));
+        Router::new()
+            .merge(monitoring)
+            .route("/.well-known/host-meta", get(host_meta::xml))
+            .route("/.well-known/host-meta.json", get(host_meta::json))
+            .route("/.well-known/acme-challenge/{token}", get(acme_challenge))
+            .route(websocket::PATH, get(websocket::upgrade))
+            .layer(middleware::from_fn_with_state(self.clone(), guard::every_request))
+            .with_state(self.clone())
+    }
+}
+
+async fn prometheus(State(http): State<Arc<Http>>) -> Response {
+    let (connections, unauthenticated) = http.admission.counts();
+    metrics::gauge!(names::CONNECTIONS).set(connections as f64);
+    metrics::gauge!(names::CONNECTIONS_UNAUTHENTICATED).set(unauthenticated as f64);
+    let text = http.metrics.render();
+    (
+        [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")],
+        text,
+    )
+        .into_response()
+}
+
+/// RFC 8555 section 8.3: the key authorization, and nothing else.
+async fn acme_challenge(State(http): State<Arc<Http>>, Path(token): Path<String>) -> Response {
+    match http.tls.challenges().key_authorization(&token) {
+        Some(text) => ([(header::CONTENT_TYPE, "application/octet-stream")], text).into_response(),
+        None => StatusCode::NOT_FOUND.into_response(),
     }
 }

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustls::ServerConnection;
 use tokio::io::ReadBuf;
@@ -14,6 +14,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::{Limits, Permit};
+use crate::observe::names;
 use crate::tls::{Acceptor, TlsInfo};
 
 /// What one connection is called in the log: counted from the start of the process.
@@ -71,6 +72,15 @@ impl Conn {
             write_timeout: Duration::from_millis(limits.write_timeout_ms),
             permit,
         })
+    }
+
+    /// Gives up the plain socket, for a server that reads and writes by itself.
+    pub fn into_tcp(self) -> (TcpStream, Option<Permit>) {
+        debug_assert!(
+            self.tls.is_none(),
+            "a TLS session cannot be taken from its socket"
+        );
+        (self.tcp, self.permit)
     }
 
     /// What the connection is called in the log.
@@ -165,13 +175,22 @@ impl Conn {
     pub async fn start_tls(mut self, acceptor: &Acceptor) -> io::Result<Self> {
         let accepting = acceptor.begin()?;
         let mut session = accepting.session;
+        let began = Instant::now();
         let shaken = timeout(self.handshake_timeout, handshake(&self.tcp, &mut session)).await;
-        shaken.unwrap_or_else(|_| {
-            Err(io::Error::new(
-                io::ErrorKind::TimedOut,
-                "limits.handshake_timeout_ms is over",
-            ))
-        })?;
+        let (result, shaken) = match shaken {
+            Ok(Ok(())) => ("ok", Ok(())),
+            Ok(Err(error)) => ("failed", Err(error)),
+            Err(_) => (
+                "timeout",
+                Err(io::Error::new(
+                    io::ErrorKind::TimedOut,
+                    "limits.handshake_timeout_ms is over",
+                )),
+            ),
+        };
+        metrics::counter!(names::TLS_HANDSHAKES, "result" => result).increment(1);
+        shaken?;
+        metrics::histogram!(names::TLS_HANDSHAKE_SECONDS).record(began.elapsed());
         let unread = session
             .process_new_packets()
             .map_err(tls_error)?

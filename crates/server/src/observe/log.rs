@@ -1,5 +1,12 @@
 //! The log: text for people or JSON for machines, on standard error.
 
+use std::io::IsTerminal;
+
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::reload;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer, Registry};
+
 use crate::config::{choice, config};
 
 config! {
@@ -20,5 +27,124 @@ choice! {
         Text = "text",
         /// One JSON object a line.
         Json = "json",
+    }
+}
+
+/// The log of this process, and a way to change its level while it runs.
+pub struct Log {
+    filter: reload::Handle<EnvFilter, Registry>,
+}
+
+impl Log {
+    /// Starts logging. Only the first call in a process has an effect on where lines go.
+    pub fn start(config: &LogConfig) -> Self {
+        let (filter, handle) = reload::Layer::new(filter(&config.level).unwrap_or_default());
+        let _ = tracing_subscriber::registry()
+            .with(output(config.format).with_filter(filter))
+            .try_init();
+        Self { filter: handle }
+    }
+
+    /// Puts another level in force.
+    pub fn set_level(&self, level: &str) {
+        if let Ok(filter) = filter(level) {
+            // This fails only when the log is gone, with the process.
+            let _ = self.filter.reload(filter);
+        }
+    }
+}
+
+fn output(format: LogFormat) -> Box<dyn Layer<Registry> + Send + Sync> {
+    let fmt = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    match format {
+        // Every span is listed, so that the connection's id is there however deep the line was written.
+        LogFormat::Json => fmt
+            .json()
+            .with_current_span(false)
+            .with_span_list(true)
+            .flatten_event(true)
+            .boxed(),
+        LogFormat::Text => {
+            let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+            let fmt = fmt.with_ansi(colour).with_target(false);
+            // The journal has its own clock (systemd.exec(5), JOURNAL_STREAM).
+            match std::env::var_os("JOURNAL_STREAM") {
+                Some(_) => fmt.without_time().boxed(),
+                None => fmt.boxed(),
+            }
+        }
+    }
+}
+
+/// Reads a level; the error says what is allowed.
+pub(crate) fn filter(level: &str) -> Result<EnvFilter, String> {
+    EnvFilter::builder().parse(level).map_err(|e| {
+        format!(
+            "`{level}` is not understood ({e}); allowed: error, warn, info, debug, trace, or parts with their own \
+             level as in \"info,waxwing_server::xmpp=debug\""
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::sync::{Arc, Mutex};
+
+    use tracing_subscriber::fmt::MakeWriter;
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Sink(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Sink {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().expect("no panic").extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl<'a> MakeWriter<'a> for Sink {
+        type Writer = Self;
+        fn make_writer(&'a self) -> Self {
+            self.clone()
+        }
+    }
+
+    #[test]
+    fn a_json_line_carries_the_connection_id_of_the_span_it_is_in() {
+        let sink = Sink::default();
+        let layer = tracing_subscriber::fmt::layer()
+            .with_writer(sink.clone())
+            .json()
+            .with_current_span(false)
+            .with_span_list(true)
+            .flatten_event(true);
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+            let connection = tracing::info_span!("connection", conn = "c7");
+            let _entered = connection.enter();
+            let inner = tracing::info_span!("session");
+            let _entered = inner.enter();
+            tracing::info!(count = 3, "hello");
+        });
+        let line = String::from_utf8(sink.0.lock().expect("no panic").clone()).expect("UTF-8");
+        let line: serde_json::Value = serde_json::from_str(&line).expect("one JSON object");
+        assert_eq!(line["spans"][0]["conn"], "c7");
+        assert_eq!(line["message"], "hello");
+        assert_eq!(line["count"], 3);
+    }
+
+    #[test]
+    fn a_level_that_is_none_is_refused_with_what_is_allowed() {
+        assert!(filter("info,waxwing_server::xmpp=debug").is_ok());
+        assert!(
+            filter("info,waxwing_server=loud")
+                .expect_err("refused")
+                .contains("allowed: error, warn")
+        );
     }
 }

@@ -1,6 +1,9 @@
 //! What the server says about itself: the log and the metrics.
 
 mod log;
+mod metrics;
 pub mod names;
 
-pub use log::{LogConfig, LogFormat};
+pub(crate) use self::log::filter;
+pub use self::log::{Log, LogConfig, LogFormat};
+pub use self::metrics::{Metrics, reference};

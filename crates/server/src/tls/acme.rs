@@ -23,7 +23,7 @@ config! {
 }
 
 /// The ALPN protocol of tls-alpn-01 (RFC 8737 section 3).
-pub(super) const ALPN: &[u8] = b"acme-tls/1";
+pub(crate) const ALPN: &[u8] = b"acme-tls/1";
 
 /// Where the certificate and the key of a domain are kept.
 pub(super) fn files(data_dir: &Path, domain: &str) -> (PathBuf, PathBuf) {

@@ -16,6 +16,7 @@ use rustls::crypto::aws_lc_rs;
 use rustls::server::{ProducesTickets, ServerSessionMemoryCache, StoresServerSessions};
 use rustls::{ServerConfig, ServerConnection};
 
+pub(crate) use acme::ALPN as ACME_ALPN;
 pub use binding::server_end_point;
 pub use certificates::{Certificates, load_pair};
 pub use client::{ClientCertificate, Verification};

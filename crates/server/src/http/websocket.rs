@@ -1,0 +1,181 @@
+//! XMPP over WebSocket (RFC 7395): the upgrade, and the stream of messages that the XMPP face reads and writes.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
+use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade, close_code};
+use axum::extract::{Extension, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use tracing::{Instrument, debug, info_span};
+
+use super::{Facts, Http, origin};
+use crate::lifecycle::TaskGuard;
+use crate::net::{ConnId, Permit};
+
+/// Where the WebSocket is.
+pub(super) const PATH: &str = "/xmpp-websocket";
+
+/// The subprotocol that RFC 7395 section 3.1 requires of both sides.
+const SUBPROTOCOL: &str = "xmpp";
+
+/// Room to read into and to write from. tungstenite's own 128 KiB for each connection would be held while idle.
+const BUFFER_BYTES: usize = 4_096;
+
+/// Who speaks XMPP on a WebSocket.
+pub trait WebSocketFace: Send + Sync {
+    /// Speaks until the connection ends.
+    fn serve(&self, conn: WebSocketConn) -> Pin<Box<dyn Future<Output = ()> + Send>>;
+}
+
+/// A WebSocket that has been upgraded: text messages in and out.
+pub struct WebSocketConn {
+    socket: WebSocket,
+    id: ConnId,
+    peer: SocketAddr,
+    tls: bool,
+    write_timeout: Duration,
+    permit: Option<Permit>,
+    _guard: TaskGuard,
+}
+
+impl WebSocketConn {
+    /// What the connection is called in the log.
+    pub fn id(&self) -> ConnId {
+        self.id
+    }
+
+    /// The address it comes from.
+    pub fn peer_addr(&self) -> SocketAddr {
+        self.peer
+    }
+
+    /// Whether it is encrypted up to this process.
+    pub fn is_tls(&self) -> bool {
+        self.tls
+    }
+
+    /// Records that the peer has signed in, for the limits on those who have not.
+    pub fn authenticated(&mut self) {
+        if let Some(permit) = &mut self.permit {
+            permit.authenticated();
+        }
+    }
+
+    /// Waits for a message; `None` when the peer has closed. Safe to drop and call again.
+    ///
+    /// A binary message is an error: RFC 7395 section 3.2 knows text only.
+    pub async fn receive(&mut self) -> io::Result<Option<Utf8Bytes>> {
+        loop {
+            match self.socket.recv().await {
+                None | Some(Ok(Message::Close(_))) => return Ok(None),
+                Some(Ok(Message::Text(text))) => return Ok(Some(text)),
+                Some(Ok(Message::Binary(_))) => {
+                    let reason = Some(CloseFrame {
+                        code: close_code::UNSUPPORTED,
+                        reason: Utf8Bytes::default(),
+                    });
+                    let _ = self.send_message(Message::Close(reason)).await;
+                    return Err(io::Error::new(io::ErrorKind::InvalidData, "a binary message"));
+                }
+                Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+                Some(Err(error)) => return Err(io::Error::other(error)),
+            }
+        }
+    }
+
+    /// Sends one message.
+    pub async fn send(&mut self, text: &str) -> io::Result<()> {
+        self.send_message(Message::Text(Utf8Bytes::from(text))).await
+    }
+
+    /// Sends a WebSocket ping, which the peer's WebSocket answers by itself (RFC 7395 section 3.8).
+    pub async fn ping(&mut self) -> io::Result<()> {
+        self.send_message(Message::Ping(Default::default())).await
+    }
+
+    /// Closes the WebSocket and waits for the peer's closing, a moment.
+    pub async fn close(&mut self) {
+        if self.send_message(Message::Close(None)).await.is_ok() {
+            let closing = async { while let Some(Ok(_)) = self.socket.recv().await {} };
+            let _ = tokio::time::timeout(Duration::from_secs(1), closing).await;
+        }
+    }
+
+    async fn send_message(&mut self, message: Message) -> io::Result<()> {
+        match tokio::time::timeout(self.write_timeout, self.socket.send(message)).await {
+            Ok(sent) => sent.map_err(io::Error::other),
+            Err(_) => Err(io::Error::new(
+                io::ErrorKind::TimedOut,
+                "limits.write_timeout_ms is over",
+            )),
+        }
+    }
+}
+
+/// `/xmpp-websocket`: checks the origin and the subprotocol, then hands the WebSocket to the XMPP face.
+pub(super) async fn upgrade(
+    State(http): State<Arc<Http>>,
+    Extension(facts): Extension<Arc<Facts>>,
+    headers: HeaderMap,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Response {
+    let Some(face) = http.websocket.clone() else {
+        return StatusCode::NOT_FOUND.into_response();
+    };
+    let upgrade = match upgrade {
+        Ok(upgrade) => upgrade,
+        Err(refused) => return refused.into_response(),
+    };
+    let settings = http.live.current();
+    let mut origins = headers.get_all(header::ORIGIN).iter();
+    let origin = origins.next().map(|value| value.to_str().unwrap_or("null"));
+    if origins.next().is_some() || !origin::is_allowed(&settings, origin) {
+        debug!(origin = ?origin, "WebSocket from a page of another origin refused");
+        return (
+            StatusCode::FORBIDDEN,
+            "This page's origin may not connect here.\n",
+        )
+            .into_response();
+    }
+    let upgrade = upgrade.protocols([SUBPROTOCOL]);
+    if upgrade.selected_protocol().is_none() {
+        return (
+            StatusCode::BAD_REQUEST,
+            "The WebSocket subprotocol must be \"xmpp\" (RFC 7395 section 3.1).\n",
+        )
+            .into_response();
+    }
+    if http.lifecycle.is_draining() {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    }
+    let limit = settings.http.websocket_message_bytes;
+    let write_timeout = Duration::from_millis(settings.limits.write_timeout_ms);
+    let (guard, permit) = (http.lifecycle.guard(), facts.take_permit());
+    upgrade
+        .read_buffer_size(BUFFER_BYTES)
+        // Each message is flushed, so nothing is gained by waiting for more to write.
+        .write_buffer_size(0)
+        .max_write_buffer_size(limit.saturating_mul(4))
+        .max_message_size(limit)
+        .max_frame_size(limit)
+        .on_upgrade(move |socket| {
+            let span = info_span!("connection", conn = %facts.id, peer = %facts.peer);
+            let (id, peer, tls) = (facts.id, facts.peer, facts.tls);
+            let conn = WebSocketConn {
+                socket,
+                id,
+                peer,
+                tls,
+                write_timeout,
+                permit,
+                _guard: guard,
+            };
+            async move { face.serve(conn).await }.instrument(span)
+        })
+}
