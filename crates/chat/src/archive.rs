@@ -96,6 +96,23 @@ pub struct Archived {
     pub xml: Vec<u8>,
 }
 
+/// One owner's copy of a message that comes from another archive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImportedMessage {
+    /// Its id there, or one made of its time.
+    pub id: ArchiveId,
+    /// The other party's address.
+    pub peer: Jid,
+    /// Which way it went.
+    pub direction: Direction,
+    /// Waits for the owner, who has not received it.
+    pub waits: bool,
+    /// The stanza in canonical form, scope `jabber:client`.
+    pub xml: Vec<u8>,
+    /// What full-text search finds it by.
+    pub text: Option<String>,
+}
+
 /// Which end of a result set a page is taken from (XEP-0059).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PageFrom {

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use waxwing_xmpp::jid::Jid;
 
 use crate::account::{Account, AccountChange, AccountId, NewAccount};
-use crate::archive::{Append, ArchiveBounds, ArchiveId, ArchivePage, ArchiveQuery, Archived, Committed};
+use crate::archive::{Append, ArchiveBounds, ArchiveId, ArchivePage, ArchiveQuery, Archived, Committed, ImportedMessage};
 use crate::audit::{AuditEntry, AuditRecord};
 use crate::invitation::Invitation;
 use crate::roster::{RosterChanges, RosterItem, RosterSnapshot};
@@ -129,6 +129,10 @@ pub trait Store: Send + Sync + 'static {
     async fn waiting(&self, owner: AccountId, after: ArchiveId, limit: usize) -> StoreResult<Vec<Archived>>;
     /// Moves the owner's delivery mark: everything up to `mark` has reached one of his clients.
     async fn set_delivered(&self, owner: AccountId, mark: ArchiveId) -> StoreResult<()>;
+    /// Puts messages into an owner's archive under the ids they had elsewhere, in one transaction. Where an id is taken by
+    /// another message, the next free one is used; where it is taken by the same message, another owner's, both share it;
+    /// a copy the owner has already is left as it is. Ids in the future become the present.
+    async fn import_archive(&self, owner: AccountId, messages: Vec<ImportedMessage>) -> StoreResult<()>;
     /// Removes messages older than `before` from all archives, at most `limit`; returns how many.
     async fn expire_archive(&self, before: ArchiveId, limit: usize) -> StoreResult<usize>;
 

@@ -12,6 +12,7 @@ mod copies;
 mod errors;
 mod files;
 mod hashes;
+mod import;
 mod lists;
 mod migrations;
 mod numbers;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use async_trait::async_trait;
 use waxwing_chat::account::{Account, AccountChange, AccountId, NewAccount};
-use waxwing_chat::archive::{Append, ArchiveBounds, ArchiveId, ArchivePage, ArchiveQuery, Archived};
+use waxwing_chat::archive::{Append, ArchiveBounds, ArchiveId, ArchivePage, ArchiveQuery, Archived, ImportedMessage};
 use waxwing_chat::audit::{AuditEntry, AuditRecord};
 use waxwing_chat::invitation::Invitation;
 use waxwing_chat::roster::{RosterChanges, RosterItem, RosterSnapshot};
@@ -14,7 +14,7 @@ use waxwing_xmpp::jid::Jid;
 
 use super::writer::Job;
 use super::{
-    Sqlite, accounts, answered, archive, audit, backup, belongings, connect, files, migrations, numbers,
+    Sqlite, accounts, answered, archive, audit, backup, belongings, connect, files, import, migrations, numbers,
     remove, rosters, shut_down,
 };
 
@@ -102,6 +102,12 @@ impl Store for Sqlite {
 
     async fn set_delivered(&self, owner: AccountId, mark: ArchiveId) -> StoreResult<()> {
         self.write(move |db| accounts::set_delivered(db, owner, mark))
+            .await
+    }
+
+    async fn import_archive(&self, owner: AccountId, messages: Vec<ImportedMessage>) -> StoreResult<()> {
+        let now_us = (self.options.now_us)();
+        self.write(move |db| import::import(db, owner, &messages, now_us))
             .await
     }
 
@@ -246,13 +252,13 @@ impl Store for Sqlite {
     async fn status(&self) -> StoreResult<StoreStatus> {
         let path = self.path.clone();
         self.read(move |db| {
-            let appended = numbers::counter(db, "appended")?;
+            let added = numbers::counter(db, "appended")? + numbers::counter(db, "imported")?;
             Ok(StoreStatus {
                 engine: format!("SQLite {}", rusqlite::version()),
                 schema: migrations::version(db)?,
                 bytes: files::bytes_on_disk(&path),
                 accounts: accounts::count(db)?,
-                messages: appended.saturating_sub(numbers::counter(db, "removed")?),
+                messages: added.saturating_sub(numbers::counter(db, "removed")?),
             })
         })
         .await

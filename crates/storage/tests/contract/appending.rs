@@ -187,3 +187,34 @@ pub(crate) async fn archives_to_nobody(store: Arc<dyn Store>) {
         "it still takes its place in the order"
     );
 }
+
+pub(crate) async fn imports_under_old_ids(store: Arc<dyn Store>) {
+    let (juliet, romeo) = couple(&store).await;
+    let old = |id: u64, xml: &str, direction| ImportedMessage {
+        id: ArchiveId(id),
+        peer: jid("someone@elsewhere.example"),
+        direction,
+        waits: direction == Direction::Incoming,
+        xml: xml.as_bytes().to_vec(),
+        text: Some("wherefore".to_owned()),
+    };
+    let (same, other) = ("<message id='1'/>", "<message id='2'/>");
+    store.import_archive(juliet.id, vec![old(1000, same, Direction::Outgoing)]).await.unwrap();
+    let his = vec![old(1000, same, Direction::Incoming), old(1000, other, Direction::Incoming)];
+    store.import_archive(romeo.id, his.clone()).await.unwrap();
+    store.import_archive(romeo.id, his).await.unwrap();
+    let future = old(u64::MAX, "<message id='3'/>", Direction::Outgoing);
+    store.import_archive(juliet.id, vec![future]).await.unwrap();
+
+    let ids = |page: waxwing_chat::archive::ArchivePage| page.items.iter().map(|m| m.id.0).collect::<Vec<_>>();
+    let hers = ids(store.archive_page(query(juliet.id)).await.unwrap());
+    assert_eq!((hers.len(), hers[0]), (2, 1000));
+    assert_eq!(ids(store.archive_page(query(romeo.id)).await.unwrap()), [1000, 1001]);
+    assert_eq!(store.waiting(romeo.id, ArchiveId(0), 9).await.unwrap().len(), 2);
+    assert_eq!(store.waiting(juliet.id, ArchiveId(0), 9).await.unwrap().len(), 0);
+    assert_eq!(store.status().await.unwrap().messages, 3);
+    let asked = ArchiveQuery { text: Some("wherefore".to_owned()), ..query(romeo.id) };
+    assert_eq!(ids(store.archive_page(asked).await.unwrap()), [1000, 1001]);
+    let next = append(&store, message(&juliet, &romeo, "later")).await;
+    assert!(next.0 > hers[1], "new messages come behind all imported ones");
+}
