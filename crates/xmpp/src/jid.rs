@@ -1,0 +1,316 @@
+//! XMPP addresses (RFC 7622), normalised once and cheap to copy.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::str::FromStr;
+use std::sync::Arc;
+
+use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
+use precis_profiles::precis_core::profile::PrecisFastInvocation;
+use precis_profiles::{OpaqueString, UsernameCaseMapped};
+
+/// The longest any part may be, in bytes (RFC 7622 sections 3.2 to 3.4).
+const PART_BYTES: usize = 1023;
+
+/// How often a PRECIS profile is applied before a string that still changes is refused (RFC 8264 section 7).
+const PRECIS_ROUNDS: usize = 3;
+
+/// An address: `domain`, `local@domain`, and either of them with `/resource`.
+///
+/// The text is normalised when the address is made, so two addresses are the same entity exactly when they are equal.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Jid {
+    text: Arc<str>,
+    /// Length of the localpart, 0 when there is none (it may not be empty).
+    local: u16,
+    /// Where the bare address ends: at the slash, or at the end of the text.
+    bare: u16,
+}
+
+/// Why a string is not an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum JidError {
+    /// The localpart is empty, too long, or has a character that RFC 7622 section 3.3 forbids.
+    #[error("the part before @ is empty, too long or has a character that is not allowed")]
+    Local,
+    /// The domainpart is no domain name and no IP address (RFC 7622 section 3.2).
+    #[error("the domain is not a valid domain name or IP address")]
+    Domain,
+    /// The resourcepart is empty, too long, or has a character that RFC 7622 section 3.4 forbids.
+    #[error("the part after / is empty, too long or has a character that is not allowed")]
+    Resource,
+}
+
+impl Jid {
+    /// Reads and normalises an address (RFC 7622 section 3.1: the first slash ends the domain, the first `@` before it
+    /// ends the localpart).
+    pub fn new(text: &str) -> Result<Jid, JidError> {
+        let (bare, resource) = match text.split_once('/') {
+            Some((bare, resource)) => (bare, Some(resource)),
+            None => (text, None),
+        };
+        match bare.split_once('@') {
+            Some((local, domain)) => Jid::from_parts(Some(local), domain, resource),
+            None => Jid::from_parts(None, bare, resource),
+        }
+    }
+
+    /// Builds an address from its parts, which are normalised like those of [`Jid::new`].
+    pub fn from_parts(local: Option<&str>, domain: &str, resource: Option<&str>) -> Result<Jid, JidError> {
+        let local = local.map(normalise_local).transpose()?;
+        let domain = normalise_domain(domain)?;
+        let resource = resource.map(normalise_resource).transpose()?;
+        Ok(Jid::join(local.as_deref(), &domain, resource.as_deref()))
+    }
+
+    /// Puts together parts that are known to be normalised.
+    fn join(local: Option<&str>, domain: &str, resource: Option<&str>) -> Jid {
+        let mut text = String::with_capacity(
+            local.map_or(0, |part| part.len() + 1) + domain.len() + resource.map_or(0, |part| part.len() + 1),
+        );
+        if let Some(local) = local {
+            text.push_str(local);
+            text.push('@');
+        }
+        text.push_str(domain);
+        let bare = text.len();
+        if let Some(resource) = resource {
+            text.push('/');
+            text.push_str(resource);
+        }
+        // Three parts of at most 1023 bytes and two separators always fit.
+        Jid {
+            text: text.into(),
+            local: local.map_or(0, str::len) as u16,
+            bare: bare as u16,
+        }
+    }
+
+    /// The localpart: the account or room, without `@`.
+    pub fn local(&self) -> Option<&str> {
+        match self.local {
+            0 => None,
+            length => Some(&self.text[..usize::from(length)]),
+        }
+    }
+
+    /// The domainpart.
+    pub fn domain(&self) -> &str {
+        &self.bare_str()[self.domain_start()..]
+    }
+
+    /// The resourcepart: one session or occupant, without the slash.
+    pub fn resource(&self) -> Option<&str> {
+        self.text.get(usize::from(self.bare) + 1..)
+    }
+
+    /// The whole normalised address.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The normalised address without its resourcepart.
+    pub fn bare_str(&self) -> &str {
+        &self.text[..usize::from(self.bare)]
+    }
+
+    /// This address without its resourcepart.
+    pub fn to_bare(&self) -> Jid {
+        if self.is_bare() {
+            return self.clone();
+        }
+        Jid {
+            text: self.bare_str().into(),
+            local: self.local,
+            bare: self.bare,
+        }
+    }
+
+    /// The domain alone.
+    pub fn to_domain(&self) -> Jid {
+        if self.local == 0 && self.is_bare() {
+            return self.clone();
+        }
+        Jid::join(None, self.domain(), None)
+    }
+
+    /// This address with another resourcepart, which is normalised first.
+    pub fn with_resource(&self, resource: &str) -> Result<Jid, JidError> {
+        let resource = normalise_resource(resource)?;
+        Ok(Jid::join(self.local(), self.domain(), Some(&resource)))
+    }
+
+    /// Whether there is no resourcepart.
+    pub fn is_bare(&self) -> bool {
+        usize::from(self.bare) == self.text.len()
+    }
+
+    /// Whether there is a resourcepart.
+    pub fn is_full(&self) -> bool {
+        !self.is_bare()
+    }
+
+    /// Whether both belong to the same account, room or domain.
+    pub fn same_bare(&self, other: &Jid) -> bool {
+        self.bare_str() == other.bare_str()
+    }
+
+    fn domain_start(&self) -> usize {
+        match self.local {
+            0 => 0,
+            length => usize::from(length) + 1,
+        }
+    }
+}
+
+impl FromStr for Jid {
+    type Err = JidError;
+
+    fn from_str(text: &str) -> Result<Jid, JidError> {
+        Jid::new(text)
+    }
+}
+
+impl fmt::Display for Jid {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.text)
+    }
+}
+
+impl fmt::Debug for Jid {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Jid({})", self.text)
+    }
+}
+
+/// Whether a part has from 1 to 1023 bytes (RFC 7622 sections 3.2 to 3.4).
+fn fits(part: &str) -> bool {
+    (1..=PART_BYTES).contains(&part.len())
+}
+
+/// The characters that PRECIS allows in a user name and XMPP does not (RFC 7622 section 3.3.1).
+fn is_forbidden_in_local(byte: u8) -> bool {
+    matches!(byte, b'"' | b'&' | b'\'' | b'/' | b':' | b'<' | b'>' | b'@')
+}
+
+/// The UsernameCaseMapped profile and the further limits of RFC 7622 section 3.3.
+fn normalise_local(part: &str) -> Result<Cow<'_, str>, JidError> {
+    if !fits(part) {
+        return Err(JidError::Local);
+    }
+    // Within ASCII the profile allows the visible characters and lowers their case, nothing else.
+    let mapped = if part.is_ascii() {
+        if !part.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(JidError::Local);
+        }
+        lower_ascii(part)
+    } else {
+        enforce(part, |text| UsernameCaseMapped::enforce(text).ok()).ok_or(JidError::Local)?
+    };
+    // Checked after mapping: wide forms such as U+FF20 map to the forbidden characters.
+    if !fits(&mapped) || mapped.bytes().any(is_forbidden_in_local) {
+        return Err(JidError::Local);
+    }
+    Ok(mapped)
+}
+
+/// The OpaqueString profile and the length limit of RFC 7622 section 3.4.
+fn normalise_resource(part: &str) -> Result<Cow<'_, str>, JidError> {
+    if !fits(part) {
+        return Err(JidError::Resource);
+    }
+    // Within ASCII the profile allows the visible characters and the space, and maps nothing.
+    if part.is_ascii() {
+        let allowed = part.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());
+        return if allowed {
+            Ok(part.into())
+        } else {
+            Err(JidError::Resource)
+        };
+    }
+    let mapped = enforce(part, |text| OpaqueString::enforce(text).ok()).ok_or(JidError::Resource)?;
+    if fits(&mapped) {
+        Ok(mapped)
+    } else {
+        Err(JidError::Resource)
+    }
+}
+
+/// Applies a PRECIS profile until the result is stable, so that a normalised address normalises to itself
+/// (RFC 8264 section 7).
+fn enforce<'a>(part: &'a str, profile: impl Fn(&str) -> Option<Cow<'_, str>>) -> Option<Cow<'a, str>> {
+    let mut current = Cow::Borrowed(part);
+    for _ in 0..=PRECIS_ROUNDS {
+        let next = profile(&current)?.into_owned();
+        if next == *current {
+            return Some(current);
+        }
+        current = Cow::Owned(next);
+    }
+    None
+}
+
+/// A domain name in its Unicode form, or an IP address (RFC 7622 section 3.2).
+fn normalise_domain(part: &str) -> Result<Cow<'_, str>, JidError> {
+    if let Some(address) = part.strip_prefix('[') {
+        let address: Ipv6Addr = address
+            .strip_suffix(']')
+            .and_then(|text| text.parse().ok())
+            .ok_or(JidError::Domain)?;
+        return Ok(format!("[{address}]").into());
+    }
+    // A final dot is stripped before any other step (section 3.2).
+    let part = part.strip_suffix('.').unwrap_or(part);
+    if !fits(part) {
+        return Err(JidError::Domain);
+    }
+    if is_plain_domain(part) {
+        return Ok(lower_ascii(part));
+    }
+    let tables = Uts46::new();
+    let ascii = tables
+        .to_ascii(
+            part.as_bytes(),
+            AsciiDenyList::STD3,
+            Hyphens::CheckFirstLast,
+            DnsLength::Verify,
+        )
+        .map_err(|_| JidError::Domain)?;
+    let (unicode, outcome) =
+        tables.to_unicode(ascii.as_bytes(), AsciiDenyList::STD3, Hyphens::CheckFirstLast);
+    outcome.map_err(|_| JidError::Domain)?;
+    // Mapping may have produced an IPv4 address, or nothing but digits and dots; it is read like any other then.
+    if fits(&unicode) {
+        Ok(unicode.into_owned().into())
+    } else {
+        Err(JidError::Domain)
+    }
+}
+
+/// Whether a domain is made of ASCII letters, digits and hyphens in labels that DNS can hold, none of them an A-label,
+/// or is an IPv4 address.
+fn is_plain_domain(part: &str) -> bool {
+    let is_label = |label: &str| {
+        let bytes = label.as_bytes();
+        (1..=63).contains(&bytes.len())
+            && bytes
+                .iter()
+                .all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-')
+            && !bytes.starts_with(b"-")
+            && !bytes.ends_with(b"-")
+            && !bytes
+                .get(..4)
+                .is_some_and(|start| start.eq_ignore_ascii_case(b"xn--"))
+    };
+    part.len() <= 253 && part.split('.').all(is_label) || part.parse::<Ipv4Addr>().is_ok()
+}
+
+/// Lowers the case of an ASCII string, borrowing when it has no upper case.
+fn lower_ascii(part: &str) -> Cow<'_, str> {
+    if part.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        part.to_ascii_lowercase().into()
+    } else {
+        part.into()
+    }
+}

@@ -1,0 +1,118 @@
+//! The XML namespaces that XMPP uses, each under one name.
+
+/// RFC 6120 section 7: resource binding.
+pub const BIND: &str = "urn:ietf:params:xml:ns:xmpp-bind";
+/// XEP-0386: Bind 2.
+pub const BIND2: &str = "urn:xmpp:bind:0";
+/// XEP-0016/0191: the blocking command.
+pub const BLOCKING: &str = "urn:xmpp:blocking";
+/// XEP-0191 3.3: the condition that tells a sender of its own block.
+pub const BLOCKING_ERRORS: &str = "urn:xmpp:blocking:errors";
+/// XEP-0115: entity capabilities.
+pub const CAPS: &str = "http://jabber.org/protocol/caps";
+/// XEP-0390: entity capabilities 2.
+pub const CAPS2: &str = "urn:xmpp:caps";
+/// XEP-0280: message carbons.
+pub const CARBONS: &str = "urn:xmpp:carbons:2";
+/// XEP-0440: channel binding types a server offers.
+pub const CHANNEL_BINDING: &str = "urn:xmpp:sasl-cb:0";
+/// XEP-0333: chat markers.
+pub const CHAT_MARKERS: &str = "urn:xmpp:chat-markers:0";
+/// XEP-0085: chat state notifications.
+pub const CHAT_STATES: &str = "http://jabber.org/protocol/chatstates";
+/// RFC 6120: the content namespace between a client and its server.
+pub const CLIENT: &str = "jabber:client";
+/// XEP-0352: client state indication.
+pub const CLIENT_STATE: &str = "urn:xmpp:csi:0";
+/// XEP-0050: ad-hoc commands.
+pub const COMMANDS: &str = "http://jabber.org/protocol/commands";
+/// XEP-0004: data forms.
+pub const DATA_FORMS: &str = "jabber:x:data";
+/// XEP-0203: delayed delivery.
+pub const DELAY: &str = "urn:xmpp:delay";
+/// XEP-0030: what an entity is and can do.
+pub const DISCO_INFO: &str = "http://jabber.org/protocol/disco#info";
+/// XEP-0030: what an entity is associated with.
+pub const DISCO_ITEMS: &str = "http://jabber.org/protocol/disco#items";
+/// XEP-0484: fast authentication streamlining tokens.
+pub const FAST: &str = "urn:xmpp:fast:0";
+/// XEP-0297: stanza forwarding.
+pub const FORWARD: &str = "urn:xmpp:forward:0";
+/// RFC 7395: the framing elements of the WebSocket binding.
+pub const FRAMING: &str = "urn:ietf:params:xml:ns:xmpp-framing";
+/// XEP-0334: message processing hints.
+pub const HINTS: &str = "urn:xmpp:hints";
+/// XEP-0379 and XEP-0401: invitations.
+pub const INVITE: &str = "urn:xmpp:invite";
+/// XEP-0012: last activity.
+pub const LAST_ACTIVITY: &str = "jabber:iq:last";
+/// XEP-0313: message archive management.
+pub const MAM: &str = "urn:xmpp:mam:2";
+/// XEP-0313: the extended filters and preferences feature.
+pub const MAM_EXTENDED: &str = "urn:xmpp:mam:2#extended";
+/// XEP-0431: full text search in the archive.
+pub const MAM_FULLTEXT: &str = "urn:xmpp:fulltext:0";
+/// XEP-0045: multi-user chat.
+pub const MUC: &str = "http://jabber.org/protocol/muc";
+/// XEP-0045: what a room tells its users.
+pub const MUC_USER: &str = "http://jabber.org/protocol/muc#user";
+/// XEP-0421: occupant identifiers.
+pub const OCCUPANT_ID: &str = "urn:xmpp:occupant-id:0";
+/// XEP-0160: offline messages.
+pub const OFFLINE: &str = "msgoffline";
+/// XEP-0199: ping.
+pub const PING: &str = "urn:xmpp:ping";
+/// XEP-0379: pre-authenticated roster subscriptions.
+pub const PREAUTH: &str = "urn:xmpp:pars:0";
+/// RFC 6121 section 3.4: subscription pre-approval.
+pub const PRE_APPROVAL: &str = "urn:xmpp:features:pre-approval";
+/// XEP-0049: private XML storage.
+pub const PRIVATE: &str = "jabber:iq:private";
+/// XEP-0060: publish-subscribe.
+pub const PUBSUB: &str = "http://jabber.org/protocol/pubsub";
+/// XEP-0184: delivery receipts.
+pub const RECEIPTS: &str = "urn:xmpp:receipts";
+/// XEP-0077: in-band registration.
+pub const REGISTER: &str = "jabber:iq:register";
+/// XEP-0077: the stream feature of in-band registration.
+pub const REGISTER_FEATURE: &str = "http://jabber.org/features/iq-register";
+/// RFC 6121 section 2: the roster.
+pub const ROSTER: &str = "jabber:iq:roster";
+/// RFC 6121 section 2.6: the stream feature of roster versioning.
+pub const ROSTER_VERSIONING: &str = "urn:xmpp:features:rosterver";
+/// XEP-0059: result set management.
+pub const RSM: &str = "http://jabber.org/protocol/rsm";
+/// RFC 6120 section 6: SASL negotiation.
+pub const SASL: &str = "urn:ietf:params:xml:ns:xmpp-sasl";
+/// XEP-0388: extensible SASL profile.
+pub const SASL2: &str = "urn:xmpp:sasl:2";
+/// XEP-0480: SASL upgrade tasks.
+pub const SASL_UPGRADE: &str = "urn:xmpp:sasl:upgrade:0";
+/// RFC 6120: the content namespace between two servers.
+pub const SERVER: &str = "jabber:server";
+/// XEP-0157: contact addresses.
+pub const SERVER_INFO: &str = "http://jabber.org/network/serverinfo";
+/// RFC 3921 section 3: session establishment, kept as a no-op for old clients.
+pub const SESSION: &str = "urn:ietf:params:xml:ns:xmpp-session";
+/// XEP-0198: stream management.
+pub const SM3: &str = "urn:xmpp:sm:3";
+/// RFC 6120 section 8.3: stanza error conditions.
+pub const STANZA_ERRORS: &str = "urn:ietf:params:xml:ns:xmpp-stanzas";
+/// XEP-0359: unique and stable stanza ids.
+pub const STANZA_ID: &str = "urn:xmpp:sid:0";
+/// RFC 6120 section 4.8.1: the stream itself.
+pub const STREAMS: &str = "http://etherx.jabber.org/streams";
+/// RFC 6120 section 4.9: stream error conditions.
+pub const STREAM_ERRORS: &str = "urn:ietf:params:xml:ns:xmpp-streams";
+/// XEP-0202: entity time.
+pub const TIME: &str = "urn:xmpp:time";
+/// RFC 6120 section 5: STARTTLS.
+pub const TLS: &str = "urn:ietf:params:xml:ns:xmpp-tls";
+/// XEP-0054: vcard-temp.
+pub const VCARD: &str = "vcard-temp";
+/// XEP-0092: software version.
+pub const VERSION: &str = "jabber:iq:version";
+/// Namespaces in XML 1.0 section 3: what the prefix `xml` is bound to.
+pub const XML: &str = "http://www.w3.org/XML/1998/namespace";
+/// Namespaces in XML 1.0 section 3: what the prefix `xmlns` is bound to.
+pub const XMLNS: &str = "http://www.w3.org/2000/xmlns/";

@@ -1,0 +1,453 @@
+//! Stanzas: messages, presence and IQs with their addresses (RFC 6120 section 8), and their bytes.
+
+use std::sync::{Arc, OnceLock};
+
+use crate::error::{Condition, StanzaError};
+use crate::jid::Jid;
+use crate::ns;
+use crate::xml::{Attribute, Element, ElementRef, write_attribute, write_attributes, write_with_attributes};
+
+/// What a stanza is, with its type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// Pushed to another entity.
+    Message(MessageType),
+    /// Broadcast to whoever is subscribed, or about subscriptions.
+    Presence(PresenceType),
+    /// A request or its answer.
+    Iq(IqType),
+}
+
+/// RFC 6121 section 5.2.2.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum MessageType {
+    /// A single message; also what unknown types are handled as.
+    Normal,
+    /// Part of a conversation between two.
+    Chat,
+    /// Part of a conversation in a room.
+    Groupchat,
+    /// An alert that expects no reply.
+    Headline,
+    /// An earlier message could not be handled.
+    Error,
+}
+
+/// RFC 6121 section 4.7.1; `Available` is the absence of a type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum PresenceType {
+    /// The sender is there.
+    Available,
+    /// The sender is no longer there.
+    Unavailable,
+    /// The sender asks to see the recipient's presence.
+    Subscribe,
+    /// The sender lets the recipient see its presence.
+    Subscribed,
+    /// The sender no longer wants to see the recipient's presence.
+    Unsubscribe,
+    /// The sender no longer lets the recipient see its presence, or refuses.
+    Unsubscribed,
+    /// A server asks for current presence.
+    Probe,
+    /// An earlier presence could not be handled.
+    Error,
+}
+
+/// RFC 6120 section 8.2.3.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum IqType {
+    /// Asks for information.
+    Get,
+    /// Asks for a change.
+    Set,
+    /// Answers with success.
+    Result,
+    /// Answers with failure.
+    Error,
+}
+
+impl Kind {
+    /// The kind that an element's name and `type` attribute say; nothing when it is no stanza.
+    fn read(name: &str, type_: Option<&str>) -> Option<Result<Kind, StanzaError>> {
+        let kind = match name {
+            // Unknown types are handled as normal (RFC 6121 section 5.2.2).
+            "message" => Kind::Message(match type_ {
+                Some("chat") => MessageType::Chat,
+                Some("groupchat") => MessageType::Groupchat,
+                Some("headline") => MessageType::Headline,
+                Some("error") => MessageType::Error,
+                _ => MessageType::Normal,
+            }),
+            "presence" => Kind::Presence(match type_ {
+                None => PresenceType::Available,
+                Some("unavailable") => PresenceType::Unavailable,
+                Some("subscribe") => PresenceType::Subscribe,
+                Some("subscribed") => PresenceType::Subscribed,
+                Some("unsubscribe") => PresenceType::Unsubscribe,
+                Some("unsubscribed") => PresenceType::Unsubscribed,
+                Some("probe") => PresenceType::Probe,
+                Some("error") => PresenceType::Error,
+                Some(_) => return Some(Err(bad_request("unknown type of presence"))),
+            }),
+            "iq" => Kind::Iq(match type_ {
+                Some("get") => IqType::Get,
+                Some("set") => IqType::Set,
+                Some("result") => IqType::Result,
+                Some("error") => IqType::Error,
+                _ => {
+                    return Some(Err(bad_request(
+                        "an iq needs one of the types get, set, result, error",
+                    )));
+                }
+            }),
+            _ => return None,
+        };
+        Some(Ok(kind))
+    }
+
+    /// The name of the element.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Message(_) => "message",
+            Kind::Presence(_) => "presence",
+            Kind::Iq(_) => "iq",
+        }
+    }
+
+    /// The value of the `type` attribute; none where its absence says the same.
+    pub fn type_str(self) -> Option<&'static str> {
+        match self {
+            Kind::Message(MessageType::Normal) | Kind::Presence(PresenceType::Available) => None,
+            Kind::Message(MessageType::Chat) => Some("chat"),
+            Kind::Message(MessageType::Groupchat) => Some("groupchat"),
+            Kind::Message(MessageType::Headline) => Some("headline"),
+            Kind::Presence(PresenceType::Unavailable) => Some("unavailable"),
+            Kind::Presence(PresenceType::Subscribe) => Some("subscribe"),
+            Kind::Presence(PresenceType::Subscribed) => Some("subscribed"),
+            Kind::Presence(PresenceType::Unsubscribe) => Some("unsubscribe"),
+            Kind::Presence(PresenceType::Unsubscribed) => Some("unsubscribed"),
+            Kind::Presence(PresenceType::Probe) => Some("probe"),
+            Kind::Iq(IqType::Get) => Some("get"),
+            Kind::Iq(IqType::Set) => Some("set"),
+            Kind::Iq(IqType::Result) => Some("result"),
+            Kind::Message(MessageType::Error)
+            | Kind::Presence(PresenceType::Error)
+            | Kind::Iq(IqType::Error) => Some("error"),
+        }
+    }
+
+    /// Whether this is an error.
+    pub fn is_error(self) -> bool {
+        self == self.as_error()
+    }
+
+    /// Whether this is an IQ that must be answered (RFC 6120 section 8.2.3).
+    pub fn is_request(self) -> bool {
+        matches!(self, Kind::Iq(IqType::Get | IqType::Set))
+    }
+
+    /// The error of the same stanza.
+    fn as_error(self) -> Kind {
+        match self {
+            Kind::Message(_) => Kind::Message(MessageType::Error),
+            Kind::Presence(_) => Kind::Presence(PresenceType::Error),
+            Kind::Iq(_) => Kind::Iq(IqType::Error),
+        }
+    }
+
+    /// Whether an error may answer it: neither errors nor results are answered (RFC 6120 section 8.3.1).
+    fn may_fail(self) -> bool {
+        !self.is_error() && self != Kind::Iq(IqType::Result)
+    }
+}
+
+/// A message, presence or IQ.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stanza {
+    /// What it is.
+    pub kind: Kind,
+    /// The sender, as the server stamped it.
+    pub from: Option<Jid>,
+    /// The addressee; none means the sender's own account.
+    pub to: Option<Jid>,
+    /// What the sender calls it.
+    pub id: Option<Box<str>>,
+    /// The language of its texts.
+    pub lang: Option<Box<str>>,
+    /// The root and all its content. The root's `from`, `to`, `id`, `type` and `xml:lang` are not read any more once
+    /// the stanza is made: the fields above are written in their place. Its other attributes are kept.
+    pub element: Element,
+}
+
+/// A stanza that cannot be handled, and the answer to it.
+#[derive(Clone, Debug)]
+pub struct Refusal {
+    /// What is wrong with it.
+    pub error: StanzaError,
+    /// What to send back; none when the stanza is itself an error or a result. It has no addresses yet.
+    pub reply: Option<Stanza>,
+}
+
+impl Stanza {
+    /// Checks an element and takes it as a stanza (RFC 6120 sections 8.1 to 8.3).
+    pub fn from_element(element: Element) -> Result<Stanza, StanzaError> {
+        let kind = match Kind::read(element.name(), element.attr("type")) {
+            Some(kind) if matches!(element.ns(), ns::CLIENT | ns::SERVER) => kind?,
+            _ => return Err(bad_request("the element is no stanza")),
+        };
+        let address = |name: &str| match element.attr(name).map(Jid::new) {
+            None => Ok(None),
+            Some(Ok(jid)) => Ok(Some(jid)),
+            Some(Err(reason)) => {
+                Err(StanzaError::new(Condition::JidMalformed).with_text(format!("{name}: {reason}")))
+            }
+        };
+        let (from, to) = (address("from")?, address("to")?);
+        if let Kind::Iq(type_) = kind {
+            if element.attr("id").is_none_or(str::is_empty) {
+                return Err(bad_request("an iq needs an id"));
+            }
+            if matches!(type_, IqType::Get | IqType::Set) && element.children().count() != 1 {
+                return Err(bad_request("an iq of this type has exactly one child element"));
+            }
+        }
+        let id = element.attr("id").map(Into::into);
+        let lang = element.lang().map(Into::into);
+        Ok(Stanza {
+            kind,
+            from,
+            to,
+            id,
+            lang,
+            element,
+        })
+    }
+
+    /// Like [`Stanza::from_element`], and when that fails, with the answer that the sender is owed.
+    pub fn accept(element: Element) -> Result<Stanza, Box<Refusal>> {
+        let name = element.name().to_owned();
+        let type_ = element.attr("type").map(str::to_owned);
+        let content_ns = element.ns().to_owned();
+        let id = element.attr("id").map(Into::into);
+        Stanza::from_element(element).map_err(|error| {
+            // A type that cannot be read is no error or result, so an answer does no harm.
+            let kind = match Kind::read(&name, type_.as_deref()) {
+                Some(Ok(kind)) if kind.may_fail() => Some(kind.as_error()),
+                Some(Err(_)) if name == "iq" => Some(Kind::Iq(IqType::Error)),
+                Some(Err(_)) => Some(Kind::Presence(PresenceType::Error)),
+                _ => None,
+            };
+            let reply = kind.map(|kind| {
+                let element =
+                    Element::new(&content_ns, kind.name()).with_child(error.to_element(&content_ns));
+                Stanza {
+                    kind,
+                    from: None,
+                    to: None,
+                    id,
+                    lang: None,
+                    element,
+                }
+            });
+            Box::new(Refusal { error, reply })
+        })
+    }
+
+    fn new(kind: Kind) -> Stanza {
+        let element = Element::new(ns::CLIENT, kind.name());
+        Stanza {
+            kind,
+            from: None,
+            to: None,
+            id: None,
+            lang: None,
+            element,
+        }
+    }
+
+    /// An empty message.
+    pub fn message(type_: MessageType) -> Stanza {
+        Stanza::new(Kind::Message(type_))
+    }
+
+    /// An empty presence.
+    pub fn presence(type_: PresenceType) -> Stanza {
+        Stanza::new(Kind::Presence(type_))
+    }
+
+    /// An empty IQ.
+    pub fn iq(type_: IqType, id: &str) -> Stanza {
+        Stanza::new(Kind::Iq(type_)).with_id(id)
+    }
+
+    /// This stanza to that address.
+    #[must_use]
+    pub fn with_to(mut self, to: Jid) -> Stanza {
+        self.to = Some(to);
+        self
+    }
+
+    /// This stanza from that address.
+    #[must_use]
+    pub fn with_from(mut self, from: Jid) -> Stanza {
+        self.from = Some(from);
+        self
+    }
+
+    /// This stanza with that id.
+    #[must_use]
+    pub fn with_id(mut self, id: &str) -> Stanza {
+        self.id = Some(id.into());
+        self
+    }
+
+    /// This stanza in that language.
+    #[must_use]
+    pub fn with_lang(mut self, lang: &str) -> Stanza {
+        self.lang = Some(lang.into());
+        self
+    }
+
+    /// This stanza with another child at its end.
+    #[must_use]
+    pub fn with_child(mut self, child: Element) -> Stanza {
+        self.append(child);
+        self
+    }
+
+    /// Adds a child at the end.
+    pub fn append(&mut self, child: Element) {
+        self.element.append(child);
+    }
+
+    /// The child elements.
+    pub fn children(&self) -> impl Iterator<Item = ElementRef<'_>> {
+        self.element.children()
+    }
+
+    /// The first child element with that expanded name.
+    pub fn child(&self, ns: &str, name: &str) -> Option<ElementRef<'_>> {
+        self.element.child(ns, name)
+    }
+
+    /// The first child element: the payload of an IQ.
+    pub fn payload(&self) -> Option<ElementRef<'_>> {
+        self.children().next()
+    }
+
+    /// The error, when this stanza is one.
+    pub fn error(&self) -> Option<StanzaError> {
+        if !self.kind.is_error() {
+            return None;
+        }
+        let error = self.child(self.element.ns(), "error");
+        Some(error.map_or(
+            StanzaError::new(Condition::UndefinedCondition),
+            StanzaError::from_element,
+        ))
+    }
+
+    /// The result of this IQ request, still empty.
+    pub fn reply(&self) -> Stanza {
+        self.answer(Kind::Iq(IqType::Result))
+    }
+
+    /// The error that answers this stanza; none when it is itself an error or a result (RFC 6120 section 8.3.1).
+    pub fn error_reply(&self, error: StanzaError) -> Option<Stanza> {
+        if !self.kind.may_fail() {
+            return None;
+        }
+        let child = error.to_element(self.element.ns());
+        Some(self.answer(self.kind.as_error()).with_child(child))
+    }
+
+    /// An empty stanza back to the sender.
+    fn answer(&self, kind: Kind) -> Stanza {
+        let element = Element::new(self.element.ns(), kind.name());
+        Stanza {
+            kind,
+            from: self.to.clone(),
+            to: self.from.clone(),
+            id: self.id.clone(),
+            lang: None,
+            element,
+        }
+    }
+
+    /// Writes canonical XML. `scope_ns` is the default namespace in force where it is put, empty for none.
+    pub fn write(&self, out: &mut Vec<u8>, scope_ns: &str) {
+        write_with_attributes(self.element.root(), out, scope_ns, |out| {
+            let mut attribute = |prefix: &str, name: &str, value: Option<&str>| {
+                if let Some(value) = value {
+                    write_attribute(prefix, name, value, out);
+                }
+            };
+            attribute("", "from", self.from.as_ref().map(Jid::as_str));
+            attribute("", "to", self.to.as_ref().map(Jid::as_str));
+            attribute("", "id", self.id.as_deref());
+            attribute("", "type", self.kind.type_str());
+            attribute("xml:", "lang", self.lang.as_deref());
+            write_attributes(self.element.attrs().filter(|other| !is_header(other)), out);
+        });
+    }
+}
+
+/// Whether a stanza's own field is written in place of an attribute.
+fn is_header(attribute: &Attribute<'_>) -> bool {
+    match attribute.ns {
+        "" => matches!(attribute.name, "from" | "to" | "id" | "type"),
+        ns::XML => attribute.name == "lang",
+        _ => false,
+    }
+}
+
+fn bad_request(text: &str) -> StanzaError {
+    StanzaError::new(Condition::BadRequest).with_text(text)
+}
+
+/// How a stanza is put on a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wire {
+    /// Inside a stream whose header declared `jabber:client` as the default namespace.
+    Stream,
+    /// On its own, as in a WebSocket message (RFC 7395 section 3.3).
+    WebSocket,
+}
+
+/// A stanza shared by all who receive it, encoded at most once for each kind of connection.
+#[derive(Debug)]
+pub struct Outgoing {
+    stanza: Stanza,
+    stream: OnceLock<Arc<[u8]>>,
+    websocket: OnceLock<Arc<[u8]>>,
+}
+
+impl Outgoing {
+    /// A stanza that will not change any more.
+    pub fn new(stanza: Stanza) -> Outgoing {
+        Outgoing {
+            stanza,
+            stream: OnceLock::new(),
+            websocket: OnceLock::new(),
+        }
+    }
+
+    /// The stanza.
+    pub fn stanza(&self) -> &Stanza {
+        &self.stanza
+    }
+
+    /// Its bytes for one kind of connection.
+    pub fn encoded(&self, wire: Wire) -> &Arc<[u8]> {
+        let (cell, scope_ns) = match wire {
+            Wire::Stream => (&self.stream, ns::CLIENT),
+            Wire::WebSocket => (&self.websocket, ""),
+        };
+        cell.get_or_init(|| {
+            let mut out = Vec::with_capacity(512);
+            self.stanza.write(&mut out, scope_ns);
+            out.into()
+        })
+    }
+}
