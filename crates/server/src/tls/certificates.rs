@@ -35,10 +35,10 @@ impl Certificates {
         let directory = settings.data_dir.join("tls");
         let mut entries = Vec::with_capacity(settings.domain.len());
         for domain in &settings.domain {
-            let kept = acme::files(&settings.data_dir, &domain.name);
+            let kept = acme::file(&settings.data_dir, &domain.name);
             let (certificate, key) = match (&domain.certificate, &domain.key) {
                 (Some(certificate), Some(key)) => (certificate.clone(), key.clone()),
-                _ if domain.acme && kept.0.exists() && kept.1.exists() => kept,
+                _ if domain.acme && kept.exists() => (kept.clone(), kept),
                 _ => self_signed::ensure(&directory, &domain.name)?,
             };
             entries.push(Entry::new(&domain.name, load_pair(&certificate, &key)?)?);
