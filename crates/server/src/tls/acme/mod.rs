@@ -1,6 +1,8 @@
 //! Certificates from an ACME directory (RFC 8555): ordered, proven, kept, and renewed while the server runs.
 
 mod challenges;
+#[cfg(test)]
+mod directory_tests;
 mod order;
 mod renewal;
 

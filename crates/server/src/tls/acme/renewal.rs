@@ -173,7 +173,3 @@ mod tests {
         assert_eq!(due(Path::new("/nonexistent")), None);
     }
 }
-
-#[cfg(test)]
-#[path = "directory_tests.rs"]
-mod directory_tests;
