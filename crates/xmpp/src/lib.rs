@@ -1,8 +1,10 @@
 //! XMPP without I/O: addresses, XML, stanzas, errors and the stream state machines; bytes in, events out.
 
+pub mod c2s;
 pub mod error;
 pub mod jid;
 pub mod ns;
 pub mod sasl;
+pub mod sm;
 pub mod stanza;
 pub mod xml;

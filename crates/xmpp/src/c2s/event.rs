@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use crate::error::{Condition, StreamError};
 use crate::jid::Jid;
 use crate::sasl::{Hash, Mechanism, Question, TokenBinding, Verifier};
 use crate::sm::{Enable, Enabled, Resume, ResumeFailed};
-use crate::stanza::{Condition, Stanza, StreamError};
+use crate::stanza::Stanza;
 use crate::xml::Element;
 
 /// What happened on a stream. Variants that hold a question stop the stream: it reads nothing more until the question
