@@ -56,7 +56,10 @@ pub struct ArchiveCopy {
     pub peer: Jid,
     /// Which way it went.
     pub direction: Direction,
-    /// Waits for the owner if he is offline (XEP-0160); `false` for what only catch-up should show.
+    /// Shown by archive queries. A copy that is not (XEP-0334 no-permanent-store, or by the owner's preferences) only
+    /// waits, and is removed once `Store::set_delivered` passes it.
+    pub kept: bool,
+    /// Waits for the owner if he is offline (XEP-0160); `false` for what only archive queries should show.
     pub waits: bool,
 }
 

@@ -1,0 +1,139 @@
+//! `Chat`: the domain as one value that every face holds, with the ports it was given.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use waxwing_xmpp::jid::Jid;
+
+use crate::archive::ArchiveId;
+use crate::error::Result;
+use crate::event::Event;
+use crate::port::{Clock, Random};
+use crate::profile::Profiles;
+use crate::session::{ClientInfo, Session};
+use crate::sessions::Sessions;
+use crate::settings::Settings;
+use crate::store::Store;
+
+/// The domain. Its operations stand in the files named for what they do: `messages`, `deliver`, `presence`, and so on.
+pub struct Chat {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) random: Arc<dyn Random>,
+    pub(crate) sessions: Sessions,
+    pub(crate) profiles: Profiles,
+    settings: RwLock<Arc<Settings>>,
+}
+
+impl std::fmt::Debug for Chat {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Chat").field("sessions", &self.sessions.count()).finish_non_exhaustive()
+    }
+}
+
+impl Chat {
+    /// Puts the domain together from its ports.
+    pub fn new(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        random: Arc<dyn Random>,
+        settings: Settings,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            store,
+            clock,
+            random,
+            sessions: Sessions::default(),
+            profiles: Profiles::default(),
+            settings: RwLock::new(Arc::new(settings)),
+        })
+    }
+
+    /// The settings now in force.
+    pub fn settings(&self) -> Arc<Settings> {
+        Arc::clone(&self.settings.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Puts other settings in force, for everything that begins from now on.
+    pub fn reload(&self, settings: Settings) {
+        *self.settings.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
+    }
+
+    /// Whether this server answers for the domain.
+    pub fn is_local(&self, domain: &str) -> bool {
+        self.settings.read().unwrap_or_else(PoisonError::into_inner).domains.iter().any(|d| d == domain)
+    }
+
+    /// Who is connected.
+    pub fn sessions(&self) -> &Sessions {
+        &self.sessions
+    }
+
+    /// The store, for what needs no rule of the domain: backup, status, settings of the installation.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    /// Now, in milliseconds since the Unix epoch.
+    pub fn now_ms(&self) -> u64 {
+        self.clock.now_ms()
+    }
+
+    /// A fresh secret (see `port::token`).
+    pub fn token(&self) -> String {
+        crate::port::token(&*self.random)
+    }
+
+    /// Adds a session for an account that has been authenticated. A session that holds the same resource is closed as
+    /// replaced, and its unavailable presence sent before the new one can send any.
+    pub async fn bind(
+        &self,
+        account: &crate::account::Account,
+        resource: &str,
+        info: ClientInfo,
+    ) -> Result<(Arc<Session>, tokio::sync::mpsc::Receiver<Event>)> {
+        let jid = account
+            .jid
+            .with_resource(resource)
+            .map_err(|_| crate::error::Error::BadRequest("the resource is not valid"))?;
+        let delivered = match self.sessions.mark(&account.jid) {
+            Some(mark) => mark.reached(),
+            None => account.delivered,
+        };
+        let bound = self.sessions.add(jid, account.id, delivered, info)?;
+        if let Some(old) = &bound.replaced {
+            self.session_gone(old).await;
+        }
+        Ok((bound.session, bound.events))
+    }
+
+    /// Takes a session out for good: its contacts are told, and its account's delivery mark is written down.
+    /// `undelivered` is the oldest archived message that its client did not confirm.
+    pub async fn unbind(&self, session: &Arc<Session>, undelivered: Option<ArchiveId>) {
+        if let Some(oldest) = undelivered {
+            self.undelivered(session, oldest);
+        }
+        let Some(mark) = self.sessions.remove(session) else {
+            return;
+        };
+        if let Some(reached) = mark.take_unwritten()
+            && let Err(error) = self.store.set_delivered(session.account, reached).await
+        {
+            tracing::warn!(%error, "the delivery mark could not be written; messages may be delivered again");
+        }
+        self.session_gone(session).await;
+    }
+
+    /// Writes the delivery marks that moved. Called now and then; a crash in between repeats messages, never loses them.
+    pub async fn write_marks(&self) {
+        for (account, mark) in self.sessions.unwritten_marks() {
+            if let Err(error) = self.store.set_delivered(account, mark).await {
+                tracing::warn!(%error, "the delivery mark could not be written; messages may be delivered again");
+            }
+        }
+    }
+
+    /// Whether the address is one of this server's domains itself, without an account.
+    pub fn is_server(&self, jid: &Jid) -> bool {
+        jid.local().is_none() && jid.resource().is_none() && self.is_local(jid.domain())
+    }
+}

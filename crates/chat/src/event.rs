@@ -1,0 +1,62 @@
+//! What a session is told: the one exhaustive list that every face turns into its own words.
+
+use std::sync::Arc;
+
+use waxwing_xmpp::jid::Jid;
+use waxwing_xmpp::stanza::Outgoing;
+
+use crate::archive::{ArchiveId, Direction};
+use crate::roster::RosterItem;
+
+/// Something that happened and concerns one session.
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// A stanza addressed to this session or its account.
+    Stanza(Delivery),
+    /// A copy of a message that another session of the account sent or received (XEP-0280).
+    Carbon(Direction, Delivery),
+    /// The roster changed (RFC 6121 section 2.1.6).
+    RosterChanged {
+        /// The version after the change.
+        version: u64,
+        /// The item as it now is.
+        change: Arc<RosterChange>,
+    },
+    /// Addresses were added to the blocklist (XEP-0191 section 3.3).
+    Blocked(Arc<[Jid]>),
+    /// Addresses were taken off the blocklist; an empty list stands for all (XEP-0191 section 3.4).
+    Unblocked(Arc<[Jid]>),
+}
+
+/// A stanza on its way to a session.
+#[derive(Debug, Clone)]
+pub struct Delivery {
+    /// Shared by all who receive it.
+    pub stanza: Arc<Outgoing>,
+    /// Its place in the account's archive, if it has one: what the session reports as delivered.
+    pub archived: Option<ArchiveId>,
+}
+
+/// One change to a roster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RosterChange {
+    /// The item was added or changed.
+    Set(RosterItem),
+    /// The contact is no longer in the roster.
+    Removed(Jid),
+}
+
+/// Why the server ends a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Close {
+    /// Another session took the same resource (RFC 6120 section 7.7.2.2).
+    Replaced,
+    /// Its queue is full: the client reads too slowly. The archive holds its messages.
+    TooSlow,
+    /// The account was disabled or deleted, or its password was changed.
+    Revoked,
+    /// An administrator ended it.
+    Ended,
+    /// The server is stopping.
+    Shutdown,
+}

@@ -1,0 +1,188 @@
+//! Sending a message: check the policy, stamp it, archive it, deliver it, in this order and in this place only.
+
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+use waxwing_xmpp::jid::Jid;
+use waxwing_xmpp::ns;
+use waxwing_xmpp::stanza::{Kind, MessageType, Stanza};
+
+use crate::archive::{Append, ArchiveCopy, Committed, Direction};
+use crate::chat::Chat;
+use crate::error::{Error, Result};
+use crate::hints::{self, Keeping};
+use crate::profile::Profile;
+use crate::route::Destination;
+use crate::session::Session;
+use crate::store::StoreResult;
+
+/// Resolves when the message may be acknowledged to its sender: it is safe, or nothing about it had to be kept.
+#[derive(Debug)]
+pub struct Receipt(Option<oneshot::Receiver<StoreResult<()>>>);
+
+impl Receipt {
+    const DONE: Self = Self(None);
+
+    /// Nothing has to be waited for.
+    pub fn is_ready(&self) -> bool {
+        self.0.is_none()
+    }
+
+    /// Waits until the message is committed and synced, or reports why it could not be.
+    pub async fn safe(self) -> Result<()> {
+        match self.0 {
+            None => Ok(()),
+            Some(committed) => Ok(committed.await.unwrap_or(Err(crate::store::StoreError::Unavailable))?),
+        }
+    }
+}
+
+/// A message whose policy has been checked, ready to be delivered.
+pub(crate) struct Checked {
+    pub(crate) message: Stanza,
+    pub(crate) sender: Arc<Session>,
+    /// Its address as the sender gave it; his own account when he gave none (RFC 6121 section 8.1.1).
+    pub(crate) to: Jid,
+    /// The account it reaches; the address of `recipient`.
+    pub(crate) recipient: Arc<Profile>,
+}
+
+impl Chat {
+    /// Sends a message of a local session. Every error goes back to the sender, and nothing was delivered then.
+    ///
+    /// What the caller awaits in the `Receipt` is the promise: committed and synced. Delivery happens in the store's
+    /// commit order, so that everyone sees an account's messages in the order its archive has them.
+    pub async fn send(self: &Arc<Self>, sender: &Arc<Session>, message: Stanza) -> Result<Receipt> {
+        let checked = self.check(sender, message).await?;
+        let Some(append) = self.archival(&checked).await? else {
+            self.deliver(&checked, None);
+            return Ok(Receipt::DONE);
+        };
+        let (safe, receipt) = oneshot::channel();
+        let chat = Arc::clone(self);
+        let on_commit = Box::new(move |committed: StoreResult<Committed>| {
+            let outcome = committed.map(|committed| {
+                if let Committed::New(id) = committed {
+                    chat.deliver(&checked, Some(id));
+                }
+            });
+            // The sender may be gone by now; the message is safe and delivered all the same.
+            drop(safe.send(outcome));
+        });
+        self.store.append(append, on_commit);
+        Ok(Receipt(Some(receipt)))
+    }
+
+    /// The policy: who may write to whom, and what a client may not claim in a message.
+    async fn check(&self, sender: &Arc<Session>, mut message: Stanza) -> Result<Checked> {
+        let own = sender.jid.to_bare();
+        let to = message.to.clone().unwrap_or_else(|| own.clone());
+        if matches!(self.locate(&to), Destination::Remote) {
+            return Err(Error::RemoteServerNotFound);
+        }
+        if to.local().is_none() {
+            // Nothing at the server itself reads messages (RFC 6120 section 10.5.2).
+            return Err(Error::ServiceUnavailable);
+        }
+        let sending = self.profile(&own).await?.ok_or(Error::Forbidden)?;
+        if sending.blocks(&to) {
+            return Err(Error::Blocked);
+        }
+        let recipient = if to.same_bare(&own) {
+            sending
+        } else {
+            self.profile(&to.to_bare()).await?.ok_or(Error::ServiceUnavailable)?
+        };
+        if recipient.blocks(&sender.jid) {
+            return Err(Error::ServiceUnavailable);
+        }
+        if !self.accepts(&message, &to) {
+            return Err(Error::ServiceUnavailable);
+        }
+        self.remove_claims(&mut message);
+        Ok(Checked { message, sender: Arc::clone(sender), to, recipient })
+    }
+
+    /// The rows of RFC 6121 section 8.5 in which the sender is told that nobody takes the message.
+    fn accepts(&self, message: &Stanza, to: &Jid) -> bool {
+        let Kind::Message(kind) = message.kind else {
+            return false;
+        };
+        let found = to.is_full() && matches!(self.locate(to), Destination::Session(_));
+        match kind {
+            // 8.5.2.1.1 and 8.5.2.2.1: a room's message is for one session. 8.5.3.2.1 likewise.
+            MessageType::Groupchat => found,
+            // 8.5.3.2.1: not treated as sent to the account, as only type "chat" is.
+            MessageType::Normal => to.is_bare() || found,
+            // 8.5.2.2.1 would let a message nobody keeps vanish or bounce; chat states should not bounce.
+            MessageType::Chat | MessageType::Headline | MessageType::Error => true,
+        }
+    }
+
+    /// Takes out what only a server may say: ids it did not assign (XEP-0359 section 7), occupants' identities
+    /// (XEP-0421), and results and copies that would pass for its own (XEP-0280 section 11, XEP-0313).
+    fn remove_claims(&self, message: &mut Stanza) {
+        let forged = |namespace: &str, name: &str, by: Option<&str>| match (namespace, name) {
+            (ns::STABLE_ID, "stanza-id") => {
+                by.and_then(|by| Jid::new(by).ok()).is_none_or(|by| self.is_local(by.domain()))
+            }
+            (ns::CARBONS, "sent" | "received") | (ns::ARCHIVE, "result") | (ns::OCCUPANT_ID, _) => true,
+            _ => false,
+        };
+        if message.children().any(|c| forged(c.ns(), c.name(), c.attr("by"))) {
+            message.element.retain_children(|c| !forged(c.ns(), c.name(), c.attr("by")));
+        }
+    }
+
+    /// What of the message is kept for whom; `None` when nothing is.
+    async fn archival(&self, checked: &Checked) -> Result<Option<Append>> {
+        let message = &checked.message;
+        let keeping = hints::keeping(message);
+        if keeping == Keeping::Nowhere {
+            return Ok(None);
+        }
+        let own = checked.sender.jid.to_bare();
+        let archive = self.settings().archive && keeping == Keeping::Archive;
+        let mut copies = Vec::with_capacity(2);
+        if !checked.to.same_bare(&own) {
+            let sending = self.profile(&own).await?.ok_or(Error::Forbidden)?;
+            if archive && self.keeps(&sending, &checked.to).await? {
+                copies.push(ArchiveCopy {
+                    owner: sending.account,
+                    peer: checked.to.clone(),
+                    direction: Direction::Outgoing,
+                    kept: true,
+                    waits: false,
+                });
+            }
+        }
+        let from = checked.sender.jid.clone();
+        let kept = archive && self.keeps(&checked.recipient, &from).await?;
+        copies.push(ArchiveCopy {
+            owner: checked.recipient.account,
+            peer: from,
+            direction: Direction::Incoming,
+            kept,
+            waits: true,
+        });
+        let mut xml = Vec::with_capacity(512);
+        message.write(&mut xml, ns::CLIENT);
+        let origin = message.child(ns::STABLE_ID, "origin-id").and_then(|o| o.attr("id"));
+        Ok(Some(Append {
+            copies,
+            dedupe: origin.map(|id| (checked.sender.account, id.to_owned())),
+            xml,
+            text: message.child(ns::CLIENT, "body").map(|body| body.text().into_owned()),
+        }))
+    }
+
+    async fn keeps(&self, owner: &Profile, peer: &Jid) -> Result<bool> {
+        match owner.archive.keeps(peer) {
+            Some(keeps) => Ok(keeps),
+            None => {
+                let item = self.store.roster_item(owner.account, &peer.to_bare()).await?;
+                Ok(item.is_some_and(|item| item.listed))
+            }
+        }
+    }
+}

@@ -1,0 +1,280 @@
+//! A session: one client of an account, seen from the domain as a bounded queue and a little state.
+
+use std::collections::{BTreeSet, HashSet};
+use std::sync::atomic::{AtomicBool, AtomicI16, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use tokio::sync::{Notify, mpsc};
+use waxwing_xmpp::jid::Jid;
+use waxwing_xmpp::stanza::Outgoing;
+
+use crate::account::AccountId;
+use crate::archive::ArchiveId;
+use crate::event::{Close, Event};
+
+/// How many events may wait for one session; one more closes it as too slow.
+pub const QUEUE_LIMIT: usize = 2048;
+
+/// How many addresses outside its roster a session may send directed presence to.
+pub const DIRECTED_PRESENCE_LIMIT: usize = 1000;
+
+const NOT_AVAILABLE: i16 = i16::MIN;
+
+/// Identifies a session for as long as the process runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SessionId(pub u64);
+
+/// What is known about a session's client, for administrators and the account's owner.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ClientInfo {
+    /// The face it came by, such as `xmpp` or `websocket`.
+    pub face: &'static str,
+    /// The client's address, if it has one.
+    pub address: Option<std::net::SocketAddr>,
+    /// The protocol version of TLS, if any.
+    pub tls: Option<String>,
+    /// How it signed in.
+    pub mechanism: String,
+    /// The name of the software, as it told us when signing in.
+    pub software: Option<String>,
+    /// The client's own lasting id (XEP-0388 user-agent).
+    pub agent: Option<String>,
+    /// The connection's id in the log.
+    pub connection: String,
+    /// Milliseconds since the Unix epoch.
+    pub since_ms: u64,
+}
+
+/// One client of an account.
+#[derive(Debug)]
+pub struct Session {
+    /// Its identity.
+    pub id: SessionId,
+    /// Its full address.
+    pub jid: Jid,
+    /// Its account.
+    pub account: AccountId,
+    /// What is known about its client; replaced when the stream is resumed from elsewhere.
+    info: Mutex<ClientInfo>,
+    queue: mpsc::Sender<Event>,
+    close: OnceLock<Close>,
+    closing: Notify,
+    priority: AtomicI16,
+    carbons: AtomicBool,
+    roster_wanted: AtomicBool,
+    blocklist_wanted: AtomicBool,
+    /// Set until waiting messages have been replayed; what waits then comes from the archive, not the queue.
+    replaying: AtomicBool,
+    replayed: AtomicU64,
+    /// Archived messages that came through the queue although a replay was still due.
+    ahead: Mutex<BTreeSet<ArchiveId>>,
+    presence: Mutex<Option<Arc<Outgoing>>>,
+    directed: Mutex<HashSet<Jid>>,
+}
+
+impl Session {
+    pub(crate) fn new(
+        id: SessionId,
+        jid: Jid,
+        account: AccountId,
+        info: ClientInfo,
+    ) -> (Arc<Self>, mpsc::Receiver<Event>) {
+        let (queue, receiver) = mpsc::channel(QUEUE_LIMIT);
+        let session = Self {
+            id,
+            jid,
+            account,
+            info: Mutex::new(info),
+            queue,
+            close: OnceLock::new(),
+            closing: Notify::new(),
+            priority: AtomicI16::new(NOT_AVAILABLE),
+            carbons: AtomicBool::new(false),
+            roster_wanted: AtomicBool::new(false),
+            blocklist_wanted: AtomicBool::new(false),
+            replaying: AtomicBool::new(true),
+            replayed: AtomicU64::new(0),
+            ahead: Mutex::new(BTreeSet::new()),
+            presence: Mutex::new(None),
+            directed: Mutex::new(HashSet::new()),
+        };
+        (Arc::new(session), receiver)
+    }
+
+    /// Hands the session an event. Never waits: a full queue closes the session as too slow, and what it did not get
+    /// waits in the archive. Returns whether the event was taken.
+    pub fn push(&self, event: Event) -> bool {
+        match self.queue.try_send(event) {
+            Ok(()) => true,
+            Err(mpsc::error::TrySendError::Full(_)) => {
+                self.close(Close::TooSlow);
+                false
+            }
+            Err(mpsc::error::TrySendError::Closed(_)) => false,
+        }
+    }
+
+    /// Ends the session; the first reason counts.
+    pub fn close(&self, reason: Close) {
+        if self.close.set(reason).is_ok() {
+            self.closing.notify_one();
+        }
+    }
+
+    /// Waits until someone ends the session, and tells why.
+    pub async fn closed(&self) -> Close {
+        loop {
+            let notified = self.closing.notified();
+            if let Some(reason) = self.close.get() {
+                return *reason;
+            }
+            notified.await;
+        }
+    }
+
+    /// Why the session is being ended, if it is.
+    pub fn close_reason(&self) -> Option<Close> {
+        self.close.get().copied()
+    }
+
+    /// The priority of its presence (RFC 6121 section 4.7.2.3); `None` while it is not available.
+    pub fn priority(&self) -> Option<i8> {
+        i8::try_from(self.priority.load(Ordering::Acquire)).ok()
+    }
+
+    /// Sent initial presence and has not gone unavailable since.
+    pub fn is_available(&self) -> bool {
+        self.priority().is_some()
+    }
+
+    /// Takes messages addressed to the account: available with a priority of zero or more (RFC 6121 section 8.5.2).
+    pub fn takes_messages(&self) -> bool {
+        self.priority().is_some_and(|p| p >= 0)
+    }
+
+    /// The last presence it broadcast while available.
+    pub fn presence(&self) -> Option<Arc<Outgoing>> {
+        lock(&self.presence).clone()
+    }
+
+    /// Notes the presence it broadcasts, or with `None` that it is no longer available. A session that begins to take
+    /// messages is due a replay of those that wait; what is sent from now on must not overtake them.
+    pub(crate) fn set_presence(&self, presence: Option<(i8, Arc<Outgoing>)>) {
+        let priority = presence.as_ref().map_or(NOT_AVAILABLE, |(p, _)| i16::from(*p));
+        if priority >= 0 && !self.takes_messages() {
+            self.replaying.store(true, Ordering::Release);
+        }
+        *lock(&self.presence) = presence.map(|(_, stanza)| stanza);
+        self.priority.store(priority, Ordering::Release);
+    }
+
+    /// Wants copies of the account's other conversations (XEP-0280).
+    pub fn carbons(&self) -> bool {
+        self.carbons.load(Ordering::Acquire)
+    }
+
+    /// Switches carbons on or off.
+    pub fn set_carbons(&self, on: bool) {
+        self.carbons.store(on, Ordering::Release);
+    }
+
+    /// Asked for the roster, so it gets pushes ("interested resource", RFC 6121 section 2.1.6).
+    pub fn roster_wanted(&self) -> bool {
+        self.roster_wanted.load(Ordering::Acquire)
+    }
+
+    /// Notes that it asked for the roster.
+    pub fn set_roster_wanted(&self) {
+        self.roster_wanted.store(true, Ordering::Release);
+    }
+
+    /// Asked for the blocklist, so it gets pushes (XEP-0191 section 3.3).
+    pub fn blocklist_wanted(&self) -> bool {
+        self.blocklist_wanted.load(Ordering::Acquire)
+    }
+
+    /// Notes that it asked for the blocklist.
+    pub fn set_blocklist_wanted(&self) {
+        self.blocklist_wanted.store(true, Ordering::Release);
+    }
+
+    /// Messages that wait for the account have to be replayed to it (`Chat::replay`) before it is given newer ones.
+    pub fn replay_due(&self) -> bool {
+        self.takes_messages() && self.replaying.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn is_replaying(&self) -> bool {
+        self.replaying.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn end_replay(&self) {
+        self.replaying.store(false, Ordering::Release);
+    }
+
+    /// Notes an archived message that it gets now although a replay is still due, so that the replay leaves it out.
+    pub(crate) fn note_ahead(&self, id: ArchiveId) {
+        lock(&self.ahead).insert(id);
+    }
+
+    pub(crate) fn was_ahead(&self, id: ArchiveId) -> bool {
+        lock(&self.ahead).contains(&id)
+    }
+
+    pub(crate) fn forget_ahead(&self) {
+        lock(&self.ahead).clear();
+    }
+
+    /// Everything up to here was handed over by the replay; the queue may hold some of it once more.
+    pub fn replayed(&self) -> ArchiveId {
+        ArchiveId(self.replayed.load(Ordering::Acquire))
+    }
+
+    pub(crate) fn set_replayed(&self, id: ArchiveId) {
+        self.replayed.fetch_max(id.0, Ordering::AcqRel);
+    }
+
+    /// Remembers an address that got directed presence, to be told when the session goes (RFC 6121 section 4.6.3).
+    /// Returns whether there was room for it.
+    pub(crate) fn add_directed(&self, to: Jid) -> bool {
+        let mut directed = lock(&self.directed);
+        if directed.len() >= DIRECTED_PRESENCE_LIMIT && !directed.contains(&to) {
+            return false;
+        }
+        directed.insert(to);
+        true
+    }
+
+    pub(crate) fn remove_directed(&self, to: &Jid) {
+        lock(&self.directed).remove(to);
+    }
+
+    /// Whether this address, or its bare form, has directed presence of this session.
+    pub fn has_directed(&self, to: &Jid) -> bool {
+        let directed = lock(&self.directed);
+        directed.contains(to) || directed.contains(&to.to_bare())
+    }
+
+    pub(crate) fn take_directed(&self) -> HashSet<Jid> {
+        std::mem::take(&mut *lock(&self.directed))
+    }
+
+    /// The addresses that have directed presence of this session.
+    pub fn directed(&self) -> Vec<Jid> {
+        lock(&self.directed).iter().cloned().collect()
+    }
+
+    /// What is known about its client.
+    pub fn info(&self) -> ClientInfo {
+        lock(&self.info).clone()
+    }
+
+    /// Replaces what is known about its client, when a stream is resumed.
+    pub fn set_info(&self, info: ClientInfo) {
+        *lock(&self.info) = info;
+    }
+}
+
+/// A poisoned lock only means that a thread panicked between two plain assignments; the value is whole.
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

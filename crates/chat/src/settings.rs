@@ -1,0 +1,43 @@
+//! What an administrator decides about the domain; one snapshot is in force at a time.
+
+/// Settings of the domain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// The domains this server answers for; the first is the default.
+    pub domains: Vec<String>,
+    /// Messages are archived.
+    pub archive: bool,
+    /// How many contacts one roster may hold.
+    pub roster_items_limit: usize,
+    /// How many addresses one blocklist may hold.
+    pub blocklist_limit: usize,
+    /// Bytes of one document of private XML storage.
+    pub private_document_bytes_limit: usize,
+    /// How many documents of private XML storage one account may keep.
+    pub private_documents_limit: usize,
+    /// Anybody may register an account without an invitation (XEP-0077).
+    pub open_registration: bool,
+    /// Rounds of PBKDF2 for new password verifiers.
+    pub scram_iterations: u32,
+    /// Milliseconds a sign-in token of XEP-0484 is good for.
+    pub token_lifetime_ms: u64,
+    /// Milliseconds an invitation is good for unless it says otherwise.
+    pub invitation_lifetime_ms: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            domains: vec!["localhost".to_owned()],
+            archive: true,
+            roster_items_limit: 2000,
+            blocklist_limit: 1000,
+            private_document_bytes_limit: 65_536,
+            private_documents_limit: 200,
+            open_registration: false,
+            scram_iterations: 10_000,
+            token_lifetime_ms: 30 * 24 * 3600 * 1000,
+            invitation_lifetime_ms: 7 * 24 * 3600 * 1000,
+        }
+    }
+}
