@@ -13,6 +13,7 @@ pub mod messages;
 pub mod port;
 pub mod preferences;
 pub mod profile;
+pub mod requests;
 pub mod roster;
 pub mod route;
 pub mod session;

@@ -1,6 +1,9 @@
 //! Sending a message: check the policy, stamp it, archive it, deliver it, in this order and in this place only.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 
 use tokio::sync::oneshot;
 use waxwing_xmpp::jid::Jid;
@@ -14,26 +17,27 @@ use crate::hints::{self, Keeping};
 use crate::profile::Profile;
 use crate::route::Destination;
 use crate::session::Session;
-use crate::store::StoreResult;
+use crate::store::{StoreError, StoreResult};
 
 /// Resolves when the message may be acknowledged to its sender: it is safe, or nothing about it had to be kept.
+/// Otherwise it resolves to why it could not be kept, and it was delivered to nobody.
 #[derive(Debug)]
 pub struct Receipt(Option<oneshot::Receiver<StoreResult<()>>>);
 
 impl Receipt {
     const DONE: Self = Self(None);
+}
 
-    /// Nothing has to be waited for.
-    pub fn is_ready(&self) -> bool {
-        self.0.is_none()
-    }
+impl Future for Receipt {
+    type Output = Result<()>;
 
-    /// Waits until the message is committed and synced, or reports why it could not be.
-    pub async fn safe(self) -> Result<()> {
-        match self.0 {
-            None => Ok(()),
-            Some(committed) => Ok(committed.await.unwrap_or(Err(crate::store::StoreError::Unavailable))?),
-        }
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let Some(committed) = &mut self.0 else {
+            return Poll::Ready(Ok(()));
+        };
+        let outcome = ready!(Pin::new(committed).poll(context));
+        self.0 = None;
+        Poll::Ready(outcome.unwrap_or(Err(StoreError::Unavailable)).map_err(Error::from))
     }
 }
 

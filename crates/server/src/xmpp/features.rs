@@ -12,7 +12,7 @@ use waxwing_xmpp::jid::Jid;
 use waxwing_xmpp::stanza::{IqType, Kind, Stanza};
 use waxwing_xmpp::xml::{Element, ElementRef};
 
-use super::config::XmppConfig;
+use super::config::Config;
 
 pub mod disco;
 pub mod ping;
@@ -113,7 +113,7 @@ pub struct Request<'a> {
     /// The domain.
     pub chat: &'a Arc<Chat>,
     /// The face's configuration now in force.
-    pub config: &'a Arc<XmppConfig>,
+    pub config: &'a Arc<Config>,
 }
 
 impl Request<'_> {

@@ -1,0 +1,56 @@
+//! The configuration of the XMPP face.
+
+use crate::config::config;
+
+config! {
+    /// XMPP for clients.
+    pub struct Config {
+        /// Allow SASL PLAIN. Only ever offered on encrypted streams, unless `plaintext_on_loopback` says otherwise.
+        plain: bool = true,
+        /// Allow signing in without TLS on connections from this machine itself. For measuring and debugging.
+        plaintext_on_loopback: bool = false,
+        /// The largest stanza taken from a client that has signed in.
+        stanza_bytes: usize = 262_144,
+        /// The largest element taken from a client that has not signed in.
+        unauthenticated_stanza_bytes: usize = 16_384,
+        /// How long a client that lost its connection may take to resume its stream (XEP-0198).
+        resume_timeout_ms: u64 = 600_000,
+        /// How many stanzas may wait for a client's acknowledgement before its stream is given up; what is archived
+        /// then waits for its next sign-in.
+        unacknowledged_limit: usize = 5_000,
+        /// How many messages of one client may be on their way into the store at one time.
+        in_flight_limit: usize = 64,
+        /// After how long a silence a client is asked whether it still is there.
+        idle_timeout_ms: u64 = 300_000,
+        /// How long it may take to answer that.
+        response_timeout_ms: u64 = 60_000,
+        /// How many stanzas a client may hold back with client state indication (XEP-0352) before they are sent.
+        held_stanzas_limit: usize = 200,
+        /// How many attempts to sign in one connection may make.
+        sign_in_attempts: u32 = 3,
+        /// Where clients are sent when this server drains, as `host` or `host:port` (RFC 6120 section 4.9.3.19). Unset:
+        /// they are told system-shutdown.
+        /// Example: "other.example.org"
+        see_other_host: Option<String> = None,
+        /// Whom to write to, shown in service discovery (XEP-0157).
+        contact: Contact = Contact::default(),
+    }
+}
+
+config! {
+    /// Addresses of the people responsible for this server, as URIs such as `mailto:help@example.org`.
+    pub struct Contact {
+        /// For reports of abuse.
+        abuse: Vec<String> = Vec::new(),
+        /// For technical questions.
+        admin: Vec<String> = Vec::new(),
+        /// For comments.
+        feedback: Vec<String> = Vec::new(),
+        /// For questions about money.
+        sales: Vec<String> = Vec::new(),
+        /// For reports of weaknesses.
+        security: Vec<String> = Vec::new(),
+        /// For help.
+        support: Vec<String> = Vec::new(),
+    }
+}
