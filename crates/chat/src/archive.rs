@@ -71,7 +71,7 @@ pub struct Append {
     /// The sender's account and his own unique id of the message (XEP-0359 origin-id); a second message with the same
     /// pair is not stored, and reported as `Committed::Duplicate`.
     pub dedupe: Option<(AccountId, String)>,
-    /// The stanza in canonical form, scope `jabber:client`, without any stanza-id of ours.
+    /// The stanza in canonical form, standing alone, without any stanza-id of ours.
     pub xml: Vec<u8>,
     /// What full-text search finds it by.
     pub text: Option<String>,
@@ -95,7 +95,7 @@ pub struct Archived {
     pub peer: Jid,
     /// Which way it went.
     pub direction: Direction,
-    /// The stanza in canonical form, scope `jabber:client`.
+    /// The stanza in canonical form, standing alone.
     pub xml: Vec<u8>,
 }
 

@@ -73,6 +73,11 @@ impl Chat {
         }
     }
 
+    /// Tells a session that was brought back what its client still has to confirm, so that no replay repeats it.
+    pub fn restore(&self, session: &Session, unconfirmed: impl Iterator<Item = ArchiveId>) {
+        unconfirmed.for_each(|id| session.note_ahead(id));
+    }
+
     /// The next messages that wait for a session's account, oldest first (XEP-0160 section 3). Called by the session's
     /// own task while `Session::replay_due`, page by page as its client takes them; an empty page ends the replay.
     pub async fn replay(&self, session: &Session) -> Result<Vec<Delivery>> {
@@ -94,12 +99,9 @@ impl Chat {
             session.set_replayed(last);
             let ready: Vec<Delivery> = page
                 .into_iter()
-                .filter(|message| !session.was_ahead(message.id))
+                .filter(|message| session.lacks(message.id))
                 .filter_map(|message| from_archive(&message, &account))
                 .collect();
-            if !session.is_replaying() {
-                session.forget_ahead();
-            }
             if !ready.is_empty() {
                 return Ok(ready);
             }

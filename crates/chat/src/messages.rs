@@ -170,7 +170,7 @@ impl Chat {
             waits: true,
         });
         let mut xml = Vec::with_capacity(512);
-        message.write(&mut xml, ns::CLIENT);
+        message.write(&mut xml, "");
         let origin = message.child(ns::STABLE_ID, "origin-id").and_then(|o| o.attr("id"));
         Ok(Some(Append {
             copies,

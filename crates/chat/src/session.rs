@@ -18,6 +18,9 @@ pub const QUEUE_LIMIT: usize = 2048;
 /// How many addresses outside its roster a session may send directed presence to.
 pub const DIRECTED_PRESENCE_LIMIT: usize = 1000;
 
+/// How many archived messages a session may get out of turn before its replay.
+pub const AHEAD_LIMIT: usize = 10_000;
+
 const NOT_AVAILABLE: i16 = i16::MIN;
 
 /// Identifies a session for as long as the process runs.
@@ -211,17 +214,28 @@ impl Session {
         self.replaying.store(false, Ordering::Release);
     }
 
-    /// Notes an archived message that it gets now although a replay is still due, so that the replay leaves it out.
+    /// Notes an archived message that it gets now although a replay is still due, so that the replay leaves it out. Beyond
+    /// the limit the oldest are forgotten and would come twice.
     pub(crate) fn note_ahead(&self, id: ArchiveId) {
-        lock(&self.ahead).insert(id);
+        let mut ahead = lock(&self.ahead);
+        if ahead.len() >= AHEAD_LIMIT {
+            ahead.pop_first();
+        }
+        ahead.insert(id);
     }
 
-    pub(crate) fn was_ahead(&self, id: ArchiveId) -> bool {
+    fn was_ahead(&self, id: ArchiveId) -> bool {
         lock(&self.ahead).contains(&id)
     }
 
-    pub(crate) fn forget_ahead(&self) {
-        lock(&self.ahead).clear();
+    /// Whether an archived message that comes by the queue was already handed over by the replay.
+    pub fn is_repeated(&self, id: ArchiveId) -> bool {
+        id <= self.replayed() && !self.was_ahead(id)
+    }
+
+    /// Whether an archived message that the replay found still has to be handed over.
+    pub(crate) fn lacks(&self, id: ArchiveId) -> bool {
+        !self.was_ahead(id)
     }
 
     /// Everything up to here was handed over by the replay; the queue may hold some of it once more.

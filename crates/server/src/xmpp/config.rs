@@ -1,5 +1,7 @@
 //! The configuration of the XMPP face.
 
+use waxwing_xmpp::sm;
+
 use crate::config::config;
 
 config! {
@@ -52,5 +54,12 @@ config! {
         security: Vec<String> = Vec::new(),
         /// For help.
         support: Vec<String> = Vec::new(),
+    }
+}
+
+impl Config {
+    /// The bounds of a managed stream.
+    pub(crate) fn management_limits(&self) -> sm::Limits {
+        sm::Limits { unacknowledged: self.unacknowledged_limit, ..sm::Limits::default() }
     }
 }

@@ -3,14 +3,23 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
-use waxwing_chat::account::AccountId;
+use tokio::time::{Instant, sleep_until};
+use waxwing_chat::account::{Account, AccountId};
 use waxwing_chat::archive::ArchiveId;
+use waxwing_chat::session::ClientInfo;
+use waxwing_chat::store::SavedStream;
 use waxwing_xmpp::jid::Jid;
+use waxwing_xmpp::stanza::{Outgoing, Stanza};
+use waxwing_xmpp::xml::Element;
+use waxwing_xmpp::{ns, sm};
 
-use super::live::Live;
+use super::face::Face;
+use super::live::{self, Live, Management, Sent};
+use super::render::render;
 
 /// Asks the task that owns a stream to hand it over.
 pub(crate) type Claim = oneshot::Sender<Box<Live>>;
@@ -105,7 +114,7 @@ pub(crate) struct Saved {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SavedStanza {
-    /// In canonical form, scope `jabber:client`.
+    /// In canonical form, standing alone.
     pub(crate) xml: String,
     /// Its place in the archive, if it has one.
     pub(crate) archived: Option<u64>,
@@ -113,22 +122,204 @@ pub(crate) struct SavedStanza {
 
 impl Saved {
     /// The form that is stored.
-    pub(crate) fn to_stored(&self) -> Vec<u8> {
+    fn to_stored(&self) -> Vec<u8> {
         serde_json::to_vec(self).unwrap_or_default()
     }
 
     /// Reads the stored form; `None` when another version of the server wrote it and it means nothing now.
-    pub(crate) fn from_stored(stored: &[u8]) -> Option<Self> {
+    fn from_stored(stored: &[u8]) -> Option<Self> {
         serde_json::from_slice(stored).ok()
     }
 
-    pub(crate) fn jid(&self) -> Option<Jid> {
+    fn jid(&self) -> Option<Jid> {
         Jid::new(&self.jid).ok()
     }
 }
 
 impl SavedStanza {
-    pub(crate) fn archived(&self) -> Option<ArchiveId> {
-        self.archived.map(ArchiveId)
+    fn new(sent: &Sent) -> Self {
+        Self { xml: text(sent.stanza.stanza()), archived: sent.archived.map(|id| id.0) }
     }
+
+    fn to_sent(&self) -> Option<Sent> {
+        let stanza = Arc::new(Outgoing::new(parse(&self.xml)?));
+        Some(Sent { stanza, archived: self.archived.map(ArchiveId) })
+    }
+}
+
+/// Keeps a stream that lost its connection until a new one claims it or its time is over.
+pub(crate) async fn wait(face: &Arc<Face>, mut live: Box<Live>) {
+    if !live.is_resumable() {
+        return end(face, live).await;
+    }
+    let config = face.current().config;
+    let deadline = Instant::now() + Duration::from_millis(config.resume_timeout_ms);
+    let mut drain = face.lifecycle.drain_signal();
+    let session = Arc::clone(&live.session);
+    loop {
+        let Live { in_flight, management, events, .. } = &mut *live;
+        tokio::select! {
+            biased;
+            _ = session.closed() => return end(face, live).await,
+            () = drain.draining() => return save(face, live).await,
+            claim = live::claimed(management) => return hand_over(face, live, claim).await,
+            (_, outcome) = live::settled(in_flight) => {
+                // Nobody is there to be told of a refusal; what is not counted as handled will be sent again.
+                if outcome.is_ok() {
+                    live.handled();
+                }
+            }
+            event = events.recv(), if !live.replaying => match event {
+                Some(event) => {
+                    if let Some(sent) = render(event, &session) {
+                        live.count(sent);
+                    }
+                }
+                None => return end(face, live).await,
+            },
+            () = sleep_until(deadline) => return end(face, live).await,
+        }
+    }
+}
+
+/// Gives a stream to the connection that claims it. If that is gone by now the stream waits for the next.
+pub(crate) async fn hand_over(face: &Arc<Face>, mut live: Box<Live>, claim: Claim) {
+    settle(&mut live).await;
+    if let Err(live) = claim.send(live) {
+        Box::pin(wait(face, live)).await;
+    }
+}
+
+/// Ends a session; what its client did not confirm waits for the account's next one.
+pub(crate) async fn end(face: &Arc<Face>, mut live: Box<Live>) {
+    settle(&mut live).await;
+    let oldest = live.oldest_unconfirmed();
+    face.chat.unbind(&live.session, oldest).await;
+}
+
+/// Keeps a stream over a restart if it can be resumed, and ends the session in this process.
+pub(crate) async fn save(face: &Arc<Face>, mut live: Box<Live>) {
+    settle(&mut live).await;
+    if let Some(stream) = saved(face, &mut live) {
+        // Whoever lost the race for the resource has nothing to save.
+        let is_current = face.chat.sessions().find(&live.session.jid).is_some_and(|s| s.id == live.session.id);
+        if is_current && let Err(error) = face.chat.store().save_streams(vec![stream]).await {
+            tracing::warn!(%error, "a stream could not be saved; its client signs in anew");
+        }
+    }
+    face.chat.unbind(&live.session, None).await;
+}
+
+/// Waits for the messages in flight, so that what was handled is counted.
+async fn settle(live: &mut Live) {
+    while !live.in_flight.is_empty() {
+        if live::settled(&mut live.in_flight).await.1.is_ok() {
+            live.handled();
+        }
+    }
+}
+
+/// A stream in the form that is kept; what was queued or held back counts as sent.
+fn saved(face: &Face, live: &mut Live) -> Option<SavedStream> {
+    if !live.is_resumable() {
+        return None;
+    }
+    for sent in live.held.set_active(true) {
+        live.count(sent);
+    }
+    while let Ok(event) = live.events.try_recv() {
+        if let Some(sent) = render(event, &live.session) {
+            live.count(sent);
+        }
+    }
+    let session = &live.session;
+    let management = live.management.as_ref()?;
+    let info = session.info();
+    let saved = Saved {
+        jid: session.jid.as_str().to_owned(),
+        received: management.counts.handled(),
+        acknowledged: management.counts.acked(),
+        waiting: management.counts.unacknowledged().map(SavedStanza::new).collect(),
+        presence: session.presence().map(|presence| text(presence.stanza())),
+        directed: session.directed().iter().map(|jid| jid.as_str().to_owned()).collect(),
+        carbons: session.carbons(),
+        roster_wanted: session.roster_wanted(),
+        blocklist_wanted: session.blocklist_wanted(),
+        inactive: live.held.is_inactive(),
+        agent: info.agent,
+        software: info.software,
+    };
+    let config = face.current().config;
+    Some(SavedStream {
+        id: management.registration.as_ref()?.id().to_owned(),
+        owner: session.account,
+        expires_ms: face.chat.now_ms() + config.resume_timeout_ms,
+        state: saved.to_stored(),
+    })
+}
+
+fn text(stanza: &Stanza) -> String {
+    let mut xml = Vec::new();
+    stanza.write(&mut xml, "");
+    String::from_utf8(xml).unwrap_or_default()
+}
+
+/// Brings back a stream that was kept over a restart: the same address, the same counts, the same presence.
+pub(crate) async fn restore(
+    face: &Arc<Face>,
+    account: &Account,
+    id: &str,
+    info: ClientInfo,
+) -> waxwing_chat::Result<Option<Box<Live>>> {
+    let Some(stream) = face.chat.store().take_stream(id).await? else {
+        return Ok(None);
+    };
+    let usable = stream.owner == account.id && stream.expires_ms > face.chat.now_ms();
+    let Some(saved) = Saved::from_stored(&stream.state).filter(|_| usable) else {
+        if stream.owner != account.id {
+            // Someone tried another account's id; its owner must still find the stream.
+            face.chat.store().save_streams(vec![stream]).await?;
+        }
+        return Ok(None);
+    };
+    let Some(jid) = saved.jid() else { return Ok(None) };
+    let Some(resource) = jid.resource() else { return Ok(None) };
+    let (session, events) = face.chat.bind(account, resource, info).await?;
+    let mut live = Box::new(Live::new(Arc::clone(&session), events));
+    let config = face.current().config;
+    let unacknowledged: Vec<Sent> = saved.waiting.iter().filter_map(SavedStanza::to_sent).collect();
+    face.chat.restore(&session, unacknowledged.iter().filter_map(|sent| sent.archived));
+    let parts = sm::Parts { handled: saved.received, acked: saved.acknowledged, unacknowledged };
+    live.management = Some(Management {
+        counts: sm::Session::from_parts(config.management_limits(), parts),
+        registration: Some(face.resumable.register(id.to_owned(), account.id)),
+    });
+    session.set_carbons(saved.carbons);
+    if saved.roster_wanted {
+        session.set_roster_wanted();
+    }
+    if saved.blocklist_wanted {
+        session.set_blocklist_wanted();
+    }
+    drop(live.held.set_active(!saved.inactive));
+    let directed = saved.directed.iter().filter_map(|to| Jid::new(to).ok());
+    let stanzas = saved.presence.iter().filter_map(|xml| parse(xml)).flat_map(|presence| {
+        let directed = directed.clone().map({
+            let presence = presence.clone();
+            move |to| presence.clone().with_to(to)
+        });
+        std::iter::once(presence.clone()).chain(directed).collect::<Vec<_>>()
+    });
+    for presence in stanzas {
+        // The account's contacts were told that it went when the server stopped.
+        if let Err(error) = face.chat.presence(&session, presence).await {
+            tracing::warn!(%error, "a resumed stream's presence could not be sent");
+        }
+    }
+    live.replaying = session.replay_due();
+    Ok(Some(live))
+}
+
+fn parse(xml: &str) -> Option<Stanza> {
+    Stanza::from_element(Element::parse(xml).ok()?).ok()
 }

@@ -1,0 +1,418 @@
+//! One connection: a task that reads, lets the stream machine speak, passes stanzas on, and writes what comes back.
+//!
+//! ```text
+//!  sign in ──bound or resumed──▶ steady ──lost, resumable──▶ suspended ──claimed──▶ steady of another connection
+//!     │                            │                             │
+//!     └────────── refused ─────────┴──── closed, failed ─────────┴──── time over ────▶ the session ends
+//! ```
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep_until};
+use waxwing_chat::event::Close;
+use waxwing_xmpp::c2s::{self, Event, Stream};
+use waxwing_xmpp::error::{StreamCondition, StreamError};
+use waxwing_xmpp::sm;
+use waxwing_xmpp::stanza::Stanza;
+
+use super::config::Config;
+use super::face::{Current, Face};
+use super::link::Link;
+use super::live::{self, Live, Sent};
+use super::receive::{self, Outcome};
+use super::render::render;
+use super::suspended::{self, Claim};
+
+/// How many events of a session are written at one time before the connection is read again.
+const EVENTS_AT_ONCE: usize = 64;
+
+/// A connection and the stream on it.
+pub(crate) struct Connection {
+    pub(crate) face: Arc<Face>,
+    pub(crate) config: Arc<Config>,
+    pub(crate) link: Link,
+    pub(crate) stream: Stream,
+    input: Vec<u8>,
+    consumed: usize,
+    heard: Instant,
+    /// When the client was asked whether it still is there, and has not said anything since.
+    asked: Option<Instant>,
+}
+
+/// How a stream on a connection ended.
+enum End {
+    /// For good: closed in order, broken by the client, or ended by us.
+    Over,
+    /// The connection broke; the client may come back.
+    Lost,
+    /// Another connection takes the stream over.
+    Claimed(Claim),
+    /// The server stops.
+    Shutdown,
+}
+
+/// Serves a connection until it ends, and its stream as long as it can be resumed.
+pub(crate) async fn serve(face: Arc<Face>, current: Current, link: Link, transport: c2s::Transport) {
+    let patience = Duration::from_millis(current.authentication_timeout_ms);
+    let mut connection = Connection {
+        face: Arc::clone(&face),
+        config: current.config,
+        link,
+        stream: Stream::new(current.streams, transport),
+        input: Vec::new(),
+        consumed: 0,
+        heard: Instant::now(),
+        asked: None,
+    };
+    let signed_in = tokio::time::timeout(patience, connection.sign_in()).await;
+    let mut live = match signed_in {
+        Ok(Ok(Some(live))) => live,
+        Ok(Ok(None)) => return connection.hang_up().await,
+        Ok(Err(error)) => return tracing::debug!(%error, "the connection broke before a session was there"),
+        Err(_) => {
+            connection.fail(StreamCondition::ConnectionTimeout);
+            return connection.hang_up().await;
+        }
+    };
+    let end = match connection.steady(&mut live).await {
+        Ok(end) => end,
+        Err(error) => {
+            tracing::debug!(%error, "the connection broke");
+            End::Lost
+        }
+    };
+    match end {
+        End::Over => {
+            connection.hang_up().await;
+            suspended::end(&face, live).await;
+        }
+        End::Lost => {
+            drop(connection);
+            suspended::wait(&face, live).await;
+        }
+        End::Claimed(claim) => {
+            connection.fail(StreamCondition::Conflict);
+            suspended::hand_over(&face, live, claim).await;
+            connection.hang_up().await;
+        }
+        End::Shutdown => {
+            connection.say_goodbye();
+            connection.hang_up().await;
+            suspended::save(&face, live).await;
+        }
+    }
+}
+
+impl Connection {
+    /// The next event of the stream; waits for input. An error means that the connection is gone.
+    pub(crate) async fn next(&mut self) -> io::Result<Event> {
+        loop {
+            if let Some(event) = self.parsed() {
+                return Ok(event);
+            }
+            self.flush().await?;
+            if !self.link.receive(&mut self.input).await? {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+        }
+    }
+
+    /// The next event in the input that is there. When it is used up its memory is given back.
+    fn parsed(&mut self) -> Option<Event> {
+        if self.consumed < self.input.len() {
+            let (used, event) = self.stream.feed(&self.input[self.consumed..]);
+            self.consumed += used;
+            if event.is_some() {
+                return event;
+            }
+            if let Link::WebSocket(_) = self.link
+                && let Some(event) = self.stream.end_of_frame()
+            {
+                return Some(event);
+            }
+        }
+        self.input = Vec::new();
+        self.consumed = 0;
+        None
+    }
+
+    /// Writes what the stream has to say.
+    pub(crate) async fn flush(&mut self) -> io::Result<()> {
+        let output = self.stream.take_output();
+        if output.is_empty() { Ok(()) } else { self.link.send(output).await }
+    }
+
+    /// Ends the stream with an error.
+    pub(crate) fn fail(&mut self, condition: StreamCondition) {
+        self.stream.fail(StreamError::new(condition));
+    }
+
+    /// Sends what is left and closes the connection.
+    async fn hang_up(&mut self) {
+        if self.flush().await.is_ok() {
+            self.link.close().await;
+        }
+    }
+
+    /// Tells the client that the server stops, and where to go instead if there is such a place.
+    fn say_goodbye(&mut self) {
+        let error = match &self.config.see_other_host {
+            Some(host) => StreamError::new(StreamCondition::SeeOtherHost(host.clone())),
+            None => StreamError::new(StreamCondition::SystemShutdown),
+        };
+        self.stream.fail(error);
+    }
+
+    /// Passes stanzas both ways until the stream ends.
+    async fn steady(&mut self, live: &mut Live) -> io::Result<End> {
+        let mut drain = self.face.lifecycle.drain_signal();
+        let session = Arc::clone(&live.session);
+        loop {
+            if live.in_flight.len() < self.config.in_flight_limit
+                && let Some(event) = self.parsed()
+            {
+                self.heard = Instant::now();
+                self.asked = None;
+                if let Some(end) = self.handle(live, event).await? {
+                    return Ok(end);
+                }
+                continue;
+            }
+            self.flush().await?;
+            live.flushed(&self.face.chat);
+            let reading = live.in_flight.len() < self.config.in_flight_limit;
+            let replaying = live.replaying && live.unacknowledged() < self.config.unacknowledged_limit / 2;
+            let wake = self.next_check();
+            let Live { in_flight, management, events, replaying: in_replay, .. } = live;
+            tokio::select! {
+                biased;
+                reason = session.closed() => return Ok(self.closed(reason)),
+                () = drain.draining() => return Ok(End::Shutdown),
+                claim = live::claimed(management) => return Ok(End::Claimed(claim)),
+                (header, outcome) = live::settled(in_flight) => self.settle(live, &header, outcome),
+                page = self.face.chat.replay(&session), if replaying => self.replay(live, page),
+                received = self.link.receive(&mut self.input), if reading => {
+                    if !received? {
+                        return Ok(End::Lost);
+                    }
+                }
+                event = events.recv(), if !*in_replay => match event {
+                    Some(event) => self.deliver(live, event),
+                    None => return Ok(End::Over),
+                },
+                () = sleep_until(wake) => {
+                    if self.check_alive(live).is_err() {
+                        return Ok(End::Lost);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Deals with one event of the stream; says so when it was the last.
+    async fn handle(&mut self, live: &mut Live, event: Event) -> io::Result<Option<End>> {
+        match event {
+            Event::Stanza(stanza) => self.receive(live, stanza).await?,
+            Event::Answered(answer) => {
+                self.settle_all(live).await?;
+                live.handled();
+                if let Some(answer) = answer {
+                    self.emit(live, answer.into());
+                }
+            }
+            Event::AcknowledgementRequested => {
+                live.acknowledgement_owed = true;
+                self.acknowledge_if_due(live);
+            }
+            Event::Acknowledged(h) => self.acknowledged(live, h),
+            Event::Active(active) => self.active(live, active),
+            Event::Enable(request) => self.enable(live, request),
+            Event::Closed => {
+                self.settle_all(live).await?;
+                return Ok(Some(End::Over));
+            }
+            Event::Failed(error) => {
+                tracing::debug!(condition = ?error.condition, "the client broke the stream");
+                return Ok(Some(End::Over));
+            }
+            Event::PeerFailed(_) => return Ok(Some(End::Over)),
+            Event::Resume(request) => self.stream.resume_failed(request, sm::ResumeFailed::UNEXPECTED),
+            // The stream machine lets none of these through once a session is bound.
+            Event::StartTls(_)
+            | Event::Credentials(_)
+            | Event::Authenticated(_)
+            | Event::Task(_)
+            | Event::Upgraded(..)
+            | Event::Bind(_)
+            | Event::Registration(_) => {
+                self.fail(StreamCondition::UnsupportedStanzaType);
+                return Ok(Some(End::Over));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Takes a stanza of the client. Messages may be in flight together; anything else waits until they are safe.
+    async fn receive(&mut self, live: &mut Live, stanza: Stanza) -> io::Result<()> {
+        if !stanza.is_message() {
+            self.settle_all(live).await?;
+        }
+        let face = Arc::clone(&self.face);
+        match receive::receive(&face.chat, &self.config, &live.session, stanza).await {
+            Outcome::InFlight(in_flight) => live.in_flight.push_back(in_flight),
+            Outcome::Done(answers) => {
+                // An error to a message must not overtake what is in flight before it.
+                self.settle_all(live).await?;
+                live.handled();
+                for answer in answers {
+                    self.emit(live, answer.into());
+                }
+            }
+        }
+        live.replaying |= live.session.replay_due();
+        Ok(())
+    }
+
+    /// Waits until every message in flight is safe or refused.
+    async fn settle_all(&mut self, live: &mut Live) -> io::Result<()> {
+        while !live.in_flight.is_empty() {
+            let (header, outcome) = live::settled(&mut live.in_flight).await;
+            self.settle(live, &header, outcome);
+        }
+        Ok(())
+    }
+
+    /// A message is safe, or its sender is told that it is not.
+    fn settle(&mut self, live: &mut Live, header: &Stanza, outcome: waxwing_chat::Result<()>) {
+        if let Err(error) = outcome {
+            tracing::warn!(%error, "a message could not be stored");
+            for refusal in receive::refusal(header, &error) {
+                self.emit(live, refusal.into());
+            }
+        }
+        live.handled();
+        self.acknowledge_if_due(live);
+    }
+
+    fn acknowledge_if_due(&mut self, live: &mut Live) {
+        if live.acknowledgement_owed
+            && live.in_flight.is_empty()
+            && let Some(management) = &live.management
+        {
+            self.stream.acknowledge(management.counts.handled());
+            live.acknowledgement_owed = false;
+        }
+    }
+
+    /// Hands what waited to the client; an empty page means that it has everything.
+    fn replay(&mut self, live: &mut Live, page: waxwing_chat::Result<Vec<waxwing_chat::event::Delivery>>) {
+        match page {
+            Ok(page) => {
+                live.replaying = !page.is_empty();
+                for delivery in page {
+                    let sent = Sent { stanza: delivery.stanza, archived: delivery.archived };
+                    self.emit(live, sent);
+                }
+                self.request_acknowledgement(live);
+            }
+            Err(error) => {
+                // What waits goes on waiting; the client comes back for it.
+                tracing::warn!(%error, "waiting messages could not be read");
+                live.session.close(Close::TooSlow);
+            }
+        }
+    }
+
+    /// Writes an event and those that wait behind it, as far as client state indication lets them through.
+    fn deliver(&mut self, live: &mut Live, first: waxwing_chat::event::Event) {
+        let mut event = Some(first);
+        let mut left = EVENTS_AT_ONCE;
+        while let Some(next) = event {
+            if let Some(sent) = render(next, &live.session) {
+                for ready in live.held.pass(sent, self.config.held_stanzas_limit) {
+                    self.emit(live, ready);
+                }
+            }
+            left -= 1;
+            event = if left > 0 { live.events.try_recv().ok() } else { None };
+        }
+        self.request_acknowledgement(live);
+    }
+
+    /// Writes a stanza and counts it.
+    pub(crate) fn emit(&mut self, live: &mut Live, sent: Sent) {
+        self.stream.write(sent.stanza.encoded(self.stream.wire()));
+        live.count(sent);
+    }
+
+    fn request_acknowledgement(&mut self, live: &mut Live) {
+        if let Some(management) = &mut live.management
+            && management.counts.should_request()
+        {
+            self.stream.request_acknowledgement();
+        }
+    }
+
+    fn acknowledged(&mut self, live: &mut Live, h: u32) {
+        let Some(management) = &mut live.management else {
+            return;
+        };
+        match management.counts.acknowledge(h) {
+            Ok(stanzas) => live.confirmed(&self.face.chat, &stanzas),
+            Err(report) => self.stream.fail(report.stream_error()),
+        }
+    }
+
+    fn active(&mut self, live: &mut Live, active: bool) {
+        for ready in live.held.set_active(active) {
+            self.emit(live, ready);
+        }
+    }
+
+    fn enable(&mut self, live: &mut Live, request: c2s::EnableRequest) {
+        let enabled = self.manage(live, request.enable);
+        match enabled {
+            Ok(enabled) => self.stream.enabled(request, enabled),
+            Err(condition) => self.stream.enable_failed(request, condition),
+        }
+    }
+
+    /// When the connection has to be looked at, if nothing happens before.
+    fn next_check(&self) -> Instant {
+        match self.asked {
+            Some(asked) => asked + Duration::from_millis(self.config.response_timeout_ms),
+            None => self.heard + Duration::from_millis(self.config.idle_timeout_ms),
+        }
+    }
+
+    /// Asks a silent client whether it is there; an error when it did not answer.
+    fn check_alive(&mut self, live: &mut Live) -> Result<(), ()> {
+        if self.asked.is_some() {
+            self.fail(StreamCondition::ConnectionTimeout);
+            return Err(());
+        }
+        self.asked = Some(Instant::now());
+        match &live.management {
+            Some(_) => self.stream.request_acknowledgement(),
+            None => {
+                let ping = receive::ping(&live.session, &self.face.chat.token());
+                self.emit(live, ping.into());
+            }
+        }
+        Ok(())
+    }
+
+    fn closed(&mut self, reason: Close) -> End {
+        let condition = match reason {
+            Close::Replaced => StreamCondition::Conflict,
+            Close::TooSlow => StreamCondition::ResourceConstraint,
+            Close::Revoked => StreamCondition::NotAuthorized,
+            Close::Ended => StreamCondition::PolicyViolation,
+            Close::Shutdown => return End::Shutdown,
+        };
+        self.fail(condition);
+        End::Over
+    }
+}

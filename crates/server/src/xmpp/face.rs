@@ -1,0 +1,101 @@
+//! The XMPP face as a whole: what its connections share.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use waxwing_chat::Chat;
+use waxwing_xmpp::c2s;
+
+use super::config::Config;
+use super::connection;
+use super::link::Link;
+use super::suspended::Resumable;
+use crate::http::{WebSocketConn, WebSocketFace};
+use crate::lifecycle::Lifecycle;
+use crate::net::Conn;
+use crate::tls::{Acceptor, Purpose, Tls};
+
+/// What all connections of the XMPP face share.
+pub struct Face {
+    pub(crate) chat: Arc<Chat>,
+    pub(crate) acceptor: Acceptor,
+    pub(crate) direct_acceptor: Acceptor,
+    pub(crate) resumable: Arc<Resumable>,
+    pub(crate) lifecycle: Lifecycle,
+    current: RwLock<Current>,
+}
+
+/// What a reload replaces.
+#[derive(Clone)]
+pub(crate) struct Current {
+    pub(crate) config: Arc<Config>,
+    pub(crate) streams: Arc<c2s::Config>,
+    pub(crate) authentication_timeout_ms: u64,
+}
+
+impl Face {
+    /// Puts the face together.
+    pub fn new(chat: Arc<Chat>, tls: &Arc<Tls>, lifecycle: Lifecycle, settings: &crate::config::Config) -> Arc<Self> {
+        Arc::new(Self {
+            current: RwLock::new(Current::new(&chat, settings)),
+            chat,
+            acceptor: tls.acceptor(Purpose::StartTls),
+            direct_acceptor: tls.acceptor(Purpose::DirectTls),
+            resumable: Arc::default(),
+            lifecycle,
+        })
+    }
+
+    /// Puts another configuration in force for connections that come from now on.
+    pub fn reload(&self, settings: &crate::config::Config) {
+        let new = Current::new(&self.chat, settings);
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = new;
+    }
+
+    pub(crate) fn current(&self) -> Current {
+        self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Serves a connection that begins in plain text.
+    pub async fn serve_plain(self: Arc<Self>, conn: Conn) {
+        let current = self.current();
+        let trusted = current.config.plaintext_on_loopback
+            && conn.peer_addr().ip().is_loopback()
+            && conn.local_addr().ip().is_loopback();
+        let transport =
+            if trusted { c2s::Transport::trusted_loopback() } else { c2s::Transport::tcp() };
+        connection::serve(self, current, Link::Tcp(conn), transport).await;
+    }
+
+    /// Serves a connection that begins with TLS (XEP-0368).
+    pub async fn serve_tls(self: Arc<Self>, conn: Conn) {
+        match conn.start_tls(&self.direct_acceptor).await {
+            Ok(conn) => {
+                let transport = c2s::Transport::direct_tls(super::sign_in::established(&conn));
+                let current = self.current();
+                connection::serve(self, current, Link::Tcp(conn), transport).await;
+            }
+            Err(error) => tracing::debug!(%error, "the TLS handshake failed"),
+        }
+    }
+}
+
+/// The face as the HTTP listener sees it (RFC 7395).
+pub struct OverWebSocket(pub Arc<Face>);
+
+impl WebSocketFace for OverWebSocket {
+    fn serve(&self, conn: WebSocketConn) -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>> {
+        let face = Arc::clone(&self.0);
+        Box::pin(async move {
+            let current = face.current();
+            let loopback = conn.peer_addr().ip().is_loopback();
+            let transport = if conn.is_tls() {
+                c2s::Transport::web_socket(Some(c2s::Tls::default()))
+            } else if loopback && current.config.plaintext_on_loopback {
+                c2s::Transport::trusted_loopback_web_socket()
+            } else {
+                c2s::Transport::web_socket(None)
+            };
+            connection::serve(face, current, Link::WebSocket(conn), transport).await;
+        })
+    }
+}

@@ -1,0 +1,110 @@
+//! What carries a stream: a TCP connection, plain or TLS, or a WebSocket, behind one way to read and write.
+
+use std::cell::RefCell;
+use std::io;
+use std::net::SocketAddr;
+
+use waxwing_xmpp::c2s::Output;
+
+use crate::http::WebSocketConn;
+use crate::net::Conn;
+
+/// The size of a thread's read buffer, shared by all connections it reads from.
+const READ_BUFFER_BYTES: usize = 16 * 1024;
+
+thread_local! {
+    static READ_BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BUFFER_BYTES].into());
+}
+
+/// A connection that carries a stream.
+pub(crate) enum Link {
+    Tcp(Conn),
+    WebSocket(WebSocketConn),
+}
+
+impl Link {
+    /// Waits for input and adds it to `input`; `false` when the peer has closed. Safe to drop and call again. While it
+    /// waits it holds no buffer. From a WebSocket it takes exactly one message.
+    pub(crate) async fn receive(&mut self, input: &mut Vec<u8>) -> io::Result<bool> {
+        match self {
+            Self::WebSocket(socket) => Ok(match socket.receive().await? {
+                Some(message) => {
+                    input.extend_from_slice(message.as_bytes());
+                    true
+                }
+                None => false,
+            }),
+            Self::Tcp(conn) => loop {
+                conn.readable().await?;
+                let read = READ_BUFFER.with_borrow_mut(|buffer| {
+                    let read = conn.read_into(buffer)?;
+                    input.extend_from_slice(&buffer[..read]);
+                    Ok(read)
+                });
+                match read {
+                    Ok(read) => return Ok(read > 0),
+                    Err(error) if is_retry(&error) => {}
+                    Err(error) => return Err(error),
+                }
+            },
+        }
+    }
+
+    /// Writes what a stream has to say.
+    pub(crate) async fn send(&mut self, output: Output) -> io::Result<()> {
+        match self {
+            Self::Tcp(conn) => conn.write_all(output.bytes()).await,
+            Self::WebSocket(socket) => {
+                for frame in output.frames() {
+                    let text = std::str::from_utf8(frame).map_err(io::Error::other)?;
+                    socket.send(text).await?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Hangs up in order.
+    pub(crate) async fn close(&mut self) {
+        match self {
+            // The peer may be gone already, which is as good.
+            Self::Tcp(conn) => drop(conn.shutdown().await),
+            Self::WebSocket(socket) => socket.close().await,
+        }
+    }
+
+    /// The peer has signed in: it no longer counts against the limits on strangers.
+    pub(crate) fn authenticated(&mut self) {
+        match self {
+            Self::Tcp(conn) => conn.authenticated(),
+            Self::WebSocket(socket) => socket.authenticated(),
+        }
+    }
+
+    pub(crate) fn peer(&self) -> SocketAddr {
+        match self {
+            Self::Tcp(conn) => conn.peer_addr(),
+            Self::WebSocket(socket) => socket.peer_addr(),
+        }
+    }
+
+    /// What the connection is called in the log.
+    pub(crate) fn id(&self) -> String {
+        match self {
+            Self::Tcp(conn) => conn.id().to_string(),
+            Self::WebSocket(socket) => socket.id().to_string(),
+        }
+    }
+
+    /// The face and the encryption, as an administrator reads them.
+    pub(crate) fn describe(&self) -> (&'static str, Option<String>) {
+        match self {
+            Self::Tcp(conn) => ("xmpp", conn.tls_info().map(|tls| tls.version.to_owned())),
+            Self::WebSocket(socket) => ("websocket", socket.is_tls().then(|| "https".to_owned())),
+        }
+    }
+}
+
+fn is_retry(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
+}

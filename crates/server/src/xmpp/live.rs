@@ -1,0 +1,163 @@
+//! A bound stream from the domain's side: the session, what is on its way to and from the client, and what is counted.
+//! It moves from connection to connection when the stream is resumed.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+use waxwing_chat::Chat;
+use waxwing_chat::archive::ArchiveId;
+use waxwing_chat::event::{Close, Event};
+use waxwing_chat::messages::Receipt;
+use waxwing_chat::session::Session;
+use waxwing_xmpp::sm;
+use waxwing_xmpp::stanza::{Outgoing, Stanza};
+
+use super::features::csi::Held;
+use super::suspended::{Claim, Registration};
+
+/// A stanza on its way to the client.
+#[derive(Debug, Clone)]
+pub(crate) struct Sent {
+    pub(crate) stanza: Arc<Outgoing>,
+    /// Its place in the account's archive, if it has one.
+    pub(crate) archived: Option<ArchiveId>,
+}
+
+impl From<Stanza> for Sent {
+    fn from(stanza: Stanza) -> Self {
+        Self { stanza: Arc::new(Outgoing::new(stanza)), archived: None }
+    }
+}
+
+/// A message of the client that is on its way into the store.
+#[derive(Debug)]
+pub(crate) struct InFlight {
+    /// The message without its content, to answer with an error.
+    pub(crate) header: Stanza,
+    pub(crate) receipt: Receipt,
+}
+
+/// Stream management of a session (XEP-0198).
+#[derive(Debug)]
+pub(crate) struct Management {
+    pub(crate) counts: sm::Session<Sent>,
+    /// Present while the stream may be resumed.
+    pub(crate) registration: Option<Registration>,
+}
+
+/// A session with all that belongs to its stream but not to its connection.
+#[derive(Debug)]
+pub(crate) struct Live {
+    pub(crate) session: Arc<Session>,
+    pub(crate) events: mpsc::Receiver<Event>,
+    pub(crate) management: Option<Management>,
+    pub(crate) in_flight: VecDeque<InFlight>,
+    /// What client state indication holds back (XEP-0352).
+    pub(crate) held: Held,
+    /// Messages that waited are being replayed; the queue is left alone meanwhile.
+    pub(crate) replaying: bool,
+    /// The client asked for an acknowledgement and gets it when nothing is in flight any more.
+    pub(crate) acknowledgement_owed: bool,
+    /// The newest archived message among what was written but not yet flushed, without stream management.
+    written: Option<ArchiveId>,
+}
+
+impl Live {
+    pub(crate) fn new(session: Arc<Session>, events: mpsc::Receiver<Event>) -> Self {
+        Self {
+            session,
+            events,
+            management: None,
+            in_flight: VecDeque::new(),
+            held: Held::default(),
+            replaying: false,
+            acknowledgement_owed: false,
+            written: None,
+        }
+    }
+
+    /// Counts a stanza as sent: it waits for the client's acknowledgement, or for the next flush. A client that leaves
+    /// too much unacknowledged loses its session; what is archived waits for its next one.
+    pub(crate) fn count(&mut self, sent: Sent) {
+        match &mut self.management {
+            Some(management) => {
+                if management.counts.push(sent).is_err() {
+                    self.session.close(Close::TooSlow);
+                }
+            }
+            None => self.written = self.written.max(sent.archived),
+        }
+    }
+
+    /// The bytes written so far are with the system; without stream management that is all that can be known.
+    pub(crate) fn flushed(&mut self, chat: &Chat) {
+        if let Some(id) = self.written.take() {
+            chat.delivered(&self.session, id);
+        }
+    }
+
+    /// The client has confirmed these stanzas.
+    pub(crate) fn confirmed(&self, chat: &Chat, stanzas: &[Sent]) {
+        if let Some(id) = stanzas.iter().rev().find_map(|sent| sent.archived) {
+            chat.delivered(&self.session, id);
+        }
+    }
+
+    /// One more stanza of the client has been dealt with.
+    pub(crate) fn handled(&mut self) {
+        if let Some(management) = &mut self.management {
+            management.counts.count_handled();
+        }
+    }
+
+    /// Whether the stream survives its connection.
+    pub(crate) fn is_resumable(&self) -> bool {
+        self.management.as_ref().is_some_and(|m| m.registration.is_some())
+    }
+
+    /// How many stanzas the client has not acknowledged.
+    pub(crate) fn unacknowledged(&self) -> usize {
+        self.management.as_ref().map_or(0, |m| m.counts.unacknowledged().len())
+    }
+
+    /// The oldest archived message that the client did not confirm; the session must be over.
+    pub(crate) fn oldest_unconfirmed(&mut self) -> Option<ArchiveId> {
+        let counted = self
+            .management
+            .as_ref()
+            .and_then(|m| m.counts.unacknowledged().find_map(|sent| sent.archived));
+        let mut queued = None;
+        while let Ok(event) = self.events.try_recv() {
+            if let Event::Stanza(delivery) = event {
+                queued = queued.or(delivery.archived);
+            }
+        }
+        let held = self.held.oldest_archived();
+        [counted, held, queued, self.written].into_iter().flatten().min()
+    }
+}
+
+/// Waits until the oldest message in flight is safe or refused. Safe to drop and call again; never resolves when nothing
+/// is in flight.
+pub(crate) async fn settled(in_flight: &mut VecDeque<InFlight>) -> (Stanza, waxwing_chat::Result<()>) {
+    let Some(oldest) = in_flight.front_mut() else {
+        return std::future::pending().await;
+    };
+    let outcome = (&mut oldest.receipt).await;
+    match in_flight.pop_front() {
+        Some(oldest) => (oldest.header, outcome),
+        None => std::future::pending().await,
+    }
+}
+
+/// Waits for a connection that resumes this stream; never resolves if it cannot be resumed.
+pub(crate) async fn claimed(management: &mut Option<Management>) -> Claim {
+    let Some(registration) = management.as_mut().and_then(|m| m.registration.as_mut()) else {
+        return std::future::pending().await;
+    };
+    match registration.claims.recv().await {
+        Some(claim) => claim,
+        None => std::future::pending().await,
+    }
+}

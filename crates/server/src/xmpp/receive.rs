@@ -1,0 +1,141 @@
+//! A stanza from a client: what it is, whom it is for, and who answers it (RFC 6120 section 10, RFC 6121 section 8).
+
+use std::sync::Arc;
+
+use waxwing_chat::Chat;
+use waxwing_chat::session::Session;
+use waxwing_xmpp::error::{Condition, StanzaError};
+use waxwing_xmpp::jid::Jid;
+use waxwing_xmpp::ns;
+use waxwing_xmpp::stanza::{IqType, Kind, Stanza};
+use waxwing_xmpp::xml::Element;
+
+use super::config::Config;
+use super::error::stanza_error;
+use super::features::{self, Request, Success, Target};
+use super::live::InFlight;
+
+/// What a stanza led to.
+pub(crate) enum Outcome {
+    /// It is on its way into the store, and dealt with when that is done.
+    InFlight(InFlight),
+    /// It has been dealt with, and these go back to the client.
+    Done(Vec<Stanza>),
+}
+
+/// Takes one stanza of a session, its `from` stamped.
+pub(crate) async fn receive(
+    chat: &Arc<Chat>,
+    config: &Arc<Config>,
+    session: &Arc<Session>,
+    stanza: Stanza,
+) -> Outcome {
+    match stanza.kind {
+        Kind::Message(_) => {
+            let header = header(&stanza);
+            match chat.send(session, stanza).await {
+                Ok(receipt) => Outcome::InFlight(InFlight { header, receipt }),
+                Err(error) => Outcome::Done(refusal(&header, &error)),
+            }
+        }
+        Kind::Presence(_) => {
+            let header = header(&stanza);
+            match chat.presence(session, stanza).await {
+                Ok(()) => Outcome::Done(Vec::new()),
+                Err(error) => Outcome::Done(refusal(&header, &error)),
+            }
+        }
+        Kind::Iq(IqType::Get | IqType::Set) => Outcome::Done(request(chat, config, session, stanza).await),
+        Kind::Iq(IqType::Result | IqType::Error) => {
+            // An answer to the server itself needs nothing more: the server's own requests are only pings.
+            if stanza.to.as_ref().is_some_and(|to| to.is_full()) {
+                // Answers that reach nobody are dropped (RFC 6120 section 8.2.3).
+                drop(chat.relay(session, stanza).await);
+            }
+            Outcome::Done(Vec::new())
+        }
+    }
+}
+
+/// The error that tells a sender why his stanza was refused; nothing if it was an error itself.
+pub(crate) fn refusal(stanza: &Stanza, error: &waxwing_chat::Error) -> Vec<Stanza> {
+    stanza.error_reply(stanza_error(error)).into_iter().collect()
+}
+
+/// A request for the server, for an account, or for another client.
+async fn request(
+    chat: &Arc<Chat>,
+    config: &Arc<Config>,
+    session: &Arc<Session>,
+    iq: Stanza,
+) -> Vec<Stanza> {
+    let Some(target) = target(chat, session, &iq) else {
+        let header = header(&iq);
+        return match chat.relay(session, iq).await {
+            Ok(()) => Vec::new(),
+            Err(error) => refusal(&header, &error),
+        };
+    };
+    match answer(chat, config, session, &iq, target).await {
+        Ok(Success { mut before, payload }) => {
+            let mut result = iq.reply();
+            if let Some(payload) = payload {
+                result.append(payload);
+            }
+            before.push(result);
+            before
+        }
+        Err(error) => iq.error_reply(error).into_iter().collect(),
+    }
+}
+
+async fn answer(
+    chat: &Arc<Chat>,
+    config: &Arc<Config>,
+    session: &Arc<Session>,
+    iq: &Stanza,
+    target: Target,
+) -> features::Reply {
+    let payload = iq.payload().ok_or_else(|| StanzaError::new(Condition::BadRequest))?;
+    let answer = features::find(iq, payload, target)?;
+    answer(Request { iq, payload, target, session, chat, config }).await
+}
+
+/// Who answers on this server; `None` for another client or another server.
+fn target(chat: &Chat, session: &Session, iq: &Stanza) -> Option<Target> {
+    let Some(to) = &iq.to else {
+        // RFC 6120 section 10.3.3: handled on behalf of the account.
+        return Some(Target::OwnAccount);
+    };
+    if !chat.is_local(to.domain()) || to.is_full() {
+        return None;
+    }
+    Some(if to.local().is_none() {
+        Target::Server
+    } else if to.same_bare(&session.jid) {
+        Target::OwnAccount
+    } else {
+        Target::OtherAccount
+    })
+}
+
+/// A stanza without its content: enough to answer it with an error.
+fn header(stanza: &Stanza) -> Stanza {
+    Stanza {
+        kind: stanza.kind,
+        from: stanza.from.clone(),
+        to: stanza.to.clone(),
+        id: stanza.id.clone(),
+        lang: stanza.lang.clone(),
+        element: Element::new(stanza.element.ns(), stanza.element.name()),
+    }
+}
+
+/// A ping to the client: the answer shows that it still is there (XEP-0199 section 4.1).
+pub(crate) fn ping(session: &Session, id: &str) -> Stanza {
+    let mut ping = Stanza::iq(IqType::Get, id).with_to(session.jid.clone());
+    if let Ok(server) = Jid::new(session.jid.domain()) {
+        ping = ping.with_from(server);
+    }
+    ping.with_child(Element::new(ns::PING, "ping"))
+}

@@ -1,0 +1,25 @@
+//! What the domain tells a session, in the words of XMPP.
+
+use waxwing_chat::event::Event;
+use waxwing_chat::session::Session;
+
+use super::features::{blocking, carbons, roster};
+use super::live::Sent;
+
+/// Turns an event into what the client is sent; `None` when it has that already.
+pub(crate) fn render(event: Event, session: &Session) -> Option<Sent> {
+    match event {
+        Event::Stanza(delivery) => {
+            let repeated = delivery.archived.is_some_and(|id| session.is_repeated(id));
+            (!repeated).then_some(Sent { stanza: delivery.stanza, archived: delivery.archived })
+        }
+        Event::Carbon(direction, delivery) => {
+            Some(carbons::render(direction, &delivery, &session.jid).into())
+        }
+        Event::RosterChanged { version, change } => {
+            Some(roster::push(&session.jid, version, &change).into())
+        }
+        Event::Blocked(addresses) => Some(blocking::blocked(&session.jid, &addresses).into()),
+        Event::Unblocked(addresses) => Some(blocking::unblocked(&session.jid, &addresses).into()),
+    }
+}
