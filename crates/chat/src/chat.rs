@@ -1,5 +1,6 @@
 //! `Chat`: the domain as one value that every face holds, with the ports it was given.
 
+use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use waxwing_xmpp::jid::Jid;
@@ -22,6 +23,8 @@ pub struct Chat {
     pub(crate) sessions: Sessions,
     pub(crate) profiles: Profiles,
     settings: RwLock<Arc<Settings>>,
+    /// Names clients within this process, in a way nobody outside can compute.
+    names: RandomState,
 }
 
 impl std::fmt::Debug for Chat {
@@ -45,6 +48,7 @@ impl Chat {
             sessions: Sessions::default(),
             profiles: Profiles::default(),
             settings: RwLock::new(Arc::new(settings)),
+            names: RandomState::new(),
         })
     }
 
@@ -129,6 +133,15 @@ impl Chat {
             if let Err(error) = self.store.set_delivered(account, mark).await {
                 tracing::warn!(%error, "the delivery mark could not be written; messages may be delivered again");
             }
+        }
+    }
+
+    /// The part of a resource that the server chooses: the same whenever the same client of the same account comes, so that
+    /// it takes over from its own earlier session (XEP-0386 section 3.2.1), and otherwise one that nobody else has.
+    pub fn resource_suffix(&self, account: &crate::account::Account, agent: Option<&str>) -> String {
+        match agent {
+            Some(agent) => format!("{:016x}", self.names.hash_one((account.jid.as_str(), agent))),
+            None => self.token(),
         }
     }
 

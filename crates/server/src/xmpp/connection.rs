@@ -14,7 +14,6 @@ use tokio::time::{Instant, sleep_until};
 use waxwing_chat::event::Close;
 use waxwing_xmpp::c2s::{self, Event, Stream};
 use waxwing_xmpp::error::{StreamCondition, StreamError};
-use waxwing_xmpp::sm;
 use waxwing_xmpp::stanza::Stanza;
 
 use super::config::Config;
@@ -238,7 +237,6 @@ impl Connection {
                 return Ok(Some(End::Over));
             }
             Event::PeerFailed(_) => return Ok(Some(End::Over)),
-            Event::Resume(request) => self.stream.resume_failed(request, sm::ResumeFailed::UNEXPECTED),
             // The stream machine lets none of these through once a session is bound.
             Event::StartTls(_)
             | Event::Credentials(_)
@@ -246,6 +244,7 @@ impl Connection {
             | Event::Task(_)
             | Event::Upgraded(..)
             | Event::Bind(_)
+            | Event::Resume(_)
             | Event::Registration(_) => {
                 self.fail(StreamCondition::UnsupportedStanzaType);
                 return Ok(Some(End::Over));
@@ -310,7 +309,9 @@ impl Connection {
     fn replay(&mut self, live: &mut Live, page: waxwing_chat::Result<Vec<waxwing_chat::event::Delivery>>) {
         match page {
             Ok(page) => {
-                live.replaying = !page.is_empty();
+                if page.is_empty() {
+                    live.replayed(&self.face.chat);
+                }
                 for delivery in page {
                     let sent = Sent { stanza: delivery.stanza, archived: delivery.archived };
                     self.emit(live, sent);
@@ -372,9 +373,8 @@ impl Connection {
     }
 
     fn enable(&mut self, live: &mut Live, request: c2s::EnableRequest) {
-        let enabled = self.manage(live, request.enable);
-        match enabled {
-            Ok(enabled) => self.stream.enabled(request, enabled),
+        match self.manage(live, request.enable) {
+            Ok(enabled) => self.stream.enabled(request, &enabled),
             Err(condition) => self.stream.enable_failed(request, condition),
         }
     }

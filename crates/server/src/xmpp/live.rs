@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 use waxwing_chat::Chat;
@@ -44,6 +45,8 @@ pub(crate) struct Management {
     pub(crate) counts: sm::Session<Sent>,
     /// Present while the stream may be resumed.
     pub(crate) registration: Option<Registration>,
+    /// How long it may be resumed after its connection was lost.
+    pub(crate) patience: Duration,
 }
 
 /// A session with all that belongs to its stream but not to its connection.
@@ -59,6 +62,8 @@ pub(crate) struct Live {
     pub(crate) replaying: bool,
     /// The client asked for an acknowledgement and gets it when nothing is in flight any more.
     pub(crate) acknowledgement_owed: bool,
+    /// The newest archived message that was confirmed while a replay was still due.
+    confirmed_early: Option<ArchiveId>,
     /// The newest archived message among what was written but not yet flushed, without stream management.
     written: Option<ArchiveId>,
 }
@@ -73,6 +78,7 @@ impl Live {
             held: Held::default(),
             replaying: false,
             acknowledgement_owed: false,
+            confirmed_early: None,
             written: None,
         }
     }
@@ -98,8 +104,19 @@ impl Live {
     }
 
     /// The client has confirmed these stanzas.
-    pub(crate) fn confirmed(&self, chat: &Chat, stanzas: &[Sent]) {
+    pub(crate) fn confirmed(&mut self, chat: &Chat, stanzas: &[Sent]) {
         if let Some(id) = stanzas.iter().rev().find_map(|sent| sent.archived) {
+            chat.delivered(&self.session, id);
+            if self.replaying {
+                self.confirmed_early = self.confirmed_early.max(Some(id));
+            }
+        }
+    }
+
+    /// Everything that waited has been handed over: what came out of turn before counts now.
+    pub(crate) fn replayed(&mut self, chat: &Chat) {
+        self.replaying = false;
+        if let Some(id) = self.confirmed_early.take() {
             chat.delivered(&self.session, id);
         }
     }

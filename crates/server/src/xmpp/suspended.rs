@@ -149,11 +149,11 @@ impl SavedStanza {
 
 /// Keeps a stream that lost its connection until a new one claims it or its time is over.
 pub(crate) async fn wait(face: &Arc<Face>, mut live: Box<Live>) {
-    if !live.is_resumable() {
+    let patience = live.management.as_ref().filter(|m| m.registration.is_some()).map(|m| m.patience);
+    let Some(patience) = patience else {
         return end(face, live).await;
-    }
-    let config = face.current().config;
-    let deadline = Instant::now() + Duration::from_millis(config.resume_timeout_ms);
+    };
+    let deadline = Instant::now() + patience;
     let mut drain = face.lifecycle.drain_signal();
     let session = Arc::clone(&live.session);
     loop {
@@ -249,11 +249,10 @@ fn saved(face: &Face, live: &mut Live) -> Option<SavedStream> {
         agent: info.agent,
         software: info.software,
     };
-    let config = face.current().config;
     Some(SavedStream {
         id: management.registration.as_ref()?.id().to_owned(),
         owner: session.account,
-        expires_ms: face.chat.now_ms() + config.resume_timeout_ms,
+        expires_ms: face.chat.now_ms() + u64::try_from(management.patience.as_millis()).unwrap_or(u64::MAX),
         state: saved.to_stored(),
     })
 }
@@ -293,6 +292,7 @@ pub(crate) async fn restore(
     live.management = Some(Management {
         counts: sm::Session::from_parts(config.management_limits(), parts),
         registration: Some(face.resumable.register(id.to_owned(), account.id)),
+        patience: Duration::from_millis(config.resume_timeout_ms),
     });
     session.set_carbons(saved.carbons);
     if saved.roster_wanted {

@@ -1,0 +1,17 @@
+//! The XMPP face: streams of clients over TCP, TLS and WebSocket, in front of the domain.
+
+pub mod config;
+mod connection;
+pub mod error;
+mod face;
+pub mod features;
+mod link;
+mod live;
+mod receive;
+mod render;
+mod sign_in;
+mod streams;
+mod suspended;
+
+pub use config::Config;
+pub use face::{Face, OverWebSocket};

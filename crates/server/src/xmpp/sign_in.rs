@@ -1,0 +1,345 @@
+//! From a new connection to a session: TLS, authentication, then binding a resource or taking an earlier stream over.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use waxwing_chat::account::Account;
+use waxwing_chat::auth::{Attempt, Grant};
+use waxwing_chat::session::ClientInfo;
+use waxwing_xmpp::c2s::{
+    self, Acceptance, Authenticated, BindRequest, Bound, Event, InlineBind, IssuedToken, ResumeRequest, Resumption,
+};
+use waxwing_xmpp::error::{Condition, StreamCondition};
+use waxwing_xmpp::sasl::{self, Failure, Mechanism, Step, Success, Verifier};
+use waxwing_xmpp::sm::{self, Enable, Enabled, Resume, ResumeFailed};
+
+use super::connection::Connection;
+use super::error::stanza_error;
+use super::features::registration;
+use super::link::Link;
+use super::live::{Live, Management};
+use super::suspended;
+use crate::net::Conn;
+
+/// What the stream machine needs to know of a finished handshake.
+pub(crate) fn established(conn: &Conn) -> c2s::Tls {
+    let Some(info) = conn.tls_info() else {
+        return c2s::Tls::default();
+    };
+    let bindings = sasl::ChannelBindings {
+        exporter: info.exporter,
+        server_end_point: info.server_end_point.clone().map(Into::into),
+    };
+    let certified = info.client_certificate.as_ref().map(|c| c.verified_addresses()).unwrap_or_default();
+    c2s::Tls { bindings, certified }
+}
+
+/// What signing in remembers between one event and the next.
+#[derive(Default)]
+struct SigningIn {
+    /// The attempt that is under way.
+    attempt: Attempt,
+    /// Who has been let in and is not bound yet.
+    account: Option<(Account, ClientInfo)>,
+}
+
+impl Connection {
+    /// Talks until a session is there; `None` when the stream ended before.
+    pub(crate) async fn sign_in(&mut self) -> io::Result<Option<Box<Live>>> {
+        let mut state = SigningIn::default();
+        let mut follows = None;
+        loop {
+            let event = match follows.take() {
+                Some(event) => event,
+                None => self.next().await?,
+            };
+            match event {
+                Event::StartTls(request) => self.start_tls(request).await?,
+                Event::Credentials(credentials) => {
+                    let step = self.check(&mut state, credentials).await;
+                    follows = self.stream.advance(step);
+                }
+                Event::Authenticated(authenticated) => match self.grant(&mut state, &authenticated).await {
+                    Ok(grant) => {
+                        if let Some(live) = self.accept(&mut state, grant, authenticated).await {
+                            return Ok(Some(live));
+                        }
+                    }
+                    Err(failure) => follows = self.stream.refuse(authenticated, failure),
+                },
+                Event::Upgraded(verifier, authenticated) => {
+                    follows = self.upgraded(verifier, authenticated).await;
+                }
+                Event::Task(task) => follows = self.stream.refuse(task.authenticated, Failure::MalformedRequest),
+                Event::Bind(request) => {
+                    if let Some(live) = self.bind(&state, request).await {
+                        return Ok(Some(live));
+                    }
+                }
+                Event::Resume(request) => {
+                    if let Some(live) = self.resume_later(&state, request).await {
+                        return Ok(Some(live));
+                    }
+                }
+                Event::Registration(iq) => {
+                    let address = self.link.peer().ip();
+                    for answer in registration::before_sign_in(&self.face.chat, &mut self.stream, address, iq).await {
+                        self.stream.send(&answer);
+                    }
+                }
+                Event::Closed | Event::Failed(_) | Event::PeerFailed(_) => return Ok(None),
+                // The stream machine lets none of these through before a session is bound.
+                Event::Enable(_)
+                | Event::Stanza(_)
+                | Event::Answered(_)
+                | Event::AcknowledgementRequested
+                | Event::Acknowledged(_)
+                | Event::Active(_) => {
+                    self.fail(StreamCondition::NotAuthorized);
+                    return Ok(None);
+                }
+            }
+        }
+    }
+
+    /// Answers what an exchange asks about a user.
+    async fn check(&mut self, state: &mut SigningIn, credentials: c2s::Credentials) -> Step {
+        let c2s::Credentials { question, host, user_agent, fast } = credentials;
+        state.attempt = Attempt::new(&host, Some(self.link.peer().ip()));
+        state.attempt.agent = user_agent.and_then(|agent| agent.id.clone());
+        if let Some(fast) = fast {
+            state.attempt.count = fast.count;
+            state.attempt.invalidate = fast.invalidate;
+        }
+        self.face.chat.answer(&mut state.attempt, question).await
+    }
+
+    /// Decides whether a user who has proven who he is may come in.
+    async fn grant(&mut self, state: &mut SigningIn, proven: &Authenticated) -> Result<Grant, Failure> {
+        let success = Success {
+            username: proven.jid.local().unwrap_or_default().to_owned(),
+            mechanism: proven.mechanism,
+            data: None,
+            token: proven.token,
+        };
+        self.face.chat.grant(&mut state.attempt, success).await
+    }
+
+    async fn start_tls(&mut self, request: c2s::StartTls) -> io::Result<()> {
+        self.flush().await?;
+        let Link::Tcp(conn) = &mut self.link else {
+            return Err(io::ErrorKind::Unsupported.into());
+        };
+        conn.start_tls(&self.face.acceptor).await?;
+        let tls = established(conn);
+        self.stream.tls_established(request, tls);
+        Ok(())
+    }
+
+    /// Lets an authenticated client in. With SASL2 it may come out with a session at once (XEP-0386, XEP-0198).
+    async fn accept(
+        &mut self,
+        state: &mut SigningIn,
+        grant: Grant,
+        authenticated: Authenticated,
+    ) -> Option<Box<Live>> {
+        self.link.authenticated();
+        let info = self.client_info(&authenticated);
+        let account = &grant.account;
+        let mut acceptance = Acceptance { token: self.token(&grant, &authenticated).await, ..Acceptance::default() };
+        let mut resumed = None;
+        if let Some(resume) = &authenticated.resume {
+            acceptance.resumption = Some(match self.resume(account, info.clone(), resume).await {
+                Ok((live, resumption)) => {
+                    resumed = Some(live);
+                    Ok(resumption)
+                }
+                Err(failed) => Err(failed),
+            });
+        }
+        let mut bound = None;
+        if resumed.is_none()
+            && let Some(request) = &authenticated.bind
+        {
+            bound = self.bind_inline(account, info.clone(), request, &mut acceptance).await;
+        }
+        state.account = Some((grant.account, info));
+        self.stream.accept(authenticated, acceptance);
+        if let Some(live) = &resumed {
+            self.send_again(live);
+        }
+        resumed.or(bound)
+    }
+
+    /// Binds a resource in the same round trip as the authentication (XEP-0386 section 3).
+    async fn bind_inline(
+        &mut self,
+        account: &Account,
+        info: ClientInfo,
+        request: &InlineBind,
+        acceptance: &mut Acceptance,
+    ) -> Option<Box<Live>> {
+        let suffix = self.face.chat.resource_suffix(account, info.agent.as_deref());
+        let wanted = request.resource(&account.jid, &suffix);
+        let resource = wanted.as_ref().and_then(|jid| jid.resource()).unwrap_or(&suffix);
+        let (session, events) = match self.face.chat.bind(account, resource, info).await {
+            Ok(bound) => bound,
+            Err(error) => {
+                tracing::info!(%error, "a session could not be bound");
+                return None;
+            }
+        };
+        let mut live = Box::new(Live::new(session, events));
+        live.session.set_carbons(request.carbons);
+        live.held.set_active(!request.inactive);
+        acceptance.bound = Some(Bound {
+            jid: live.session.jid.clone(),
+            enabled: request.enable.map(|enable| self.manage(&mut live, enable)),
+            children: Vec::new(),
+        });
+        Some(live)
+    }
+
+    /// A token for the client to sign in with next time, if it asked for one or its own grows old (XEP-0484).
+    async fn token(&self, grant: &Grant, authenticated: &Authenticated) -> Option<IssuedToken> {
+        let agent = authenticated.user_agent.as_ref().and_then(|agent| agent.id.as_deref());
+        let issued = match (&grant.token, authenticated.request_token, agent) {
+            (_, Some(binding), Some(agent)) => {
+                let mechanism = Mechanism::HashedToken(binding);
+                self.face.chat.issue_token(&grant.account, agent, mechanism).await
+            }
+            (Some(token), _, _) => Ok(token.clone()),
+            _ => return None,
+        };
+        match issued {
+            Ok(token) => {
+                let expiry = waxwing_chat::time::timestamp(token.expires_ms);
+                Some(IssuedToken { token: token.secret, expiry })
+            }
+            Err(error) => {
+                tracing::warn!(%error, "no token could be given");
+                None
+            }
+        }
+    }
+
+    /// Keeps the verifier that a client computed (XEP-0480); it has signed in whatever becomes of that.
+    async fn upgraded(&mut self, verifier: Verifier, authenticated: Authenticated) -> Option<Event> {
+        if let Err(error) = self.face.chat.upgrade(&authenticated.jid, &verifier).await {
+            tracing::warn!(%error, "a new password verifier could not be kept");
+        }
+        Some(Event::Authenticated(authenticated))
+    }
+
+    fn client_info(&self, authenticated: &Authenticated) -> ClientInfo {
+        let (face, tls) = self.link.describe();
+        let agent = authenticated.user_agent.as_deref();
+        ClientInfo {
+            face,
+            address: Some(self.link.peer()),
+            tls,
+            mechanism: authenticated.mechanism.name().to_owned(),
+            software: agent.and_then(|agent| agent.software.clone()),
+            agent: agent.and_then(|agent| agent.id.clone()),
+            connection: self.link.id(),
+            since_ms: self.face.chat.now_ms(),
+        }
+    }
+
+    /// Resumption after a sign-in of RFC 6120, as its own element (XEP-0198 section 5).
+    async fn resume_later(&mut self, state: &SigningIn, request: ResumeRequest) -> Option<Box<Live>> {
+        let (account, info) = state.account.as_ref()?;
+        match self.resume(account, info.clone(), &request.resume).await {
+            Ok((live, resumption)) => {
+                self.stream.resumed(request, resumption);
+                self.send_again(&live);
+                Some(live)
+            }
+            Err(failed) => {
+                self.stream.resume_failed(request, failed);
+                None
+            }
+        }
+    }
+
+    /// Takes an earlier stream over: from the task that has it, or as it was kept over a restart.
+    async fn resume(
+        &mut self,
+        account: &Account,
+        info: ClientInfo,
+        resume: &Resume,
+    ) -> Result<(Box<Live>, Resumption), ResumeFailed> {
+        let face = Arc::clone(&self.face);
+        let mut live = match face.resumable.claim(&resume.previd, account.id).await {
+            Some(live) => live,
+            None => match suspended::restore(&face, account, &resume.previd, info.clone()).await {
+                Ok(Some(live)) => live,
+                Ok(None) => return Err(ResumeFailed::NOT_FOUND),
+                Err(error) => {
+                    tracing::warn!(%error, "a stream could not be brought back");
+                    return Err(ResumeFailed { condition: Condition::InternalServerError, h: None });
+                }
+            },
+        };
+        live.session.set_info(info);
+        let outcome = live.management.as_mut().map(|m| m.counts.resume(resume.h));
+        match outcome {
+            Some(Ok(confirmed)) => live.confirmed(&face.chat, &confirmed),
+            // The client counts what was never sent, or has forgotten what it confirmed: nothing can be made of that.
+            Some(Err(_)) | None => {
+                suspended::end(&face, live).await;
+                return Err(ResumeFailed::NOT_FOUND);
+            }
+        }
+        let h = live.management.as_ref().map_or(0, |m| m.counts.handled());
+        let resumption = Resumption { jid: live.session.jid.clone(), previd: resume.previd.clone(), h };
+        Ok((live, resumption))
+    }
+
+    /// Sends what the client did not get, once more and uncounted (XEP-0198 section 5).
+    fn send_again(&mut self, live: &Live) {
+        if let Some(management) = &live.management {
+            for sent in management.counts.unacknowledged() {
+                self.stream.write(sent.stanza.encoded(self.stream.wire()));
+            }
+            if management.counts.unacknowledged().len() > 0 {
+                self.stream.request_acknowledgement();
+            }
+        }
+    }
+
+    /// Puts a session under stream management (XEP-0198 section 3).
+    pub(crate) fn manage(&self, live: &mut Live, enable: Enable) -> Result<Enabled, Condition> {
+        if live.management.is_some() {
+            return Err(Condition::UnexpectedRequest);
+        }
+        let longest = u32::try_from(self.config.resume_timeout_ms / 1000).unwrap_or(u32::MAX);
+        let max = enable.max.unwrap_or(longest).min(longest);
+        let id = (enable.resume && longest > 0).then(|| self.face.chat.token());
+        let register = |id: &String| self.face.resumable.register(id.clone(), live.session.account);
+        live.management = Some(Management {
+            counts: sm::Session::new(self.config.management_limits()),
+            registration: id.as_ref().map(register),
+            patience: Duration::from_secs(max.into()),
+        });
+        Ok(Enabled { max: id.is_some().then_some(max), id, location: None })
+    }
+
+    /// Binds a resource, the one the client would like if it can have it (RFC 6120 section 7).
+    async fn bind(&mut self, state: &SigningIn, request: BindRequest) -> Option<Box<Live>> {
+        let (account, info) = state.account.as_ref()?;
+        let wanted = request.wanted.as_ref().and_then(|jid| jid.resource().map(str::to_owned));
+        let resource = wanted.unwrap_or_else(|| self.face.chat.token());
+        match self.face.chat.bind(account, &resource, info.clone()).await {
+            Ok((session, events)) => {
+                self.stream.bound(request, session.jid.clone());
+                Some(Box::new(Live::new(session, events)))
+            }
+            Err(error) => {
+                self.stream.bind_failed(request, stanza_error(&error));
+                None
+            }
+        }
+    }
+}
