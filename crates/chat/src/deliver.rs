@@ -150,7 +150,7 @@ fn delivery(message: &Stanza, owner: &Jid, archived: Option<ArchiveId>) -> Deliv
 
 /// The id of an archived message, as it stands in the message.
 pub fn stanza_id(id: ArchiveId, by: &Jid) -> Element {
-    Element::new(ns::STABLE_ID, "stanza-id").with_attr("id", &id.to_string()).with_attr("by", by.as_str())
+    Element::new(ns::STANZA_ID, "stanza-id").with_attr("id", &id.to_string()).with_attr("by", by.as_str())
 }
 
 /// A waiting message as it is replayed: with its id and the time it was sent (XEP-0160 section 3, XEP-0203).

@@ -20,21 +20,21 @@ const LASTING: &[&str] = &[
     ns::RECEIPTS,
     ns::CHAT_MARKERS,
     ns::REACTIONS,
-    ns::RETRACT,
-    ns::CORRECT,
-    ns::FASTEN,
+    ns::RETRACTION,
+    ns::CORRECTION,
+    ns::FASTENING,
     ns::ENCRYPTION,
     ns::OMEMO,
     ns::OMEMO_LEGACY,
     ns::OPENPGP,
     ns::OOB,
-    ns::CONFERENCE_INVITE,
-    ns::JINGLE_MESSAGE,
+    ns::ROOM_INVITATION,
+    ns::CALL_INVITATION,
 ];
 
 /// Payloads typical of instant messaging, which make a message eligible for carbons whatever its type
 /// (XEP-0280 section 6.1).
-const CONVERSATIONAL: &[&str] = &[ns::RECEIPTS, ns::CHAT_STATES, ns::CHAT_MARKERS, ns::CONFERENCE_INVITE];
+const CONVERSATIONAL: &[&str] = &[ns::RECEIPTS, ns::CHAT_STATES, ns::CHAT_MARKERS, ns::ROOM_INVITATION];
 
 /// Reads the kind, body and hints of a message.
 pub fn keeping(message: &Stanza) -> Keeping {

@@ -127,10 +127,10 @@ impl Chat {
     /// (XEP-0421), and results and copies that would pass for its own (XEP-0280 section 11, XEP-0313).
     fn remove_claims(&self, message: &mut Stanza) {
         let forged = |namespace: &str, name: &str, by: Option<&str>| match (namespace, name) {
-            (ns::STABLE_ID, "stanza-id") => {
+            (ns::STANZA_ID, "stanza-id") => {
                 by.and_then(|by| Jid::new(by).ok()).is_none_or(|by| self.is_local(by.domain()))
             }
-            (ns::CARBONS, "sent" | "received") | (ns::ARCHIVE, "result") | (ns::OCCUPANT_ID, _) => true,
+            (ns::CARBONS, "sent" | "received") | (ns::MAM, "result") | (ns::OCCUPANT_ID, _) => true,
             _ => false,
         };
         if message.children().any(|c| forged(c.ns(), c.name(), c.attr("by"))) {
@@ -171,7 +171,7 @@ impl Chat {
         });
         let mut xml = Vec::with_capacity(512);
         message.write(&mut xml, "");
-        let origin = message.child(ns::STABLE_ID, "origin-id").and_then(|o| o.attr("id"));
+        let origin = message.child(ns::STANZA_ID, "origin-id").and_then(|o| o.attr("id"));
         Ok(Some(Append {
             copies,
             dedupe: origin.map(|id| (checked.sender.account, id.to_owned())),

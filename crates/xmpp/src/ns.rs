@@ -8,6 +8,8 @@ pub const BIND2: &str = "urn:xmpp:bind:0";
 pub const BLOCKING: &str = "urn:xmpp:blocking";
 /// XEP-0191 3.3: the condition that tells a sender of its own block.
 pub const BLOCKING_ERRORS: &str = "urn:xmpp:blocking:errors";
+/// XEP-0353: invitations to calls.
+pub const CALL_INVITATION: &str = "urn:xmpp:jingle-message:0";
 /// XEP-0115: entity capabilities.
 pub const CAPS: &str = "http://jabber.org/protocol/caps";
 /// XEP-0390: entity capabilities 2.
@@ -26,6 +28,8 @@ pub const CLIENT: &str = "jabber:client";
 pub const CLIENT_STATE: &str = "urn:xmpp:csi:0";
 /// XEP-0050: ad-hoc commands.
 pub const COMMANDS: &str = "http://jabber.org/protocol/commands";
+/// XEP-0308: corrections of the last message.
+pub const CORRECTION: &str = "urn:xmpp:message-correct:0";
 /// XEP-0004: data forms.
 pub const DATA_FORMS: &str = "jabber:x:data";
 /// XEP-0203: delayed delivery.
@@ -34,8 +38,12 @@ pub const DELAY: &str = "urn:xmpp:delay";
 pub const DISCO_INFO: &str = "http://jabber.org/protocol/disco#info";
 /// XEP-0030: what an entity is associated with.
 pub const DISCO_ITEMS: &str = "http://jabber.org/protocol/disco#items";
+/// XEP-0380: what a message is encrypted with.
+pub const ENCRYPTION: &str = "urn:xmpp:eme:0";
 /// XEP-0484: fast authentication streamlining tokens.
 pub const FAST: &str = "urn:xmpp:fast:0";
+/// XEP-0422: additions to earlier messages.
+pub const FASTENING: &str = "urn:xmpp:fasten:0";
 /// XEP-0297: stanza forwarding.
 pub const FORWARD: &str = "urn:xmpp:forward:0";
 /// RFC 7395: the framing elements of the WebSocket binding.
@@ -60,6 +68,14 @@ pub const MUC_USER: &str = "http://jabber.org/protocol/muc#user";
 pub const OCCUPANT_ID: &str = "urn:xmpp:occupant-id:0";
 /// XEP-0160: offline messages.
 pub const OFFLINE: &str = "msgoffline";
+/// XEP-0384: OMEMO.
+pub const OMEMO: &str = "urn:xmpp:omemo:2";
+/// XEP-0384 as it is mostly deployed.
+pub const OMEMO_LEGACY: &str = "eu.siacs.conversations.axolotl";
+/// XEP-0066: addresses of files.
+pub const OOB: &str = "jabber:x:oob";
+/// XEP-0373: OpenPGP.
+pub const OPENPGP: &str = "urn:xmpp:openpgp:0";
 /// XEP-0199: ping.
 pub const PING: &str = "urn:xmpp:ping";
 /// XEP-0379: pre-authenticated roster subscriptions.
@@ -70,12 +86,18 @@ pub const PRE_APPROVAL: &str = "urn:xmpp:features:pre-approval";
 pub const PRIVATE: &str = "jabber:iq:private";
 /// XEP-0060: publish-subscribe.
 pub const PUBSUB: &str = "http://jabber.org/protocol/pubsub";
+/// XEP-0444: reactions.
+pub const REACTIONS: &str = "urn:xmpp:reactions:0";
 /// XEP-0184: delivery receipts.
 pub const RECEIPTS: &str = "urn:xmpp:receipts";
 /// XEP-0077: in-band registration.
 pub const REGISTER: &str = "jabber:iq:register";
 /// XEP-0077: the stream feature of in-band registration.
 pub const REGISTER_FEATURE: &str = "http://jabber.org/features/iq-register";
+/// XEP-0424: retraction of messages.
+pub const RETRACTION: &str = "urn:xmpp:message-retract:1";
+/// XEP-0249: direct invitations to rooms.
+pub const ROOM_INVITATION: &str = "jabber:x:conference";
 /// RFC 6121 section 2: the roster.
 pub const ROSTER: &str = "jabber:iq:roster";
 /// RFC 6121 section 2.6: the stream feature of roster versioning.
