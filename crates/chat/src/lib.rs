@@ -12,6 +12,7 @@ pub mod invitation;
 pub mod messages;
 pub mod port;
 pub mod preferences;
+pub mod presence;
 pub mod profile;
 pub mod requests;
 pub mod roster;
