@@ -125,6 +125,7 @@ mod tests {
             owner: AccountId(owner),
             peer: Jid::new(peer).unwrap(),
             direction,
+            kept: true,
             waits,
         }
     }

@@ -32,6 +32,7 @@ fn place(db: &Connection, owner: AccountId, message: &ImportedMessage, now_us: u
         owner,
         peer: message.peer.clone(),
         direction: message.direction,
+        kept: true,
         waits: message.waits,
     };
     let mut find = db.prepare_cached("SELECT copies, xml FROM message WHERE id = ?1")?;

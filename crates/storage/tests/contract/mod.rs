@@ -69,6 +69,7 @@ pub(crate) fn copy(owner: &Account, peer: &str, direction: Direction) -> Archive
         owner: owner.id,
         peer: jid(peer),
         direction,
+        kept: true,
         waits: true,
     }
 }
