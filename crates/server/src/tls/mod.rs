@@ -4,6 +4,8 @@ pub mod acme;
 mod binding;
 mod certificates;
 mod client;
+#[cfg(test)]
+mod handshake_tests;
 mod self_signed;
 #[cfg(test)]
 pub(crate) mod testing;
