@@ -6,10 +6,12 @@ use std::sync::{Arc, PoisonError, RwLock};
 use waxwing_xmpp::jid::Jid;
 
 use crate::archive::ArchiveId;
+use crate::auth::SignIn;
 use crate::error::Result;
 use crate::event::Event;
 use crate::port::{Clock, Random};
 use crate::profile::Profiles;
+use crate::rosters::Rosters;
 use crate::session::{ClientInfo, Session};
 use crate::sessions::Sessions;
 use crate::settings::Settings;
@@ -22,6 +24,8 @@ pub struct Chat {
     pub(crate) random: Arc<dyn Random>,
     pub(crate) sessions: Sessions,
     pub(crate) profiles: Profiles,
+    pub(crate) rosters: Rosters,
+    pub(crate) sign_in: SignIn,
     settings: RwLock<Arc<Settings>>,
     /// Names clients within this process, in a way nobody outside can compute.
     names: RandomState,
@@ -47,6 +51,8 @@ impl Chat {
             random,
             sessions: Sessions::default(),
             profiles: Profiles::default(),
+            rosters: Rosters::default(),
+            sign_in: SignIn::default(),
             settings: RwLock::new(Arc::new(settings)),
             names: RandomState::new(),
         })

@@ -1,28 +1,42 @@
 //! The messaging domain: accounts, roster, presence, sessions, messages and archive, and the ports it needs.
 
 pub mod account;
+pub mod accounts;
 pub mod archive;
 pub mod audit;
+pub mod auth;
+pub mod blocking;
 pub mod chat;
 pub mod deliver;
 pub mod error;
 pub mod event;
 pub mod hints;
 pub mod invitation;
+pub mod invitations;
+pub mod last;
+#[cfg(any(test, feature = "testing"))]
+pub mod memory_store;
 pub mod messages;
 pub mod port;
 pub mod preferences;
 pub mod presence;
+pub mod private;
 pub mod profile;
+pub mod registration;
 pub mod requests;
 pub mod roster;
+pub mod rosters;
 pub mod route;
 pub mod session;
 pub mod sessions;
 pub mod settings;
 pub mod store;
+pub mod subscribing;
+pub mod subscription;
+pub mod throttle;
 pub mod time;
 pub mod token;
+pub mod tokens;
 
 pub use chat::Chat;
 pub use error::{Error, Result};

@@ -17,6 +17,8 @@ pub struct Settings {
     pub private_documents_limit: usize,
     /// Anybody may register an account without an invitation (XEP-0077).
     pub open_registration: bool,
+    /// Password verifiers are made for SCRAM-SHA-1 too, for clients that know nothing newer.
+    pub scram_sha1: bool,
     /// Rounds of PBKDF2 for new password verifiers.
     pub scram_iterations: u32,
     /// Milliseconds a sign-in token of XEP-0484 is good for.
@@ -35,6 +37,7 @@ impl Default for Settings {
             private_document_bytes_limit: 65_536,
             private_documents_limit: 200,
             open_registration: false,
+            scram_sha1: true,
             scram_iterations: 10_000,
             token_lifetime_ms: 30 * 24 * 3600 * 1000,
             invitation_lifetime_ms: 7 * 24 * 3600 * 1000,

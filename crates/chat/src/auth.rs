@@ -1,0 +1,432 @@
+//! Signing in: the one place that decides, for every face and every mechanism, whether somebody is let in.
+//!
+//! ```text
+//! face: Exchange::step(bytes) ─▶ Chat::authenticate ─▶ Progress::Challenge ─▶ face asks the client, and again
+//!                                                  ├─▶ Progress::Granted   ─▶ face binds a session
+//!                                                  └─▶ Progress::Refused   ─▶ face says so
+//! ```
+//!
+//! Who does not exist, is disabled, or has expired goes through the same steps as everybody else, with verifiers that no
+//! password fits or with the real ones and a refusal at the end, and gets the same answer.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use tokio::sync::{OnceCell, Semaphore};
+use waxwing_xmpp::jid::Jid;
+use waxwing_xmpp::sasl::{
+    Exchange, Failure, Hash, MIN_ITERATIONS, Mechanism, Question, Step, Success, Verifier,
+};
+
+use crate::account::{Account, AccountChange, AccountId};
+use crate::chat::Chat;
+use crate::error::{Error, Result};
+use crate::throttle::{Throttle, Verdict};
+use crate::token::Token;
+
+/// How many passwords are checked at the same time for each processor; more wait their turn.
+pub const PASSWORD_CHECKS_PER_PROCESSOR: usize = 2;
+
+/// Where the secret is kept from which the verifiers of users that do not exist are made.
+const DECOY_SETTING: &str = "decoy-secret";
+
+/// What signing in remembers from one attempt to the next.
+#[derive(Debug)]
+pub(crate) struct SignIn {
+    throttle: Throttle,
+    decoy_secret: OnceCell<String>,
+    password_checks: Semaphore,
+}
+
+impl Default for SignIn {
+    fn default() -> Self {
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        Self {
+            throttle: Throttle::default(),
+            decoy_secret: OnceCell::new(),
+            password_checks: Semaphore::new(processors * PASSWORD_CHECKS_PER_PROCESSOR),
+        }
+    }
+}
+
+/// One attempt to sign in, with what the face knows about it.
+#[derive(Debug, Default)]
+pub struct Attempt {
+    /// The domain that the client addressed.
+    pub domain: String,
+    /// Where it comes from; `None` for a local socket.
+    pub address: Option<IpAddr>,
+    /// The client's own lasting id (XEP-0388 user-agent), without which there are no tokens.
+    pub agent: Option<String>,
+    /// The replay counter sent with a token (XEP-0484 section 3.4).
+    pub count: Option<u32>,
+    /// The client wants its token to be the last time it was good for anything (XEP-0484 section 3.6).
+    pub invalidate: bool,
+    tokens: Vec<Token>,
+    password: Option<String>,
+}
+
+impl Attempt {
+    /// An attempt without a token.
+    pub fn new(domain: &str, address: Option<IpAddr>) -> Self {
+        Self {
+            domain: domain.to_owned(),
+            address,
+            ..Self::default()
+        }
+    }
+}
+
+/// What comes next for a client that signs in.
+#[derive(Debug)]
+pub enum Progress {
+    /// It must answer this.
+    Challenge(Vec<u8>, Exchange),
+    /// It is who it says it is, and may come in.
+    Granted(Box<Grant>),
+    /// It is not let in.
+    Refused(Failure),
+}
+
+/// A successful attempt.
+#[derive(Debug, Clone)]
+pub struct Grant {
+    /// Who it is.
+    pub account: Account,
+    /// How it was proven.
+    pub mechanism: Mechanism,
+    /// What the client is sent along with the success.
+    pub data: Option<Vec<u8>>,
+    /// A new token for the one that was used and grows old (XEP-0484 section 3.5).
+    pub token: Option<Token>,
+}
+
+/// What a claimed user is checked against. For whoever may not sign in it looks and costs the same.
+#[derive(Debug)]
+pub struct Credentials {
+    account: Option<Account>,
+    verifiers: Vec<Verifier>,
+    decoy_secret: String,
+    username: String,
+    iterations: u32,
+    usable: bool,
+}
+
+impl Credentials {
+    /// The account may sign in: it exists, is enabled and has not expired.
+    pub fn usable(&self) -> bool {
+        self.usable
+    }
+
+    /// The verifier for a hash, and whether a proof of it counts.
+    pub fn verifier(&self, hash: Hash) -> (Verifier, bool) {
+        // Made every time, so that its cost says nothing.
+        let decoy = Verifier::decoy(
+            self.decoy_secret.as_bytes(),
+            &self.username,
+            hash,
+            self.iterations,
+        );
+        match self.verifiers.iter().find(|verifier| verifier.hash() == hash) {
+            Some(own) => (own.clone(), self.usable),
+            None => (decoy, false),
+        }
+    }
+
+    /// The verifier that a password in clear is checked against.
+    fn for_password(&self) -> (Verifier, bool) {
+        let hash = [Hash::Sha256, Hash::Sha512, Hash::Sha1]
+            .into_iter()
+            .find(|hash| self.verifiers.iter().any(|verifier| verifier.hash() == *hash));
+        self.verifier(hash.unwrap_or(Hash::Sha256))
+    }
+}
+
+impl Chat {
+    /// Goes on with an attempt: answers what the exchange asks, and decides when it ends. Every face and every mechanism
+    /// comes through here.
+    pub async fn authenticate(&self, attempt: &mut Attempt, mut step: Step) -> Progress {
+        loop {
+            step = match step {
+                Step::Challenge(data, exchange) => return Progress::Challenge(data, exchange),
+                Step::Need(question) => self.answer(attempt, question).await,
+                Step::Success(success) => match self.grant(attempt, success).await {
+                    Ok(grant) => return Progress::Granted(Box::new(grant)),
+                    Err(failure) => Step::Failure(failure),
+                },
+                Step::Failure(failure) => {
+                    tracing::info!(domain = attempt.domain, address = ?attempt.address, %failure, "sign-in refused");
+                    return Progress::Refused(failure);
+                }
+            }
+        }
+    }
+
+    /// Signs in with a password in clear, for faces that know no SASL.
+    pub async fn sign_in(
+        &self,
+        attempt: &mut Attempt,
+        username: &str,
+        password: &str,
+    ) -> std::result::Result<Grant, Failure> {
+        let username = waxwing_xmpp::sasl::prepare_username(username).map_err(|_| Failure::NotAuthorized)?;
+        self.delay(attempt, &username).await?;
+        let credentials = self
+            .credentials(&username, &attempt.domain)
+            .await
+            .map_err(unavailable)?;
+        if !self.check_password(&credentials, password).await? {
+            return Err(Failure::NotAuthorized);
+        }
+        attempt.password = Some(password.to_owned());
+        self.grant(
+            attempt,
+            Success {
+                username,
+                mechanism: Mechanism::Plain,
+                data: None,
+                token: None,
+            },
+        )
+        .await
+    }
+
+    /// What a claimed user is checked against.
+    pub async fn credentials(&self, username: &str, domain: &str) -> Result<Credentials> {
+        let decoy_secret = self.decoy_secret().await?.to_owned();
+        let jid = Jid::from_parts(Some(username), domain, None).ok();
+        let account = match jid {
+            Some(jid) => self.store.account(&jid).await?,
+            None => None,
+        };
+        let verifiers = account
+            .iter()
+            .flat_map(|account| &account.verifiers)
+            .filter_map(|v| v.parse().ok())
+            .collect();
+        let usable = account.as_ref().is_some_and(|account| self.may_sign_in(account));
+        Ok(Credentials {
+            account,
+            verifiers,
+            decoy_secret,
+            username: format!("{username}@{domain}"),
+            iterations: self.settings().scram_iterations.max(MIN_ITERATIONS),
+            usable,
+        })
+    }
+
+    fn may_sign_in(&self, account: &Account) -> bool {
+        !account.disabled && account.expires_ms.is_none_or(|at| at > self.now_ms())
+    }
+
+    async fn decoy_secret(&self) -> Result<&str> {
+        let secret = self.sign_in.decoy_secret.get_or_try_init(|| async {
+            if let Some(kept) = self.store.setting(DECOY_SETTING).await? {
+                return Ok::<_, Error>(kept);
+            }
+            let fresh = self.token();
+            self.store.put_setting(DECOY_SETTING, &fresh).await?;
+            Ok(fresh)
+        });
+        secret.await.map(String::as_str)
+    }
+
+    /// Answers what an exchange asks, after the delay the attempt has earned. For a face whose stream drives the exchange
+    /// itself; what it ends in goes through `grant` all the same.
+    pub async fn answer(&self, attempt: &mut Attempt, question: Question) -> Step {
+        let username = question.username().to_owned();
+        if let Err(failure) = self.delay(attempt, &username).await {
+            return question.refuse(failure);
+        }
+        let credentials = match self.credentials(&username, &attempt.domain).await {
+            Ok(credentials) => credentials,
+            Err(error) => return question.refuse(unavailable(error)),
+        };
+        match question {
+            Question::Verifier(question) => {
+                let (verifier, usable) = credentials.verifier(question.hash());
+                question.answer(verifier, usable)
+            }
+            Question::Password(question) => {
+                let password = question.password().reveal().to_owned();
+                match self.check_password(&credentials, &password).await {
+                    Ok(right) => {
+                        attempt.password = right.then_some(password);
+                        question.verdict(right)
+                    }
+                    Err(failure) => Step::Failure(failure),
+                }
+            }
+            Question::Tokens(question) => {
+                // An account that does not exist is asked for its tokens like one that does.
+                let owner = credentials
+                    .account
+                    .as_ref()
+                    .map_or(AccountId(0), |account| account.id);
+                let agent = attempt.agent.as_deref().unwrap_or_default();
+                let mut tokens = match self.store.tokens(owner, agent).await {
+                    Ok(tokens) => tokens,
+                    Err(error) => return Step::Failure(unavailable(error.into())),
+                };
+                let mechanism = question.mechanism().name();
+                tokens.retain(|token| token.mechanism == mechanism && credentials.usable);
+                // XEP-0484 section 5.1: the new one before the current one.
+                tokens.sort_by_key(|token| std::cmp::Reverse(token.expires_ms));
+                attempt.tokens = tokens;
+                let secrets: Vec<&str> = attempt.tokens.iter().map(|token| token.secret.as_str()).collect();
+                question.answer(&secrets)
+            }
+            Question::Identity(question) => question.answer(credentials.usable),
+        }
+    }
+
+    /// Counts the attempt and waits as long as the throttle says.
+    async fn delay(&self, attempt: &Attempt, username: &str) -> std::result::Result<(), Failure> {
+        let account = format!("{username}@{}", attempt.domain);
+        match self
+            .sign_in
+            .throttle
+            .attempt(&account, attempt.address, self.now_ms())
+        {
+            Verdict::Refused => Err(Failure::TemporaryAuthFailure),
+            Verdict::After(0) => Ok(()),
+            Verdict::After(ms) => {
+                tokio::time::sleep(Duration::from_millis(ms)).await;
+                Ok(())
+            }
+        }
+    }
+
+    /// Runs the whole derivation, for whoever it is, away from the threads that serve connections.
+    async fn check_password(
+        &self,
+        credentials: &Credentials,
+        password: &str,
+    ) -> std::result::Result<bool, Failure> {
+        let (verifier, usable) = credentials.for_password();
+        let password = password.to_owned();
+        let _turn = self
+            .sign_in
+            .password_checks
+            .acquire()
+            .await
+            .map_err(|_| Failure::TemporaryAuthFailure)?;
+        let right = tokio::task::spawn_blocking(move || verifier.check_password(&password))
+            .await
+            .map_err(|_| Failure::TemporaryAuthFailure)?;
+        Ok(right && usable)
+    }
+
+    /// Lets in whoever an exchange has proven. What may still stand against it is looked at again, because an exchange takes its time.
+    pub async fn grant(
+        &self,
+        attempt: &mut Attempt,
+        success: Success,
+    ) -> std::result::Result<Grant, Failure> {
+        let jid = Jid::from_parts(Some(&success.username), &attempt.domain, None)
+            .map_err(|_| Failure::NotAuthorized)?;
+        let account = self
+            .store
+            .account(&jid)
+            .await
+            .map_err(|error| unavailable(error.into()))?;
+        let account = account
+            .filter(|account| self.may_sign_in(account))
+            .ok_or(Failure::NotAuthorized)?;
+        let mut token = None;
+        if let Some(index) = success.token {
+            let used = attempt.tokens.get(index).ok_or(Failure::NotAuthorized)?;
+            token = self
+                .use_token(&account, used, attempt.count, attempt.invalidate)
+                .await?;
+        }
+        let name = format!("{}@{}", success.username, attempt.domain);
+        self.sign_in
+            .throttle
+            .succeeded(&name, attempt.address, self.now_ms());
+        if let Some(password) = attempt.password.take() {
+            self.add_missing_verifiers(&account, &password).await;
+        }
+        Ok(Grant {
+            account,
+            mechanism: success.mechanism,
+            data: success.data,
+            token,
+        })
+    }
+
+    pub(crate) fn throttle(&self) -> &Throttle {
+        &self.sign_in.throttle
+    }
+
+    /// The hashes that an account has no verifier for although it should (XEP-0480).
+    pub fn missing_hashes(&self, account: &Account) -> Vec<Hash> {
+        let has = |hash: &Hash| {
+            account
+                .verifiers
+                .iter()
+                .filter_map(|v| v.parse::<Verifier>().ok())
+                .any(|v| v.hash() == *hash)
+        };
+        self.wanted_hashes()
+            .into_iter()
+            .filter(|hash| !has(hash))
+            .collect()
+    }
+
+    /// After a password was seen in clear and was right.
+    async fn add_missing_verifiers(&self, account: &Account, password: &str) {
+        let missing = self.missing_hashes(account);
+        if missing.is_empty() {
+            return;
+        }
+        let outcome = async {
+            for verifier in self.derive_verifiers(password, missing).await? {
+                self.store
+                    .change_account(account.id, AccountChange::AddVerifier(verifier))
+                    .await?;
+            }
+            Ok::<_, Error>(())
+        };
+        if let Err(error) = outcome.await {
+            tracing::warn!(%error, "missing password verifiers could not be added");
+        }
+    }
+
+    /// The salt and the rounds for an upgrade task (XEP-0480 section 3).
+    pub fn upgrade_parameters(&self) -> (Vec<u8>, u32) {
+        (
+            self.salt().to_vec(),
+            self.settings().scram_iterations.max(MIN_ITERATIONS),
+        )
+    }
+
+    /// Takes the result of an upgrade task that a client which has signed in computed (XEP-0480 section 3). A hash that
+    /// has a verifier already is left alone.
+    pub async fn upgrade(
+        &self,
+        account: &Account,
+        hash: Hash,
+        salted_password: &[u8],
+        salt: &[u8],
+        iterations: u32,
+    ) -> Result<()> {
+        if salted_password.len() != hash.octets() {
+            return Err(Error::BadRequest("the salted password has the wrong length"));
+        }
+        if !self.missing_hashes(account).contains(&hash) {
+            return Ok(());
+        }
+        let verifier = Verifier::from_salted_password(hash, salted_password, salt, iterations).to_string();
+        Ok(self
+            .store
+            .change_account(account.id, AccountChange::AddVerifier(verifier))
+            .await?)
+    }
+}
+
+/// The store cannot be asked: no verdict about the client.
+fn unavailable(error: Error) -> Failure {
+    tracing::error!(%error, "sign-in is not possible");
+    Failure::TemporaryAuthFailure
+}
