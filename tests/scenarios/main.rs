@@ -6,4 +6,5 @@
 #![allow(missing_docs, reason = "tests are named by what they show")]
 
 mod messages;
+mod subscription_tables;
 mod world;
