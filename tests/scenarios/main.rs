@@ -5,6 +5,14 @@
 
 #![allow(missing_docs, reason = "tests are named by what they show")]
 
+mod archive;
+mod binding;
+mod blocking;
+mod carbons;
 mod messages;
+mod modern_login;
+mod sasl;
+mod stream_management;
+mod streams;
 mod subscription_tables;
 mod world;
