@@ -357,7 +357,7 @@ async fn system_shutdown() {
 /// covers: RFC 6120 4.9.3.4
 #[tokio::test]
 async fn connection_timeout() {
-    let world = world_with(Setup::default().section("[limits]\nlogin_timeout_s = 1")).await;
+    let world = world_with(Setup::default().section("[limits]\nauthentication_timeout_ms = 1000")).await;
     let mut client = world.secured().await;
     client.expect_stream_error("connection-timeout").await;
 }

@@ -113,10 +113,12 @@ fn unlisted(marks: &Marks) -> Result<String> {
     Ok(text)
 }
 
-fn is_listed_spec(specs: &[Spec], mark: &str) -> bool {
+fn must_be_listed(specs: &[Spec], mark: &str) -> bool {
     specs.iter().any(|spec| {
-        mark.strip_prefix(&spec.name)
-            .is_some_and(|rest| rest.starts_with(" "))
+        let rule = mark
+            .strip_prefix(&spec.name)
+            .and_then(|rest| rest.strip_prefix(' '));
+        rule.is_some_and(|rule| spec.closed.iter().any(|closed| rule.starts_with(closed)))
     })
 }
 
@@ -166,9 +168,19 @@ fn spec(table: &Table) -> Result<Spec> {
             not_for_a_server: text(rule, "not_for_a_server").ok(),
         });
     }
+    let closed = table
+        .get("closed")
+        .and_then(Value::as_array)
+        .context("`closed` is missing")?;
+    let closed = closed
+        .iter()
+        .filter_map(Value::as_str)
+        .map(str::to_owned)
+        .collect();
     Ok(Spec {
         name: text(table, "spec")?,
         title: text(table, "title")?,
+        closed,
         rules,
     })
 }
