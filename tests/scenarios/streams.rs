@@ -213,7 +213,7 @@ async fn not_well_formed() {
     refused_when_bound(&world, "<message><body>]]></body></message>", "not-well-formed").await;
 }
 
-/// covers: RFC 6120 4.9.3.13 utf-8; RFC 6120 11.6
+/// covers: RFC 6120 11.6
 #[tokio::test]
 async fn what_is_not_utf_8_ends_the_stream() {
     let world = world().await;
