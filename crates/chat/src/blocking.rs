@@ -74,8 +74,10 @@ impl Chat {
         // What the contacts sent meanwhile was dropped; nothing in the specification brings it back, so it is asked for.
         let sessions = self.sessions.of(&owner.jid);
         for contact in covered(&contacts.watched, &freed) {
-            for session in sessions.iter().filter(|session| session.is_available()) {
-                self.answer_probe(&session.jid, &contact, false).await?;
+            for session in &sessions {
+                if session.is_available() {
+                    self.answer_probe(&session.jid, &contact, false).await?;
+                }
             }
         }
         Ok(())

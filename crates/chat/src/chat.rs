@@ -27,6 +27,7 @@ pub struct Chat {
     pub(crate) rosters: Rosters,
     pub(crate) sign_in: SignIn,
     settings: RwLock<Arc<Settings>>,
+    started_ms: u64,
     /// Names clients within this process, in a way nobody outside can compute.
     names: RandomState,
 }
@@ -45,6 +46,7 @@ impl Chat {
         random: Arc<dyn Random>,
         settings: Settings,
     ) -> Arc<Self> {
+        let started_ms = clock.now_ms();
         Arc::new(Self {
             store,
             clock,
@@ -54,6 +56,7 @@ impl Chat {
             rosters: Rosters::default(),
             sign_in: SignIn::default(),
             settings: RwLock::new(Arc::new(settings)),
+            started_ms,
             names: RandomState::new(),
         })
     }
@@ -149,6 +152,11 @@ impl Chat {
             Some(agent) => format!("{:016x}", self.names.hash_one((account.jid.as_str(), agent))),
             None => self.token(),
         }
+    }
+
+    /// For how long the domain has been running, in milliseconds.
+    pub fn uptime_ms(&self) -> u64 {
+        self.now_ms().saturating_sub(self.started_ms)
     }
 
     /// Whether the address is one of this server's domains itself, without an account.

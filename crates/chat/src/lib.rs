@@ -11,6 +11,7 @@ pub mod deliver;
 pub mod error;
 pub mod event;
 pub mod hints;
+pub mod history;
 pub mod invitation;
 pub mod invitations;
 pub mod last;

@@ -284,8 +284,8 @@ impl Chat {
         let sessions = self.sessions.of(&owner.jid);
         if !self.shows_presence_to(&owner, from).await? {
             // Section 4.6: who got directed presence of a session may ask whether that session is still there.
-            let mut shown = sessions.iter().filter(|s| s.has_directed(from)).peekable();
-            if shown.peek().is_none() {
+            let shown: Vec<_> = sessions.iter().filter(|s| s.has_directed(from)).collect();
+            if shown.is_empty() {
                 drop(lock);
                 return self.refuse_probe(from, to).await;
             }
@@ -297,8 +297,10 @@ impl Chat {
         }
         let mut answered = false;
         // A probe for a full address asks for that session only.
-        for session in sessions.iter().filter(|s| to.is_bare() || s.jid == *to) {
-            if let Some(presence) = session.presence() {
+        for session in &sessions {
+            if (to.is_bare() || session.jid == *to)
+                && let Some(presence) = session.presence()
+            {
                 answered = true;
                 self.show(Some(&profile), presence.stanza(), from).await?;
             }
@@ -348,9 +350,11 @@ impl Chat {
         let Some(profile) = self.profile(&owner.jid).await? else {
             return Ok(());
         };
-        for session in self.sessions.of(&owner.jid).iter().filter(|s| s.is_available()) {
-            let gone = Stanza::presence(PresenceType::Unavailable).with_from(session.jid.clone());
-            self.show(Some(&profile), &gone, contact).await?;
+        for session in self.sessions.of(&owner.jid) {
+            if session.is_available() {
+                let gone = Stanza::presence(PresenceType::Unavailable).with_from(session.jid.clone());
+                self.show(Some(&profile), &gone, contact).await?;
+            }
         }
         Ok(())
     }

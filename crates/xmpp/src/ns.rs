@@ -32,6 +32,8 @@ pub const COMMANDS: &str = "http://jabber.org/protocol/commands";
 pub const CORRECTION: &str = "urn:xmpp:message-correct:0";
 /// XEP-0004: data forms.
 pub const DATA_FORMS: &str = "jabber:x:data";
+/// XEP-0122: what values a field of a form takes.
+pub const DATA_VALIDATE: &str = "http://jabber.org/protocol/xdata-validate";
 /// XEP-0203: delayed delivery.
 pub const DELAY: &str = "urn:xmpp:delay";
 /// XEP-0030: what an entity is and can do.
@@ -48,8 +50,12 @@ pub const FASTENING: &str = "urn:xmpp:fasten:0";
 pub const FORWARD: &str = "urn:xmpp:forward:0";
 /// RFC 7395: the framing elements of the WebSocket binding.
 pub const FRAMING: &str = "urn:ietf:params:xml:ns:xmpp-framing";
+/// XEP-0300: hashes with the names of their functions.
+pub const HASHES: &str = "urn:xmpp:hashes:2";
 /// XEP-0334: message processing hints.
 pub const HINTS: &str = "urn:xmpp:hints";
+/// XEP-0445: registration with an invitation.
+pub const IBR_TOKEN: &str = "urn:xmpp:ibr-token:0";
 /// XEP-0379 and XEP-0401: invitations.
 pub const INVITE: &str = "urn:xmpp:invite";
 /// XEP-0012: last activity.
@@ -60,6 +66,8 @@ pub const MAM: &str = "urn:xmpp:mam:2";
 pub const MAM_EXTENDED: &str = "urn:xmpp:mam:2#extended";
 /// XEP-0431: full text search in the archive.
 pub const MAM_FULLTEXT: &str = "urn:xmpp:fulltext:0";
+/// XEP-0313: the query field that asks for messages of rooms.
+pub const MAM_GROUPCHAT_FIELD: &str = "urn:xmpp:mam:2#groupchat-field";
 /// XEP-0045: multi-user chat.
 pub const MUC: &str = "http://jabber.org/protocol/muc";
 /// XEP-0045: what a room tells its users.
@@ -86,6 +94,8 @@ pub const PRE_APPROVAL: &str = "urn:xmpp:features:pre-approval";
 pub const PRIVATE: &str = "jabber:iq:private";
 /// XEP-0060: publish-subscribe.
 pub const PUBSUB: &str = "http://jabber.org/protocol/pubsub";
+/// XEP-0060: what subscribers are told.
+pub const PUBSUB_EVENT: &str = "http://jabber.org/protocol/pubsub#event";
 /// XEP-0444: reactions.
 pub const REACTIONS: &str = "urn:xmpp:reactions:0";
 /// XEP-0184: delivery receipts.
@@ -118,6 +128,8 @@ pub const SERVER_INFO: &str = "http://jabber.org/network/serverinfo";
 pub const SESSION: &str = "urn:ietf:params:xml:ns:xmpp-session";
 /// XEP-0198: stream management.
 pub const SM3: &str = "urn:xmpp:sm:3";
+/// XEP-0232: name and version of software in service discovery.
+pub const SOFTWARE_INFO: &str = "urn:xmpp:dataforms:softwareinfo";
 /// RFC 6120 section 8.3: stanza error conditions.
 pub const STANZA_ERRORS: &str = "urn:ietf:params:xml:ns:xmpp-stanzas";
 /// XEP-0359: unique and stable stanza ids.

@@ -375,6 +375,27 @@ impl Stanza {
         }
     }
 
+    /// The whole stanza as an element, for putting it into another.
+    pub fn to_element(&self) -> Element {
+        let mut element = self.element.clone();
+        let header = [
+            ("from", self.from.as_ref().map(Jid::as_str)),
+            ("to", self.to.as_ref().map(Jid::as_str)),
+            ("id", self.id.as_deref()),
+            ("type", self.kind.type_str()),
+        ];
+        for (name, value) in header {
+            match value {
+                Some(value) => element.set_attr(name, value),
+                None => element.remove_attr(name),
+            }
+        }
+        if let Some(lang) = &self.lang {
+            element.set_attr_ns(ns::XML, "lang", lang);
+        }
+        element
+    }
+
     /// Writes canonical XML. `scope_ns` is the default namespace in force where it is put, empty for none.
     pub fn write(&self, out: &mut Vec<u8>, scope_ns: &str) {
         write_with_attributes(self.element.root(), out, scope_ns, |out| {

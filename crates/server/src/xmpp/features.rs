@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 
 use waxwing_chat::Chat;
+use waxwing_chat::rosters::Owner;
 use waxwing_chat::session::Session;
 use waxwing_xmpp::error::{Condition, StanzaError};
 use waxwing_xmpp::jid::Jid;
@@ -13,12 +14,66 @@ use waxwing_xmpp::stanza::{IqType, Kind, Stanza};
 use waxwing_xmpp::xml::{Element, ElementRef};
 
 use super::config::Config;
+use super::error::stanza_error;
 
+pub mod archive;
+pub mod blocking;
+pub mod caps;
+pub mod carbons;
+pub mod commands;
+pub mod csi;
+pub mod data_forms;
 pub mod disco;
+pub mod documents;
+pub mod forwarding;
+pub mod hints;
+pub mod invitations;
+pub mod last_activity;
+pub mod offline;
+pub mod paging;
+pub mod passed_on;
 pub mod ping;
+pub mod preferences;
+pub mod private;
+pub mod registration;
+pub mod roster;
+pub mod stanza_ids;
+pub mod stream;
+pub mod time;
+pub mod version;
+
+#[cfg(test)]
+mod _skeleton;
 
 /// Every feature, in the order of the documents made from it.
-pub static FEATURES: &[&Feature] = &[&disco::FEATURE, &ping::FEATURE];
+pub static FEATURES: &[&Feature] = &[
+    &stream::CORE,
+    &stream::SIGN_IN,
+    &stream::MANAGEMENT,
+    &roster::FEATURE,
+    &disco::FEATURE,
+    &caps::FEATURE,
+    &data_forms::FEATURE,
+    &commands::FEATURE,
+    &ping::FEATURE,
+    &version::FEATURE,
+    &time::FEATURE,
+    &last_activity::FEATURE,
+    &blocking::FEATURE,
+    &carbons::FEATURE,
+    &forwarding::FEATURE,
+    &archive::FEATURE,
+    &preferences::FEATURE,
+    &paging::FEATURE,
+    &stanza_ids::FEATURE,
+    &offline::FEATURE,
+    &hints::FEATURE,
+    &csi::FEATURE,
+    &passed_on::FEATURE,
+    &private::FEATURE,
+    &registration::FEATURE,
+    &invitations::FEATURE,
+];
 
 /// What one file under `features/` contributes.
 #[derive(Debug)]
@@ -33,8 +88,23 @@ pub struct Feature {
     pub advertises: &'static [Advertised],
     /// The requests it answers.
     pub handles: &'static [Handler],
+    /// What the stream features say about it, whatever the configuration.
+    pub announces: &'static [Announced],
     /// What it keeps in the store, for the administrator's documents.
     pub stores: &'static [&'static str],
+}
+
+impl Feature {
+    /// What a feature leaves out.
+    pub const EMPTY: Self = Self {
+        name: "",
+        summary: "",
+        specs: &[],
+        advertises: &[],
+        handles: &[],
+        announces: &[],
+        stores: &[],
+    };
 }
 
 /// A specification and the version of it that was read.
@@ -64,6 +134,36 @@ pub enum At {
     Server,
     /// An account, asked by its own clients.
     Account,
+    /// An account, asked by someone who sees its presence.
+    AccountOfContact,
+}
+
+/// An empty element in the stream features (RFC 6120 section 4.3.2).
+#[derive(Debug)]
+pub struct Announced {
+    /// When it stands there.
+    pub when: When,
+    /// Its namespace.
+    pub namespace: &'static str,
+    /// Its name.
+    pub name: &'static str,
+}
+
+/// When a stream feature stands in the list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum When {
+    /// Until the client has signed in.
+    BeforeSignIn,
+    /// From then on.
+    SignedIn,
+}
+
+/// The elements that stand in the stream features then, whatever the configuration.
+pub fn announced(when: When) -> Vec<Element> {
+    let all = FEATURES.iter().flat_map(|feature| feature.announces);
+    all.filter(|announced| announced.when == when)
+        .map(|announced| Element::new(announced.namespace, announced.name))
+        .collect()
 }
 
 /// Whom a request is addressed to.
@@ -93,7 +193,11 @@ pub struct Handler {
 
 impl std::fmt::Debug for Handler {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{:?} {{{}}}{} for {:?}", self.kind, self.namespace, self.name, self.targets)
+        write!(
+            f,
+            "{:?} {{{}}}{} for {:?}",
+            self.kind, self.namespace, self.name, self.targets
+        )
     }
 }
 
@@ -126,6 +230,25 @@ impl Request<'_> {
     pub fn account(&self) -> Jid {
         self.session.jid.to_bare()
     }
+
+    /// Whether the account asked exists and shows its presence to the requester. Answers must not tell the two apart.
+    pub async fn sees_presence(&self) -> Result<bool, StanzaError> {
+        let asked = self
+            .chat
+            .profile(&self.to().to_bare())
+            .await
+            .map_err(|error| stanza_error(&error))?;
+        match asked {
+            Some(asked) if !asked.blocks(&self.session.jid) => {
+                let owner = Owner::from(&*asked);
+                self.chat
+                    .shows_presence_to(&owner, &self.session.jid)
+                    .await
+                    .map_err(|error| stanza_error(&error))
+            }
+            _ => Ok(false),
+        }
+    }
 }
 
 /// The answer to a request: an error, or a result with what has to be sent before it.
@@ -138,16 +261,25 @@ pub struct Success {
     pub before: Vec<Stanza>,
     /// The payload of the result.
     pub payload: Option<Element>,
+    /// Stanzas for the requester that go out after the result (RFC 6121 section 2.6.3).
+    pub after: Vec<Stanza>,
 }
 
 impl From<Element> for Success {
     fn from(payload: Element) -> Self {
-        Self { before: Vec::new(), payload: Some(payload) }
+        Self {
+            payload: Some(payload),
+            ..DONE
+        }
     }
 }
 
 /// The empty result.
-pub const DONE: Success = Success { before: Vec::new(), payload: None };
+pub const DONE: Success = Success {
+    before: Vec::new(),
+    payload: None,
+    after: Vec::new(),
+};
 
 type Table = HashMap<(&'static str, &'static str), Vec<&'static Handler>>;
 
@@ -156,7 +288,10 @@ fn table() -> &'static Table {
     TABLE.get_or_init(|| {
         let mut table = Table::new();
         for handler in FEATURES.iter().flat_map(|feature| feature.handles) {
-            table.entry((handler.namespace, handler.name)).or_default().push(handler);
+            table
+                .entry((handler.namespace, handler.name))
+                .or_default()
+                .push(handler);
         }
         table
     })
@@ -166,7 +301,9 @@ fn table() -> &'static Table {
 /// it; `bad-request` or `not-allowed` never stand for "unknown" (RFC 6120 section 8.4).
 pub fn find(iq: &Stanza, payload: ElementRef<'_>, target: Target) -> Result<Answer, StanzaError> {
     let unavailable = || StanzaError::new(Condition::ServiceUnavailable);
-    let known = table().get(&(payload.ns(), payload.name())).ok_or_else(unavailable)?;
+    let known = table()
+        .get(&(payload.ns(), payload.name()))
+        .ok_or_else(unavailable)?;
     known
         .iter()
         .find(|h| Kind::Iq(h.kind) == iq.kind && h.targets.contains(&target))

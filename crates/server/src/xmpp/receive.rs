@@ -77,13 +77,14 @@ async fn request(
         };
     };
     match answer(chat, config, session, &iq, target).await {
-        Ok(Success { mut before, payload }) => {
+        Ok(Success { before: mut answers, payload, after }) => {
             let mut result = iq.reply();
             if let Some(payload) = payload {
                 result.append(payload);
             }
-            before.push(result);
-            before
+            answers.push(result);
+            answers.extend(after);
+            answers
         }
         Err(error) => iq.error_reply(error).into_iter().collect(),
     }

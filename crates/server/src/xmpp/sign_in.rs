@@ -16,7 +16,7 @@ use waxwing_xmpp::sm::{self, Enable, Enabled, Resume, ResumeFailed};
 
 use super::connection::Connection;
 use super::error::stanza_error;
-use super::features::registration;
+use super::features::registration::Applicant;
 use super::link::Link;
 use super::live::{Live, Management};
 use super::suspended;
@@ -42,6 +42,8 @@ struct SigningIn {
     attempt: Attempt,
     /// Who has been let in and is not bound yet.
     account: Option<(Account, ClientInfo)>,
+    /// A client that wants an account.
+    applicant: Option<Applicant>,
 }
 
 impl Connection {
@@ -84,8 +86,14 @@ impl Connection {
                 }
                 Event::Registration(iq) => {
                     let address = self.link.peer().ip();
-                    for answer in registration::before_sign_in(&self.face.chat, &mut self.stream, address, iq).await {
-                        self.stream.send(&answer);
+                    let host = self.stream.host().map(|host| host.name.to_string()).unwrap_or_default();
+                    let applicant = state.applicant.get_or_insert_with(|| Applicant::new(&host, Some(address)));
+                    match applicant.answer(&self.face.chat, &iq).await {
+                        Some(answer) => self.stream.send(&answer),
+                        None => {
+                            self.fail(StreamCondition::NotAuthorized);
+                            return Ok(None);
+                        }
                     }
                 }
                 Event::Closed | Event::Failed(_) | Event::PeerFailed(_) => return Ok(None),

@@ -5,18 +5,59 @@ use waxwing_xmpp::ns;
 use waxwing_xmpp::stanza::IqType;
 use waxwing_xmpp::xml::Element;
 
-use super::{Advertised, At, FEATURES, Feature, Handler, Reply, Request, Spec, Target};
+use super::data_forms::Form;
+use super::{
+    Advertised, At, FEATURES, Feature, Handler, Reply, Request, Spec, Success, Target, caps, commands,
+    version,
+};
+use crate::xmpp::config::{Config, Contact};
 
-/// XEP-0030.
+/// XEP-0030, XEP-0128 and XEP-0157.
 pub const FEATURE: Feature = Feature {
     name: "service discovery",
     summary: "Tells clients what the server and the accounts on it offer.",
-    specs: &[Spec { name: "XEP-0030", version: "2.5rc3", note: "" }],
+    specs: &[
+        Spec {
+            name: "XEP-0030",
+            version: "2.5.0",
+            note: "",
+        },
+        Spec {
+            name: "XEP-0128",
+            version: "1.0.1",
+            note: "",
+        },
+        Spec {
+            name: "XEP-0157",
+            version: "1.1.1",
+            note: "",
+        },
+    ],
     advertises: &[
-        Advertised { at: At::Server, var: ns::DISCO_INFO },
-        Advertised { at: At::Server, var: ns::DISCO_ITEMS },
-        Advertised { at: At::Account, var: ns::DISCO_INFO },
-        Advertised { at: At::Account, var: ns::DISCO_ITEMS },
+        Advertised {
+            at: At::Server,
+            var: ns::DISCO_INFO,
+        },
+        Advertised {
+            at: At::Server,
+            var: ns::DISCO_ITEMS,
+        },
+        Advertised {
+            at: At::Account,
+            var: ns::DISCO_INFO,
+        },
+        Advertised {
+            at: At::Account,
+            var: ns::DISCO_ITEMS,
+        },
+        Advertised {
+            at: At::AccountOfContact,
+            var: ns::DISCO_INFO,
+        },
+        Advertised {
+            at: At::AccountOfContact,
+            var: ns::DISCO_ITEMS,
+        },
     ],
     handles: &[
         Handler {
@@ -34,5 +75,210 @@ pub const FEATURE: Feature = Feature {
             answer: |request| Box::pin(items(request)),
         },
     ],
-    stores: &[],
+    ..Feature::EMPTY
 };
+
+async fn info(request: Request<'_>) -> Reply {
+    let node = request.payload.attr("node");
+    let info = match request.target {
+        Target::Server => server_node(&request, node).await?,
+        Target::OwnAccount if node.is_none() => account_info(At::Account),
+        Target::OtherAccount => {
+            // Section 8: one answer for an account that is not there and one that must not be seen, node or not.
+            if !request.sees_presence().await? {
+                return Err(StanzaError::new(Condition::ServiceUnavailable));
+            }
+            if node.is_some() {
+                return Err(unknown_node());
+            }
+            account_info(At::AccountOfContact)
+        }
+        Target::OwnAccount => return Err(unknown_node()),
+    };
+    Ok(mirrored(info, node))
+}
+
+async fn items(request: Request<'_>) -> Reply {
+    let node = request.payload.attr("node");
+    let query = Element::new(ns::DISCO_ITEMS, "query");
+    let query = match (request.target, node) {
+        // Section 7: an entity without items answers with an empty list.
+        (Target::Server, None) => query,
+        (Target::Server, Some(commands::NODE)) => commands::list(&request).await?,
+        (Target::OwnAccount, None) => resources(&request, query),
+        (Target::Server | Target::OwnAccount, Some(_)) => return Err(unknown_node()),
+        // Section 8: an empty list for whoever may not know more.
+        (Target::OtherAccount, node) => match (request.sees_presence().await?, node) {
+            (false, _) => query,
+            (true, None) => resources(&request, query),
+            (true, Some(_)) => return Err(unknown_node()),
+        },
+    };
+    Ok(mirrored(query, node))
+}
+
+fn unknown_node() -> StanzaError {
+    StanzaError::new(Condition::ItemNotFound)
+}
+
+/// Section 3.2: the answer mirrors the node that was asked for.
+fn mirrored(mut query: Element, node: Option<&str>) -> Success {
+    if let Some(node) = node {
+        query.set_attr("node", node);
+    }
+    query.into()
+}
+
+async fn server_node(request: &Request<'_>, node: Option<&str>) -> Result<Element, StanzaError> {
+    let Some(node) = node else {
+        return Ok(server_info(request.config));
+    };
+    if let Some(info) = commands::info(request, node).await? {
+        return Ok(info);
+    }
+    let info = server_info(request.config);
+    if caps::names(&info, node) {
+        Ok(info)
+    } else {
+        Err(unknown_node())
+    }
+}
+
+/// The available sessions of the account asked, for whoever may know them.
+fn resources(request: &Request<'_>, query: Element) -> Element {
+    let sessions = request.chat.sessions().of(&request.to());
+    sessions
+        .iter()
+        .filter(|session| session.is_available())
+        .fold(query, |query, session| {
+            query.with_child(Element::new(ns::DISCO_ITEMS, "item").with_attr("jid", session.jid.as_str()))
+        })
+}
+
+/// What service discovery says about the server.
+///
+/// The language stands on the identity itself: XEP-0390 section 4.1 hashes the one in force, which would otherwise
+/// depend on the stream.
+pub fn server_info(config: &Config) -> Element {
+    let identity = identity("server", "im")
+        .with_attr("name", version::NAME)
+        .with_attr_ns(ns::XML, "lang", "en");
+    let query = Element::new(ns::DISCO_INFO, "query").with_child(identity);
+    let query = features(query, At::Server).with_child(version::software_info());
+    match contact_addresses(&config.contact) {
+        Some(form) => query.with_child(form),
+        None => query,
+    }
+}
+
+fn account_info(asked: At) -> Element {
+    features(
+        Element::new(ns::DISCO_INFO, "query").with_child(identity("account", "registered")),
+        asked,
+    )
+}
+
+fn identity(category: &str, kind: &str) -> Element {
+    Element::new(ns::DISCO_INFO, "identity")
+        .with_attr("category", category)
+        .with_attr("type", kind)
+}
+
+fn features(query: Element, at: At) -> Element {
+    let advertised = FEATURES
+        .iter()
+        .flat_map(|feature| feature.advertises)
+        .filter(|a| a.at == at);
+    advertised.fold(query, |query, advertised| {
+        query.with_child(feature(advertised.var))
+    })
+}
+
+fn feature(var: &str) -> Element {
+    Element::new(ns::DISCO_INFO, "feature").with_attr("var", var)
+}
+
+/// Whom to write to, from the configuration (XEP-0157 section 3).
+fn contact_addresses(contact: &Contact) -> Option<Element> {
+    let kinds = [
+        ("abuse-addresses", &contact.abuse),
+        ("admin-addresses", &contact.admin),
+        ("feedback-addresses", &contact.feedback),
+        ("sales-addresses", &contact.sales),
+        ("security-addresses", &contact.security),
+        ("support-addresses", &contact.support),
+    ];
+    let mut given = kinds
+        .into_iter()
+        .filter(|(_, addresses)| !addresses.is_empty())
+        .peekable();
+    given.peek()?;
+    let form = given.fold(Form::result(ns::SERVER_INFO), |form, (var, addresses)| {
+        let addresses: Vec<&str> = addresses.iter().map(String::as_str).collect();
+        form.typed(var, "list-multi", &addresses)
+    });
+    Some(form.into_element())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Section 3.1: at least one identity, and the feature of service discovery itself.
+    #[test]
+    fn the_server_is_an_im_server() {
+        let info = server_info(&Config::default());
+        let identity = info.child(ns::DISCO_INFO, "identity").unwrap();
+        assert_eq!(
+            (identity.attr("category"), identity.attr("type")),
+            (Some("server"), Some("im"))
+        );
+        assert!(
+            info.children()
+                .any(|child| child.attr("var") == Some(ns::DISCO_INFO))
+        );
+    }
+
+    /// Section 3.1.
+    #[test]
+    fn an_account_is_registered() {
+        for asked in [At::Account, At::AccountOfContact] {
+            let info = account_info(asked);
+            let identity = info.child(ns::DISCO_INFO, "identity").unwrap();
+            assert_eq!(
+                (identity.attr("category"), identity.attr("type")),
+                (Some("account"), Some("registered"))
+            );
+            assert!(
+                info.children()
+                    .any(|child| child.attr("var") == Some(ns::DISCO_INFO))
+            );
+        }
+    }
+
+    /// XEP-0157 section 3.
+    #[test]
+    fn contact_addresses_stand_in_a_form() {
+        assert!(contact_addresses(&Contact::default()).is_none());
+        let contact = Contact {
+            abuse: vec!["mailto:abuse@shakespeare.lit".to_owned()],
+            ..Contact::default()
+        };
+        let expected = "<x xmlns='jabber:x:data' type='result'>\
+            <field var='FORM_TYPE' type='hidden'><value>http://jabber.org/network/serverinfo</value></field>\
+            <field var='abuse-addresses' type='list-multi'><value>mailto:abuse@shakespeare.lit</value></field></x>";
+        assert_eq!(
+            contact_addresses(&contact),
+            Some(Element::parse(expected).unwrap())
+        );
+    }
+
+    /// Section 3.2.
+    #[test]
+    fn the_node_is_mirrored() {
+        let answer = mirrored(Element::new(ns::DISCO_ITEMS, "query"), Some("x"))
+            .payload
+            .unwrap();
+        assert_eq!(answer.attr("node"), Some("x"));
+    }
+}

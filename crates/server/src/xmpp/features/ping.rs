@@ -9,10 +9,20 @@ use super::{Advertised, At, DONE, Feature, Handler, Reply, Request, Spec, Target
 pub const FEATURE: Feature = Feature {
     name: "ping",
     summary: "Answers pings, so that a client can tell whether its stream is alive.",
-    specs: &[Spec { name: "XEP-0199", version: "2.0.1", note: "" }],
+    specs: &[Spec {
+        name: "XEP-0199",
+        version: "2.0.1",
+        note: "",
+    }],
     advertises: &[
-        Advertised { at: At::Server, var: ns::PING },
-        Advertised { at: At::Account, var: ns::PING },
+        Advertised {
+            at: At::Server,
+            var: ns::PING,
+        },
+        Advertised {
+            at: At::Account,
+            var: ns::PING,
+        },
     ],
     handles: &[Handler {
         kind: IqType::Get,
@@ -21,7 +31,7 @@ pub const FEATURE: Feature = Feature {
         targets: &[Target::Server, Target::OwnAccount],
         answer: |request| Box::pin(ping(request)),
     }],
-    stores: &[],
+    ..Feature::EMPTY
 };
 
 async fn ping(_: Request<'_>) -> Reply {

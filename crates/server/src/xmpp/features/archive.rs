@@ -1,0 +1,463 @@
+//! Message archive management (XEP-0313): an account's clients read its conversations from the server.
+
+use waxwing_chat::archive::{ArchiveBounds, ArchiveId, ArchivePage, Archived, PageFrom};
+use waxwing_chat::history::HistoryQuery;
+use waxwing_chat::rosters::Owner;
+use waxwing_chat::time::{parse_timestamp, timestamp};
+use waxwing_xmpp::error::{Condition, StanzaError};
+use waxwing_xmpp::jid::Jid;
+use waxwing_xmpp::ns;
+use waxwing_xmpp::stanza::{IqType, MessageType, Stanza};
+use waxwing_xmpp::xml::{Element, ElementRef};
+
+use super::data_forms::{Form, Submission};
+use super::forwarding::forwarded;
+use super::paging::{self, Place};
+use super::{Advertised, Answer, At, DONE, Feature, Handler, Reply, Request, Spec, Success, Target};
+use crate::xmpp::error::stanza_error;
+
+/// The field of full-text search (XEP-0431 section 2).
+const FULL_TEXT: &str = "{urn:xmpp:fulltext:0}fulltext";
+
+/// XEP-0313 and XEP-0431.
+pub const FEATURE: Feature = Feature {
+    name: "message archive",
+    summary: "Keeps conversations, and gives them back by page, time, contact, id and text.",
+    specs: &[
+        Spec {
+            name: "XEP-0313",
+            version: "1.1.3",
+            note: "Ids rise with time instead of being unpredictable: only their owner can ask for them.",
+        },
+        Spec {
+            name: "XEP-0431",
+            version: "0.2.0",
+            note: "All words must occur; CJK is found by any part.",
+        },
+    ],
+    advertises: &[
+        Advertised {
+            at: At::Account,
+            var: ns::MAM,
+        },
+        Advertised {
+            at: At::Account,
+            var: ns::MAM_EXTENDED,
+        },
+        Advertised {
+            at: At::Account,
+            var: ns::MAM_GROUPCHAT_FIELD,
+        },
+        Advertised {
+            at: At::Account,
+            var: ns::MAM_FULLTEXT,
+        },
+    ],
+    handles: &[
+        own(IqType::Get, "query", |request| Box::pin(fields(request))),
+        own(IqType::Set, "query", |request| Box::pin(query(request))),
+        own(IqType::Get, "metadata", |request| Box::pin(metadata(request))),
+        others(IqType::Get, "query"),
+        others(IqType::Set, "query"),
+        others(IqType::Get, "metadata"),
+    ],
+    stores: &["Messages, as they were sent, with the words they are found by."],
+    ..Feature::EMPTY
+};
+
+pub(super) const fn own(kind: IqType, name: &'static str, answer: Answer) -> Handler {
+    Handler {
+        kind,
+        namespace: ns::MAM,
+        name,
+        targets: &[Target::OwnAccount],
+        answer,
+    }
+}
+
+/// Section 8.1: another's archive is forbidden.
+pub(super) const fn others(kind: IqType, name: &'static str) -> Handler {
+    Handler {
+        kind,
+        namespace: ns::MAM,
+        name,
+        targets: &[Target::OtherAccount],
+        answer: |_| Box::pin(async { Err(StanzaError::new(Condition::Forbidden)) }),
+    }
+}
+
+/// Section 4.1.5.
+async fn fields(_: Request<'_>) -> Reply {
+    let form = Form::asking(ns::MAM)
+        .typed("with", "jid-single", &[])
+        .typed("start", "text-single", &[])
+        .typed("end", "text-single", &[])
+        .typed("before-id", "text-single", &[])
+        .typed("after-id", "text-single", &[])
+        .open_list("ids")
+        .typed("include-groupchat", "boolean", &[])
+        .typed(FULL_TEXT, "text-single", &[]);
+    Ok(Element::new(ns::MAM, "query")
+        .with_child(form.into_element())
+        .into())
+}
+
+/// Section 4: the messages first, then the result that says where the page lies.
+async fn query(request: Request<'_>) -> Reply {
+    let asked = read(request.payload)?;
+    let owner = Owner::from(&**request.session);
+    let page = request
+        .chat
+        .history(&owner, asked)
+        .await
+        .map_err(|error| stanza_error(&error))?;
+    let to = &request.session.jid;
+    let queryid = request.payload.attr("queryid");
+    let mut before: Vec<Stanza> = page
+        .items
+        .iter()
+        .map(|message| result(message, queryid, to))
+        .collect();
+    if request.payload.child(ns::MAM, "flip-page").is_some() {
+        // Section 4.3.5: only the order of sending changes.
+        before.reverse();
+    }
+    Ok(Success {
+        before,
+        payload: Some(fin(&page)),
+        ..DONE
+    })
+}
+
+fn read(query: ElementRef<'_>) -> Result<HistoryQuery, StanzaError> {
+    let mut asked = HistoryQuery::default();
+    if let Some(form) = query.child(ns::DATA_FORMS, "x") {
+        for (var, values) in Submission::read(form, ns::MAM)?.fields {
+            read_field(&mut asked, &var, &values)?;
+        }
+    }
+    if let Some(set) = query.child(ns::RSM, "set") {
+        let set = paging::read(set)?;
+        asked.limit = set.max;
+        asked.page = match set.place {
+            Place::First => PageFrom::Start,
+            Place::After(id) => PageFrom::After(read_id(&id)?),
+            Place::Last => PageFrom::End,
+            Place::Before(id) => PageFrom::Before(read_id(&id)?),
+        };
+    }
+    Ok(asked)
+}
+
+fn read_field(asked: &mut HistoryQuery, var: &str, values: &[String]) -> Result<(), StanzaError> {
+    let Some(value) = values.first().filter(|value| !value.is_empty()) else {
+        return if is_known(var) {
+            Ok(())
+        } else {
+            Err(unknown_field())
+        };
+    };
+    let bad = |why: &str| StanzaError::new(Condition::BadRequest).with_text(why);
+    let moment = || parse_timestamp(value).ok_or_else(|| bad("not a date and time in the form of XEP-0082"));
+    match var {
+        "with" => asked.with = Some(Jid::new(value).map_err(|_| StanzaError::new(Condition::JidMalformed))?),
+        "start" => asked.start_ms = Some(moment()?),
+        "end" => asked.end_ms = Some(moment()?),
+        "before-id" => asked.before_id = Some(read_id(value)?),
+        "after-id" => asked.after_id = Some(read_id(value)?),
+        "ids" => asked.ids = values.iter().map(|id| read_id(id)).collect::<Result<_, _>>()?,
+        // Rooms keep their own archive; an account's has none of their messages either way.
+        "include-groupchat" if matches!(value.as_str(), "true" | "false" | "1" | "0") => {}
+        "include-groupchat" => return Err(bad("include-groupchat is true or false")),
+        FULL_TEXT => asked.text = Some(value.clone()),
+        _ => return Err(unknown_field()),
+    }
+    Ok(())
+}
+
+fn is_known(var: &str) -> bool {
+    let fields = [
+        "with",
+        "start",
+        "end",
+        "before-id",
+        "after-id",
+        "ids",
+        "include-groupchat",
+        FULL_TEXT,
+    ];
+    fields.contains(&var)
+}
+
+/// Section 4.1.5, at its end.
+fn unknown_field() -> StanzaError {
+    StanzaError::new(Condition::FeatureNotImplemented).with_text("a field of the form is not known")
+}
+
+/// Sections 4.1.3 and 4.3.2: an id that nothing can have is one that is not present.
+fn read_id(id: &str) -> Result<ArchiveId, StanzaError> {
+    id.parse().map_err(|_| StanzaError::new(Condition::ItemNotFound))
+}
+
+/// Section 4.2.
+fn result(message: &Archived, queryid: Option<&str>, to: &Jid) -> Stanza {
+    let mut result = Element::new(ns::MAM, "result").with_attr("id", &message.id.to_string());
+    if let Some(queryid) = queryid {
+        result.set_attr("queryid", queryid);
+    }
+    let original = std::str::from_utf8(&message.xml)
+        .ok()
+        .and_then(|xml| Element::parse(xml).ok());
+    let forwarded = match original {
+        Some(original) => forwarded(original, Some(message.id.stamp_ms())),
+        None => {
+            tracing::error!(id = %message.id, "an archived message cannot be read");
+            // Section 3.2: a message that is gone leaves its place.
+            forwarding_without_message(message.id)
+        }
+    };
+    Stanza::message(MessageType::Normal)
+        .with_from(to.to_bare())
+        .with_to(to.clone())
+        .with_child(result.with_child(forwarded))
+}
+
+fn forwarding_without_message(id: ArchiveId) -> Element {
+    let delay = Element::new(ns::DELAY, "delay").with_attr("stamp", &timestamp(id.stamp_ms()));
+    Element::new(ns::FORWARD, "forwarded").with_child(delay)
+}
+
+/// Section 4.3.2.
+fn fin(page: &ArchivePage) -> Element {
+    let mut fin = Element::new(ns::MAM, "fin");
+    if page.complete {
+        fin.set_attr("complete", "true");
+    }
+    let ends = page.items.first().zip(page.items.last());
+    let ends = ends.map(|(first, last)| (first.id.to_string(), last.id.to_string()));
+    fin.with_child(paging::answer(
+        ends.as_ref().map(|(first, last)| (first.as_str(), last.as_str())),
+    ))
+}
+
+/// Section 5.
+async fn metadata(request: Request<'_>) -> Reply {
+    let owner = Owner::from(&**request.session);
+    let bounds = request
+        .chat
+        .history_bounds(&owner)
+        .await
+        .map_err(|error| stanza_error(&error))?;
+    Ok(render_bounds(bounds).into())
+}
+
+fn render_bounds(bounds: Option<ArchiveBounds>) -> Element {
+    let metadata = Element::new(ns::MAM, "metadata");
+    let end = |name, id: ArchiveId| {
+        Element::new(ns::MAM, name)
+            .with_attr("id", &id.to_string())
+            .with_attr("timestamp", &timestamp(id.stamp_ms()))
+    };
+    match bounds {
+        Some(bounds) => metadata
+            .with_child(end("start", bounds.first))
+            .with_child(end("end", bounds.last)),
+        None => metadata,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use waxwing_chat::archive::Direction;
+
+    use super::*;
+
+    fn asked(content: &str) -> Result<HistoryQuery, Condition> {
+        let query = Element::parse(&format!("<query xmlns='urn:xmpp:mam:2'>{content}</query>")).unwrap();
+        read(query.root()).map_err(|error| error.condition)
+    }
+
+    fn form(fields: &str) -> String {
+        format!(
+            "<x xmlns='jabber:x:data' type='submit'>\
+             <field var='FORM_TYPE' type='hidden'><value>urn:xmpp:mam:2</value></field>{fields}</x>"
+        )
+    }
+
+    fn field(var: &str, value: &str) -> String {
+        form(&format!("<field var='{var}'><value>{value}</value></field>"))
+    }
+
+    fn paged(content: &str) -> String {
+        format!("<set xmlns='http://jabber.org/protocol/rsm'>{content}</set>")
+    }
+
+    /// Sections 4.1.1 to 4.1.4, and XEP-0431 section 2.
+    #[test]
+    fn reads_every_filter() {
+        let all = HistoryQuery::default;
+        assert_eq!(asked(""), Ok(all()));
+        let with = Jid::new("juliet@capulet.lit").unwrap();
+        assert_eq!(
+            asked(&field("with", "juliet@capulet.lit")),
+            Ok(HistoryQuery {
+                with: Some(with),
+                ..all()
+            })
+        );
+        let start = HistoryQuery {
+            start_ms: Some(1_281_139_200_000),
+            ..all()
+        };
+        assert_eq!(asked(&field("start", "2010-08-07T00:00:00Z")), Ok(start));
+        let end = HistoryQuery {
+            end_ms: Some(1_281_139_200_000),
+            ..all()
+        };
+        assert_eq!(asked(&field("end", "2010-08-07T00:00:00Z")), Ok(end));
+        let after = HistoryQuery {
+            after_id: Some(ArchiveId(7)),
+            ..all()
+        };
+        assert_eq!(asked(&field("after-id", "7")), Ok(after));
+        let before = HistoryQuery {
+            before_id: Some(ArchiveId(7)),
+            ..all()
+        };
+        assert_eq!(asked(&field("before-id", "7")), Ok(before));
+        let ids = form("<field var='ids'><value>7</value><value>8</value></field>");
+        assert_eq!(
+            asked(&ids),
+            Ok(HistoryQuery {
+                ids: vec![ArchiveId(7), ArchiveId(8)],
+                ..all()
+            })
+        );
+        assert_eq!(asked(&field("include-groupchat", "true")), Ok(all()));
+        let text = HistoryQuery {
+            text: Some("juliet".to_owned()),
+            ..all()
+        };
+        assert_eq!(asked(&field(FULL_TEXT, "juliet")), Ok(text));
+        assert_eq!(asked(&field(FULL_TEXT, "")), Ok(all()));
+    }
+
+    /// Section 4.1.5 for unknown fields, 4.1.3 and 4.3.2 for ids that nothing has.
+    #[test]
+    fn refuses_what_it_cannot_answer() {
+        assert_eq!(
+            asked(&field("{http://example.com/}x", "1")),
+            Err(Condition::FeatureNotImplemented)
+        );
+        assert_eq!(
+            asked(&field("{http://example.com/}x", "")),
+            Err(Condition::FeatureNotImplemented)
+        );
+        assert_eq!(asked(&field("start", "yesterday")), Err(Condition::BadRequest));
+        assert_eq!(asked(&field("with", "@")), Err(Condition::JidMalformed));
+        assert_eq!(
+            asked(&field("after-id", "09af3-cc343-b409f")),
+            Err(Condition::ItemNotFound)
+        );
+        assert_eq!(
+            asked(&paged("<after>09af3-cc343-b409f</after>")),
+            Err(Condition::ItemNotFound)
+        );
+        assert_eq!(
+            asked("<x xmlns='jabber:x:data' type='submit'/>"),
+            Err(Condition::BadRequest)
+        );
+    }
+
+    /// Sections 4.3.1 to 4.3.3.
+    #[test]
+    fn reads_the_page() {
+        let page = |page, limit| {
+            Ok(HistoryQuery {
+                page,
+                limit,
+                ..HistoryQuery::default()
+            })
+        };
+        assert_eq!(asked(&paged("<max>10</max>")), page(PageFrom::Start, Some(10)));
+        assert_eq!(
+            asked(&paged("<max>10</max><after>7</after>")),
+            page(PageFrom::After(ArchiveId(7)), Some(10))
+        );
+        assert_eq!(
+            asked(&paged("<before>7</before>")),
+            page(PageFrom::Before(ArchiveId(7)), None)
+        );
+        assert_eq!(asked(&paged("<before/>")), page(PageFrom::End, None));
+    }
+
+    fn message(id: u64, xml: &str) -> Archived {
+        Archived {
+            id: ArchiveId(id),
+            peer: Jid::new("romeo@montague.lit/orchard").unwrap(),
+            direction: Direction::Incoming,
+            xml: xml.as_bytes().to_vec(),
+        }
+    }
+
+    const STORED: &str = "<message xmlns='jabber:client' to='juliet@capulet.lit/balcony' \
+        from='romeo@montague.lit/orchard' type='chat'><body>Call me but love</body></message>";
+
+    /// Section 4.2, the example "Server returns two matching messages".
+    #[test]
+    fn a_result_carries_the_message_and_its_time() {
+        let to = Jid::new("juliet@capulet.lit/chamber").unwrap();
+        let result = result(&message(1_278_803_305_000_000, STORED), Some("f27"), &to);
+        let expected = format!(
+            "<message xmlns='jabber:client' from='juliet@capulet.lit' to='juliet@capulet.lit/chamber'>\
+             <result xmlns='urn:xmpp:mam:2' queryid='f27' id='1278803305000000'>\
+             <forwarded xmlns='urn:xmpp:forward:0'><delay xmlns='urn:xmpp:delay' stamp='2010-07-10T23:08:25.000Z'/>\
+             {STORED}</forwarded></result></message>"
+        );
+        assert_eq!(result.to_element(), Element::parse(&expected).unwrap());
+    }
+
+    /// Section 3.2.
+    #[test]
+    fn an_unreadable_message_leaves_its_place() {
+        let to = Jid::new("juliet@capulet.lit/chamber").unwrap();
+        let result = result(&message(1, "<message"), None, &to);
+        let result = result.child(ns::MAM, "result").unwrap();
+        let forwarded = result.child(ns::FORWARD, "forwarded").unwrap();
+        assert_eq!((result.attr("id"), forwarded.children().count()), (Some("1"), 1));
+    }
+
+    /// Section 4.3.2 and XEP-0059 section 2.2.
+    #[test]
+    fn fin_tells_the_ends_of_the_page() {
+        let page = ArchivePage {
+            items: vec![message(1, STORED), message(2, STORED)],
+            complete: true,
+        };
+        let expected = "<fin xmlns='urn:xmpp:mam:2' complete='true'><set xmlns='http://jabber.org/protocol/rsm'>\
+            <first>1</first><last>2</last></set></fin>";
+        assert_eq!(fin(&page), Element::parse(expected).unwrap());
+        let empty = ArchivePage {
+            items: Vec::new(),
+            complete: false,
+        };
+        let expected = "<fin xmlns='urn:xmpp:mam:2'><set xmlns='http://jabber.org/protocol/rsm'/></fin>";
+        assert_eq!(fin(&empty), Element::parse(expected).unwrap());
+    }
+
+    /// Section 5.
+    #[test]
+    fn metadata_tells_the_ends_of_the_archive() {
+        let bounds = ArchiveBounds {
+            first: ArchiveId(0),
+            last: ArchiveId(1_000_000),
+        };
+        let expected = "<metadata xmlns='urn:xmpp:mam:2'><start id='0' timestamp='1970-01-01T00:00:00.000Z'/>\
+            <end id='1000000' timestamp='1970-01-01T00:00:01.000Z'/></metadata>";
+        assert_eq!(render_bounds(Some(bounds)), Element::parse(expected).unwrap());
+        assert_eq!(
+            render_bounds(None),
+            Element::parse("<metadata xmlns='urn:xmpp:mam:2'/>").unwrap()
+        );
+    }
+}

@@ -1,0 +1,195 @@
+//! Ad-hoc commands (XEP-0050): what a client offers its user as a menu of the server's.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use waxwing_chat::account::Role;
+use waxwing_xmpp::error::{Condition, StanzaError};
+use waxwing_xmpp::ns;
+use waxwing_xmpp::stanza::IqType;
+use waxwing_xmpp::xml::{Element, ElementRef};
+
+use super::{Advertised, At, Feature, Handler, Reply, Request, Spec, Target, invitations};
+use crate::xmpp::error::stanza_error;
+
+/// The node that the commands stand below (section 2.1).
+pub const NODE: &str = ns::COMMANDS;
+
+/// XEP-0050.
+pub const FEATURE: Feature = Feature {
+    name: "ad-hoc commands",
+    summary: "Offers a menu of commands with their forms.",
+    specs: &[Spec {
+        name: "XEP-0050",
+        version: "1.3.0",
+        note: "Commands of at most one form; the server keeps no state between the two steps.",
+    }],
+    advertises: &[Advertised {
+        at: At::Server,
+        var: ns::COMMANDS,
+    }],
+    handles: &[Handler {
+        kind: IqType::Set,
+        namespace: ns::COMMANDS,
+        name: "command",
+        targets: &[Target::Server],
+        answer: |request| Box::pin(run(request)),
+    }],
+    ..Feature::EMPTY
+};
+
+static COMMANDS: &[&Command] = &[&invitations::INVITE, &invitations::CREATE_ACCOUNT];
+
+/// A command.
+pub struct Command {
+    /// The node it is known by.
+    pub node: &'static str,
+    /// What a person reads in the menu.
+    pub name: &'static str,
+    /// Who may run it.
+    pub least_role: Role,
+    /// Carries it out.
+    pub run: Run,
+}
+
+/// Carries a command out. The form is the one filled in, `None` at the first step.
+pub type Run = for<'a> fn(&'a Request<'a>, Option<ElementRef<'a>>) -> Running<'a>;
+
+/// A command on its way.
+pub type Running<'a> = Pin<Box<dyn Future<Output = Result<Step, StanzaError>> + Send + 'a>>;
+
+/// What a step of a command leads to.
+#[derive(Debug)]
+pub enum Step {
+    /// A form has to be filled in.
+    Ask(Element),
+    /// It is done, and this is the result.
+    Done(Element),
+}
+
+async fn allowed(request: &Request<'_>, command: &Command) -> Result<bool, StanzaError> {
+    if command.least_role == Role::Member {
+        return Ok(true);
+    }
+    let account = request
+        .chat
+        .account(&request.account())
+        .await
+        .map_err(|error| stanza_error(&error))?;
+    Ok(account.role == command.least_role)
+}
+
+/// Section 2.1: the commands that the requester may run.
+pub async fn list(request: &Request<'_>) -> Result<Element, StanzaError> {
+    let mut query = Element::new(ns::DISCO_ITEMS, "query");
+    for command in COMMANDS {
+        if allowed(request, command).await? {
+            let item = Element::new(ns::DISCO_ITEMS, "item")
+                .with_attr("jid", request.to().as_str())
+                .with_attr("node", command.node)
+                .with_attr("name", command.name);
+            query.append(item);
+        }
+    }
+    Ok(query)
+}
+
+/// Section 2.2: what service discovery says about the list and about a command; `None` for any other node.
+pub async fn info(request: &Request<'_>, node: &str) -> Result<Option<Element>, StanzaError> {
+    let info = |kind, name: &str| {
+        let identity = Element::new(ns::DISCO_INFO, "identity")
+            .with_attr("category", "automation")
+            .with_attr("type", kind)
+            .with_attr("name", name);
+        let feature = |var| Element::new(ns::DISCO_INFO, "feature").with_attr("var", var);
+        Element::new(ns::DISCO_INFO, "query")
+            .with_child(identity)
+            .with_child(feature(ns::DISCO_INFO))
+            .with_child(feature(ns::COMMANDS))
+            .with_child(feature(ns::DATA_FORMS))
+    };
+    if node == NODE {
+        return Ok(Some(info("command-list", "Commands")));
+    }
+    let Some(command) = find(node) else {
+        return Ok(None);
+    };
+    if !allowed(request, command).await? {
+        return Err(StanzaError::new(Condition::Forbidden));
+    }
+    Ok(Some(info("command-node", command.name)))
+}
+
+fn find(node: &str) -> Option<&'static Command> {
+    COMMANDS.iter().find(|command| command.node == node).copied()
+}
+
+async fn run(request: Request<'_>) -> Reply {
+    let node = request
+        .payload
+        .attr("node")
+        .ok_or_else(|| StanzaError::new(Condition::BadRequest))?;
+    let command = find(node).ok_or_else(|| StanzaError::new(Condition::ItemNotFound))?;
+    if !allowed(&request, command).await? {
+        return Err(StanzaError::new(Condition::Forbidden));
+    }
+    let sessionid = request.payload.attr("sessionid");
+    let cancelled = match request.payload.attr("action") {
+        // Section 3.4: with one form, "execute" and "complete" are the same.
+        None | Some("execute" | "complete") => false,
+        Some("cancel") => true,
+        Some("prev" | "next") => return Err(refused("bad-action")),
+        Some(_) => return Err(refused("malformed-action")),
+    };
+    let answer = |status| {
+        let answer = Element::new(ns::COMMANDS, "command")
+            .with_attr("node", node)
+            .with_attr("status", status);
+        match sessionid {
+            Some(sessionid) => answer.with_attr("sessionid", sessionid),
+            None => answer.with_attr("sessionid", &request.chat.token()),
+        }
+    };
+    if cancelled {
+        return Ok(answer("canceled").into());
+    }
+    let form = request.payload.child(ns::DATA_FORMS, "x");
+    Ok(match (command.run)(&request, form).await? {
+        Step::Ask(form) => {
+            let complete = Element::new(ns::COMMANDS, "complete");
+            let actions = Element::new(ns::COMMANDS, "actions").with_attr("execute", "complete");
+            answer("executing")
+                .with_child(actions.with_child(complete))
+                .with_child(form)
+        }
+        Step::Done(result) => answer("completed").with_child(result),
+    }
+    .into())
+}
+
+/// Section 4.5.
+fn refused(condition: &str) -> StanzaError {
+    StanzaError::new(Condition::BadRequest).with_app(Element::new(ns::COMMANDS, condition))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn every_command_has_a_node_of_its_own() {
+        let nodes: HashSet<&str> = COMMANDS.iter().map(|command| command.node).collect();
+        assert_eq!(nodes.len(), COMMANDS.len());
+        assert!(find(invitations::INVITE.node).is_some_and(|command| command.least_role == Role::Member));
+        assert!(find("urn:x").is_none());
+    }
+
+    /// Section 4.5.
+    #[test]
+    fn a_bad_action_is_a_bad_request() {
+        let error = refused("bad-action");
+        assert_eq!(error.condition, Condition::BadRequest);
+        assert!(error.app.is_some_and(|app| app.is(ns::COMMANDS, "bad-action")));
+    }
+}
