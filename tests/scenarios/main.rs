@@ -5,14 +5,20 @@
 
 #![allow(missing_docs, reason = "tests are named by what they show")]
 
+mod accounts;
 mod archive;
 mod binding;
 mod blocking;
 mod carbons;
+mod discovery;
 mod messages;
 mod modern_login;
+mod operation;
+mod presence;
+mod rosters;
 mod sasl;
 mod stream_management;
 mod streams;
 mod subscription_tables;
+mod websocket;
 mod world;

@@ -259,7 +259,7 @@ async fn a_stream_that_is_gone_is_not_found() {
 /// covers: XEP-0198 5 timeout
 #[tokio::test]
 async fn a_session_that_timed_out_is_not_found_and_its_messages_are_kept() {
-    let setup = Setup::default().section("[stream_management]\nresume_timeout_s = 1");
+    let setup = Setup::default().section("[xmpp]\nresume_timeout_ms = 1000");
     let world = world_with(setup).await;
     let [mut juliet, mut watcher] = world.all_online(["juliet/balcony", "romeo/watcher"]).await;
     watcher.send("<presence><priority>-1</priority></presence>").await;
@@ -296,7 +296,7 @@ async fn the_old_connection_is_closed_when_its_stream_is_resumed() {
     new.round_trip().await;
 }
 
-/// covers: XEP-0198 example 17
+/// covers: XEP-0198 example 17; RFC 6120 4.9.3.21
 #[tokio::test]
 async fn too_high_a_count_ends_the_stream() {
     let world = world().await;

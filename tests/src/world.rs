@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use crate::client::{Client, SharedCaptures};
 use crate::server::{Server, Setup};
@@ -84,6 +86,32 @@ impl World {
             Transport::websocket(address, Some(&tls), "/xmpp-websocket", None).await,
             &self.domain,
         )
+    }
+
+    /// A WebSocket from a page of this origin, or why there is none.
+    pub async fn websocket_from(&self, origin: &str) -> Result<Client> {
+        let transport = Transport::websocket(
+            &self.server.addresses().http,
+            None,
+            "/xmpp-websocket",
+            Some(origin),
+        )
+        .await?;
+        Ok(self.client(Ok(transport), &self.domain))
+    }
+
+    /// Gets a page over HTTP: the status line and headers, and the body.
+    pub async fn get(&self, path: &str) -> Result<(String, String)> {
+        let mut stream = TcpStream::connect(&self.server.addresses().http).await?;
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n",
+            self.domain
+        );
+        stream.write_all(request.as_bytes()).await?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await?;
+        let (head, body) = answer.split_once("\r\n\r\n").context("no answer")?;
+        Ok((head.to_owned(), body.to_owned()))
     }
 
     /// A stream after STARTTLS: SASL comes next.
