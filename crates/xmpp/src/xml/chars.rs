@@ -2,6 +2,8 @@
 
 use memchr::memchr_iter;
 
+use super::names;
+
 const NAME_START: u8 = 1;
 const NAME: u8 = 2;
 const SPACE: u8 = 4;
@@ -39,32 +41,19 @@ pub(super) fn is_name_byte(byte: u8) -> bool {
     CLASSES[usize::from(byte)] & NAME != 0
 }
 
-/// NameStartChar (XML 1.0 production 4).
+/// A character that may start a name.
 pub(super) fn is_name_start(character: char) -> bool {
-    match character {
-        '\0'..='\x7f' => is_name_start_byte(character as u8),
-        '\u{c0}'..='\u{d6}'
-        | '\u{d8}'..='\u{f6}'
-        | '\u{f8}'..='\u{2ff}'
-        | '\u{370}'..='\u{37d}'
-        | '\u{37f}'..='\u{1fff}'
-        | '\u{200c}'..='\u{200d}'
-        | '\u{2070}'..='\u{218f}'
-        | '\u{2c00}'..='\u{2fef}'
-        | '\u{3001}'..='\u{d7ff}'
-        | '\u{f900}'..='\u{fdcf}'
-        | '\u{fdf0}'..='\u{fffd}'
-        | '\u{10000}'..='\u{effff}' => true,
-        _ => false,
+    match u8::try_from(character) {
+        Ok(byte @ ..=0x7f) => is_name_start_byte(byte),
+        _ => names::is_letter(character),
     }
 }
 
-/// NameChar (XML 1.0 production 4a).
+/// A character that may be part of a name.
 pub(super) fn is_name(character: char) -> bool {
-    match character {
-        '\0'..='\x7f' => is_name_byte(character as u8),
-        '\u{b7}' | '\u{300}'..='\u{36f}' | '\u{203f}'..='\u{2040}' => true,
-        _ => is_name_start(character),
+    match u8::try_from(character) {
+        Ok(byte @ ..=0x7f) => is_name_byte(byte),
+        _ => names::is_letter(character) || names::is_continuation(character),
     }
 }
 

@@ -3,6 +3,7 @@
 mod chars;
 mod declaration;
 mod element;
+mod names;
 mod namespaces;
 mod reader;
 mod reference;

@@ -2,17 +2,21 @@
 
 use super::{XmlError, chars};
 
+/// No character needs more digits than this, not even when it is written with 32 bits.
+const DIGITS: u8 = 8;
+
+/// Entities other than the predefined ones are restricted XML (RFC 6120 section 11.1).
+const UNKNOWN_ENTITY: XmlError = XmlError::Restricted("an entity that is not predefined");
+
 /// What has been read of a reference after its `&`.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Reference {
-    /// Letters of an entity name; the longest predefined one has four.
+    /// The name of an entity; the longest predefined one has four letters.
     Name { letters: [u8; 4], length: u8 },
     /// Just `#`.
     Number,
-    /// `#` and at least one decimal digit.
-    Decimal { value: u32 },
-    /// `#x`, and whether hexadecimal digits have followed.
-    Hexadecimal { value: u32, digits: bool },
+    /// `#` and decimal digits, or `#x` and hexadecimal ones.
+    Digits { radix: u32, value: u32, count: u8 },
 }
 
 impl Reference {
@@ -26,56 +30,57 @@ impl Reference {
 
     /// Takes the next byte; gives the character when it was the closing `;`.
     pub(super) fn take(&mut self, byte: u8) -> Result<Option<char>, XmlError> {
-        match (&mut *self, byte) {
-            (Reference::Name { letters, length }, b';') => {
+        match self {
+            Reference::Name { letters, length } if byte == b';' => {
                 return entity(&letters[..usize::from(*length)]).map(Some);
             }
-            (Reference::Name { length: 0, .. }, b'#') => *self = Reference::Number,
-            (Reference::Name { letters, length }, _) => {
-                let fits = if *length == 0 {
-                    chars::is_name_start_byte(byte)
-                } else {
-                    chars::is_name_byte(byte)
-                };
-                if byte.is_ascii() && !fits {
-                    return Err(XmlError::NotWellFormed("& starts no reference"));
-                }
-                let Some(letter) = letters.get_mut(usize::from(*length)) else {
-                    return Err(UNKNOWN_ENTITY);
-                };
-                *letter = byte;
-                *length += 1;
-            }
-            (Reference::Number, b'x') => {
-                *self = Reference::Hexadecimal {
+            Reference::Name { length: 0, .. } if byte == b'#' => *self = Reference::Number,
+            Reference::Name { letters, length } => take_letter(letters, length, byte)?,
+            Reference::Number if byte == b'x' => {
+                *self = Reference::Digits {
+                    radix: 16,
                     value: 0,
-                    digits: false,
+                    count: 0,
                 }
             }
-            (Reference::Number, b'0'..=b'9') => {
-                *self = Reference::Decimal {
-                    value: u32::from(byte - b'0'),
+            Reference::Number => {
+                *self = Reference::Digits {
+                    radix: 10,
+                    value: 0,
+                    count: 0,
+                };
+                return self.take(byte);
+            }
+            Reference::Digits {
+                value, count: 1.., ..
+            } if byte == b';' => return character(*value).map(Some),
+            Reference::Digits { radix, value, count } => {
+                let malformed = XmlError::NotWellFormed("a character reference is malformed");
+                let digit = char::from(byte).to_digit(*radix).ok_or(malformed)?;
+                if *count == DIGITS {
+                    return Err(XmlError::Limit("a character reference is too long"));
                 }
+                *count += 1;
+                *value = value.saturating_mul(*radix).saturating_add(digit);
             }
-            (Reference::Decimal { value } | Reference::Hexadecimal { value, digits: true }, b';') => {
-                return character(*value).map(Some);
-            }
-            (Reference::Decimal { value }, b'0'..=b'9') => {
-                *value = value.saturating_mul(10).saturating_add(u32::from(byte - b'0'));
-            }
-            (Reference::Hexadecimal { value, digits }, _) if byte.is_ascii_hexdigit() => {
-                let digit = char::from(byte).to_digit(16).unwrap_or(0);
-                *value = value.saturating_mul(16).saturating_add(digit);
-                *digits = true;
-            }
-            _ => return Err(XmlError::NotWellFormed("a character reference is malformed")),
         }
         Ok(None)
     }
 }
 
-/// Entities other than the predefined ones are restricted XML (RFC 6120 section 11.1).
-const UNKNOWN_ENTITY: XmlError = XmlError::Restricted("an entity that is not predefined");
+fn take_letter(letters: &mut [u8; 4], length: &mut u8, byte: u8) -> Result<(), XmlError> {
+    let fits = if *length == 0 {
+        chars::is_name_start_byte(byte)
+    } else {
+        chars::is_name_byte(byte)
+    };
+    if byte.is_ascii() && !fits {
+        return Err(XmlError::NotWellFormed("& starts no reference"));
+    }
+    *letters.get_mut(usize::from(*length)).ok_or(UNKNOWN_ENTITY)? = byte;
+    *length += 1;
+    Ok(())
+}
 
 /// The five predefined entities (XML 1.0 section 4.6).
 fn entity(name: &[u8]) -> Result<char, XmlError> {

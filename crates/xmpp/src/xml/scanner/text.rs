@@ -155,8 +155,13 @@ impl Scanner {
     /// Takes a run of bytes without delimiters: in one piece when nothing in it needs care, otherwise one character
     /// after the other. Every byte is looked at a fixed number of times.
     fn run(&mut self, cursor: &mut Cursor<'_>, length: usize, place: Place) -> Result<(), XmlError> {
+        if !self.partial.is_empty() {
+            // The next byte belongs to the character that was cut off, whatever it looks like.
+            let character = self.character(cursor)?;
+            return character.map_or(Ok(()), |character| self.take(character, place));
+        }
         let end = cursor.at + length;
-        if self.partial.is_empty() && !self.after_return && self.brackets == 0 {
+        if !self.after_return && self.brackets == 0 {
             let run = &cursor.input[cursor.at..end];
             let plain = &run[..chars::plain_prefix(run)];
             self.text.extend_from_slice(plain);
