@@ -328,13 +328,23 @@ impl Stream {
         }
     }
 
+    /// Closes the stream and sends the client to another WebSocket (RFC 7395 section 3.6.1).
+    pub fn redirect(&mut self, uri: &str) {
+        if self.framing == Framing::WebSocket && matches!(self.state, State::Negotiating(_) | State::Bound(_))
+        {
+            let close = Element::new(ns::FRAMING, "close").with_attr("see-other-uri", uri);
+            self.output.push_element(self.framing, &close);
+            self.state = State::Closing;
+        }
+    }
+
     /// Ends the stream with an error (RFC 6120 section 4.9): write what is in the output and hang up.
     pub fn fail(&mut self, error: &StreamError) {
         if matches!(self.state, State::Closing | State::Ended) {
             self.state = State::Ended;
             return;
         }
-        // Section 4.9.1.1: an error before the header was answered comes after a header all the same.
+        // Section 4.9.1.2: an error before the header was answered comes after a header all the same.
         if self.awaits_header() {
             let from = self
                 .host
@@ -413,7 +423,7 @@ impl Stream {
             self.state = State::Ended;
             return Some(Event::Closed);
         }
-        // Section 5.3.4: nothing may come between <starttls/> and the handshake. What does was put there by someone who
+        // Section 5.3.3: nothing may come between <starttls/> and the handshake. What does was put there by someone who
         // hopes that it is read as if it had come through TLS.
         if pipelined {
             return Some(self.failed(StreamError::new(StreamCondition::PolicyViolation)));

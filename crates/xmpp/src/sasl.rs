@@ -227,7 +227,7 @@ impl Context {
     }
 
     /// Refuses an authorization identity other than the one that authenticates: nobody acts for another here
-    /// (RFC 6120 section 6.3.8; XEP-0388 section 3.6 normalises it as an address).
+    /// (RFC 6120 section 6.3.8; XEP-0388 section 4.4 normalises it as an address).
     fn check_authzid(&self, authzid: &str, username: &str) -> Result<(), Failure> {
         if authzid.is_empty() {
             return Ok(());

@@ -402,7 +402,7 @@ mod tests {
         assert_eq!(session.acknowledge(5), Ok(vec![3, 4, 5]));
     }
 
-    /// XEP-0198 section 6, example 15.
+    /// XEP-0198 section 6, example 17.
     #[test]
     fn a_report_too_high_breaks_the_stream() {
         let mut session = session(8);
@@ -524,7 +524,7 @@ mod tests {
         Element::parse(text).unwrap()
     }
 
-    /// XEP-0198 section 3, examples 2, 3, 4 and section 5, examples 7 to 10.
+    /// XEP-0198 section 3, examples 2 to 4, and section 5, examples 8 to 11.
     #[test]
     fn enable_and_enabled() {
         assert_eq!(
@@ -558,7 +558,7 @@ mod tests {
         assert_eq!(Enabled::parse(enabled.to_element().root()), enabled);
     }
 
-    /// XEP-0198 section 5, examples 11 to 13.
+    /// XEP-0198 section 5, examples 12 to 14.
     #[test]
     fn resume_resumed_and_failed() {
         let resume = parsed("<resume xmlns='urn:xmpp:sm:3' h='7' previd='some-long-sm-id'/>");

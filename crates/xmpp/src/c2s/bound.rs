@@ -16,7 +16,7 @@ impl Stream {
             (ns::SM3, _) => self.management(&element),
             (ns::CLIENT_STATE, "active") => Some(Event::Active(true)),
             (ns::CLIENT_STATE, "inactive") => Some(Event::Active(false)),
-            // XEP-0388 section 3.8 and RFC 6120 section 6.3.3: a stream authenticates once.
+            // XEP-0388 section 4.8 and RFC 4422 section 3.8: a stream authenticates once.
             (ns::SASL | ns::SASL2, _) => {
                 Some(self.failed(StreamError::new(StreamCondition::PolicyViolation)))
             }
@@ -138,7 +138,7 @@ fn answer(stanza: &Stanza) -> Option<Event> {
         return Some(Event::Answered(Some(stanza.reply())));
     }
     if payload.is(ns::BIND, "bind") {
-        // RFC 6120 section 7.7.2.2: one resource for one stream.
+        // RFC 6120 section 7.6.2.2: one resource for one stream.
         return Some(Event::Answered(
             stanza.error_reply(StanzaError::new(Condition::NotAllowed)),
         ));

@@ -133,7 +133,7 @@ impl Negotiation {
         self.tls.is_some() || self.plaintext_sign_in
     }
 
-    /// XEP-0388 section 4: only after TLS.
+    /// XEP-0388 section 3: only after TLS.
     pub(super) fn offers_sasl2(&self, host: &HostPolicy) -> bool {
         host.sasl2 && self.tls.is_some()
     }

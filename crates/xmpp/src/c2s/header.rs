@@ -59,7 +59,7 @@ struct Addressed {
 
 impl Stream {
     /// Answers a header, either with features or with an error. Even a refused client gets a header first (RFC 6120
-    /// section 4.9.1.1).
+    /// section 4.9.1.2).
     pub(super) fn opened(&mut self, header: Header) -> Option<Event> {
         let addressed = match self.check(&header) {
             Ok(addressed) => addressed,

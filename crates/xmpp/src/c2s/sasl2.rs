@@ -52,7 +52,7 @@ impl Stream {
             .host
             .as_ref()
             .is_some_and(|host| negotiation.offers_sasl2(host));
-        // Section 3.8: once somebody is authenticated, asking again is an error of the stream.
+        // Section 4.8: once somebody is authenticated, asking again is an error of the stream.
         if negotiation.account.is_some() {
             return Some(self.failed(StreamError::new(StreamCondition::PolicyViolation)));
         }

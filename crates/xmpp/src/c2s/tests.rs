@@ -4,6 +4,7 @@ mod binding;
 mod errors;
 mod management;
 mod sasl1;
+mod sasl2;
 mod websocket;
 
 use std::sync::Arc;

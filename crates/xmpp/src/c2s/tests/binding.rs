@@ -40,7 +40,7 @@ fn binding_without_a_resource() {
     }
 }
 
-/// Section 7.7.2: what can go wrong; the client may try again.
+/// Sections 7.6.2 and 7.7.2: what can go wrong; the client may try again.
 #[test]
 fn binding_fails() {
     let mut peer = Peer::authenticated();
@@ -84,7 +84,7 @@ fn stanzas_before_binding() {
     assert_eq!(Peer::authenticated().fails(&get), StreamCondition::NotAuthorized);
 }
 
-/// Section 7.7.2.2: a second resource is not allowed; the stanza still counts.
+/// Section 7.6.2.2: a second resource is not allowed; the stanza still counts.
 #[test]
 fn binding_twice() {
     let Some(Event::Answered(Some(reply))) = Peer::bound().says(&bind_iq("other")) else {
@@ -192,7 +192,7 @@ fn events_come_one_by_one() {
     assert_eq!(at, text.len());
 }
 
-/// XEP-0352 section 5.2.
+/// XEP-0352 section 4.2.
 #[test]
 fn client_state() {
     let mut peer = Peer::bound();

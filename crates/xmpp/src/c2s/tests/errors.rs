@@ -65,7 +65,7 @@ fn hosts() {
     assert_eq!(condition("to='@'"), StreamCondition::ImproperAddressing);
 }
 
-/// Section 4.9.1.1: even a header that is refused is answered by a header, before the error.
+/// Section 4.9.1.2: even a header that is refused is answered by a header, before the error.
 #[test]
 fn an_error_comes_after_a_header() {
     let mut peer = Peer::new(Transport::tcp());
@@ -355,7 +355,7 @@ fn starttls() {
     assert!(super::features(&answer).child(ns::TLS, "starttls").is_none());
 }
 
-/// Section 5.3.4 and 5.4.3.3, CVE-2011-0411: plain text behind `<starttls/>` was put there by somebody else.
+/// Sections 5.3.3 and 5.4.3.3, CVE-2011-0411: plain text behind `<starttls/>` was put there by somebody else.
 #[test]
 fn injection_before_tls() {
     for injected in ["<auth", " ", HEADER] {
@@ -383,5 +383,55 @@ fn starttls_fails() {
             peer.hears(),
             "<failure xmlns=\"urn:ietf:params:xml:ns:xmpp-tls\"/></stream:stream>".replace('"', "'")
         );
+    }
+}
+
+/// Whatever arrives, nothing panics, nothing is read after the end, and nobody is let in by damage.
+#[test]
+fn damaged_input() {
+    let script = [
+        HEADER,
+        "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>AHVzZXIAZXJhc2Vy</auth>",
+        "<authenticate xmlns='urn:xmpp:sasl:2' mechanism='PLAIN'><initial-response>AHVzZXIAZXJhc2Vy</initial-response>",
+        "<user-agent id='d4565fa7-4d72-4749-b3d3-740edbf87770'/><bind xmlns='urn:xmpp:bind:0'><tag>x</tag></bind>",
+        "</authenticate><iq type='set' id='1'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>",
+        "<enable xmlns='urn:xmpp:sm:3'/><starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/></stream:stream>",
+    ]
+    .concat();
+    let mut seed = 0x2545_f491_4f6c_dd1d_u64;
+    let mut next = |bound: usize| {
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        (seed % bound as u64) as usize
+    };
+    for _ in 0..3_000 {
+        let mut bytes = script.clone().into_bytes();
+        for _ in 0..=next(3) {
+            let at = next(bytes.len());
+            match next(3) {
+                0 => bytes[at] = next(256) as u8,
+                1 => drop(bytes.remove(at)),
+                _ => bytes.insert(at, b"<>/='\"& x"[next(9)]),
+            }
+        }
+        let mut stream = Stream::new(config(policy()), Transport::direct_tls(tls()));
+        let mut at = 0;
+        while at < bytes.len() {
+            let (used, event) = stream.feed(&bytes[at..]);
+            at += used;
+            match event {
+                Some(Event::Credentials(credentials)) => {
+                    let step = credentials.question.refuse(Failure::NotAuthorized);
+                    let event = stream.advance(step);
+                    assert!(matches!(event, None | Some(Event::Failed(_))), "{event:?}");
+                }
+                Some(Event::Failed(_) | Event::Closed | Event::PeerFailed(_)) => assert!(stream.is_ended()),
+                Some(Event::Registration(_)) | None => {}
+                event => panic!("{event:?}"),
+            }
+            std::str::from_utf8(stream.take_output().bytes()).unwrap();
+        }
+        assert_eq!(stream.account(), None);
     }
 }

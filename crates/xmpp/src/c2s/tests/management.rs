@@ -4,7 +4,7 @@ use super::*;
 
 const ENABLE: &str = "<enable xmlns='urn:xmpp:sm:3' resume='true' max='600'/>";
 
-/// Section 3, examples 2 and 3, and section 5, example 8.
+/// Section 3, examples 2 to 4, and section 5, examples 8 and 9.
 #[test]
 fn enabling() {
     let mut peer = Peer::bound();
@@ -29,7 +29,7 @@ fn enabling() {
     assert!(peer.stream.is_managed());
 }
 
-/// Section 3, example 4: not before binding.
+/// Section 3, example 5: not before binding.
 #[test]
 fn enabling_before_binding() {
     for mut peer in [Peer::encrypted(), Peer::authenticated()] {
@@ -40,7 +40,7 @@ fn enabling_before_binding() {
     }
 }
 
-/// Section 3, example 5: not twice.
+/// Section 3, example 6: not twice.
 #[test]
 fn enabling_twice() {
     let mut peer = Peer::managed();
@@ -85,7 +85,7 @@ fn not_enabling() {
     );
 }
 
-/// Section 4, example 6: acknowledgements in both directions.
+/// Section 4, example 7: acknowledgements in both directions.
 #[test]
 fn acknowledgements() {
     let mut peer = Peer::managed();
@@ -136,7 +136,7 @@ fn acknowledgements_without_management() {
     assert_eq!(peer.hears(), "");
 }
 
-/// Section 5, examples 11 and 12.
+/// Section 5, examples 12 and 13.
 #[test]
 fn resuming() {
     let mut peer = Peer::authenticated();
@@ -161,7 +161,7 @@ fn resuming() {
     assert_eq!(peer.hears(), "<message/>");
 }
 
-/// Section 5, example 13: afterwards the client may bind.
+/// Section 5, example 14: afterwards the client may bind.
 #[test]
 fn resuming_fails() {
     let mut peer = Peer::authenticated();
@@ -203,7 +203,7 @@ fn resuming_out_of_order() {
     );
 }
 
-/// Section 5, example 14: the stream that was replaced is told.
+/// Section 5, example 15: the stream that was replaced is told.
 #[test]
 fn the_former_stream_is_closed() {
     let mut peer = Peer::managed();
@@ -215,7 +215,7 @@ fn the_former_stream_is_closed() {
     );
 }
 
-/// Section 6, example 16.
+/// Section 6, example 17.
 #[test]
 fn a_count_too_high() {
     let mut peer = Peer::managed();

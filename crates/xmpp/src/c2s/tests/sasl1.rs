@@ -17,7 +17,7 @@ fn refused(peer: &mut Peer, text: &str) -> String {
     failure(&peer.heard_element())
 }
 
-/// Section 6.3.3 and XEP-0440: what is offered depends on the host and on the connection.
+/// Section 6.3.4 and XEP-0440: what is offered depends on the host and on the connection.
 #[test]
 fn offers() {
     let answer = Peer::new(Transport::direct_tls(tls())).opens(HEADER);
@@ -331,7 +331,7 @@ fn retries_are_limited() {
     assert!(peer.hears().starts_with("<failure"));
 }
 
-/// Section 6.3.3: one sign-in for one stream.
+/// RFC 4422 section 3.8: one sign-in for one stream.
 #[test]
 fn signing_in_twice() {
     let text = auth("PLAIN", &base64("\0user\0pencil"));
@@ -396,4 +396,60 @@ fn other_things_during_an_exchange() {
     );
     let authenticate = format!("<authenticate xmlns='{}' mechanism='PLAIN'/>", ns::SASL2);
     assert_eq!(begun().fails(&authenticate), StreamCondition::PolicyViolation);
+}
+
+/// XEP-0440 section 3, XEP-0474, RFC 5802 section 6: whoever sits between client and server, with a certificate that the
+/// client believes, can strip the offer, relay, or do both, and never gets in.
+#[test]
+fn a_man_in_the_middle_never_gets_in() {
+    // He strips the -PLUS mechanisms; the client says that it could have bound.
+    let stripped = base64("y,,n=user,r=nonce");
+    assert_eq!(
+        refused(&mut Peer::encrypted(), &auth("SCRAM-SHA-256", &stripped)),
+        "not-authorized"
+    );
+
+    // He relays the bound exchange; the client's TLS connection is another than the server's.
+    let relayed = |binding: &str, data: Vec<u8>| {
+        let mut peer = Peer::encrypted();
+        let client = ScramClient::new(Hash::Sha256, "user", "pencil", "nonce", Some((binding, data)));
+        assert!(
+            peer.asks(&auth("SCRAM-SHA-256-PLUS", &base64(client.first())))
+                .is_none()
+        );
+        let challenge = BASE64_STANDARD
+            .decode(peer.heard_element().text().as_bytes())
+            .unwrap();
+        let (last, _) = client.last(&String::from_utf8(challenge).unwrap(), None).unwrap();
+        refused(&mut peer, &response(&base64(last)))
+    };
+    assert_eq!(relayed("tls-exporter", vec![8; 32]), "not-authorized");
+    assert_eq!(relayed("tls-server-end-point", vec![8; 32]), "not-authorized");
+
+    // He strips what the client needs and, so that it does not notice, replaces the hash of the offer: then the proof
+    // that the client makes is over other words than those of the server.
+    let mut peer = Peer::encrypted();
+    let client = ScramClient::new(Hash::Sha256, "user", "pencil", "nonce", None);
+    assert!(
+        peer.asks(&auth("SCRAM-SHA-256", &base64(client.first())))
+            .is_none()
+    );
+    let challenge = BASE64_STANDARD
+        .decode(peer.heard_element().text().as_bytes())
+        .unwrap();
+    let challenge = String::from_utf8(challenge).unwrap();
+    let seen = Offer {
+        mechanisms: vec![Mechanism::Scram {
+            hash: Hash::Sha256,
+            plus: false,
+        }],
+        bindings: vec![],
+    };
+    let forged = format!(
+        "{},h={}",
+        challenge.split_once(",h=").unwrap().0,
+        seen.downgrade_hash(Hash::Sha256)
+    );
+    let (last, _) = client.last(&forged, Some(&seen)).unwrap();
+    assert_eq!(refused(&mut peer, &response(&base64(last))), "not-authorized");
 }

@@ -92,6 +92,18 @@ fn closing() {
     assert!(matches!(message(&mut peer, &close).0, Some(Event::Closed)));
 }
 
+/// Section 3.6.1.
+#[test]
+fn redirecting() {
+    let mut peer = web_peer();
+    message(&mut peer, OPEN);
+    peer.stream.redirect("wss://other.example.org/ws");
+    assert_eq!(
+        frames(&mut peer)[0].attr("see-other-uri"),
+        Some("wss://other.example.org/ws")
+    );
+}
+
 /// Section 3.5: errors come in a message, then `<close/>`, and always after an `<open/>`.
 #[test]
 fn errors() {
