@@ -103,11 +103,10 @@ impl Chat {
                     }
                 }
             }
-            for to in told
-                .iter()
-                .filter(|to| !before.blocks(to) && !to.same_bare(&owner.jid))
-            {
-                self.show(None, &gone, to).await?;
+            for to in told {
+                if !before.blocks(&to) && !to.same_bare(&owner.jid) {
+                    self.show(None, &gone, &to).await?;
+                }
             }
         }
         Ok(())

@@ -35,6 +35,8 @@ pub mod store;
 pub mod subscribing;
 pub mod subscription;
 pub mod throttle;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod time;
 pub mod token;
 pub mod tokens;

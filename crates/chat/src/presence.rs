@@ -284,7 +284,7 @@ impl Chat {
         let sessions = self.sessions.of(&owner.jid);
         if !self.shows_presence_to(&owner, from).await? {
             // Section 4.6: who got directed presence of a session may ask whether that session is still there.
-            let shown: Vec<_> = sessions.iter().filter(|s| s.has_directed(from)).collect();
+            let shown: Vec<_> = sessions.into_iter().filter(|s| s.has_directed(from)).collect();
             if shown.is_empty() {
                 drop(lock);
                 return self.refuse_probe(from, to).await;
@@ -296,8 +296,8 @@ impl Chat {
             return Ok(());
         }
         let mut answered = false;
-        // A probe for a full address asks for that session only.
-        for session in &sessions {
+        for session in sessions {
+            // A probe for a full address asks for that session only.
             if (to.is_bare() || session.jid == *to)
                 && let Some(presence) = session.presence()
             {
@@ -473,4 +473,480 @@ fn status(stanza: &Stanza) -> Option<String> {
         .rev()
         .find(|end| text.is_char_boundary(*end))?;
     Some(text[..end].to_owned()).filter(|text| !text.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{START_MS, World, jid, told};
+
+    fn none() -> Vec<String> {
+        Vec::new()
+    }
+
+    /// RFC 6121 section 4.2.2: to contacts with "from" or "both", to the own sessions, itself included; and the presence
+    /// of contacts with "to" or "both" comes back.
+    #[tokio::test]
+    async fn initial_presence_goes_to_watchers_and_brings_the_watched() {
+        let world = World::of(&["romeo", "juliet", "nurse", "tybalt", "paris"]).await;
+        world.contacts("romeo", "both", "juliet").await;
+        world.contacts("romeo", "from", "nurse").await;
+        world.contacts("romeo", "to", "tybalt").await;
+        world.contacts("romeo", "none", "paris").await;
+        let mut juliet = world.online("juliet", "balcony").await;
+        let mut nurse = world.online("nurse", "hall").await;
+        let mut tybalt = world.online("tybalt", "street").await;
+        let mut paris = world.online("paris", "hall").await;
+        let mut romeo = world.connect("romeo", "orchard").await;
+        romeo.send("<presence><status>here</status></presence>").await;
+        assert_eq!(juliet.told(), ["available romeo/orchard -> juliet (here)"]);
+        assert_eq!(nurse.told(), ["available romeo/orchard -> nurse (here)"]);
+        assert_eq!(tybalt.told(), none());
+        assert_eq!(paris.told(), none());
+        assert_eq!(
+            romeo.told(),
+            [
+                "available romeo/orchard -> romeo (here)",
+                "available juliet/balcony -> romeo/orchard",
+                "available tybalt/street -> romeo/orchard",
+            ]
+        );
+    }
+
+    /// RFC 6121 section 4.2.2: an account is subscribed to itself.
+    #[tokio::test]
+    async fn own_sessions_see_each_other() {
+        let world = World::of(&["romeo"]).await;
+        let mut orchard = world.online("romeo", "orchard").await;
+        let mut silent = world.connect("romeo", "silent").await;
+        let mut garden = world.connect("romeo", "garden").await;
+        garden.send("<presence/>").await;
+        assert_eq!(orchard.told(), ["available romeo/garden -> romeo"]);
+        assert_eq!(
+            garden.told(),
+            [
+                "available romeo/garden -> romeo",
+                "available romeo/orchard -> romeo/garden"
+            ]
+        );
+        assert_eq!(silent.told(), none());
+    }
+
+    /// RFC 6121 section 4.4.2: a change goes where initial presence went, and asks nobody again.
+    #[tokio::test]
+    async fn a_change_of_presence_is_broadcast_without_probes() {
+        let world = World::of(&["romeo", "juliet"]).await;
+        world.contacts("romeo", "both", "juliet").await;
+        let mut juliet = world.online("juliet", "balcony").await;
+        let mut romeo = world.online("romeo", "orchard").await;
+        juliet.told();
+        romeo
+            .send("<presence><show>away</show><status>out</status></presence>")
+            .await;
+        assert_eq!(juliet.told(), ["available romeo/orchard -> juliet (out)"]);
+        assert_eq!(romeo.told(), ["available romeo/orchard -> romeo (out)"]);
+    }
+
+    /// RFC 6121 section 4.5.2, and 4.5.3 on the receiving side.
+    #[tokio::test]
+    async fn unavailable_presence_is_broadcast_with_its_status() {
+        let world = World::of(&["romeo", "juliet"]).await;
+        world.contacts("romeo", "both", "juliet").await;
+        let mut juliet = world.online("juliet", "balcony").await;
+        let mut romeo = world.online("romeo", "orchard").await;
+        juliet.told();
+        romeo
+            .send("<presence type='unavailable'><status>bye</status></presence>")
+            .await;
+        assert_eq!(juliet.told(), ["unavailable romeo/orchard -> juliet (bye)"]);
+        assert_eq!(romeo.told(), ["unavailable romeo/orchard -> romeo (bye)"]);
+        assert!(!romeo.session.is_available());
+        let account = world.chat.account(&jid("romeo")).await.unwrap();
+        assert_eq!(
+            (account.last_seen_ms, account.last_status.as_deref()),
+            (Some(START_MS), Some("bye"))
+        );
+        // It is gone already; ending the session says nothing more.
+        world.pass(5000);
+        romeo.leave().await;
+        assert_eq!(juliet.told(), none());
+        let account = world.chat.account(&jid("romeo")).await.unwrap();
+        assert_eq!(
+            (account.last_seen_ms, account.last_status.as_deref()),
+            (Some(START_MS), Some("bye"))
+        );
+    }
+
+    /// RFC 6121 section 4.5.2: the server says it for a session that ends without a word.
+    #[tokio::test]
+    async fn a_session_that_ends_is_announced() {
+        let world = World::of(&["romeo", "juliet"]).await;
+        world.contacts("romeo", "both", "juliet").await;
+        let mut juliet = world.online("juliet", "balcony").await;
+        let garden = world.online("romeo", "garden").await;
+        let orchard = world.online("romeo", "orchard").await;
+        juliet.told();
+        orchard.leave().await;
+        assert_eq!(juliet.told(), ["unavailable romeo/orchard -> juliet"]);
+        assert_eq!(
+            world.chat.account(&jid("romeo")).await.unwrap().last_seen_ms,
+            None
+        );
+        world.pass(60_000);
+        garden.leave().await;
+        assert_eq!(
+            world.chat.account(&jid("romeo")).await.unwrap().last_seen_ms,
+            Some(START_MS + 60_000)
+        );
+    }
+
+    /// RFC 6120 section 7.7.2.2: what the replaced session still sends is nobody's.
+    #[tokio::test]
+    async fn a_replaced_session_is_announced_once_and_silenced() {
+        let world = World::of(&["romeo", "juliet"]).await;
+        world.contacts("romeo", "both", "juliet").await;
+        let mut juliet = world.online("juliet", "balcony").await;
+        let old = world.online("romeo", "orchard").await;
+        juliet.told();
+        let _new = world.connect("romeo", "orchard").await;
+        assert_eq!(juliet.told(), ["unavailable romeo/orchard -> juliet"]);
+        old.send("<presence/>").await;
+        old.send("<presence to='juliet~'/>").await;
+        old.leave().await;
+        assert_eq!(juliet.told(), none());
+    }
+
+    /// RFC 6121 section 4.6.3 rules 2 and 3: strangers get what was sent to them, no broadcasts, and the end.
+    #[tokio::test]
+    async fn directed_presence_is_cleaned_up() {
+        let world = World::of(&["romeo", "juliet", "nurse"]).await;
+        world.contacts("romeo", "both", "juliet").await;
+        let mut juliet = world.online("juliet", "balcony").await;
+        let mut nurse = world.online("nurse", "hall").await;
+        let romeo = world.online("romeo", "orchard").await;
+        juliet.told();
+        romeo
+            .send("<presence to='nurse~/hall'><status>psst</status></presence>")
+            .await;
+        romeo
+            .send("<presence to='juliet~'><status>only you</status></presence>")
+            .await;
+        assert_eq!(nurse.told(), ["available romeo/orchard -> nurse/hall (psst)"]);
+        assert_eq!(juliet.told(), ["available romeo/orchard -> juliet (only you)"]);
+        romeo.send("<presence><show>away</show></presence>").await;
+        assert_eq!(nurse.told(), none());
+        romeo
+            .send("<presence type='unavailable'><status>bye</status></presence>")
+            .await;
+        assert_eq!(nurse.told(), ["unavailable romeo/orchard -> nurse/hall (bye)"]);
+        // Rule 1: once, although she got directed presence too.
+        assert_eq!(
+            juliet.told(),
+            [
+                "available romeo/orchard -> juliet",
+                "unavailable romeo/orchard -> juliet (bye)"
+            ]
+        );
+    }
+
+    /// RFC 6121 section 4.6.3 rule 3: also of a session that never was available; and not after it said so itself.
+    #[tokio::test]
+    async fn directed_presence_works_without_initial_presence() {
+        let world = World::of(&["romeo", "juliet", "nurse"]).await;
+        world.contacts("romeo", "both", "juliet").await;
+        let mut juliet = world.online("juliet", "balcony").await;
+        let mut nurse = world.online("nurse", "hall").await;
+        let romeo = world.connect("romeo", "orchard").await;
+        romeo.send("<presence to='nurse~'/>").await;
+        romeo.send("<presence to='juliet~'/>").await;
+        romeo.send("<presence to='nurse~' type='unavailable'/>").await;
+        assert_eq!(
+            nurse.told(),
+            [
+                "available romeo/orchard -> nurse",
+                "unavailable romeo/orchard -> nurse"
+            ]
+        );
+        juliet.told();
+        romeo.leave().await;
+        assert_eq!(nurse.told(), none());
+        assert_eq!(juliet.told(), ["unavailable romeo/orchard -> juliet"]);
+    }
+
+    #[tokio::test]
+    async fn directed_presence_is_limited() {
+        let world = World::of(&["romeo"]).await;
+        let romeo = world.online("romeo", "orchard").await;
+        for i in 0..crate::session::DIRECTED_PRESENCE_LIMIT {
+            romeo.send(&format!("<presence to='u{i}~'/>")).await;
+        }
+        assert!(matches!(
+            romeo.try_send("<presence to='one-more~'/>").await,
+            Err(Error::ResourceConstraint(_))
+        ));
+    }
+
+    /// RFC 6121 section 8.5: rows for presence. Bare: every available session (8.5.2.1.2). Full: that session, available
+    /// or not (8.5.3.1). Nobody there, no such account: silence (8.5.1, 8.5.2.2.2, 8.5.3.2.2).
+    #[tokio::test]
+    async fn presence_reaches_what_the_address_stands_for() {
+        let world = World::of(&["romeo", "juliet"]).await;
+        let romeo = world.online("romeo", "orchard").await;
+        let mut balcony = world.online("juliet", "balcony").await;
+        let mut chamber = world.online("juliet", "chamber").await;
+        let mut silent = world.connect("juliet", "silent").await;
+        balcony.told();
+        romeo.send("<presence to='juliet~'/>").await;
+        assert_eq!(balcony.told(), ["available romeo/orchard -> juliet"]);
+        assert_eq!(chamber.told(), ["available romeo/orchard -> juliet"]);
+        assert_eq!(silent.told(), none());
+        romeo.send("<presence to='juliet~/silent'/>").await;
+        romeo.send("<presence to='juliet~/nowhere'/>").await;
+        romeo.send("<presence to='nobody~'/>").await;
+        romeo.send("<presence to='nobody~' type='subscribe'/>").await;
+        romeo.send("<presence to='localhost'/>").await;
+        assert_eq!(silent.told(), ["available romeo/orchard -> juliet/silent"]);
+        assert_eq!((balcony.told(), chamber.told()), (none(), none()));
+    }
+
+    /// RFC 6121 section 4.7.2.3.
+    #[tokio::test]
+    async fn priority_is_a_small_number() {
+        let world = World::of(&["romeo"]).await;
+        let romeo = world.connect("romeo", "orchard").await;
+        for (text, expected) in [
+            ("-128", Some(-128)),
+            ("127", Some(127)),
+            (" 5 ", Some(5)),
+            ("0", Some(0)),
+        ] {
+            romeo
+                .send(&format!("<presence><priority>{text}</priority></presence>"))
+                .await;
+            assert_eq!(romeo.session.priority(), expected, "{text}");
+        }
+        for text in ["128", "-129", "", "1.5", "high", "1</priority><priority>2"] {
+            let sent = romeo
+                .try_send(&format!("<presence><priority>{text}</priority></presence>"))
+                .await;
+            assert!(matches!(sent, Err(Error::BadRequest(_))), "{text}");
+        }
+        assert_eq!(romeo.session.priority(), Some(0));
+        romeo.send("<presence/>").await;
+        assert_eq!(romeo.session.priority(), Some(0));
+    }
+
+    /// RFC 6121 section 4.3.2: rule 1 for strangers and for accounts that do not exist alike, rule 3 for who is away,
+    /// rule 4 with the last presence of every session.
+    #[tokio::test]
+    async fn probes_are_answered() {
+        let world = World::of(&["romeo", "juliet", "nurse", "tybalt"]).await;
+        world.contacts("romeo", "to", "juliet").await;
+        world.contacts("romeo", "to", "nurse").await;
+        let mut romeo = world.online("romeo", "orchard").await;
+        let _balcony = world.online("juliet", "balcony").await;
+        let chamber = world.online("juliet", "chamber").await;
+        let _tybalt = world.online("tybalt", "street").await;
+        chamber.send("<presence><status>asleep</status></presence>").await;
+        romeo.told();
+        romeo.send("<presence to='juliet~' type='probe'/>").await;
+        let mut told = romeo.told();
+        told.sort();
+        assert_eq!(
+            told,
+            [
+                "available juliet/balcony -> romeo/orchard",
+                "available juliet/chamber -> romeo/orchard (asleep)"
+            ]
+        );
+        romeo.send("<presence to='juliet~/chamber' type='probe'/>").await;
+        assert_eq!(
+            romeo.told(),
+            ["available juliet/chamber -> romeo/orchard (asleep)"]
+        );
+        romeo.send("<presence to='nurse~' type='probe'/>").await;
+        assert_eq!(romeo.told(), ["unavailable nurse -> romeo/orchard"]);
+        // Neither has a subscription to lose, so both answers end in the account (A.3.4: not delivered).
+        romeo.send("<presence to='tybalt~' type='probe'/>").await;
+        romeo.send("<presence to='nobody~' type='probe'/>").await;
+        assert_eq!(romeo.told(), none());
+    }
+
+    /// RFC 6121 section 4.3.2 rule 1: a subscription that only one side believes in ends.
+    #[tokio::test]
+    async fn a_probe_heals_a_lost_subscription() {
+        let world = World::of(&["romeo", "juliet"]).await;
+        world.contacts("romeo", "to", "juliet").await;
+        let juliet = world.owner("juliet").await;
+        world.chat.drop_item(&juliet, &jid("romeo")).await.unwrap();
+        let _balcony = world.online("juliet", "balcony").await;
+        let mut romeo = world.connect("romeo", "orchard").await;
+        world.chat.roster(&romeo.session, None).await.unwrap();
+        romeo.send("<presence/>").await;
+        assert_eq!(
+            romeo.told(),
+            [
+                "available romeo/orchard -> romeo",
+                "roster juliet none",
+                "unsubscribed juliet -> romeo"
+            ]
+        );
+    }
+
+    /// RFC 6121 section 4.6: who got directed presence of a session may ask after it.
+    #[tokio::test]
+    async fn a_probe_is_answered_by_directed_presence() {
+        let world = World::of(&["romeo", "nurse"]).await;
+        let romeo = world.online("romeo", "orchard").await;
+        let _other = world.online("romeo", "garden").await;
+        let mut nurse = world.online("nurse", "hall").await;
+        romeo.send("<presence to='nurse~'/>").await;
+        nurse.told();
+        nurse.send("<presence to='romeo~' type='probe'/>").await;
+        assert_eq!(nurse.told(), ["available romeo/orchard -> nurse/hall"]);
+    }
+
+    /// XEP-0191 section 3.3: no presence from a blocked address, none to it, no answer to its probes, and an error for
+    /// who writes to an address he blocks.
+    #[tokio::test]
+    async fn nothing_passes_a_block() {
+        let world = World::of(&["romeo", "juliet"]).await;
+        world.contacts("romeo", "both", "juliet").await;
+        world
+            .chat
+            .block(&world.owner("juliet").await, vec![jid("romeo")])
+            .await
+            .unwrap();
+        let mut juliet = world.online("juliet", "balcony").await;
+        let mut romeo = world.online("romeo", "orchard").await;
+        romeo.send("<presence to='juliet~'/>").await;
+        romeo.send("<presence to='juliet~' type='probe'/>").await;
+        romeo.send("<presence to='juliet~' type='subscribe'/>").await;
+        juliet.send("<presence><show>away</show></presence>").await;
+        assert_eq!(juliet.told(), ["available juliet/balcony -> juliet"]);
+        assert_eq!(romeo.told(), none());
+        assert!(matches!(
+            juliet.try_send("<presence to='romeo~'/>").await,
+            Err(Error::Blocked)
+        ));
+        assert!(matches!(
+            juliet.try_send("<presence to='romeo~' type='subscribed'/>").await,
+            Err(Error::Blocked)
+        ));
+    }
+
+    /// A block of one resource is no block of the others.
+    #[tokio::test]
+    async fn a_blocked_resource_is_not_the_whole_contact() {
+        let world = World::of(&["romeo", "juliet"]).await;
+        world.contacts("romeo", "both", "juliet").await;
+        world
+            .chat
+            .block(&world.owner("juliet").await, vec![jid("romeo/orchard")])
+            .await
+            .unwrap();
+        let mut juliet = world.online("juliet", "balcony").await;
+        let mut orchard = world.online("romeo", "orchard").await;
+        let mut garden = world.online("romeo", "garden").await;
+        orchard.told();
+        assert_eq!(juliet.told(), ["available romeo/garden -> juliet"]);
+        juliet.send("<presence><status>hm</status></presence>").await;
+        assert_eq!(orchard.told(), none());
+        assert_eq!(garden.told(), ["available juliet/balcony -> romeo (hm)"]);
+    }
+
+    /// RFC 6120 section 8.1.2.1: whatever `from` a client writes, the server's counts.
+    #[tokio::test]
+    async fn from_is_stamped() {
+        let world = World::of(&["romeo", "juliet"]).await;
+        let mut juliet = world.online("juliet", "balcony").await;
+        let romeo = world.online("romeo", "orchard").await;
+        romeo.send("<presence from='nurse~/hall' to='juliet~'/>").await;
+        romeo
+            .send("<presence from='nurse~' to='juliet~' type='subscribe'/>")
+            .await;
+        assert_eq!(
+            juliet.told(),
+            ["available romeo/orchard -> juliet", "subscribe romeo -> juliet"]
+        );
+    }
+
+    /// RFC 6120 section 10.4: another domain that cannot be reached is named to who asked for it, not to who broadcasts.
+    #[tokio::test]
+    async fn other_domains_are_not_found() {
+        let world = World::of(&["romeo"]).await;
+        world.add("romeo", "juliet@capulet.lit").await.unwrap();
+        let mut romeo = world.online("romeo", "orchard").await;
+        for type_ in ["", "type='subscribe'", "type='probe'"] {
+            let sent = romeo
+                .try_send(&format!("<presence to='juliet@capulet.lit' {type_}/>"))
+                .await;
+            assert!(matches!(sent, Err(Error::RemoteServerNotFound)), "{type_}");
+        }
+        assert_eq!(romeo.told(), ["roster juliet@capulet.lit none ask"]);
+        romeo.send("<presence><show>away</show></presence>").await;
+    }
+
+    #[tokio::test]
+    async fn presence_without_an_address_or_with_a_wrong_kind_is_refused() {
+        let world = World::of(&["romeo"]).await;
+        let romeo = world.online("romeo", "orchard").await;
+        for type_ in [
+            "subscribe",
+            "subscribed",
+            "unsubscribe",
+            "unsubscribed",
+            "probe",
+            "error",
+        ] {
+            let sent = romeo.try_send(&format!("<presence type='{type_}'/>")).await;
+            assert!(matches!(sent, Err(Error::BadRequest(_))), "{type_}");
+        }
+        let message = Stanza::message(waxwing_xmpp::stanza::MessageType::Chat);
+        assert!(matches!(
+            world.chat.presence(&romeo.session, message).await,
+            Err(Error::BadRequest(_))
+        ));
+    }
+
+    /// RFC 6121 section 4.4.2: all sessions of a contact share one stanza, encoded once.
+    #[tokio::test]
+    async fn sessions_of_a_contact_share_the_stanza() {
+        let world = World::of(&["romeo", "juliet"]).await;
+        world.contacts("romeo", "both", "juliet").await;
+        let mut balcony = world.online("juliet", "balcony").await;
+        let mut chamber = world.online("juliet", "chamber").await;
+        let romeo = world.connect("romeo", "orchard").await;
+        balcony.told();
+        romeo.send("<presence/>").await;
+        let (Ok(Event::Stanza(one)), Ok(Event::Stanza(other))) =
+            (balcony.events.try_recv(), chamber.events.try_recv())
+        else {
+            panic!("both are told");
+        };
+        assert!(Arc::ptr_eq(&one.stanza, &other.stanza));
+    }
+
+    /// Unavailable presence that a client sends while it is not available goes nowhere.
+    #[tokio::test]
+    async fn unavailable_twice_is_said_once() {
+        let world = World::of(&["romeo", "juliet"]).await;
+        world.contacts("romeo", "both", "juliet").await;
+        let mut juliet = world.online("juliet", "balcony").await;
+        let romeo = world.online("romeo", "orchard").await;
+        juliet.told();
+        romeo.send("<presence type='unavailable'/>").await;
+        romeo.send("<presence type='unavailable'/>").await;
+        assert_eq!(juliet.told(), ["unavailable romeo/orchard -> juliet"]);
+        let mut events = romeo.leave().await;
+        assert_eq!(told(&mut events), ["unavailable romeo/orchard -> romeo"]);
+    }
+
+    #[test]
+    fn long_status_texts_are_cut_between_characters() {
+        let stanza = Stanza::presence(PresenceType::Unavailable)
+            .with_child(Element::new(ns::CLIENT, "status").with_text(&"é".repeat(600)));
+        assert_eq!(status(&stanza).unwrap().chars().count(), 512);
+        assert_eq!(status(&Stanza::presence(PresenceType::Unavailable)), None);
+    }
 }

@@ -314,11 +314,13 @@ impl Chat {
             (state.sees() || state.pending_out, PresenceType::Unsubscribe),
             (state.shows() || state.pending_in, PresenceType::Unsubscribed),
         ];
-        for (_, type_) in ended.into_iter().filter(|(due, _)| *due) {
-            let stanza = Stanza::presence(type_)
-                .with_from(owner.jid.clone())
-                .with_to(contact.clone());
-            self.pass_subscription(stanza).await;
+        for (due, type_) in ended {
+            if due {
+                let stanza = Stanza::presence(type_)
+                    .with_from(owner.jid.clone())
+                    .with_to(contact.clone());
+                self.pass_subscription(stanza).await;
+            }
         }
     }
 
@@ -419,4 +421,273 @@ fn check_edit(owner: &Owner, contact: &Jid, name: Option<&str>, groups: &[String
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{World, jid};
+
+    fn edit(contact: &str, name: Option<&str>, groups: &[&str]) -> RosterEdit {
+        RosterEdit {
+            jid: jid(contact),
+            name: name.map(str::to_owned),
+            groups: groups.iter().map(|g| (*g).to_owned()).collect(),
+        }
+    }
+
+    fn listed(answer: &RosterAnswer) -> Vec<&str> {
+        match answer {
+            RosterAnswer::Whole(whole) => whole.items.iter().map(|item| item.jid.as_str()).collect(),
+            _ => panic!("not the whole roster: {answer:?}"),
+        }
+    }
+
+    /// RFC 6121 sections 2.3.2 and 2.1.6: pushed to every session that asked for the roster, and to no other.
+    #[tokio::test]
+    async fn a_change_is_pushed_to_interested_sessions() {
+        let world = World::of(&["romeo"]).await;
+        let mut orchard = world.online("romeo", "orchard").await;
+        let mut garden = world.online("romeo", "garden").await;
+        let mut stranger = world.connect("romeo", "stranger").await;
+        orchard.told();
+        let owner = world.owner("romeo").await;
+        world
+            .chat
+            .set_contact(&owner, edit("juliet", Some("Juliet"), &["Friends"]))
+            .await
+            .unwrap();
+        assert_eq!(orchard.told(), ["roster juliet none"]);
+        assert_eq!(garden.told(), ["roster juliet none"]);
+        assert!(stranger.told().is_empty());
+        let item = world
+            .chat
+            .contact(&owner, &jid("juliet/balcony"))
+            .await
+            .unwrap()
+            .unwrap();
+        assert_eq!(
+            (item.name.as_deref(), item.groups),
+            (Some("Juliet"), vec!["Friends".to_owned()])
+        );
+    }
+
+    /// RFC 6121 section 2.1.2.5 and 2.4: a set changes name and groups only.
+    #[tokio::test]
+    async fn a_set_leaves_the_subscription_alone() {
+        let world = World::of(&["romeo", "juliet"]).await;
+        world.contacts("romeo", "both", "juliet").await;
+        let owner = world.owner("romeo").await;
+        world
+            .chat
+            .set_contact(&owner, edit("juliet", Some(""), &[]))
+            .await
+            .unwrap();
+        let item = world.chat.contact(&owner, &jid("juliet")).await.unwrap().unwrap();
+        assert_eq!(
+            (item.subscription, item.name),
+            (crate::roster::Subscription::Both, None)
+        );
+    }
+
+    /// RFC 6121 section 2.3.3.
+    #[tokio::test]
+    async fn wrong_items_are_refused() {
+        let world = World::of(&["romeo"]).await;
+        let owner = world.owner("romeo").await;
+        let long = "x".repeat(1024);
+        let many: Vec<String> = (0..=GROUPS_PER_CONTACT_LIMIT).map(|i| i.to_string()).collect();
+        let many: Vec<&str> = many.iter().map(String::as_str).collect();
+        let refused = |result: Result<()>| match result {
+            Err(Error::BadRequest(_)) => "bad-request",
+            Err(Error::NotAcceptable(_)) => "not-acceptable",
+            _ => "other",
+        };
+        for (edit, expected) in [
+            (edit("juliet", None, &["a", "b", "a"]), "bad-request"),
+            (edit("juliet", None, &["a", ""]), "not-acceptable"),
+            (edit("juliet", None, &[&long]), "not-acceptable"),
+            (edit("juliet", None, &many), "not-acceptable"),
+            (edit("juliet", Some(&long), &[]), "not-acceptable"),
+            (edit("romeo/garden", None, &[]), "not-acceptable"),
+        ] {
+            assert_eq!(
+                refused(world.chat.set_contact(&owner, edit.clone()).await),
+                expected,
+                "{edit:?}"
+            );
+        }
+        assert!(matches!(
+            world.chat.remove_contact(&owner, &jid("juliet")).await,
+            Err(Error::NotFound)
+        ));
+    }
+
+    #[tokio::test]
+    async fn a_roster_is_limited() {
+        let world = World::with(|settings| settings.roster_items_limit = 2);
+        world.account("romeo").await;
+        world.add("romeo", "a").await.unwrap();
+        world.add("romeo", "b").await.unwrap();
+        assert!(matches!(
+            world.add("romeo", "c").await,
+            Err(Error::ResourceConstraint(_))
+        ));
+        world.add("romeo", "a").await.unwrap();
+        let romeo = world.online("romeo", "orchard").await;
+        let asked = romeo.try_send("<presence to='c~' type='subscribe'/>").await;
+        assert!(matches!(asked, Err(Error::ResourceConstraint(_))));
+        world
+            .chat
+            .remove_contact(&world.owner("romeo").await, &jid("b"))
+            .await
+            .unwrap();
+        world.add("romeo", "c").await.unwrap();
+    }
+
+    /// RFC 6121 section 2.5.2: the contact is told both, and sees the owner go.
+    #[tokio::test]
+    async fn removing_a_contact_ends_both_subscriptions() {
+        let world = World::of(&["romeo", "juliet"]).await;
+        world.contacts("romeo", "both", "juliet").await;
+        let mut romeo = world.online("romeo", "orchard").await;
+        let mut juliet = world.online("juliet", "balcony").await;
+        romeo.told();
+        world
+            .chat
+            .remove_contact(&world.owner("romeo").await, &jid("juliet"))
+            .await
+            .unwrap();
+        assert_eq!(
+            romeo.told(),
+            ["roster juliet removed", "unavailable juliet/balcony -> romeo"]
+        );
+        assert_eq!(
+            juliet.told(),
+            [
+                "unavailable romeo/orchard -> juliet",
+                "roster romeo to",
+                "unsubscribe romeo -> juliet",
+                "roster romeo none",
+                "unsubscribed romeo -> juliet",
+            ]
+        );
+        assert_eq!(world.item("romeo", "juliet").await, None);
+    }
+
+    /// RFC 6121 section 2.5.2 for what is only pending: a request is withdrawn, a waiting one refused.
+    #[tokio::test]
+    async fn removing_a_contact_ends_what_is_pending() {
+        let world = World::of(&["romeo", "juliet"]).await;
+        let romeo = world.online("romeo", "orchard").await;
+        let juliet = world.online("juliet", "balcony").await;
+        world.add("juliet", "romeo").await.unwrap();
+        romeo.send("<presence to='juliet~' type='subscribe'/>").await;
+        juliet.send("<presence to='romeo~' type='subscribe'/>").await;
+        world
+            .chat
+            .remove_contact(&world.owner("juliet").await, &jid("romeo"))
+            .await
+            .unwrap();
+        assert_eq!(world.state("romeo", "juliet").await, State::default());
+        assert_eq!(world.state("juliet", "romeo").await, State::default());
+    }
+
+    /// RFC 6121 section 2.6: nothing for the same version, pushes from an older one, all of it for an unknown one.
+    #[tokio::test]
+    async fn versions_save_the_way() {
+        let world = World::of(&["romeo"]).await;
+        let romeo = world.connect("romeo", "orchard").await;
+        world.add("romeo", "juliet").await.unwrap();
+        world.add("romeo", "nurse").await.unwrap();
+        let chat = &world.chat;
+        let RosterAnswer::Whole(whole) = chat.roster(&romeo.session, None).await.unwrap() else {
+            panic!("a client without a version gets the whole roster");
+        };
+        assert_eq!(
+            chat.roster(&romeo.session, Some(whole.version)).await.unwrap(),
+            RosterAnswer::Unchanged
+        );
+        world.add("romeo", "tybalt").await.unwrap();
+        chat.remove_contact(&world.owner("romeo").await, &jid("nurse"))
+            .await
+            .unwrap();
+        let RosterAnswer::Changes(changes) = chat.roster(&romeo.session, Some(whole.version)).await.unwrap()
+        else {
+            panic!("the store knows the changes");
+        };
+        let changed: Vec<_> = changes.changed.iter().map(|(_, item)| item.jid.clone()).collect();
+        let removed: Vec<_> = changes.removed.iter().map(|(_, jid)| jid.clone()).collect();
+        assert_eq!((changed, removed), (vec![jid("tybalt")], vec![jid("nurse")]));
+        let unknown = chat
+            .roster(&romeo.session, Some(changes.version + 7))
+            .await
+            .unwrap();
+        assert_eq!(listed(&unknown), ["juliet@localhost", "tybalt@localhost"]);
+    }
+
+    /// RFC 6121 section 3.1.3: a request that waits is not in the roster that clients get, in neither form.
+    #[tokio::test]
+    async fn waiting_requests_are_not_listed() {
+        let world = World::of(&["romeo", "juliet"]).await;
+        let juliet = world.connect("juliet", "balcony").await;
+        world
+            .online("romeo", "orchard")
+            .await
+            .send("<presence to='juliet~' type='subscribe'/>")
+            .await;
+        assert!(listed(&world.chat.roster(&juliet.session, None).await.unwrap()).is_empty());
+        let since = world.chat.roster(&juliet.session, Some(0)).await.unwrap();
+        assert_eq!(since, RosterAnswer::Unchanged);
+        world.add("juliet", "romeo").await.unwrap();
+        assert!(world.state("juliet", "romeo").await.pending_in);
+    }
+
+    /// Changes at the same time are all kept, and pushed in the order of their versions.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn changes_at_the_same_time_are_pushed_in_order() {
+        let world = World::of(&["romeo"]).await;
+        let mut romeo = world.online("romeo", "orchard").await;
+        let owner = world.owner("romeo").await;
+        let mut tasks = tokio::task::JoinSet::new();
+        for i in 0..50 {
+            let (chat, owner) = (Arc::clone(&world.chat), owner.clone());
+            tasks.spawn(async move {
+                chat.set_contact(&owner, edit(&format!("u{i}"), None, &[]))
+                    .await
+                    .unwrap()
+            });
+        }
+        tasks.join_all().await;
+        let mut versions = Vec::new();
+        while let Ok(Event::RosterChanged { version, .. }) = romeo.events.try_recv() {
+            versions.push(version);
+        }
+        assert_eq!(versions.len(), 50);
+        assert!(versions.is_sorted());
+    }
+
+    #[test]
+    fn the_cache_forgets_and_is_bounded() {
+        let rosters = Rosters::default();
+        let contacts = Arc::new(Contacts {
+            watchers: vec![jid("a"); 1000],
+            ..Contacts::default()
+        });
+        let (_, read_at) = rosters.cached(&jid("romeo"));
+        rosters.forget(&jid("romeo"));
+        rosters.remember(&jid("romeo"), &contacts, read_at);
+        assert!(
+            rosters.cached(&jid("romeo")).0.is_none(),
+            "read before the change"
+        );
+        let (_, read_at) = rosters.cached(&jid("romeo"));
+        rosters.remember(&jid("romeo"), &contacts, read_at);
+        assert!(rosters.cached(&jid("romeo")).0.is_some());
+        for i in 0..2000 {
+            rosters.remember(&jid(&format!("u{i}")), &contacts, read_at);
+        }
+        let cache = rosters.cache.lock().unwrap();
+        assert!((cache.young.len() + cache.old.len()) * 1001 <= 2 * CONTACTS_CACHE_LIMIT + 2 * 1001);
+    }
 }

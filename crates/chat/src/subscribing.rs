@@ -284,3 +284,296 @@ fn kept_request(stanza: &Stanza) -> Vec<u8> {
     }
     xml
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{World, jid};
+
+    fn none() -> Vec<String> {
+        Vec::new()
+    }
+
+    /// RFC 6121 sections 3.1.2 to 3.1.6, from both sides, with the addresses stamped bare.
+    #[tokio::test]
+    async fn a_request_is_made_and_granted() {
+        let world = World::of(&["romeo", "juliet"]).await;
+        let mut romeo = world.online("romeo", "orchard").await;
+        let mut garden = world.online("romeo", "garden").await;
+        let mut juliet = world.online("juliet", "balcony").await;
+        romeo.told();
+        romeo
+            .send("<presence to='juliet~/anything' type='subscribe'><status>it is I</status></presence>")
+            .await;
+        assert_eq!(romeo.told(), ["roster juliet none ask"]);
+        assert_eq!(garden.told(), ["roster juliet none ask"]);
+        assert_eq!(juliet.told(), ["subscribe romeo -> juliet (it is I)"]);
+        // Section 3.1.3: clients do not see an item that only waits for an answer.
+        assert_eq!(world.item("juliet", "romeo").await, None);
+        juliet.send("<presence to='romeo~' type='subscribed'/>").await;
+        assert_eq!(juliet.told(), ["roster romeo from"]);
+        let granted = [
+            "roster juliet to",
+            "subscribed juliet -> romeo",
+            "available juliet/balcony -> romeo",
+        ];
+        assert_eq!(romeo.told(), granted);
+        assert_eq!(garden.told(), granted);
+        // The other way round.
+        juliet.send("<presence to='romeo~' type='subscribe'/>").await;
+        romeo.send("<presence to='juliet~' type='subscribed'/>").await;
+        assert_eq!(world.item("juliet", "romeo").await.as_deref(), Some("both"));
+        assert_eq!(world.item("romeo", "juliet").await.as_deref(), Some("both"));
+        let mut told = juliet.told();
+        told.sort();
+        assert_eq!(
+            told,
+            [
+                "available romeo/garden -> juliet",
+                "available romeo/orchard -> juliet",
+                "roster romeo both",
+                "roster romeo from ask",
+                "subscribed romeo -> juliet",
+            ]
+        );
+    }
+
+    /// RFC 6121 section 3.1.3 rule 4: whole, once a login, until it is answered.
+    #[tokio::test]
+    async fn a_request_waits_for_its_recipient() {
+        let world = World::of(&["romeo", "juliet"]).await;
+        let romeo = world.online("romeo", "orchard").await;
+        romeo
+            .send("<presence to='juliet~' type='subscribe'><status>it is I</status></presence>")
+            .await;
+        romeo
+            .send("<presence to='juliet~' type='subscribe'><status>again</status></presence>")
+            .await;
+        for resource in ["balcony", "chamber"] {
+            let mut juliet = world.connect("juliet", resource).await;
+            juliet.send("<presence/>").await;
+            let told = juliet.told();
+            let requests: Vec<_> = told.iter().filter(|t| t.starts_with("subscribe")).collect();
+            assert_eq!(requests, ["subscribe romeo -> juliet (it is I)"]);
+            juliet.send("<presence><show>away</show></presence>").await;
+            assert!(!juliet.told().iter().any(|t| t.starts_with("subscribe")));
+        }
+        let juliet = world.connect("juliet", "hall").await;
+        juliet.send("<presence to='romeo~' type='unsubscribed'/>").await;
+        let mut juliet = world.connect("juliet", "street").await;
+        juliet.send("<presence/>").await;
+        assert!(!juliet.told().iter().any(|t| t.starts_with("subscribe")));
+    }
+
+    /// RFC 6121 section 3.2.2 and 3.3.2: a refusal reaches the asker; the refuser's roster never showed the request.
+    #[tokio::test]
+    async fn a_request_is_refused() {
+        let world = World::of(&["romeo", "juliet"]).await;
+        let mut romeo = world.online("romeo", "orchard").await;
+        let mut juliet = world.online("juliet", "balcony").await;
+        romeo.send("<presence to='juliet~' type='subscribe'/>").await;
+        juliet.told();
+        romeo.told();
+        juliet.send("<presence to='romeo~' type='unsubscribed'/>").await;
+        assert_eq!(juliet.told(), none());
+        assert_eq!(
+            romeo.told(),
+            ["roster juliet none", "unsubscribed juliet -> romeo"]
+        );
+        assert_eq!(world.state("juliet", "romeo").await, State::default());
+    }
+
+    /// RFC 6121 sections 3.2.1 to 3.2.3: who cancels a contact's subscription disappears first.
+    #[tokio::test]
+    async fn a_subscription_is_cancelled() {
+        let world = World::of(&["romeo", "juliet"]).await;
+        world.contacts("romeo", "both", "juliet").await;
+        let mut romeo = world.online("romeo", "orchard").await;
+        let mut juliet = world.online("juliet", "balcony").await;
+        romeo.told();
+        juliet.send("<presence to='romeo~' type='unsubscribed'/>").await;
+        assert_eq!(juliet.told(), ["roster romeo to"]);
+        assert_eq!(
+            romeo.told(),
+            [
+                "unavailable juliet/balcony -> romeo",
+                "roster juliet from",
+                "unsubscribed juliet -> romeo"
+            ]
+        );
+        // Presence no longer goes there, but still comes from there.
+        juliet.send("<presence><show>away</show></presence>").await;
+        assert_eq!(romeo.told(), none());
+        romeo.send("<presence><show>away</show></presence>").await;
+        assert_eq!(
+            juliet.told(),
+            [
+                "available juliet/balcony -> juliet",
+                "available romeo/orchard -> juliet"
+            ]
+        );
+    }
+
+    /// RFC 6121 sections 3.3.1 to 3.3.3: who unsubscribes is shown the contact going.
+    #[tokio::test]
+    async fn a_subscription_is_given_up() {
+        let world = World::of(&["romeo", "juliet"]).await;
+        world.contacts("romeo", "both", "juliet").await;
+        let mut romeo = world.online("romeo", "orchard").await;
+        let mut juliet = world.online("juliet", "balcony").await;
+        romeo.told();
+        romeo.send("<presence to='juliet~' type='unsubscribe'/>").await;
+        assert_eq!(
+            romeo.told(),
+            ["roster juliet from", "unavailable juliet/balcony -> romeo"]
+        );
+        assert_eq!(juliet.told(), ["roster romeo to", "unsubscribe romeo -> juliet"]);
+    }
+
+    /// RFC 6121 section 3.4: approval in advance is kept, shown in the roster, used, and taken back.
+    #[tokio::test]
+    async fn approval_in_advance() {
+        let world = World::of(&["romeo", "juliet"]).await;
+        let mut juliet = world.online("juliet", "balcony").await;
+        let mut romeo = world.online("romeo", "orchard").await;
+        juliet.send("<presence to='romeo~' type='subscribed'/>").await;
+        assert_eq!(juliet.told(), ["roster romeo none approved"]);
+        assert_eq!(romeo.told(), none());
+        romeo.send("<presence to='juliet~' type='subscribe'/>").await;
+        assert_eq!(juliet.told(), ["roster romeo from approved"]);
+        assert_eq!(
+            romeo.told(),
+            [
+                "roster juliet none ask",
+                "roster juliet to",
+                "subscribed juliet -> romeo",
+                "available juliet/balcony -> romeo"
+            ]
+        );
+        juliet.send("<presence to='romeo~' type='unsubscribed'/>").await;
+        assert_eq!(juliet.told(), ["roster romeo none"]);
+        romeo.told();
+        romeo.send("<presence to='juliet~' type='subscribe'/>").await;
+        assert_eq!(juliet.told(), ["subscribe romeo -> juliet"]);
+    }
+
+    /// RFC 6121 A.3: what nobody asked for is not shown, and changes nothing.
+    #[tokio::test]
+    async fn unasked_answers_are_dropped() {
+        let world = World::of(&["romeo", "juliet"]).await;
+        world.contacts("romeo", "none", "juliet").await;
+        let juliet = world.online("juliet", "balcony").await;
+        let mut romeo = world.online("romeo", "orchard").await;
+        for type_ in ["unsubscribed", "unsubscribe"] {
+            juliet
+                .send(&format!("<presence to='romeo~' type='{type_}'/>"))
+                .await;
+        }
+        let forged = Stanza::presence(PresenceType::Subscribed)
+            .with_from(jid("juliet"))
+            .with_to(jid("romeo"));
+        world.chat.receive_presence(forged).await.unwrap();
+        assert_eq!(romeo.told(), none());
+        assert_eq!(world.item("romeo", "juliet").await.as_deref(), Some("none"));
+    }
+
+    /// An account is not its own contact.
+    #[tokio::test]
+    async fn nobody_subscribes_to_himself() {
+        let world = World::of(&["romeo"]).await;
+        let mut romeo = world.online("romeo", "orchard").await;
+        romeo.send("<presence to='romeo~' type='subscribe'/>").await;
+        assert_eq!(romeo.told(), none());
+        assert_eq!(world.state("romeo", "romeo").await, State::default());
+    }
+
+    #[tokio::test]
+    async fn strangers_cannot_fill_a_roster() {
+        let world = World::of(&["juliet"]).await;
+        let juliet = world.owner("juliet").await;
+        for i in 0..crate::rosters::PENDING_REQUESTS_LIMIT + 5 {
+            let request = Stanza::presence(PresenceType::Subscribe)
+                .with_from(jid(&format!("u{i}@montague.lit")))
+                .with_to(jid("juliet"));
+            world.chat.receive_presence(request).await.unwrap();
+        }
+        let kept = world.chat.store.roster_size(juliet.account).await.unwrap();
+        assert_eq!(kept, crate::rosters::PENDING_REQUESTS_LIMIT);
+        world.add("juliet", "nurse").await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_huge_request_is_kept_without_its_extras() {
+        let world = World::of(&["romeo", "juliet"]).await;
+        let romeo = world.online("romeo", "orchard").await;
+        let long = "x".repeat(REQUEST_BYTES_LIMIT);
+        romeo
+            .send(&format!(
+                "<presence to='juliet~' type='subscribe'><status>{long}</status></presence>"
+            ))
+            .await;
+        let mut juliet = world.connect("juliet", "balcony").await;
+        juliet.send("<presence/>").await;
+        assert!(juliet.told().contains(&"subscribe romeo -> juliet".to_owned()));
+    }
+
+    /// XEP-0191 section 3.3: a blocked contact's farewell is not shown, but both rosters agree after it.
+    #[tokio::test]
+    async fn a_blocked_contact_can_still_leave() {
+        let world = World::of(&["romeo", "juliet"]).await;
+        world.contacts("romeo", "both", "juliet").await;
+        let mut juliet = world.online("juliet", "balcony").await;
+        world
+            .chat
+            .block(&world.owner("juliet").await, vec![jid("romeo")])
+            .await
+            .unwrap();
+        let romeo = world.online("romeo", "orchard").await;
+        romeo.send("<presence to='juliet~' type='unsubscribed'/>").await;
+        assert_eq!(juliet.told(), ["roster romeo from"]);
+        assert_eq!(world.item("juliet", "romeo").await.as_deref(), Some("from"));
+    }
+
+    /// Many at once, each pair in both directions: nobody waits for ever, and both sides agree in the end.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn crossing_requests_neither_block_nor_disagree() {
+        let names = ["a", "b", "c", "d", "e", "f"];
+        let world = World::of(&names).await;
+        let mut tasks = tokio::task::JoinSet::new();
+        for one in names {
+            for other in names.into_iter().filter(|other| *other != one) {
+                let client = world.online(one, other).await;
+                let acts = [
+                    "subscribe",
+                    "subscribed",
+                    "unsubscribe",
+                    "subscribe",
+                    "unsubscribed",
+                    "subscribed",
+                ];
+                tasks.spawn(async move {
+                    for act in acts.iter().cycle().take(60) {
+                        client
+                            .send(&format!("<presence to='{other}~' type='{act}'/>"))
+                            .await;
+                        tokio::task::yield_now().await;
+                    }
+                });
+            }
+        }
+        let all = tasks.join_all();
+        tokio::time::timeout(std::time::Duration::from_secs(60), all)
+            .await
+            .expect("nobody waits for ever");
+        for one in names {
+            for other in names.iter().filter(|other| **other != one) {
+                let (mine, theirs) = (world.state(one, other).await, world.state(other, one).await);
+                assert_eq!(mine.sees(), theirs.shows(), "{one} {other}: {mine:?} {theirs:?}");
+                assert_eq!(
+                    mine.pending_out, theirs.pending_in,
+                    "{one} {other}: {mine:?} {theirs:?}"
+                );
+            }
+        }
+    }
+}
