@@ -401,27 +401,14 @@ impl Chat {
         )
     }
 
-    /// Takes the result of an upgrade task that a client which has signed in computed (XEP-0480 section 3). A hash that
-    /// has a verifier already is left alone.
-    pub async fn upgrade(
-        &self,
-        account: &Account,
-        hash: Hash,
-        salted_password: &[u8],
-        salt: &[u8],
-        iterations: u32,
-    ) -> Result<()> {
-        if salted_password.len() != hash.octets() {
-            return Err(Error::BadRequest("the salted password has the wrong length"));
-        }
-        if !self.missing_hashes(account).contains(&hash) {
+    /// Takes the verifier that a client which has signed in computed (XEP-0480 section 3). A hash that has a verifier
+    /// already is left alone.
+    pub async fn upgrade(&self, account: &Account, verifier: &Verifier) -> Result<()> {
+        if !self.missing_hashes(account).contains(&verifier.hash()) {
             return Ok(());
         }
-        let verifier = Verifier::from_salted_password(hash, salted_password, salt, iterations).to_string();
-        Ok(self
-            .store
-            .change_account(account.id, AccountChange::AddVerifier(verifier))
-            .await?)
+        let change = AccountChange::AddVerifier(verifier.to_string());
+        Ok(self.store.change_account(account.id, change).await?)
     }
 }
 

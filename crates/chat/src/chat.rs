@@ -91,6 +91,11 @@ impl Chat {
         self.clock.now_ms()
     }
 
+    /// Fills a buffer from the system's cryptographic generator.
+    pub fn fill_random(&self, buffer: &mut [u8]) {
+        self.random.fill(buffer);
+    }
+
     /// A fresh secret (see `port::token`).
     pub fn token(&self) -> String {
         crate::port::token(&*self.random)

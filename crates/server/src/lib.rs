@@ -12,3 +12,4 @@ pub mod net;
 pub mod observe;
 pub mod service;
 pub mod tls;
+pub mod xmpp;

@@ -19,7 +19,7 @@ pub use network::Network;
 pub use setting::{Field, Setting, Shape};
 pub(crate) use setting::{choice, config, quoted};
 
-use crate::{dns, http, lifecycle, net, observe, tls};
+use crate::{dns, http, lifecycle, net, observe, tls, xmpp};
 
 config! {
     /// Everything that can be configured. Each key has a default: with no file at all the server runs.
@@ -40,6 +40,8 @@ config! {
         dns: dns::Config = dns::Config::default(),
         /// What one connection, one address and all of them together may use.
         limits: net::Limits = net::Limits::default(),
+        /// XMPP for clients.
+        xmpp: xmpp::Config = xmpp::Config::default(),
         /// The HTTP listener.
         http: http::Config = http::Config::default(),
         /// The log, written to standard error.

@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep_until};
 use waxwing_chat::event::Close;
 use waxwing_xmpp::c2s::{self, Event, Stream};
 use waxwing_xmpp::error::{StreamCondition, StreamError};
-use waxwing_xmpp::stanza::Stanza;
+use waxwing_xmpp::stanza::{Kind, Stanza};
 
 use super::config::Config;
 use super::face::{Current, Face};
@@ -145,7 +145,7 @@ impl Connection {
 
     /// Ends the stream with an error.
     pub(crate) fn fail(&mut self, condition: StreamCondition) {
-        self.stream.fail(StreamError::new(condition));
+        self.stream.fail(&StreamError::new(condition));
     }
 
     /// Sends what is left and closes the connection.
@@ -158,10 +158,10 @@ impl Connection {
     /// Tells the client that the server stops, and where to go instead if there is such a place.
     fn say_goodbye(&mut self) {
         let error = match &self.config.see_other_host {
-            Some(host) => StreamError::new(StreamCondition::SeeOtherHost(host.clone())),
+            Some(host) => StreamError::see_other_host(host.as_str()),
             None => StreamError::new(StreamCondition::SystemShutdown),
         };
-        self.stream.fail(error);
+        self.stream.fail(&error);
     }
 
     /// Passes stanzas both ways until the stream ends.
@@ -255,7 +255,7 @@ impl Connection {
 
     /// Takes a stanza of the client. Messages may be in flight together; anything else waits until they are safe.
     async fn receive(&mut self, live: &mut Live, stanza: Stanza) -> io::Result<()> {
-        if !stanza.is_message() {
+        if !matches!(stanza.kind, Kind::Message(_)) {
             self.settle_all(live).await?;
         }
         let face = Arc::clone(&self.face);
@@ -362,7 +362,7 @@ impl Connection {
         };
         match management.counts.acknowledge(h) {
             Ok(stanzas) => live.confirmed(&self.face.chat, &stanzas),
-            Err(report) => self.stream.fail(report.stream_error()),
+            Err(report) => self.stream.fail(&report.stream_error()),
         }
     }
 

@@ -7,7 +7,7 @@ use waxwing_xmpp::c2s;
 
 use super::config::Config;
 use super::connection;
-use super::link::Link;
+use super::link::{self, Link};
 use super::suspended::Resumable;
 use crate::http::{WebSocketConn, WebSocketFace};
 use crate::lifecycle::Lifecycle;
@@ -70,7 +70,7 @@ impl Face {
     pub async fn serve_tls(self: Arc<Self>, conn: Conn) {
         match conn.start_tls(&self.direct_acceptor).await {
             Ok(conn) => {
-                let transport = c2s::Transport::direct_tls(super::sign_in::established(&conn));
+                let transport = c2s::Transport::direct_tls(link::established(&conn));
                 let current = self.current();
                 connection::serve(self, current, Link::Tcp(conn), transport).await;
             }

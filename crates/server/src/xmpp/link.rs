@@ -4,10 +4,13 @@ use std::cell::RefCell;
 use std::io;
 use std::net::SocketAddr;
 
-use waxwing_xmpp::c2s::Output;
+use waxwing_xmpp::c2s::{self, Output};
+use waxwing_xmpp::jid::Jid;
+use waxwing_xmpp::sasl::ChannelBindings;
 
 use crate::http::WebSocketConn;
 use crate::net::Conn;
+use crate::tls::{Acceptor, Verification};
 
 /// The size of a thread's read buffer, shared by all connections it reads from.
 const READ_BUFFER_BYTES: usize = 16 * 1024;
@@ -20,6 +23,8 @@ thread_local! {
 pub(crate) enum Link {
     Tcp(Conn),
     WebSocket(WebSocketConn),
+    /// A handshake failed half-way; nothing can be read or written any more.
+    Broken,
 }
 
 impl Link {
@@ -27,6 +32,7 @@ impl Link {
     /// waits it holds no buffer. From a WebSocket it takes exactly one message.
     pub(crate) async fn receive(&mut self, input: &mut Vec<u8>) -> io::Result<bool> {
         match self {
+            Self::Broken => Err(io::ErrorKind::NotConnected.into()),
             Self::WebSocket(socket) => Ok(match socket.receive().await? {
                 Some(message) => {
                     input.extend_from_slice(message.as_bytes());
@@ -53,6 +59,7 @@ impl Link {
     /// Writes what a stream has to say.
     pub(crate) async fn send(&mut self, output: Output) -> io::Result<()> {
         match self {
+            Self::Broken => Err(io::ErrorKind::NotConnected.into()),
             Self::Tcp(conn) => conn.write_all(output.bytes()).await,
             Self::WebSocket(socket) => {
                 for frame in output.frames() {
@@ -64,12 +71,26 @@ impl Link {
         }
     }
 
+    /// Turns a plain TCP connection into TLS, and tells what the handshake settled.
+    pub(crate) async fn start_tls(&mut self, acceptor: &Acceptor) -> io::Result<c2s::Tls> {
+        match std::mem::replace(self, Self::Broken) {
+            Self::Tcp(conn) => {
+                let conn = conn.start_tls(acceptor).await?;
+                let tls = established(&conn);
+                *self = Self::Tcp(conn);
+                Ok(tls)
+            }
+            _ => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+
     /// Hangs up in order.
     pub(crate) async fn close(&mut self) {
         match self {
             // The peer may be gone already, which is as good.
             Self::Tcp(conn) => drop(conn.shutdown().await),
             Self::WebSocket(socket) => socket.close().await,
+            Self::Broken => {}
         }
     }
 
@@ -78,13 +99,16 @@ impl Link {
         match self {
             Self::Tcp(conn) => conn.authenticated(),
             Self::WebSocket(socket) => socket.authenticated(),
+            Self::Broken => {}
         }
     }
 
-    pub(crate) fn peer(&self) -> SocketAddr {
+    /// The client's address.
+    pub(crate) fn peer(&self) -> Option<SocketAddr> {
         match self {
-            Self::Tcp(conn) => conn.peer_addr(),
-            Self::WebSocket(socket) => socket.peer_addr(),
+            Self::Tcp(conn) => Some(conn.peer_addr()),
+            Self::WebSocket(socket) => Some(socket.peer_addr()),
+            Self::Broken => None,
         }
     }
 
@@ -93,6 +117,7 @@ impl Link {
         match self {
             Self::Tcp(conn) => conn.id().to_string(),
             Self::WebSocket(socket) => socket.id().to_string(),
+            Self::Broken => String::new(),
         }
     }
 
@@ -101,8 +126,24 @@ impl Link {
         match self {
             Self::Tcp(conn) => ("xmpp", conn.tls_info().map(|tls| tls.version.to_owned())),
             Self::WebSocket(socket) => ("websocket", socket.is_tls().then(|| "https".to_owned())),
+            Self::Broken => ("xmpp", None),
         }
     }
+}
+
+/// What the stream machine needs to know of a finished handshake.
+pub(crate) fn established(conn: &Conn) -> c2s::Tls {
+    let Some(info) = conn.tls_info() else {
+        return c2s::Tls::default();
+    };
+    let bindings = ChannelBindings {
+        exporter: info.exporter,
+        server_end_point: info.server_end_point.clone().map(Into::into),
+    };
+    let verified = info.client_certificate.as_ref().filter(|c| c.verification == Verification::Valid);
+    let addresses = verified.map(|certificate| certificate.xmpp_addresses.as_slice()).unwrap_or_default();
+    let certified = addresses.iter().filter_map(|address| Jid::new(address).ok()).collect();
+    c2s::Tls { bindings, certified }
 }
 
 fn is_retry(error: &io::Error) -> bool {

@@ -9,37 +9,25 @@ use waxwing_chat::auth::{Attempt, Grant};
 use waxwing_chat::session::ClientInfo;
 use waxwing_xmpp::c2s::{
     self, Acceptance, Authenticated, BindRequest, Bound, Event, InlineBind, IssuedToken, ResumeRequest, Resumption,
+    Upgrade,
 };
 use waxwing_xmpp::error::{Condition, StreamCondition};
-use waxwing_xmpp::sasl::{self, Failure, Mechanism, Step, Success, Verifier};
+use waxwing_xmpp::sasl::{Failure, Mechanism, Step, Success, Verifier};
 use waxwing_xmpp::sm::{self, Enable, Enabled, Resume, ResumeFailed};
 
 use super::connection::Connection;
 use super::error::stanza_error;
 use super::features::registration::Applicant;
-use super::link::Link;
 use super::live::{Live, Management};
 use super::suspended;
-use crate::net::Conn;
-
-/// What the stream machine needs to know of a finished handshake.
-pub(crate) fn established(conn: &Conn) -> c2s::Tls {
-    let Some(info) = conn.tls_info() else {
-        return c2s::Tls::default();
-    };
-    let bindings = sasl::ChannelBindings {
-        exporter: info.exporter,
-        server_end_point: info.server_end_point.clone().map(Into::into),
-    };
-    let certified = info.client_certificate.as_ref().map(|c| c.verified_addresses()).unwrap_or_default();
-    c2s::Tls { bindings, certified }
-}
 
 /// What signing in remembers between one event and the next.
 #[derive(Default)]
 struct SigningIn {
     /// The attempt that is under way.
     attempt: Attempt,
+    /// Who has been let in, while his client computes a verifier.
+    granted: Option<Grant>,
     /// Who has been let in and is not bound yet.
     account: Option<(Account, ClientInfo)>,
     /// A client that wants an account.
@@ -63,15 +51,25 @@ impl Connection {
                     follows = self.stream.advance(step);
                 }
                 Event::Authenticated(authenticated) => match self.grant(&mut state, &authenticated).await {
-                    Ok(grant) => {
-                        if let Some(live) = self.accept(&mut state, grant, authenticated).await {
-                            return Ok(Some(live));
+                    Ok(grant) => match self.upgrade(&grant, &authenticated) {
+                        Some(upgrade) => {
+                            state.granted = Some(grant);
+                            follows = self.stream.upgrade(authenticated, upgrade);
                         }
-                    }
+                        None => {
+                            if let Some(live) = self.accept(&mut state, grant, authenticated).await {
+                                return Ok(Some(live));
+                            }
+                        }
+                    },
                     Err(failure) => follows = self.stream.refuse(authenticated, failure),
                 },
                 Event::Upgraded(verifier, authenticated) => {
-                    follows = self.upgraded(verifier, authenticated).await;
+                    let Some(grant) = state.granted.take() else { return Ok(None) };
+                    self.upgraded(&grant, &verifier).await;
+                    if let Some(live) = self.accept(&mut state, grant, authenticated).await {
+                        return Ok(Some(live));
+                    }
                 }
                 Event::Task(task) => follows = self.stream.refuse(task.authenticated, Failure::MalformedRequest),
                 Event::Bind(request) => {
@@ -85,9 +83,9 @@ impl Connection {
                     }
                 }
                 Event::Registration(iq) => {
-                    let address = self.link.peer().ip();
+                    let address = self.link.peer().map(|peer| peer.ip());
                     let host = self.stream.host().map(|host| host.name.to_string()).unwrap_or_default();
-                    let applicant = state.applicant.get_or_insert_with(|| Applicant::new(&host, Some(address)));
+                    let applicant = state.applicant.get_or_insert_with(|| Applicant::new(&host, address));
                     match applicant.answer(&self.face.chat, &iq).await {
                         Some(answer) => self.stream.send(&answer),
                         None => {
@@ -114,7 +112,7 @@ impl Connection {
     /// Answers what an exchange asks about a user.
     async fn check(&mut self, state: &mut SigningIn, credentials: c2s::Credentials) -> Step {
         let c2s::Credentials { question, host, user_agent, fast } = credentials;
-        state.attempt = Attempt::new(&host, Some(self.link.peer().ip()));
+        state.attempt = Attempt::new(&host, self.link.peer().map(|peer| peer.ip()));
         state.attempt.agent = user_agent.and_then(|agent| agent.id.clone());
         if let Some(fast) = fast {
             state.attempt.count = fast.count;
@@ -136,12 +134,7 @@ impl Connection {
 
     async fn start_tls(&mut self, request: c2s::StartTls) -> io::Result<()> {
         self.flush().await?;
-        let Link::Tcp(conn) = &mut self.link else {
-            return Err(io::ErrorKind::Unsupported.into());
-        };
-        conn.start_tls(&self.face.acceptor).await?;
-        let tls = established(conn);
-        self.stream.tls_established(request, tls);
+        self.stream.tls_established(request, self.link.start_tls(&self.face.acceptor).await?);
         Ok(())
     }
 
@@ -210,7 +203,7 @@ impl Connection {
     }
 
     /// A token for the client to sign in with next time, if it asked for one or its own grows old (XEP-0484).
-    async fn token(&self, grant: &Grant, authenticated: &Authenticated) -> Option<IssuedToken> {
+    async fn token(&mut self, grant: &Grant, authenticated: &Authenticated) -> Option<IssuedToken> {
         let agent = authenticated.user_agent.as_ref().and_then(|agent| agent.id.as_deref());
         let issued = match (&grant.token, authenticated.request_token, agent) {
             (_, Some(binding), Some(agent)) => {
@@ -232,12 +225,22 @@ impl Connection {
         }
     }
 
-    /// Keeps the verifier that a client computed (XEP-0480); it has signed in whatever becomes of that.
-    async fn upgraded(&mut self, verifier: Verifier, authenticated: Authenticated) -> Option<Event> {
-        if let Err(error) = self.face.chat.upgrade(&authenticated.jid, &verifier).await {
+    /// A hash that the account lacks a verifier for and this client offers to compute (XEP-0480).
+    fn upgrade(&self, grant: &Grant, authenticated: &Authenticated) -> Option<Upgrade> {
+        if authenticated.upgrades.is_empty() {
+            return None;
+        }
+        let missing = self.face.chat.missing_hashes(&grant.account);
+        let hash = missing.into_iter().find(|hash| authenticated.upgrades.contains(hash))?;
+        let (salt, iterations) = self.face.chat.upgrade_parameters();
+        Some(Upgrade { hash, salt, iterations })
+    }
+
+    /// Keeps the verifier that a client computed; it has signed in whatever becomes of that.
+    async fn upgraded(&mut self, grant: &Grant, verifier: &Verifier) {
+        if let Err(error) = self.face.chat.upgrade(&grant.account, verifier).await {
             tracing::warn!(%error, "a new password verifier could not be kept");
         }
-        Some(Event::Authenticated(authenticated))
     }
 
     fn client_info(&self, authenticated: &Authenticated) -> ClientInfo {
@@ -245,7 +248,7 @@ impl Connection {
         let agent = authenticated.user_agent.as_deref();
         ClientInfo {
             face,
-            address: Some(self.link.peer()),
+            address: self.link.peer(),
             tls,
             mechanism: authenticated.mechanism.name().to_owned(),
             software: agent.and_then(|agent| agent.software.clone()),
@@ -260,7 +263,7 @@ impl Connection {
         let (account, info) = state.account.as_ref()?;
         match self.resume(account, info.clone(), &request.resume).await {
             Ok((live, resumption)) => {
-                self.stream.resumed(request, resumption);
+                self.stream.resumed(request, resumption.jid, resumption.h);
                 self.send_again(&live);
                 Some(live)
             }

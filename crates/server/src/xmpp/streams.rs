@@ -25,13 +25,13 @@ impl Current {
         let streams = c2s::Config {
             hosts: Box::new(move |name| hosts.get(name).map_or(Host::Unknown, |host| Host::Served(host.clone()))),
             default_host,
-            random: Box::new(move |buffer| chat.random(buffer)),
+            random: Box::new(move |buffer| chat.fill_random(buffer)),
             limits_before: Limits {
                 stanza_bytes: config.unauthenticated_stanza_bytes,
                 ..Limits::default()
             },
             limits: Limits { stanza_bytes: config.stanza_bytes, ..Limits::default() },
-            attempts: config.sign_in_attempts,
+            attempts: u8::try_from(config.sign_in_attempts).unwrap_or(u8::MAX),
         };
         Self {
             config,

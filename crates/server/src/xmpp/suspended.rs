@@ -15,7 +15,7 @@ use waxwing_chat::store::SavedStream;
 use waxwing_xmpp::jid::Jid;
 use waxwing_xmpp::stanza::{Outgoing, Stanza};
 use waxwing_xmpp::xml::Element;
-use waxwing_xmpp::{ns, sm};
+use waxwing_xmpp::sm;
 
 use super::face::Face;
 use super::live::{self, Live, Management, Sent};
@@ -157,7 +157,7 @@ pub(crate) async fn wait(face: &Arc<Face>, mut live: Box<Live>) {
     let mut drain = face.lifecycle.drain_signal();
     let session = Arc::clone(&live.session);
     loop {
-        let Live { in_flight, management, events, .. } = &mut *live;
+        let Live { in_flight, management, events, replaying, .. } = &mut *live;
         tokio::select! {
             biased;
             _ = session.closed() => return end(face, live).await,
@@ -169,7 +169,7 @@ pub(crate) async fn wait(face: &Arc<Face>, mut live: Box<Live>) {
                     live.handled();
                 }
             }
-            event = events.recv(), if !live.replaying => match event {
+            event = events.recv(), if !*replaying => match event {
                 Some(event) => {
                     if let Some(sent) = render(event, &session) {
                         live.count(sent);
