@@ -13,6 +13,7 @@ mod errors;
 mod files;
 mod hashes;
 mod import;
+mod index;
 mod lists;
 mod migrations;
 mod numbers;
@@ -21,6 +22,7 @@ mod readers;
 mod remove;
 mod rosters;
 mod store;
+mod tail;
 mod writer;
 
 use std::io;
@@ -43,6 +45,7 @@ use errors::Failure;
 use files::Lock;
 use queue::Queue;
 use readers::Question;
+use tail::{Entry, Tail};
 use writer::Job;
 
 /// What can be chosen about the store. Each limit bounds memory or disk; the defaults suit a server of some thousand users.
@@ -68,14 +71,18 @@ pub struct Options {
     pub reader_cache_bytes: usize,
     /// How much of the database file readers map into memory instead of copying. Default 0.
     pub reader_map_bytes: u64,
+    /// Copies of messages that gather in memory before they move into the index tables; more make appending cheaper and
+    /// starting slower. Each takes some 80 bytes. Default 32,768.
+    pub tail_copies: usize,
+    /// Messages that may be missing from the search index, which searches then read one by one; it catches up while
+    /// nothing else is to be written. Default 65,536.
+    pub search_backlog: usize,
     /// How long a client's own message id is remembered at least; it may be twice as long. Default 7 days.
     pub dedupe_window: Duration,
     /// The clock for archive ids: microseconds since the Unix epoch.
     pub now_us: fn() -> u64,
     /// Told once when nothing can be promised any more: a write or sync failed. The process is expected to end.
     pub on_fatal: Arc<dyn Fn(&str) + Send + Sync>,
-    /// Off only for the negative control of the power-cut test.
-    sync_every_commit: bool,
 }
 
 impl Default for Options {
@@ -91,25 +98,14 @@ impl Default for Options {
             writer_cache_bytes: 64 << 20,
             reader_cache_bytes: 8 << 20,
             reader_map_bytes: 0,
+            tail_copies: 32_768,
+            search_backlog: 65_536,
             dedupe_window: Duration::from_secs(7 * 24 * 60 * 60),
             now_us: system_now_us,
             on_fatal: Arc::new(|cause| {
                 tracing::error!(cause, "the store failed and the process ends");
                 std::process::exit(74)
             }),
-            sync_every_commit: true,
-        }
-    }
-}
-
-impl Options {
-    /// Loses acknowledged messages at a power cut. The negative control of the power-cut test, and nothing else.
-    #[doc(hidden)]
-    #[must_use]
-    pub fn losing_messages_at_power_cuts(self) -> Self {
-        Self {
-            sync_every_commit: false,
-            ..self
         }
     }
 }
@@ -150,6 +146,7 @@ pub struct Sqlite {
     options: Options,
     writes: Arc<Queue<Job>>,
     questions: Arc<Queue<Question>>,
+    tail: Arc<Tail>,
     checkpoints: Arc<Checkpoints>,
     threads: Arc<Mutex<Threads>>,
 }
@@ -166,11 +163,21 @@ struct Threads {
 impl Sqlite {
     /// Opens the database at `path`, creating and migrating it as needed, and starts its threads.
     pub fn open(path: &Path, options: Options) -> Result<Self, OpenError> {
+        Self::open_syncing(path, options, "FULL")
+    }
+
+    /// Loses acknowledged messages at a power cut. The negative control of the power-cut test, and nothing else.
+    #[doc(hidden)]
+    pub fn open_losing_messages_at_power_cuts(path: &Path, options: Options) -> Result<Self, OpenError> {
+        Self::open_syncing(path, options, "NORMAL")
+    }
+
+    fn open_syncing(path: &Path, options: Options, synchronous: &str) -> Result<Self, OpenError> {
         let file_error = |error| OpenError::File(path.to_owned(), error);
         let lock = Lock::take(path)?;
         backup::finish_restore(path).map_err(file_error)?;
         files::create_missing(path).map_err(file_error)?;
-        let mut writer = connect::writer(path, &options)?;
+        let mut writer = connect::writer(path, &options, synchronous)?;
         let wal_pages = Arc::new(AtomicU64::new(0));
         connect::watch_wal(&mut writer, wal_pages.clone())?;
         migrations::migrate(&writer).map_err(|error| OpenError::Schema(error.to_string()))?;
@@ -180,6 +187,7 @@ impl Sqlite {
             path: path.to_owned(),
             writes: Arc::new(Queue::new(options.write_queue_jobs, options.write_queue_bytes)),
             questions: Arc::new(Queue::new(options.read_queue_jobs, usize::MAX)),
+            tail: Arc::default(),
             checkpoints: Arc::new(checkpoints),
             threads: Arc::default(),
             options,
@@ -201,13 +209,14 @@ impl Sqlite {
             .collect::<Result<_, _>>()?;
         let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
         threads.lock = Some(lock);
+        let tail = self.tail.clone();
         let (queue, checkpoints, options) = (
             self.writes.clone(),
             self.checkpoints.clone(),
             self.options.clone(),
         );
         threads.writer = Some(spawn("store-writer", move || {
-            writer::run(&writer, &queue, &options, &|| {
+            writer::run(&writer, &queue, tail, &options, &|| {
                 checkpoints.note(wal_pages.load(Ordering::Relaxed))
             });
         })?);
@@ -242,7 +251,7 @@ impl Sqlite {
             all: Ok(false),
         };
         self.writes
-            .push(0, Job::Call(Box::new(erasing)))
+            .push(0, Job::Indexed(Box::new(erasing)))
             .map_err(|_| StoreError::Unavailable)?;
         Ok(answer)
     }
@@ -256,6 +265,33 @@ impl Sqlite {
         let (question, answer) = readers::ask(work);
         self.questions
             .push(0, question)
+            .map_err(|_| StoreError::Unavailable)?;
+        answered(answer).await
+    }
+
+    /// Asks a reader for something that may be in the tail of an owner's archive.
+    async fn read_with_tail<T, F>(&self, owner: AccountId, work: F) -> StoreResult<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection, &[Entry]) -> Result<T, Failure> + Send + 'static,
+    {
+        let tail = self.tail.clone();
+        let (question, answer) = readers::ask_after(move || tail.of(owner.0), |db, tail| work(db, tail));
+        self.questions
+            .push(0, question)
+            .map_err(|_| StoreError::Unavailable)?;
+        answered(answer).await
+    }
+
+    /// Has the writer do something that relies on complete index tables.
+    async fn write_indexed<T, F>(&self, work: F) -> StoreResult<T>
+    where
+        T: Send + 'static,
+        F: Fn(&Connection) -> Result<T, Failure> + Send + 'static,
+    {
+        let (call, answer) = writer::Ask::new(work);
+        self.writes
+            .push(0, Job::Indexed(Box::new(call)))
             .map_err(|_| StoreError::Unavailable)?;
         answered(answer).await
     }

@@ -9,10 +9,23 @@ use scratch::Scratch;
 use waxwing_chat::store::Store;
 use waxwing_storage::sqlite::{Options, Sqlite};
 
-fn open() -> (Arc<dyn Store>, Scratch) {
+fn open(options: Options) -> (Arc<dyn Store>, Scratch) {
     let scratch = Scratch::new();
-    let store = Sqlite::open(&scratch.database(), Options::default()).expect("the store opens");
+    let store = Sqlite::open(&scratch.database(), options).expect("the store opens");
     (Arc::new(store), scratch)
 }
 
-contract::every_contract!(crate::open());
+/// New messages stay in the tail for the whole test.
+mod from_the_tail {
+    crate::contract::every_contract!(crate::open(crate::Options::default()));
+}
+
+/// New messages move into the index tables and the search index at once, a few at a time.
+mod from_the_tables {
+    crate::contract::every_contract!(crate::open(crate::Options {
+        tail_copies: 1,
+        search_backlog: 1,
+        batch_jobs: 8,
+        ..crate::Options::default()
+    }));
+}

@@ -17,22 +17,14 @@ pub(super) const APPLICATION_ID: i32 = 0x5758_5747;
 const STATEMENTS: usize = 128;
 
 /// The connection that writes. It never checkpoints: that would hold up commits.
-pub(super) fn writer(path: &Path, options: &Options) -> rusqlite::Result<Connection> {
+pub(super) fn writer(path: &Path, options: &Options, synchronous: &str) -> rusqlite::Result<Connection> {
     let db = Connection::open_with_flags(
         path,
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
     )?;
     common_settings(&db, options.writer_cache_bytes)?;
     db.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
-    db.pragma_update(
-        None,
-        "synchronous",
-        if options.sync_every_commit {
-            "FULL"
-        } else {
-            "NORMAL"
-        },
-    )?;
+    db.pragma_update(None, "synchronous", synchronous)?;
     db.pragma_update(None, "wal_autocheckpoint", 0)?;
     db.pragma_update(None, "application_id", APPLICATION_ID)?;
     Ok(db)

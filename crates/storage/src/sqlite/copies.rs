@@ -8,6 +8,39 @@ use waxwing_chat::archive::{ArchiveCopy, Direction};
 
 const OUTGOING: u8 = 1;
 const WAITS: u8 = 2;
+const UNKEPT: u8 = 4;
+
+/// How a copy is kept, as the index tables know it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Kind {
+    /// Shown by archive queries.
+    Archived = 0,
+    /// Shown by them, and waits for the owner if he is offline.
+    ArchivedAndWaits = 1,
+    /// Waits, and goes once it is delivered.
+    Waits = 2,
+}
+
+impl Kind {
+    /// `None` for a copy that nobody would ever see.
+    fn new(kept: bool, waits: bool) -> Option<Self> {
+        match (kept, waits) {
+            (true, false) => Some(Self::Archived),
+            (true, true) => Some(Self::ArchivedAndWaits),
+            (false, true) => Some(Self::Waits),
+            (false, false) => None,
+        }
+    }
+
+    /// Shown by archive queries.
+    pub(super) fn is_kept(self) -> bool {
+        self != Self::Waits
+    }
+
+    pub(super) fn number(self) -> i64 {
+        self as i64
+    }
+}
 
 /// One entry, borrowed from the column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,27 +60,28 @@ impl Entry<'_> {
         }
     }
 
-    /// May wait for an offline owner: incoming, and said to be worth it.
-    pub(super) fn waits(&self) -> bool {
-        self.flags & (OUTGOING | WAITS) == WAITS
+    /// What one sent oneself never waits.
+    pub(super) fn kind(&self) -> Kind {
+        let waits = self.flags & (OUTGOING | WAITS) == WAITS;
+        Kind::new(self.flags & UNKEPT == 0, waits).unwrap_or(Kind::Waits)
     }
 }
 
-/// Whether this copy may wait for an offline owner.
-pub(super) fn waits(copy: &ArchiveCopy) -> bool {
-    copy.waits && copy.direction == Direction::Incoming
+/// How a copy is to be kept; `None` for one that nobody would ever see.
+pub(super) fn kind(copy: &ArchiveCopy) -> Option<Kind> {
+    Kind::new(copy.kept, copy.waits && copy.direction == Direction::Incoming)
 }
 
-/// Writes the column.
+/// Writes the column, without copies that nobody would ever see.
 pub(super) fn encode(copies: &[ArchiveCopy], out: &mut Vec<u8>) {
-    for copy in copies {
+    for copy in copies.iter().filter(|copy| kind(copy).is_some()) {
         put_number(copy.owner.0.cast_unsigned(), out);
         let outgoing = if copy.direction == Direction::Outgoing {
             OUTGOING
         } else {
             0
         };
-        out.push(outgoing | if copy.waits { WAITS } else { 0 });
+        out.push(outgoing | if copy.waits { WAITS } else { 0 } | if copy.kept { 0 } else { UNKEPT });
         let peer = copy.peer.as_str().as_bytes();
         put_number(peer.len() as u64, out);
         out.extend_from_slice(peer);
@@ -66,6 +100,14 @@ pub(super) fn entries(mut column: &[u8]) -> impl Iterator<Item = Option<Entry<'_
         }
         Some(entry)
     })
+}
+
+/// The owners to whose archives the message belongs.
+pub(super) fn readers(column: &[u8]) -> impl Iterator<Item = AccountId> {
+    entries(column)
+        .flatten()
+        .filter(|entry| entry.kind().is_kept())
+        .map(|entry| entry.owner)
 }
 
 /// Writes the column anew without one owner's entry; `None` when that was the last.
@@ -142,9 +184,9 @@ mod tests {
         assert_eq!(read[0].owner, AccountId(7));
         assert_eq!(read[0].peer, "juliet@capulet.example/balcony");
         assert_eq!(read[0].direction(), Direction::Outgoing);
-        assert!(!read[0].waits(), "what one sent never waits");
+        assert_eq!(read[0].kind(), Kind::Archived, "what one sent never waits");
         assert_eq!(read[1].owner, AccountId(i64::MAX));
-        assert!(read[1].waits());
+        assert_eq!(read[1].kind(), Kind::ArchivedAndWaits);
 
         let rest = without(&column, AccountId(7)).unwrap();
         assert_eq!(

@@ -38,8 +38,9 @@ fn place(db: &Connection, owner: AccountId, message: &ImportedMessage, now_us: u
     let mut find = db.prepare_cached("SELECT copies, xml FROM message WHERE id = ?1")?;
     let mut id = numbers::int(message.id.0.min(now_us));
     loop {
-        let found: Option<(Vec<u8>, Vec<u8>)> =
-            find.query_row([id], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+        let found: Option<(Vec<u8>, Vec<u8>)> = find
+            .query_row([id], |row| Ok((row.get(0)?, row.get(1)?)))
+            .optional()?;
         match found {
             None => {
                 insert(db, id, &copy, message)?;
@@ -47,7 +48,10 @@ fn place(db: &Connection, owner: AccountId, message: &ImportedMessage, now_us: u
             }
             Some((column, xml)) if xml == message.xml => {
                 // A copy that is there already was imported before, and stays as it is.
-                if !copies::entries(&column).flatten().any(|entry| entry.owner == owner) {
+                if !copies::entries(&column)
+                    .flatten()
+                    .any(|entry| entry.owner == owner)
+                {
                     share(db, id, &copy, column, message)?;
                 }
                 return Ok(false);
@@ -76,23 +80,32 @@ fn share(
     message: &ImportedMessage,
 ) -> Result<(), Failure> {
     copies::encode(std::slice::from_ref(copy), &mut column);
-    db.prepare_cached("UPDATE message SET copies = ?2 WHERE id = ?1")?.execute(params![id, column])?;
+    db.prepare_cached("UPDATE message SET copies = ?2 WHERE id = ?1")?
+        .execute(params![id, column])?;
     index(db, id, copy)?;
     words_of(db, id, &column, message.text.as_deref())
 }
 
 fn index(db: &Connection, id: i64, copy: &ArchiveCopy) -> Result<(), Failure> {
-    db.prepare_cached("INSERT INTO copy (owner, waits, id) VALUES (?1, ?2, ?3)")?
-        .execute(params![copy.owner.0, copies::waits(copy), id])?;
-    db.prepare_cached("INSERT INTO conversation (owner, peer, id) VALUES (?1, ?2, ?3)")?
+    db.prepare_cached("INSERT OR IGNORE INTO copy (owner, kind, id) VALUES (?1, ?2, ?3)")?
+        .execute(params![
+            copy.owner.0,
+            copies::kind(copy).map(copies::Kind::number),
+            id
+        ])?;
+    db.prepare_cached("INSERT OR IGNORE INTO conversation (owner, peer, id) VALUES (?1, ?2, ?3)")?
         .execute(params![copy.owner.0, hashes::peer(copy.peer.bare_str()), id])?;
     Ok(())
 }
 
 fn words_of(db: &Connection, id: i64, column: &[u8], text: Option<&str>) -> Result<(), Failure> {
-    let Some(text) = text else { return Ok(()) };
+    // What search does not know yet it will read when it gets there.
+    let searchable = numbers::int(numbers::counter(db, "searchable")?);
+    let Some(text) = text.filter(|_| id <= searchable) else {
+        return Ok(());
+    };
     let mut terms = String::new();
-    words::document(copies::entries(column).flatten().map(|entry| entry.owner), text, &mut terms);
+    words::document(copies::readers(column), text, &mut terms);
     if !terms.is_empty() {
         db.prepare_cached("INSERT OR REPLACE INTO word (rowid, terms) VALUES (?1, ?2)")?
             .execute(params![id, terms])?;

@@ -18,9 +18,22 @@ where
     T: Send + 'static,
     F: FnOnce(&Connection) -> Result<T, Failure> + Send + 'static,
 {
+    ask_after(|| (), |db, ()| work(db))
+}
+
+/// The same for work that needs something taken just before its snapshot.
+pub(super) fn ask_after<T, P, F>(
+    prepare: impl FnOnce() -> P + Send + 'static,
+    work: F,
+) -> (Question, oneshot::Receiver<StoreResult<T>>)
+where
+    T: Send + 'static,
+    F: FnOnce(&Connection, &P) -> Result<T, Failure> + Send + 'static,
+{
     let (reply, answer) = oneshot::channel();
     let question = Box::new(move |db: &Connection| {
-        let result = in_snapshot(db, work).map_err(StoreError::from);
+        let prepared = prepare();
+        let result = in_snapshot(db, |db| work(db, &prepared)).map_err(StoreError::from);
         // Nobody waits any more: the caller went away.
         let _ = reply.send(result);
     });

@@ -1,8 +1,9 @@
-//! Taking messages out of the archive: by age, and with their owner.
+//! Taking messages out of the archive: by age, and with their owner. All of it relies on complete index tables: an entry
+//! that only came into a table afterwards would stay there for nothing.
 
 use std::sync::Weak;
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use tokio::sync::oneshot;
 use waxwing_chat::account::AccountId;
 use waxwing_chat::archive::ArchiveId;
@@ -62,7 +63,7 @@ impl Call for Erasing {
             Ok(false) => {
                 if let Some(writes) = self.writes.upgrade() {
                     // If the queue is full or closed, the next start goes on.
-                    let _ = writes.push(0, Job::Call(self));
+                    let _ = writes.push(0, Job::Indexed(self));
                 }
             }
             Err(error) => drop(self.done.send(Err(error))),
@@ -90,6 +91,28 @@ fn erase_some(db: &Connection, owner: AccountId, limit: usize) -> Result<bool, F
     Ok(all)
 }
 
+/// Removes copies of the owner that only waited, now that everything up to `mark` has been delivered. `recent` are
+/// such copies in the tail.
+pub(super) fn delivered(
+    db: &Connection,
+    owner: AccountId,
+    mark: ArchiveId,
+    recent: &[i64],
+) -> Result<(), Failure> {
+    let mut waited = db.prepare_cached(
+        "SELECT id FROM copy WHERE owner = ?1 AND kind = 2 AND id <= ?2 ORDER BY id LIMIT ?3",
+    )?;
+    let limit = numbers::int(ERASE_STEP as u64);
+    let ids: Vec<i64> = waited
+        .query_map(params![owner.0, numbers::int(mark.0), limit], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    let mut removed = 0;
+    for id in ids.iter().chain(recent) {
+        removed += usize::from(erase(db, owner, *id)?);
+    }
+    count_removed(db, removed)
+}
+
 /// Owners whose copies are still to be removed.
 pub(super) fn erasing(db: &Connection) -> Result<Vec<AccountId>, Failure> {
     let mut owners = db.prepare_cached("SELECT owner FROM erasing")?;
@@ -101,9 +124,13 @@ pub(super) fn erasing(db: &Connection) -> Result<Vec<AccountId>, Failure> {
 
 /// Removes one owner's copy; the message goes with its last copy. Returns whether it went.
 fn erase(db: &Connection, owner: AccountId, id: i64) -> Result<bool, Failure> {
-    let (column, text): (Vec<u8>, Option<String>) = db
+    let found: Option<(Vec<u8>, Option<String>)> = db
         .prepare_cached("SELECT copies, text FROM message WHERE id = ?1")?
-        .query_row([id], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        .query_row([id], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    let Some((column, text)) = found else {
+        return Ok(false);
+    };
     for entry in copies::entries(&column).flatten().filter(|e| e.owner == owner) {
         remove_copy(db, id, &entry)?;
     }
@@ -113,13 +140,11 @@ fn erase(db: &Connection, owner: AccountId, id: i64) -> Result<bool, Failure> {
     };
     db.prepare_cached("UPDATE message SET copies = ?2 WHERE id = ?1")?
         .execute(params![id, rest])?;
-    if let Some(text) = text {
+    // What search does not know yet it will read when it gets there.
+    let searchable = numbers::int(numbers::counter(db, "searchable")?);
+    if let Some(text) = text.filter(|_| id <= searchable) {
         let mut terms = String::new();
-        words::document(
-            copies::entries(&rest).flatten().map(|e| e.owner),
-            &text,
-            &mut terms,
-        );
+        words::document(copies::readers(&rest), &text, &mut terms);
         db.prepare_cached("INSERT OR REPLACE INTO word (rowid, terms) VALUES (?1, ?2)")?
             .execute(params![id, terms])?;
     }
@@ -128,8 +153,8 @@ fn erase(db: &Connection, owner: AccountId, id: i64) -> Result<bool, Failure> {
 
 fn remove_copy(db: &Connection, id: i64, entry: &copies::Entry<'_>) -> Result<(), Failure> {
     let owner = entry.owner.0;
-    db.prepare_cached("DELETE FROM copy WHERE owner = ?1 AND waits = ?2 AND id = ?3")?
-        .execute(params![owner, entry.waits(), id])?;
+    db.prepare_cached("DELETE FROM copy WHERE owner = ?1 AND kind = ?2 AND id = ?3")?
+        .execute(params![owner, entry.kind().number(), id])?;
     let peer = Jid::new(entry.peer).map_err(|e| Failure::other(format!("message {id}: {e}")))?;
     db.prepare_cached("DELETE FROM conversation WHERE owner = ?1 AND peer = ?2 AND id = ?3")?
         .execute(params![owner, hashes::peer(peer.bare_str()), id])?;

@@ -4,7 +4,9 @@ use std::path::Path;
 
 use async_trait::async_trait;
 use waxwing_chat::account::{Account, AccountChange, AccountId, NewAccount};
-use waxwing_chat::archive::{Append, ArchiveBounds, ArchiveId, ArchivePage, ArchiveQuery, Archived, ImportedMessage};
+use waxwing_chat::archive::{
+    Append, ArchiveBounds, ArchiveId, ArchivePage, ArchiveQuery, Archived, ImportedMessage,
+};
 use waxwing_chat::audit::{AuditEntry, AuditRecord};
 use waxwing_chat::invitation::Invitation;
 use waxwing_chat::roster::{RosterChanges, RosterItem, RosterSnapshot};
@@ -14,8 +16,8 @@ use waxwing_xmpp::jid::Jid;
 
 use super::writer::Job;
 use super::{
-    Sqlite, accounts, answered, archive, audit, backup, belongings, connect, files, import, migrations, numbers,
-    remove, rosters, shut_down,
+    Sqlite, accounts, answered, archive, audit, backup, belongings, connect, files, import, migrations,
+    numbers, remove, rosters, shut_down,
 };
 
 #[async_trait]
@@ -83,7 +85,8 @@ impl Store for Sqlite {
     }
 
     async fn archive_page(&self, query: ArchiveQuery) -> StoreResult<ArchivePage> {
-        self.read(move |db| archive::page(db, &query)).await
+        self.read_with_tail(query.owner, move |db, tail| archive::page(db, &query, tail))
+            .await
     }
 
     async fn archived(&self, owner: AccountId, ids: &[ArchiveId]) -> StoreResult<Vec<Archived>> {
@@ -92,27 +95,39 @@ impl Store for Sqlite {
     }
 
     async fn archive_bounds(&self, owner: AccountId) -> StoreResult<Option<ArchiveBounds>> {
-        self.read(move |db| archive::bounds(db, owner)).await
+        self.read_with_tail(owner, move |db, tail| archive::bounds(db, owner, tail))
+            .await
     }
 
     async fn waiting(&self, owner: AccountId, after: ArchiveId, limit: usize) -> StoreResult<Vec<Archived>> {
-        self.read(move |db| archive::waiting(db, owner, after, limit))
-            .await
+        self.read_with_tail(owner, move |db, tail| {
+            archive::waiting(db, owner, after, limit, tail)
+        })
+        .await
     }
 
     async fn set_delivered(&self, owner: AccountId, mark: ArchiveId) -> StoreResult<()> {
-        self.write(move |db| accounts::set_delivered(db, owner, mark))
-            .await
+        let tail = self.tail.clone();
+        self.write(move |db| {
+            accounts::set_delivered(db, owner, mark)?;
+            let recent = tail
+                .of(owner.0)
+                .into_iter()
+                .filter(|e| !e.kind.is_kept() && e.id <= numbers::int(mark.0));
+            remove::delivered(db, owner, mark, &recent.map(|e| e.id).collect::<Vec<_>>())
+        })
+        .await
     }
 
     async fn import_archive(&self, owner: AccountId, messages: Vec<ImportedMessage>) -> StoreResult<()> {
         let now_us = (self.options.now_us)();
-        self.write(move |db| import::import(db, owner, &messages, now_us))
+        self.write_indexed(move |db| import::import(db, owner, &messages, now_us))
             .await
     }
 
     async fn expire_archive(&self, before: ArchiveId, limit: usize) -> StoreResult<usize> {
-        self.write(move |db| remove::expire(db, before, limit)).await
+        self.write_indexed(move |db| remove::expire(db, before, limit))
+            .await
     }
 
     async fn blocked(&self, owner: AccountId) -> StoreResult<Vec<Jid>> {

@@ -11,6 +11,8 @@
 //! ```
 
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 use tokio::sync::oneshot;
@@ -20,7 +22,9 @@ use waxwing_chat::store::{OnCommit, StoreError, StoreResult};
 use super::Options;
 use super::append::Appender;
 use super::errors::{Class, Failure, classify};
+use super::index::Index;
 use super::queue::{Queue, Waited};
+use super::tail::Tail;
 
 /// Something for the writer to do.
 pub(super) enum Job {
@@ -28,6 +32,8 @@ pub(super) enum Job {
     Append(Append, OnCommit),
     /// Anything else.
     Call(Box<dyn Call>),
+    /// Anything that relies on complete index tables.
+    Indexed(Box<dyn Call>),
 }
 
 /// A piece of work that runs inside the transaction and reports after it.
@@ -88,6 +94,8 @@ enum End {
     Refused(fn() -> StoreError),
     /// Nothing of it was kept because of one job; the others deserve another attempt.
     Spoiled,
+    /// Nothing of it was kept because of indexing, which is suspended now; all deserve another attempt.
+    Again,
     /// The store is finished.
     Fatal(String),
 }
@@ -100,9 +108,15 @@ struct Writer<'c> {
 }
 
 /// Runs until the queue is closed and empty, or until nothing can be promised any more.
-pub(super) fn run(db: &Connection, queue: &Queue<Job>, options: &Options, committed: &dyn Fn()) {
+pub(super) fn run(
+    db: &Connection,
+    queue: &Queue<Job>,
+    tail: Arc<Tail>,
+    options: &Options,
+    committed: &dyn Fn(),
+) {
     let mut jobs = Vec::with_capacity(options.batch_jobs);
-    if let Err(cause) = work(db, queue, options, committed, &mut jobs) {
+    if let Err(cause) = work(db, queue, tail, options, committed, &mut jobs) {
         // First the process learns of it; only then do the callers' futures end, without an answer.
         (options.on_fatal)(&cause);
         queue.abandon();
@@ -113,31 +127,60 @@ pub(super) fn run(db: &Connection, queue: &Queue<Job>, options: &Options, commit
 fn work(
     db: &Connection,
     queue: &Queue<Job>,
+    tail: Arc<Tail>,
     options: &Options,
     committed: &dyn Fn(),
     jobs: &mut Vec<Job>,
 ) -> Result<(), String> {
-    let appender = Appender::new(db, options).map_err(|error| error.to_string())?;
+    let appender = Appender::new(db, tail, options).map_err(|error| error.to_string())?;
     let mut writer = Writer {
         db,
         appender,
         outcomes: Vec::new(),
     };
-    while queue.take(options.batch_jobs, jobs, None) != Waited::Closed {
-        writer.batch(jobs)?;
+    let mut rest_until = None;
+    loop {
+        let rested = rest_until.is_none_or(|until| Instant::now() >= until);
+        let patience = (rested && writer.appender.index.has_spare_work()).then_some(IDLE);
+        match queue.take(options.batch_jobs, jobs, patience) {
+            Waited::Closed => return Ok(()),
+            Waited::TimedOut => {
+                if !writer.index_alone(Index::spare_work)? {
+                    rest_until = Some(Instant::now() + REST);
+                }
+            }
+            Waited::Jobs => {
+                if jobs.iter().any(|job| matches!(job, Job::Indexed(_))) {
+                    writer.catch_up_for(jobs)?;
+                }
+                writer.batch(jobs)?;
+            }
+        }
         committed();
     }
-    Ok(())
 }
 
-impl Writer<'_> {
+/// Without a job for this long, the writer does what can wait.
+const IDLE: Duration = Duration::from_millis(20);
+
+/// After that has failed, it is left alone for this long.
+const REST: Duration = Duration::from_secs(10);
+
+impl<'c> Writer<'c> {
     /// Commits the jobs and reports to each of them. An error ends the store: nothing was reported to those jobs.
     fn batch(&mut self, jobs: &mut Vec<Job>) -> Result<(), String> {
-        match self.transaction(jobs) {
+        let mut end = self.transaction(jobs);
+        if matches!(end, End::Again) {
+            end = self.transaction(jobs);
+        }
+        match end {
             End::Spoiled if jobs.len() > 1 => {
                 for job in jobs.drain(..) {
                     let mut alone = vec![job];
-                    let end = self.transaction(&mut alone);
+                    let mut end = self.transaction(&mut alone);
+                    if matches!(end, End::Again) {
+                        end = self.transaction(&mut alone);
+                    }
                     self.settle(end, &mut alone)?;
                 }
                 Ok(())
@@ -146,11 +189,45 @@ impl Writer<'_> {
         }
     }
 
+    /// Completes the index tables for the jobs that rely on them; refuses those jobs if that cannot be.
+    fn catch_up_for(&mut self, jobs: &mut Vec<Job>) -> Result<(), String> {
+        while self.appender.index.is_behind() {
+            if self.index_alone(Index::catch_up)? {
+                continue;
+            }
+            for job in jobs.extract_if(.., |job| matches!(job, Job::Indexed(_))) {
+                report(job, None, Some(|| StoreError::Unavailable));
+            }
+            break;
+        }
+        Ok(())
+    }
+
+    /// Indexes in a transaction of its own; says whether it was kept. Only what ends the store is an error.
+    fn index_alone(&mut self, step: fn(&mut Index<'c>) -> rusqlite::Result<()>) -> Result<bool, String> {
+        let done = self
+            .execute("BEGIN IMMEDIATE")
+            .and_then(|()| step(&mut self.appender.index));
+        match done.and_then(|()| self.execute("COMMIT")) {
+            Ok(()) => {
+                self.appender.committed();
+                Ok(true)
+            }
+            Err(error) => {
+                if let End::Fatal(cause) = self.give_up(classify(&error), &error) {
+                    return Err(cause);
+                }
+                tracing::warn!(%error, "indexing was put off");
+                Ok(false)
+            }
+        }
+    }
+
     fn settle(&mut self, end: End, jobs: &mut Vec<Job>) -> Result<(), String> {
         let refusal = match end {
             End::Committed => None,
             End::Refused(answer) => Some(answer),
-            End::Spoiled => {
+            End::Spoiled | End::Again => {
                 Some((|| StoreError::Failed("the message could not be stored".into())) as fn() -> _)
             }
             End::Fatal(cause) => return Err(cause),
@@ -167,7 +244,6 @@ impl Writer<'_> {
         if let Err(error) = self.execute("BEGIN IMMEDIATE") {
             return self.give_up(classify(&error), &error);
         }
-        self.appender.begin();
         for (job, outcome) in jobs.iter_mut().zip(0..) {
             let class = match job {
                 Job::Append(message, _) => match self.appender.append(message) {
@@ -183,16 +259,24 @@ impl Writer<'_> {
                         (class, error.to_string())
                     }
                 },
-                Job::Call(call) => match self.call(call.as_mut()) {
+                Job::Call(call) | Job::Indexed(call) => match self.call(call.as_mut()) {
                     Ok(()) => continue,
                     Err(class) => (class, "a write failed".to_owned()),
                 },
             };
             return self.give_up(class.0, &class.1);
         }
-        if let Err(error) = self.appender.finish().and_then(|()| self.execute("COMMIT")) {
+        if let Err(error) = self.appender.finish() {
             let class = classify(&error);
-            return self.give_up(class, &error);
+            let end = self.give_up(class, &error);
+            if class == Class::Call && self.appender.index.suspend() {
+                tracing::error!(%error, "indexing failed and is suspended; searches will be slow");
+                return End::Again;
+            }
+            return end;
+        }
+        if let Err(error) = self.execute("COMMIT") {
+            return self.give_up(classify(&error), &error);
         }
         self.appender.committed();
         End::Committed
@@ -240,7 +324,7 @@ fn report(job: Job, outcome: Option<StoreResult<Committed>>, refusal: Option<fn(
             Some(refusal) => Err(refusal()),
             None => outcome.unwrap_or(Err(StoreError::Unavailable)),
         }),
-        Job::Call(call) => call.finish(refusal.map_or(Ok(()), |refusal| Err(refusal()))),
+        Job::Call(call) | Job::Indexed(call) => call.finish(refusal.map_or(Ok(()), |refusal| Err(refusal()))),
     }));
     if told.is_err() {
         tracing::error!("a commit callback panicked");

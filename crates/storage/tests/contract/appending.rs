@@ -199,22 +199,89 @@ pub(crate) async fn imports_under_old_ids(store: Arc<dyn Store>) {
         text: Some("wherefore".to_owned()),
     };
     let (same, other) = ("<message id='1'/>", "<message id='2'/>");
-    store.import_archive(juliet.id, vec![old(1000, same, Direction::Outgoing)]).await.unwrap();
-    let his = vec![old(1000, same, Direction::Incoming), old(1000, other, Direction::Incoming)];
+    store
+        .import_archive(juliet.id, vec![old(1000, same, Direction::Outgoing)])
+        .await
+        .unwrap();
+    let his = vec![
+        old(1000, same, Direction::Incoming),
+        old(1000, other, Direction::Incoming),
+    ];
     store.import_archive(romeo.id, his.clone()).await.unwrap();
     store.import_archive(romeo.id, his).await.unwrap();
     let future = old(u64::MAX, "<message id='3'/>", Direction::Outgoing);
     store.import_archive(juliet.id, vec![future]).await.unwrap();
 
-    let ids = |page: waxwing_chat::archive::ArchivePage| page.items.iter().map(|m| m.id.0).collect::<Vec<_>>();
+    let ids =
+        |page: waxwing_chat::archive::ArchivePage| page.items.iter().map(|m| m.id.0).collect::<Vec<_>>();
     let hers = ids(store.archive_page(query(juliet.id)).await.unwrap());
     assert_eq!((hers.len(), hers[0]), (2, 1000));
-    assert_eq!(ids(store.archive_page(query(romeo.id)).await.unwrap()), [1000, 1001]);
+    assert_eq!(
+        ids(store.archive_page(query(romeo.id)).await.unwrap()),
+        [1000, 1001]
+    );
     assert_eq!(store.waiting(romeo.id, ArchiveId(0), 9).await.unwrap().len(), 2);
     assert_eq!(store.waiting(juliet.id, ArchiveId(0), 9).await.unwrap().len(), 0);
     assert_eq!(store.status().await.unwrap().messages, 3);
-    let asked = ArchiveQuery { text: Some("wherefore".to_owned()), ..query(romeo.id) };
+    let asked = ArchiveQuery {
+        text: Some("wherefore".to_owned()),
+        ..query(romeo.id)
+    };
     assert_eq!(ids(store.archive_page(asked).await.unwrap()), [1000, 1001]);
     let next = append(&store, message(&juliet, &romeo, "later")).await;
     assert!(next.0 > hers[1], "new messages come behind all imported ones");
+}
+
+pub(crate) async fn forgets_what_only_waited(store: Arc<dyn Store>) {
+    let (juliet, romeo) = couple(&store).await;
+    let brief = |text: &str| {
+        let mut sent = message(&juliet, &romeo, text);
+        for copy in &mut sent.copies {
+            copy.kept = false;
+        }
+        sent
+    };
+    let first = append(&store, brief("burn this")).await;
+    let kept = append(&store, message(&juliet, &romeo, "keep this")).await;
+    let second = append(&store, brief("burn this too")).await;
+    let mut partly = brief("burn my copy");
+    partly.copies[0].kept = true;
+    let partly_id = append(&store, partly).await;
+    let waiting = async |after| -> Vec<_> {
+        store
+            .waiting(romeo.id, after, 9)
+            .await
+            .unwrap()
+            .iter()
+            .map(|m| m.id)
+            .collect()
+    };
+    assert_eq!(waiting(ArchiveId(0)).await, [first, kept, second, partly_id]);
+    // No archive query shows them.
+    assert_eq!(found(&store, query(romeo.id)).await, [kept]);
+    assert_eq!(found(&store, query(juliet.id)).await, [kept, partly_id]);
+    let asked = ArchiveQuery {
+        with: Some(juliet.jid.clone()),
+        ..query(romeo.id)
+    };
+    assert_eq!(found(&store, asked).await, [kept]);
+    let asked = ArchiveQuery {
+        text: Some("burn".into()),
+        ..query(romeo.id)
+    };
+    assert_eq!(found(&store, asked).await, []);
+    assert!(store.archived(romeo.id, &[first]).await.is_err());
+    assert_eq!(store.archive_bounds(romeo.id).await.unwrap().unwrap().first, kept);
+    // The mark takes along what it passes.
+    store.set_delivered(romeo.id, first).await.unwrap();
+    assert_eq!(waiting(ArchiveId(0)).await, [kept, second, partly_id]);
+    assert_eq!(store.status().await.unwrap().messages, 3);
+    store.set_delivered(romeo.id, partly_id).await.unwrap();
+    assert_eq!(waiting(ArchiveId(0)).await, [kept]);
+    assert_eq!(
+        store.status().await.unwrap().messages,
+        2,
+        "what no archive holds is gone"
+    );
+    assert_eq!(found(&store, query(juliet.id)).await, [kept, partly_id]);
 }

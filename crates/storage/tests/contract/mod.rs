@@ -11,7 +11,9 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 use waxwing_chat::account::{Account, AccountId, NewAccount, Role};
-use waxwing_chat::archive::{Append, ArchiveCopy, ArchiveId, ArchiveQuery, Committed, Direction, ImportedMessage, PageFrom};
+use waxwing_chat::archive::{
+    Append, ArchiveCopy, ArchiveId, ArchiveQuery, Committed, Direction, ImportedMessage, PageFrom,
+};
 use waxwing_chat::store::{Store, StoreResult};
 use waxwing_xmpp::jid::Jid;
 
@@ -36,7 +38,7 @@ macro_rules! every_contract {
                 adds_verifiers_by_hash deletes_everything_of_an_account;
             rosters: keeps_items counts_versions tells_changes forgets_old_removals refuses_strangers;
             appending: shares_one_id reports_in_commit_order ids_rise finds_duplicates
-                keeps_what_waits imports_under_old_ids deletes_only_ones_own_copies expires_by_age archives_to_nobody;
+                keeps_what_waits forgets_what_only_waited imports_under_old_ids deletes_only_ones_own_copies expires_by_age archives_to_nobody;
             pages: pages_both_ways names_the_end filters_by_time_and_id filters_by_contact
                 returns_named_messages refuses_unknown_ids keeps_archives_apart ends_of_an_archive;
             searching: finds_words finds_unspaced_scripts finds_only_ones_own combines_conditions

@@ -45,20 +45,24 @@ CREATE TABLE roster_removal (
     PRIMARY KEY (owner, version)
 ) STRICT, WITHOUT ROWID;
 
--- The archive. A message is stored once; `copies` says whose it is (see sqlite/copies.rs).
+-- The archive. A message is stored once; `copies` says whose it is (see sqlite/copies.rs). Appending writes this table alone,
+-- at its end; the tables below follow in large sorted steps (see sqlite/index.rs).
 CREATE TABLE message (
     id              INTEGER PRIMARY KEY,                -- microseconds since the Unix epoch, strictly rising
+    sender          INTEGER,                            -- whose `client_id` it is
+    client_id       BLOB,                               -- 128 bits of the SHA-256 of the sender's own id
     copies          BLOB NOT NULL,
     text            TEXT,                               -- what search finds it by
     xml             BLOB NOT NULL
 ) STRICT;
 
--- Every owner's messages in order. What may wait for an offline owner lies apart from the rest.
+-- Every owner's messages in order, apart by kind: 0 is archived, 1 is archived and may wait for an offline owner, 2 only
+-- waits and goes once it is delivered.
 CREATE TABLE copy (
     owner           INTEGER NOT NULL,
-    waits           INTEGER NOT NULL,
+    kind            INTEGER NOT NULL,
     id              INTEGER NOT NULL,
-    PRIMARY KEY (owner, waits, id)
+    PRIMARY KEY (owner, kind, id)
 ) STRICT, WITHOUT ROWID;
 
 -- Every owner's messages with one contact in order; `peer` is a 64-bit hash of the contact's bare address.
@@ -72,7 +76,7 @@ CREATE TABLE conversation (
 -- Clients' own ids of messages, in two generations that take turns, so that forgetting the older costs one statement.
 CREATE TABLE sent_0 (
     owner           INTEGER NOT NULL,
-    client_id       BLOB NOT NULL,                      -- 128 bits of its SHA-256
+    client_id       BLOB NOT NULL,
     id              INTEGER NOT NULL,
     PRIMARY KEY (owner, client_id)
 ) STRICT, WITHOUT ROWID;

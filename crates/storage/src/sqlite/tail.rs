@@ -1,0 +1,75 @@
+//! The newest messages, which the index tables do not hold yet: an index in memory that readers put in front of them.
+
+use std::collections::HashMap;
+use std::sync::{PoisonError, RwLock};
+
+use super::copies::Kind;
+
+/// One owner's copy of a message, as an index sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Entry {
+    pub(super) owner: i64,
+    pub(super) id: i64,
+    /// A hash of the other party's bare address.
+    pub(super) peer: i64,
+    pub(super) kind: Kind,
+}
+
+/// The entries by owner, each owner's in the order of their ids.
+#[derive(Default)]
+pub(super) struct Tail {
+    owners: RwLock<HashMap<i64, Vec<Entry>>>,
+}
+
+impl Tail {
+    /// Adds entries of committed messages, newer than all before.
+    pub(super) fn add(&self, entries: &[Entry]) {
+        let mut owners = self.owners.write().unwrap_or_else(PoisonError::into_inner);
+        for entry in entries {
+            owners.entry(entry.owner).or_default().push(*entry);
+        }
+    }
+
+    /// Drops entries that the index tables hold now.
+    pub(super) fn forget(&self, up_to: i64) {
+        let mut owners = self.owners.write().unwrap_or_else(PoisonError::into_inner);
+        owners.retain(|_, entries| {
+            let kept = entries.partition_point(|entry| entry.id <= up_to);
+            entries.drain(..kept);
+            !entries.is_empty()
+        });
+    }
+
+    /// An owner's entries. To be asked before the read transaction begins: what moves to the tables in between is then
+    /// seen twice, which does no harm, and never missed.
+    pub(super) fn of(&self, owner: i64) -> Vec<Entry> {
+        let owners = self.owners.read().unwrap_or_else(PoisonError::into_inner);
+        owners.get(&owner).cloned().unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keeps_the_newest_of_each_owner() {
+        let tail = Tail::default();
+        let entry = |owner, id| Entry {
+            owner,
+            id,
+            peer: 0,
+            kind: Kind::Archived,
+        };
+        tail.add(&[entry(1, 10), entry(2, 10)]);
+        tail.add(&[entry(1, 11)]);
+        tail.forget(10);
+        assert_eq!(tail.of(1), [entry(1, 11)]);
+        assert_eq!(tail.of(2), []);
+        assert_eq!(
+            tail.owners.read().unwrap().len(),
+            1,
+            "no owner is kept for nothing"
+        );
+    }
+}
