@@ -30,6 +30,14 @@ complete -c waxwing -n "__fish_waxwing_needs_command" -s h -l help -d 'Print hel
 complete -c waxwing -n "__fish_waxwing_needs_command" -s V -l version -d 'Print version'
 complete -c waxwing -n "__fish_waxwing_needs_command" -f -a "serve" -d 'Start the server (also without any command)'
 complete -c waxwing -n "__fish_waxwing_needs_command" -f -a "status" -d 'Show how the running server is doing'
+complete -c waxwing -n "__fish_waxwing_needs_command" -f -a "user" -d 'Accounts: add, list, show, change, delete'
+complete -c waxwing -n "__fish_waxwing_needs_command" -f -a "invite" -d 'Invitations: create, list, revoke'
+complete -c waxwing -n "__fish_waxwing_needs_command" -f -a "sessions" -d 'List who is connected'
+complete -c waxwing -n "__fish_waxwing_needs_command" -f -a "audit" -d 'List what administrators and account owners have changed'
+complete -c waxwing -n "__fish_waxwing_needs_command" -f -a "backup" -d 'Write a consistent copy of everything, while the server runs'
+complete -c waxwing -n "__fish_waxwing_needs_command" -f -a "restore" -d 'Put a backup in the place of the data, while no server runs'
+complete -c waxwing -n "__fish_waxwing_needs_command" -f -a "export" -d 'Write accounts with all that is theirs to a portable file (XEP-0227)'
+complete -c waxwing -n "__fish_waxwing_needs_command" -f -a "import" -d 'Read accounts from a portable file (XEP-0227)'
 complete -c waxwing -n "__fish_waxwing_needs_command" -f -a "reload" -d 'Read the configuration and the certificates again'
 complete -c waxwing -n "__fish_waxwing_needs_command" -f -a "stop" -d 'Stop the server'
 complete -c waxwing -n "__fish_waxwing_needs_command" -f -a "version" -d 'Show the version of this program'
@@ -42,6 +50,121 @@ complete -c waxwing -n "__fish_waxwing_using_subcommand serve" -s h -l help -d '
 complete -c waxwing -n "__fish_waxwing_using_subcommand status" -s c -l config -d 'The configuration file [default: ./waxwing.toml, if there is one]' -r -F
 complete -c waxwing -n "__fish_waxwing_using_subcommand status" -l json -d 'Write the result, or the error, as JSON'
 complete -c waxwing -n "__fish_waxwing_using_subcommand status" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c waxwing -n "__fish_waxwing_using_subcommand user; and not __fish_seen_subcommand_from add list show password disable enable delete help" -s c -l config -d 'The configuration file [default: ./waxwing.toml, if there is one]' -r -F
+complete -c waxwing -n "__fish_waxwing_using_subcommand user; and not __fish_seen_subcommand_from add list show password disable enable delete help" -l json -d 'Write the result, or the error, as JSON'
+complete -c waxwing -n "__fish_waxwing_using_subcommand user; and not __fish_seen_subcommand_from add list show password disable enable delete help" -s h -l help -d 'Print help'
+complete -c waxwing -n "__fish_waxwing_using_subcommand user; and not __fish_seen_subcommand_from add list show password disable enable delete help" -f -a "add" -d 'Add an account'
+complete -c waxwing -n "__fish_waxwing_using_subcommand user; and not __fish_seen_subcommand_from add list show password disable enable delete help" -f -a "list" -d 'List accounts'
+complete -c waxwing -n "__fish_waxwing_using_subcommand user; and not __fish_seen_subcommand_from add list show password disable enable delete help" -f -a "show" -d 'Show an account'
+complete -c waxwing -n "__fish_waxwing_using_subcommand user; and not __fish_seen_subcommand_from add list show password disable enable delete help" -f -a "password" -d 'Set another password'
+complete -c waxwing -n "__fish_waxwing_using_subcommand user; and not __fish_seen_subcommand_from add list show password disable enable delete help" -f -a "disable" -d 'Refuse sign-in and end all sessions'
+complete -c waxwing -n "__fish_waxwing_using_subcommand user; and not __fish_seen_subcommand_from add list show password disable enable delete help" -f -a "enable" -d 'Allow sign-in again'
+complete -c waxwing -n "__fish_waxwing_using_subcommand user; and not __fish_seen_subcommand_from add list show password disable enable delete help" -f -a "delete" -d 'Delete an account and everything that is kept for it'
+complete -c waxwing -n "__fish_waxwing_using_subcommand user; and not __fish_seen_subcommand_from add list show password disable enable delete help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c waxwing -n "__fish_waxwing_using_subcommand user; and __fish_seen_subcommand_from add" -l name -d 'The name shown to others.' -r
+complete -c waxwing -n "__fish_waxwing_using_subcommand user; and __fish_seen_subcommand_from add" -l expires -d 'From when on sign-in is refused. [default: never]' -r
+complete -c waxwing -n "__fish_waxwing_using_subcommand user; and __fish_seen_subcommand_from add" -s c -l config -d 'The configuration file [default: ./waxwing.toml, if there is one]' -r -F
+complete -c waxwing -n "__fish_waxwing_using_subcommand user; and __fish_seen_subcommand_from add" -l password-stdin -d 'Read the password from the first line of standard input'
+complete -c waxwing -n "__fish_waxwing_using_subcommand user; and __fish_seen_subcommand_from add" -l generate -d 'Have a password made, and shown once'
+complete -c waxwing -n "__fish_waxwing_using_subcommand user; and __fish_seen_subcommand_from add" -l administrator -d 'Let the account use every command.'
+complete -c waxwing -n "__fish_waxwing_using_subcommand user; and __fish_seen_subcommand_from add" -l json -d 'Write the result, or the error, as JSON'
+complete -c waxwing -n "__fish_waxwing_using_subcommand user; and __fish_seen_subcommand_from add" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c waxwing -n "__fish_waxwing_using_subcommand user; and __fish_seen_subcommand_from list" -l domain -d 'Only those of this domain.' -r
+complete -c waxwing -n "__fish_waxwing_using_subcommand user; and __fish_seen_subcommand_from list" -l after -d 'Only those behind this address.' -r
+complete -c waxwing -n "__fish_waxwing_using_subcommand user; and __fish_seen_subcommand_from list" -l limit -d 'How many at most. [default: 1000]' -r
+complete -c waxwing -n "__fish_waxwing_using_subcommand user; and __fish_seen_subcommand_from list" -s c -l config -d 'The configuration file [default: ./waxwing.toml, if there is one]' -r -F
+complete -c waxwing -n "__fish_waxwing_using_subcommand user; and __fish_seen_subcommand_from list" -l json -d 'Write the result, or the error, as JSON'
+complete -c waxwing -n "__fish_waxwing_using_subcommand user; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c waxwing -n "__fish_waxwing_using_subcommand user; and __fish_seen_subcommand_from show" -s c -l config -d 'The configuration file [default: ./waxwing.toml, if there is one]' -r -F
+complete -c waxwing -n "__fish_waxwing_using_subcommand user; and __fish_seen_subcommand_from show" -l json -d 'Write the result, or the error, as JSON'
+complete -c waxwing -n "__fish_waxwing_using_subcommand user; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c waxwing -n "__fish_waxwing_using_subcommand user; and __fish_seen_subcommand_from password" -s c -l config -d 'The configuration file [default: ./waxwing.toml, if there is one]' -r -F
+complete -c waxwing -n "__fish_waxwing_using_subcommand user; and __fish_seen_subcommand_from password" -l password-stdin -d 'Read the password from the first line of standard input'
+complete -c waxwing -n "__fish_waxwing_using_subcommand user; and __fish_seen_subcommand_from password" -l generate -d 'Have a password made, and shown once'
+complete -c waxwing -n "__fish_waxwing_using_subcommand user; and __fish_seen_subcommand_from password" -l json -d 'Write the result, or the error, as JSON'
+complete -c waxwing -n "__fish_waxwing_using_subcommand user; and __fish_seen_subcommand_from password" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c waxwing -n "__fish_waxwing_using_subcommand user; and __fish_seen_subcommand_from disable" -s c -l config -d 'The configuration file [default: ./waxwing.toml, if there is one]' -r -F
+complete -c waxwing -n "__fish_waxwing_using_subcommand user; and __fish_seen_subcommand_from disable" -l json -d 'Write the result, or the error, as JSON'
+complete -c waxwing -n "__fish_waxwing_using_subcommand user; and __fish_seen_subcommand_from disable" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c waxwing -n "__fish_waxwing_using_subcommand user; and __fish_seen_subcommand_from enable" -s c -l config -d 'The configuration file [default: ./waxwing.toml, if there is one]' -r -F
+complete -c waxwing -n "__fish_waxwing_using_subcommand user; and __fish_seen_subcommand_from enable" -l json -d 'Write the result, or the error, as JSON'
+complete -c waxwing -n "__fish_waxwing_using_subcommand user; and __fish_seen_subcommand_from enable" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c waxwing -n "__fish_waxwing_using_subcommand user; and __fish_seen_subcommand_from delete" -s c -l config -d 'The configuration file [default: ./waxwing.toml, if there is one]' -r -F
+complete -c waxwing -n "__fish_waxwing_using_subcommand user; and __fish_seen_subcommand_from delete" -l json -d 'Write the result, or the error, as JSON'
+complete -c waxwing -n "__fish_waxwing_using_subcommand user; and __fish_seen_subcommand_from delete" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c waxwing -n "__fish_waxwing_using_subcommand user; and __fish_seen_subcommand_from help" -f -a "add" -d 'Add an account'
+complete -c waxwing -n "__fish_waxwing_using_subcommand user; and __fish_seen_subcommand_from help" -f -a "list" -d 'List accounts'
+complete -c waxwing -n "__fish_waxwing_using_subcommand user; and __fish_seen_subcommand_from help" -f -a "show" -d 'Show an account'
+complete -c waxwing -n "__fish_waxwing_using_subcommand user; and __fish_seen_subcommand_from help" -f -a "password" -d 'Set another password'
+complete -c waxwing -n "__fish_waxwing_using_subcommand user; and __fish_seen_subcommand_from help" -f -a "disable" -d 'Refuse sign-in and end all sessions'
+complete -c waxwing -n "__fish_waxwing_using_subcommand user; and __fish_seen_subcommand_from help" -f -a "enable" -d 'Allow sign-in again'
+complete -c waxwing -n "__fish_waxwing_using_subcommand user; and __fish_seen_subcommand_from help" -f -a "delete" -d 'Delete an account and everything that is kept for it'
+complete -c waxwing -n "__fish_waxwing_using_subcommand user; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c waxwing -n "__fish_waxwing_using_subcommand invite; and not __fish_seen_subcommand_from create list revoke help" -s c -l config -d 'The configuration file [default: ./waxwing.toml, if there is one]' -r -F
+complete -c waxwing -n "__fish_waxwing_using_subcommand invite; and not __fish_seen_subcommand_from create list revoke help" -l json -d 'Write the result, or the error, as JSON'
+complete -c waxwing -n "__fish_waxwing_using_subcommand invite; and not __fish_seen_subcommand_from create list revoke help" -s h -l help -d 'Print help'
+complete -c waxwing -n "__fish_waxwing_using_subcommand invite; and not __fish_seen_subcommand_from create list revoke help" -f -a "create" -d 'Make a link that lets a person make an account'
+complete -c waxwing -n "__fish_waxwing_using_subcommand invite; and not __fish_seen_subcommand_from create list revoke help" -f -a "list" -d 'List invitations that can still be used'
+complete -c waxwing -n "__fish_waxwing_using_subcommand invite; and not __fish_seen_subcommand_from create list revoke help" -f -a "revoke" -d 'Withdraw an invitation'
+complete -c waxwing -n "__fish_waxwing_using_subcommand invite; and not __fish_seen_subcommand_from create list revoke help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c waxwing -n "__fish_waxwing_using_subcommand invite; and __fish_seen_subcommand_from create" -l domain -d 'At which domain. [default: the first domain of the server]' -r
+complete -c waxwing -n "__fish_waxwing_using_subcommand invite; and __fish_seen_subcommand_from create" -l username -d 'Set this name aside for the person. [default: the person chooses]' -r
+complete -c waxwing -n "__fish_waxwing_using_subcommand invite; and __fish_seen_subcommand_from create" -l contact -d 'This account and the new one become contacts.' -r
+complete -c waxwing -n "__fish_waxwing_using_subcommand invite; and __fish_seen_subcommand_from create" -l lifetime -d 'How long the link is good for. [default: 7d]' -r
+complete -c waxwing -n "__fish_waxwing_using_subcommand invite; and __fish_seen_subcommand_from create" -l uses -d 'How many may use it. [default: 1]' -r
+complete -c waxwing -n "__fish_waxwing_using_subcommand invite; and __fish_seen_subcommand_from create" -s c -l config -d 'The configuration file [default: ./waxwing.toml, if there is one]' -r -F
+complete -c waxwing -n "__fish_waxwing_using_subcommand invite; and __fish_seen_subcommand_from create" -l json -d 'Write the result, or the error, as JSON'
+complete -c waxwing -n "__fish_waxwing_using_subcommand invite; and __fish_seen_subcommand_from create" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c waxwing -n "__fish_waxwing_using_subcommand invite; and __fish_seen_subcommand_from list" -s c -l config -d 'The configuration file [default: ./waxwing.toml, if there is one]' -r -F
+complete -c waxwing -n "__fish_waxwing_using_subcommand invite; and __fish_seen_subcommand_from list" -l json -d 'Write the result, or the error, as JSON'
+complete -c waxwing -n "__fish_waxwing_using_subcommand invite; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c waxwing -n "__fish_waxwing_using_subcommand invite; and __fish_seen_subcommand_from revoke" -s c -l config -d 'The configuration file [default: ./waxwing.toml, if there is one]' -r -F
+complete -c waxwing -n "__fish_waxwing_using_subcommand invite; and __fish_seen_subcommand_from revoke" -l json -d 'Write the result, or the error, as JSON'
+complete -c waxwing -n "__fish_waxwing_using_subcommand invite; and __fish_seen_subcommand_from revoke" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c waxwing -n "__fish_waxwing_using_subcommand invite; and __fish_seen_subcommand_from help" -f -a "create" -d 'Make a link that lets a person make an account'
+complete -c waxwing -n "__fish_waxwing_using_subcommand invite; and __fish_seen_subcommand_from help" -f -a "list" -d 'List invitations that can still be used'
+complete -c waxwing -n "__fish_waxwing_using_subcommand invite; and __fish_seen_subcommand_from help" -f -a "revoke" -d 'Withdraw an invitation'
+complete -c waxwing -n "__fish_waxwing_using_subcommand invite; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c waxwing -n "__fish_waxwing_using_subcommand sessions; and not __fish_seen_subcommand_from end help" -l account -d 'Only those of this account.' -r
+complete -c waxwing -n "__fish_waxwing_using_subcommand sessions; and not __fish_seen_subcommand_from end help" -l limit -d 'How many at most. [default: 1000]' -r
+complete -c waxwing -n "__fish_waxwing_using_subcommand sessions; and not __fish_seen_subcommand_from end help" -s c -l config -d 'The configuration file [default: ./waxwing.toml, if there is one]' -r -F
+complete -c waxwing -n "__fish_waxwing_using_subcommand sessions; and not __fish_seen_subcommand_from end help" -l json -d 'Write the result, or the error, as JSON'
+complete -c waxwing -n "__fish_waxwing_using_subcommand sessions; and not __fish_seen_subcommand_from end help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c waxwing -n "__fish_waxwing_using_subcommand sessions; and not __fish_seen_subcommand_from end help" -f -a "end" -d 'End the sessions of an account, or one of them'
+complete -c waxwing -n "__fish_waxwing_using_subcommand sessions; and not __fish_seen_subcommand_from end help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c waxwing -n "__fish_waxwing_using_subcommand sessions; and __fish_seen_subcommand_from end" -s c -l config -d 'The configuration file [default: ./waxwing.toml, if there is one]' -r -F
+complete -c waxwing -n "__fish_waxwing_using_subcommand sessions; and __fish_seen_subcommand_from end" -l json -d 'Write the result, or the error, as JSON'
+complete -c waxwing -n "__fish_waxwing_using_subcommand sessions; and __fish_seen_subcommand_from end" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c waxwing -n "__fish_waxwing_using_subcommand sessions; and __fish_seen_subcommand_from help" -f -a "end" -d 'End the sessions of an account, or one of them'
+complete -c waxwing -n "__fish_waxwing_using_subcommand sessions; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c waxwing -n "__fish_waxwing_using_subcommand audit; and not __fish_seen_subcommand_from verify help" -l before -d 'Only records before this number.' -r
+complete -c waxwing -n "__fish_waxwing_using_subcommand audit; and not __fish_seen_subcommand_from verify help" -l limit -d 'How many at most. [default: 50]' -r
+complete -c waxwing -n "__fish_waxwing_using_subcommand audit; and not __fish_seen_subcommand_from verify help" -s c -l config -d 'The configuration file [default: ./waxwing.toml, if there is one]' -r -F
+complete -c waxwing -n "__fish_waxwing_using_subcommand audit; and not __fish_seen_subcommand_from verify help" -l json -d 'Write the result, or the error, as JSON'
+complete -c waxwing -n "__fish_waxwing_using_subcommand audit; and not __fish_seen_subcommand_from verify help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c waxwing -n "__fish_waxwing_using_subcommand audit; and not __fish_seen_subcommand_from verify help" -f -a "verify" -d 'Check that the audit log is whole'
+complete -c waxwing -n "__fish_waxwing_using_subcommand audit; and not __fish_seen_subcommand_from verify help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c waxwing -n "__fish_waxwing_using_subcommand audit; and __fish_seen_subcommand_from verify" -s c -l config -d 'The configuration file [default: ./waxwing.toml, if there is one]' -r -F
+complete -c waxwing -n "__fish_waxwing_using_subcommand audit; and __fish_seen_subcommand_from verify" -l json -d 'Write the result, or the error, as JSON'
+complete -c waxwing -n "__fish_waxwing_using_subcommand audit; and __fish_seen_subcommand_from verify" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c waxwing -n "__fish_waxwing_using_subcommand audit; and __fish_seen_subcommand_from help" -f -a "verify" -d 'Check that the audit log is whole'
+complete -c waxwing -n "__fish_waxwing_using_subcommand audit; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c waxwing -n "__fish_waxwing_using_subcommand backup" -l folder -d 'The folder to make; it must not exist. [default: a new one under "backups" in the data folder]' -r -F
+complete -c waxwing -n "__fish_waxwing_using_subcommand backup" -s c -l config -d 'The configuration file [default: ./waxwing.toml, if there is one]' -r -F
+complete -c waxwing -n "__fish_waxwing_using_subcommand backup" -l json -d 'Write the result, or the error, as JSON'
+complete -c waxwing -n "__fish_waxwing_using_subcommand backup" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c waxwing -n "__fish_waxwing_using_subcommand restore" -s c -l config -d 'The configuration file [default: ./waxwing.toml, if there is one]' -r -F
+complete -c waxwing -n "__fish_waxwing_using_subcommand restore" -l replace -d 'Replace the data that is there; it is lost.'
+complete -c waxwing -n "__fish_waxwing_using_subcommand restore" -l json -d 'Write the result, or the error, as JSON'
+complete -c waxwing -n "__fish_waxwing_using_subcommand restore" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c waxwing -n "__fish_waxwing_using_subcommand export" -l domain -d 'Only the accounts of this domain. [default: all domains]' -r
+complete -c waxwing -n "__fish_waxwing_using_subcommand export" -s c -l config -d 'The configuration file [default: ./waxwing.toml, if there is one]' -r -F
+complete -c waxwing -n "__fish_waxwing_using_subcommand export" -l without-archive -d 'Leave the message archives out.'
+complete -c waxwing -n "__fish_waxwing_using_subcommand export" -l json -d 'Write the result, or the error, as JSON'
+complete -c waxwing -n "__fish_waxwing_using_subcommand export" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c waxwing -n "__fish_waxwing_using_subcommand import" -s c -l config -d 'The configuration file [default: ./waxwing.toml, if there is one]' -r -F
+complete -c waxwing -n "__fish_waxwing_using_subcommand import" -l json -d 'Write the result, or the error, as JSON'
+complete -c waxwing -n "__fish_waxwing_using_subcommand import" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c waxwing -n "__fish_waxwing_using_subcommand reload" -s c -l config -d 'The configuration file [default: ./waxwing.toml, if there is one]' -r -F
 complete -c waxwing -n "__fish_waxwing_using_subcommand reload" -l json -d 'Write the result, or the error, as JSON'
 complete -c waxwing -n "__fish_waxwing_using_subcommand reload" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -57,11 +180,31 @@ complete -c waxwing -n "__fish_waxwing_using_subcommand completions" -s h -l hel
 complete -c waxwing -n "__fish_waxwing_using_subcommand man" -s c -l config -d 'The configuration file [default: ./waxwing.toml, if there is one]' -r -F
 complete -c waxwing -n "__fish_waxwing_using_subcommand man" -l json -d 'Write the result, or the error, as JSON'
 complete -c waxwing -n "__fish_waxwing_using_subcommand man" -s h -l help -d 'Print help'
-complete -c waxwing -n "__fish_waxwing_using_subcommand help; and not __fish_seen_subcommand_from serve status reload stop version completions man help" -f -a "serve" -d 'Start the server (also without any command)'
-complete -c waxwing -n "__fish_waxwing_using_subcommand help; and not __fish_seen_subcommand_from serve status reload stop version completions man help" -f -a "status" -d 'Show how the running server is doing'
-complete -c waxwing -n "__fish_waxwing_using_subcommand help; and not __fish_seen_subcommand_from serve status reload stop version completions man help" -f -a "reload" -d 'Read the configuration and the certificates again'
-complete -c waxwing -n "__fish_waxwing_using_subcommand help; and not __fish_seen_subcommand_from serve status reload stop version completions man help" -f -a "stop" -d 'Stop the server'
-complete -c waxwing -n "__fish_waxwing_using_subcommand help; and not __fish_seen_subcommand_from serve status reload stop version completions man help" -f -a "version" -d 'Show the version of this program'
-complete -c waxwing -n "__fish_waxwing_using_subcommand help; and not __fish_seen_subcommand_from serve status reload stop version completions man help" -f -a "completions" -d 'Write the completions of a shell'
-complete -c waxwing -n "__fish_waxwing_using_subcommand help; and not __fish_seen_subcommand_from serve status reload stop version completions man help" -f -a "man" -d 'Write a manual page, in roff'
-complete -c waxwing -n "__fish_waxwing_using_subcommand help; and not __fish_seen_subcommand_from serve status reload stop version completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c waxwing -n "__fish_waxwing_using_subcommand help; and not __fish_seen_subcommand_from serve status user invite sessions audit backup restore export import reload stop version completions man help" -f -a "serve" -d 'Start the server (also without any command)'
+complete -c waxwing -n "__fish_waxwing_using_subcommand help; and not __fish_seen_subcommand_from serve status user invite sessions audit backup restore export import reload stop version completions man help" -f -a "status" -d 'Show how the running server is doing'
+complete -c waxwing -n "__fish_waxwing_using_subcommand help; and not __fish_seen_subcommand_from serve status user invite sessions audit backup restore export import reload stop version completions man help" -f -a "user" -d 'Accounts: add, list, show, change, delete'
+complete -c waxwing -n "__fish_waxwing_using_subcommand help; and not __fish_seen_subcommand_from serve status user invite sessions audit backup restore export import reload stop version completions man help" -f -a "invite" -d 'Invitations: create, list, revoke'
+complete -c waxwing -n "__fish_waxwing_using_subcommand help; and not __fish_seen_subcommand_from serve status user invite sessions audit backup restore export import reload stop version completions man help" -f -a "sessions" -d 'List who is connected'
+complete -c waxwing -n "__fish_waxwing_using_subcommand help; and not __fish_seen_subcommand_from serve status user invite sessions audit backup restore export import reload stop version completions man help" -f -a "audit" -d 'List what administrators and account owners have changed'
+complete -c waxwing -n "__fish_waxwing_using_subcommand help; and not __fish_seen_subcommand_from serve status user invite sessions audit backup restore export import reload stop version completions man help" -f -a "backup" -d 'Write a consistent copy of everything, while the server runs'
+complete -c waxwing -n "__fish_waxwing_using_subcommand help; and not __fish_seen_subcommand_from serve status user invite sessions audit backup restore export import reload stop version completions man help" -f -a "restore" -d 'Put a backup in the place of the data, while no server runs'
+complete -c waxwing -n "__fish_waxwing_using_subcommand help; and not __fish_seen_subcommand_from serve status user invite sessions audit backup restore export import reload stop version completions man help" -f -a "export" -d 'Write accounts with all that is theirs to a portable file (XEP-0227)'
+complete -c waxwing -n "__fish_waxwing_using_subcommand help; and not __fish_seen_subcommand_from serve status user invite sessions audit backup restore export import reload stop version completions man help" -f -a "import" -d 'Read accounts from a portable file (XEP-0227)'
+complete -c waxwing -n "__fish_waxwing_using_subcommand help; and not __fish_seen_subcommand_from serve status user invite sessions audit backup restore export import reload stop version completions man help" -f -a "reload" -d 'Read the configuration and the certificates again'
+complete -c waxwing -n "__fish_waxwing_using_subcommand help; and not __fish_seen_subcommand_from serve status user invite sessions audit backup restore export import reload stop version completions man help" -f -a "stop" -d 'Stop the server'
+complete -c waxwing -n "__fish_waxwing_using_subcommand help; and not __fish_seen_subcommand_from serve status user invite sessions audit backup restore export import reload stop version completions man help" -f -a "version" -d 'Show the version of this program'
+complete -c waxwing -n "__fish_waxwing_using_subcommand help; and not __fish_seen_subcommand_from serve status user invite sessions audit backup restore export import reload stop version completions man help" -f -a "completions" -d 'Write the completions of a shell'
+complete -c waxwing -n "__fish_waxwing_using_subcommand help; and not __fish_seen_subcommand_from serve status user invite sessions audit backup restore export import reload stop version completions man help" -f -a "man" -d 'Write a manual page, in roff'
+complete -c waxwing -n "__fish_waxwing_using_subcommand help; and not __fish_seen_subcommand_from serve status user invite sessions audit backup restore export import reload stop version completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c waxwing -n "__fish_waxwing_using_subcommand help; and __fish_seen_subcommand_from user" -f -a "add" -d 'Add an account'
+complete -c waxwing -n "__fish_waxwing_using_subcommand help; and __fish_seen_subcommand_from user" -f -a "list" -d 'List accounts'
+complete -c waxwing -n "__fish_waxwing_using_subcommand help; and __fish_seen_subcommand_from user" -f -a "show" -d 'Show an account'
+complete -c waxwing -n "__fish_waxwing_using_subcommand help; and __fish_seen_subcommand_from user" -f -a "password" -d 'Set another password'
+complete -c waxwing -n "__fish_waxwing_using_subcommand help; and __fish_seen_subcommand_from user" -f -a "disable" -d 'Refuse sign-in and end all sessions'
+complete -c waxwing -n "__fish_waxwing_using_subcommand help; and __fish_seen_subcommand_from user" -f -a "enable" -d 'Allow sign-in again'
+complete -c waxwing -n "__fish_waxwing_using_subcommand help; and __fish_seen_subcommand_from user" -f -a "delete" -d 'Delete an account and everything that is kept for it'
+complete -c waxwing -n "__fish_waxwing_using_subcommand help; and __fish_seen_subcommand_from invite" -f -a "create" -d 'Make a link that lets a person make an account'
+complete -c waxwing -n "__fish_waxwing_using_subcommand help; and __fish_seen_subcommand_from invite" -f -a "list" -d 'List invitations that can still be used'
+complete -c waxwing -n "__fish_waxwing_using_subcommand help; and __fish_seen_subcommand_from invite" -f -a "revoke" -d 'Withdraw an invitation'
+complete -c waxwing -n "__fish_waxwing_using_subcommand help; and __fish_seen_subcommand_from sessions" -f -a "end" -d 'End the sessions of an account, or one of them'
+complete -c waxwing -n "__fish_waxwing_using_subcommand help; and __fish_seen_subcommand_from audit" -f -a "verify" -d 'Check that the audit log is whole'

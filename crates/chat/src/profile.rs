@@ -118,7 +118,7 @@ impl Chat {
     }
 
     /// Forgets what is cached of an account; every change to what a `Profile` holds calls it after the store has it.
-    pub(crate) fn profile_changed(&self, jid: &Jid) {
+    pub fn profile_changed(&self, jid: &Jid) {
         self.profiles.forget(jid);
     }
 }

@@ -4,16 +4,19 @@
 //! completions and manual pages and the reference in `docs/commands.md` are drawn from that, and so is any later way
 //! in: nothing in here knows which of them is asking.
 
+pub mod backup;
 pub mod commands;
 pub mod context;
 pub mod failure;
 pub mod parameter;
+pub mod password;
 pub mod protocol;
 pub mod reference;
 pub mod registry;
 pub mod socket;
 pub mod table;
+pub mod transfer;
 
 pub use context::{Actor, Admin, Context, Program};
-pub use failure::{Code, Failure};
+pub use failure::{Code, Failure, domain_failure};
 pub use registry::{Command, Permission, Run, all, find};

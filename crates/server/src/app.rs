@@ -1,20 +1,39 @@
 //! How the server is put together: what is made in which order, what steers it, and how it ends.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use anyhow::Context as _;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
+use waxwing_chat::Chat;
+use waxwing_chat::port::{SystemClock, SystemRandom};
+use waxwing_storage::sqlite::{Options, Sqlite};
 
-use crate::admin::context::{Running, Steer};
+use crate::accounts;
+use crate::admin::backup::DATABASE;
+use crate::admin::context::{Listening, Running, Steer};
 use crate::admin::socket::Socket;
 use crate::admin::{Admin, Code, Failure};
 use crate::cli;
-use crate::config::Config;
+use crate::config::{Config, Live};
 use crate::data_folder::DataFolder;
+use crate::first_start;
+use crate::http::{self, Health, Http};
 use crate::lifecycle::Lifecycle;
-use crate::tls::Tls;
+use crate::net::{Admission, Listeners, accept_loop};
+use crate::observe::{Log, Metrics};
+use crate::service;
+use crate::tls::{Purpose, Tls, acme};
+use crate::welcome::Welcome;
+use crate::xmpp;
+
+/// How often what need not be done at once is done.
+const UPKEEP: Duration = Duration::from_secs(30);
+
+/// The file that tells other programs where the server listens, in the data folder.
+const ADDRESSES: &str = "addresses.json";
 
 /// Runs the server until it is told to stop; returns the exit status.
 pub fn serve(file: Option<&Path>) -> u8 {
@@ -45,63 +64,224 @@ pub fn serve(file: Option<&Path>) -> u8 {
 async fn run(config: Config, file: Option<PathBuf>) -> anyhow::Result<()> {
     // Signals are caught before anything is there that a sudden end could leave half done.
     let mut signals = Signals::new()?;
-    let folder = DataFolder::take(&config.data_dir)?;
-    let tls = Tls::load(&config)?;
+    let log = Log::start(&config.log);
+    let metrics = Metrics::start();
     let lifecycle = Lifecycle::new();
 
+    // What lasts: the data folder is ours alone from here on, then the store, then the domain on top of it.
+    let folder = DataFolder::take(&config.data_dir)?;
+    let chat = open_chat(&config, &folder)?;
+    let administrator = first_start::prepare(&chat).await.context("the first administrator could not be made")?;
+
+    // What faces the network: certificates, then every address, so that one in use stops the start before anybody is served.
+    let tls = Tls::load(&config)?;
+    let listeners = Listeners::open(&config.listen, config.limits.backlog)?;
+    let listening = describe(&listeners);
+    let admission = Admission::new(&config.limits);
+    let health = Health::default();
+    require_store(&health, &chat);
+    let face = xmpp::Face::new(Arc::clone(&chat), &tls, lifecycle.clone(), &config);
+    let live = Live::new(config, file.clone());
+    let http = Arc::new(Http {
+        live: live.clone(),
+        tls: Arc::clone(&tls),
+        metrics: metrics.clone(),
+        health,
+        websocket: Some(Arc::new(xmpp::OverWebSocket(Arc::clone(&face)))),
+        admission: admission.clone(),
+        https_port: listeners.https.first().map(|listener| listener.address().port()),
+        lifecycle: lifecycle.clone(),
+    });
+    for listener in listeners.xmpp {
+        let face = Arc::clone(&face);
+        let serve = move |conn| Arc::clone(&face).serve_plain(conn);
+        tokio::spawn(accept_loop(listener, admission.clone(), lifecycle.clone(), serve));
+    }
+    for listener in listeners.xmpp_tls {
+        let face = Arc::clone(&face);
+        let serve = move |conn| Arc::clone(&face).serve_tls(conn);
+        tokio::spawn(accept_loop(listener, admission.clone(), lifecycle.clone(), serve));
+    }
+    for listener in listeners.http {
+        tokio::spawn(http::serve(listener, None, Arc::clone(&http)));
+    }
+    for listener in listeners.https {
+        tokio::spawn(http::serve(listener, Some(tls.acceptor(Purpose::Https)), Arc::clone(&http)));
+    }
+
+    // What works beside them.
+    tokio::spawn(metrics.upkeep());
+    tokio::spawn(service::watchdog());
+    tokio::spawn(acme::run(live.clone(), Arc::clone(&tls), lifecycle.clone()));
+    tokio::spawn(upkeep(Arc::clone(&chat)));
+
+    // The administration socket comes last: whoever gets an answer there may rely on everything else being up.
     let (steering, mut asked) = mpsc::channel(8);
     let running = Running {
         started: Instant::now(),
-        domains: config.domain_names().map(str::to_owned).collect(),
-        listeners: Mutex::default(),
+        listeners: listening.clone(),
+        tls: Arc::clone(&tls),
         steering,
     };
-    let admin = Arc::new(Admin {
-        data_dir: folder.path().to_owned(),
-        running: Some(running),
-    });
-    let socket = Socket::bind(&config.admin_socket())?;
-    let administration = tokio::spawn(socket.serve(Arc::clone(&admin), lifecycle.clone()));
+    let admin = Arc::new(Admin { chat: Arc::clone(&chat), data_dir: folder.path().to_owned(), running: Some(running) });
+    let path = live.current().admin_socket();
+    let socket = Socket::bind(&path).with_context(|| format!("the administration socket {}", path.display()))?;
+    let socket_path = std::path::absolute(socket.path())?;
+    let administration = tokio::spawn(socket.serve(admin, lifecycle.clone()));
+    let addresses = folder.path().join(ADDRESSES);
+    write_addresses(&addresses, &listening, &socket_path)?;
 
-    let mut server = Server { config, file, tls };
+    service::ready();
+    let welcome = Welcome {
+        domains: live.current().domain_names().map(str::to_owned).collect(),
+        data: folder.path(),
+        listening: &listening,
+        certificates: &tls.certificates().served(),
+        administrator: administrator.as_ref(),
+        config: file.as_deref(),
+    };
+    cli::terminal::line(&welcome.to_string());
+    drop(administrator);
+
+    let server = Server { live, tls, chat: Arc::clone(&chat), face, admission, log };
+    server.steer(&mut signals, &mut asked).await;
+
+    // The end: nobody new, those who are there are told, what is under way is finished, then the store closes.
+    tracing::info!("stopping");
+    service::stopping();
+    let _ = std::fs::remove_file(&addresses);
+    lifecycle.drain();
+    let grace = Duration::from_millis(server.live.current().shutdown.drain_grace_ms);
+    let left = lifecycle.ended(grace).await;
+    if left > 0 {
+        tracing::warn!(left, "the time to drain is over; connections are cut");
+    }
+    administration.abort();
+    chat.write_marks().await;
+    chat.store().close().await;
+    Ok(())
+}
+
+/// The store and the domain on it.
+fn open_chat(config: &Config, folder: &DataFolder) -> anyhow::Result<Arc<Chat>> {
+    let store = Sqlite::open(&folder.path().join(DATABASE), Options::default())?;
+    Ok(Chat::new(Arc::new(store), Arc::new(SystemClock), Arc::new(SystemRandom), accounts::settings(config)))
+}
+
+/// What is listened on, for people and programs.
+fn describe(listeners: &Listeners) -> Vec<Listening> {
+    let lists = [
+        ("xmpp", &listeners.xmpp),
+        ("xmpps", &listeners.xmpp_tls),
+        ("http", &listeners.http),
+        ("https", &listeners.https),
+    ];
+    let each = lists.into_iter().flat_map(|(protocol, list)| list.iter().map(move |listener| (protocol, listener)));
+    each.map(|(protocol, listener)| Listening {
+        protocol: protocol.to_owned(),
+        address: listener.address().to_string(),
+    })
+    .collect()
+}
+
+/// Writes where the server listens, the first address of each kind, in one step: whoever sees the file sees all of it.
+fn write_addresses(path: &Path, listening: &[Listening], socket: &Path) -> anyhow::Result<()> {
+    let mut addresses = serde_json::Map::new();
+    for listening in listening {
+        addresses.entry(listening.protocol.clone()).or_insert_with(|| listening.address.clone().into());
+    }
+    addresses.insert("admin".to_owned(), socket.display().to_string().into());
+    let fresh = path.with_extension("json.new");
+    std::fs::write(&fresh, serde_json::to_vec(&addresses)?)?;
+    std::fs::rename(&fresh, path)?;
+    Ok(())
+}
+
+/// The server is ready as long as its store can read.
+fn require_store(health: &Health, chat: &Arc<Chat>) {
+    let chat = Arc::clone(chat);
+    health.require("store", move || {
+        let chat = Arc::clone(&chat);
+        async move { chat.store().ping().await.map_err(|error| error.to_string()) }
+    });
+}
+
+/// Does now and then what need not be done at once: writes down how far messages were delivered (what a crash forgets of
+/// that is delivered again), and ends the sessions of accounts that have expired.
+async fn upkeep(chat: Arc<Chat>) {
+    let mut tick = tokio::time::interval(UPKEEP);
     loop {
-        tokio::select! {
-            ask = asked.recv() => match ask {
-                Some(Steer::Reload(answer)) => { let _ = answer.send(server.reload()); }
-                Some(Steer::Stop(answer)) => { let _ = answer.send(()); break; }
-                None => break,
-            },
-            order = signals.next() => match order {
-                Order::Reload => match server.reload() {
-                    Ok(changes) => tracing::info!(?changes, "the configuration was read again"),
-                    Err(error) => tracing::error!(%error, "the new configuration was refused, the old one stays"),
-                },
-                Order::Stop => break,
-            },
+        tick.tick().await;
+        chat.write_marks().await;
+        if let Err(error) = chat.end_expired().await {
+            tracing::warn!(%error, "expired accounts could not be looked up");
         }
     }
-    lifecycle.drain();
-    lifecycle
-        .ended(Duration::from_millis(server.config.shutdown.drain_grace_ms))
-        .await;
-    administration.abort();
-    Ok(())
 }
 
 /// What a reload changes.
 struct Server {
-    config: Config,
-    file: Option<PathBuf>,
+    live: Live,
     tls: Arc<Tls>,
+    chat: Arc<Chat>,
+    face: Arc<xmpp::Face>,
+    admission: Admission,
+    log: Log,
 }
 
 impl Server {
-    /// Reads the configuration again and puts in force what can change while the server runs.
-    fn reload(&mut self) -> Result<Vec<String>, String> {
-        let (config, _) = Config::load(self.file.as_deref()).map_err(|error| error.to_string())?;
+    /// Follows signals and administrators until one of them says stop.
+    async fn steer(&self, signals: &mut Signals, asked: &mut mpsc::Receiver<Steer>) {
+        loop {
+            tokio::select! {
+                ask = asked.recv() => match ask {
+                    Some(Steer::Reload(answer)) => { let _ = answer.send(self.reload()); }
+                    Some(Steer::Stop(answer)) => {
+                        let _ = answer.send(());
+                        return;
+                    }
+                    None => return,
+                },
+                order = signals.next() => match order {
+                    Order::Reload => { let _ = self.reload(); }
+                    Order::Stop => return,
+                },
+            }
+        }
+    }
+
+    /// Reads the configuration again and puts in force what can change while the server runs. All or nothing: what can
+    /// fail comes first.
+    fn reload(&self) -> Result<Vec<String>, String> {
+        service::reloading();
+        let result = self.try_reload();
+        service::ready();
+        match &result {
+            Ok(changes) => tracing::info!(?changes, "the configuration was read again"),
+            Err(error) => tracing::error!(%error, "the new configuration is refused and the old one stays"),
+        }
+        result
+    }
+
+    fn try_reload(&self) -> Result<Vec<String>, String> {
+        let config = self.live.read_again().map_err(|error| error.to_string())?;
         self.tls.reload(&config).map_err(|error| error.to_string())?;
-        self.config = config;
-        Ok(Vec::new())
+        let mut changes = Vec::new();
+        if config == *self.live.current() {
+            changes.push("The configuration is the same; the certificates were read again.".to_owned());
+        } else {
+            changes.push("The new configuration is in force.".to_owned());
+        }
+        let waiting = self.live.needs_restart(&config);
+        if !waiting.is_empty() {
+            changes.push(format!("Only a restart changes {}.", waiting.join(", ")));
+        }
+        self.chat.reload(accounts::settings(&config));
+        self.face.reload(&config);
+        self.admission.set_limits(&config.limits);
+        self.log.set_level(&config.log.level);
+        self.live.replace(config);
+        Ok(changes)
     }
 }
 
@@ -136,15 +316,25 @@ impl Signals {
     }
 }
 
-/// The installation without a server, for commands on the data of a stopped one.
-pub async fn without_server(config: &Config) -> Result<Arc<Admin>, Failure> {
-    let folder =
-        DataFolder::take(&config.data_dir).map_err(|error| Failure::new(Code::Refused, error.to_string()))?;
-    Ok(Arc::new(Admin {
-        data_dir: folder.path().to_owned(),
-        running: None,
-    }))
+/// The installation without a server, for commands on the data of a stopped one. Holds the data folder meanwhile.
+pub struct Stopped {
+    /// What commands work with.
+    pub admin: Arc<Admin>,
+    _folder: DataFolder,
 }
 
-/// Ends what `without_server` began.
-pub async fn finish(_admin: Arc<Admin>) {}
+impl Stopped {
+    /// Takes the data folder and opens the store in it.
+    pub fn open(config: &Config) -> Result<Self, Failure> {
+        let folder = DataFolder::take(&config.data_dir)
+            .map_err(|error| Failure::new(Code::Refused, format!("{error}.")))?;
+        let chat = open_chat(config, &folder).map_err(|error| Failure::new(Code::Failed, format!("{error:#}.")))?;
+        let admin = Admin { chat, data_dir: folder.path().to_owned(), running: None };
+        Ok(Self { admin: Arc::new(admin), _folder: folder })
+    }
+
+    /// Closes the store, so that everything is written when the command ends.
+    pub async fn close(self) {
+        self.admin.chat.store().close().await;
+    }
+}

@@ -119,13 +119,10 @@ fn execute(
         Run::Data(_) => {
             let runtime = runtime()?;
             runtime.block_on(async {
-                let admin = app::without_server(&config).await?;
-                let context = Context {
-                    admin: admin.clone(),
-                    actor: Actor::local(),
-                };
+                let stopped = app::Stopped::open(&config)?;
+                let context = Context { admin: stopped.admin.clone(), actor: Actor::local() };
                 let result = registry::run(context, command, arguments).await;
-                app::finish(admin).await;
+                stopped.close().await;
                 result
             })
         }

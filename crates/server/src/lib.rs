@@ -1,15 +1,18 @@
 //! The faces of Waxwing, its configuration and the wiring that makes one process of them.
 
+pub mod accounts;
 pub mod admin;
 pub mod app;
 pub mod cli;
 pub mod config;
 pub mod data_folder;
 pub mod dns;
+pub mod first_start;
 pub mod http;
 pub mod lifecycle;
 pub mod net;
 pub mod observe;
 pub mod service;
 pub mod tls;
+pub mod welcome;
 pub mod xmpp;

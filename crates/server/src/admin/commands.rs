@@ -1,7 +1,13 @@
-//! The commands, one file each (or one file for a few that belong together), and the list of them.
+//! The commands, one file for a few that belong together, and the list of them.
 
+mod audit;
+mod backup;
 mod installation;
+mod invite;
+mod session;
 mod status;
+mod transfer;
+mod user;
 mod version;
 
 use super::registry::Command;
@@ -9,6 +15,24 @@ use super::registry::Command;
 /// All commands, in the order in which they are documented.
 pub const ALL: &[Command] = &[
     status::STATUS,
+    user::ADD,
+    user::LIST,
+    user::SHOW,
+    user::SET_PASSWORD,
+    user::DISABLE,
+    user::ENABLE,
+    user::DELETE,
+    invite::CREATE,
+    invite::LIST,
+    invite::REVOKE,
+    session::LIST,
+    session::END,
+    audit::LIST,
+    audit::VERIFY,
+    backup::BACKUP,
+    backup::RESTORE,
+    transfer::EXPORT,
+    transfer::IMPORT,
     installation::RELOAD,
     installation::STOP,
     version::VERSION,

@@ -1,17 +1,21 @@
 //! What a command works with: the installation, the running server if there is one, and who is asking.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
+use waxwing_chat::Chat;
 
 use super::failure::{Code, Failure};
 use super::registry::Permission;
+use crate::tls::Tls;
 
 /// The installation as commands see it.
 pub struct Admin {
+    /// The domain.
+    pub chat: Arc<Chat>,
     /// Where the data is.
     pub data_dir: PathBuf,
     /// The running server; `None` when a command works on the data of a stopped one.
@@ -31,23 +35,15 @@ impl Admin {
 pub struct Running {
     /// When it began.
     pub started: Instant,
-    /// The domains it answers for, the default one first.
-    pub domains: Vec<String>,
-    /// What it listens on, filled in as listeners are bound.
-    pub listeners: Mutex<Vec<Listening>>,
+    /// What it listens on.
+    pub listeners: Vec<Listening>,
+    /// Its certificates.
+    pub tls: Arc<Tls>,
     /// Steers it.
     pub steering: mpsc::Sender<Steer>,
 }
 
 impl Running {
-    /// What it listens on now.
-    pub fn listening(&self) -> Vec<Listening> {
-        self.listeners
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
-    }
-
     /// Asks the main task for something and waits for its word.
     pub async fn steer<T>(&self, ask: impl FnOnce(oneshot::Sender<T>) -> Steer) -> Result<T, Failure> {
         let (sender, receiver) = oneshot::channel();

@@ -1,6 +1,7 @@
 //! Why a command failed, in a form that a person and a program can both use.
 
 use serde::{Deserialize, Serialize};
+use waxwing_chat::Error;
 
 /// What kind of failure it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -63,6 +64,27 @@ impl Failure {
     /// An argument that is not what it has to be.
     pub fn invalid(argument: &str, message: impl Into<String>) -> Self {
         Self::argument(Code::InvalidArgument, argument, message)
+    }
+}
+
+/// Puts what the domain answers into words. `argument` is what it is about if it is about one, and `sentence` says what is
+/// missing or in the way.
+pub fn domain_failure(error: Error, argument: &str, sentence: &str) -> Failure {
+    let about = |code, message: &str| match argument {
+        "" => Failure::new(code, message),
+        argument => Failure::argument(code, argument, message),
+    };
+    let said = |otherwise: &'static str| if sentence.is_empty() { otherwise } else { sentence };
+    match error {
+        Error::NotFound => about(Code::NotFound, said("It does not exist.")),
+        Error::Conflict => about(Code::Conflict, said("It exists already.")),
+        Error::BadRequest(why) | Error::NotAcceptable(why) => {
+            Failure::new(Code::InvalidArgument, format!("Not accepted: {why}."))
+        }
+        Error::ResourceConstraint(why) => Failure::new(Code::Refused, format!("Not possible now: {why}.")),
+        // The administrator is the one person whom the cause concerns.
+        Error::Internal(cause) => Failure::new(Code::Failed, format!("The store failed: {cause}.")),
+        other => Failure::new(Code::Failed, format!("Not possible: {other}.")),
     }
 }
 

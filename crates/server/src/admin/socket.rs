@@ -162,21 +162,16 @@ async fn answer(line: &[u8], admin: &Arc<Admin>) -> Result<serde_json::Value, Fa
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::admin::context::Running;
+    use crate::app::Stopped;
+    use crate::config::Config;
+    use crate::tls::testing::Scratch;
 
     async fn ask(lines: &str) -> Vec<serde_json::Value> {
         let (client, server) = UnixStream::pair().expect("a pair");
-        let (steering, _asked) = tokio::sync::mpsc::channel(1);
-        let running = Running {
-            started: std::time::Instant::now(),
-            domains: vec!["localhost".into()],
-            listeners: std::sync::Mutex::default(),
-            steering,
-        };
-        let admin = Arc::new(Admin {
-            data_dir: PathBuf::from("/nowhere"),
-            running: Some(running),
-        });
+        let scratch = Scratch::new();
+        let config = Config { data_dir: scratch.path().join("data"), ..Config::default() };
+        let stopped = Stopped::open(&config).expect("opened");
+        let admin = Arc::clone(&stopped.admin);
         let serving = tokio::spawn(converse(server, admin, Lifecycle::new()));
         let (mut read, mut write) = client.into_split();
         write.write_all(lines.as_bytes()).await.expect("sent");
@@ -192,8 +187,8 @@ mod tests {
     #[tokio::test]
     async fn requests_of_one_connection_are_answered_in_order() {
         let replies =
-            ask("{\"waxwing\":1,\"command\":\"status\"}\n{\"waxwing\":1,\"command\":\"nosuch\"}\n").await;
-        assert_eq!(replies[0]["result"]["domains"][0], "localhost");
+            ask("{\"waxwing\":1,\"command\":\"user list\"}\n{\"waxwing\":1,\"command\":\"nosuch\"}\n").await;
+        assert_eq!(replies[0]["result"]["users"], serde_json::json!([]));
         assert_eq!(replies[1]["error"]["code"], "unknown-command");
     }
 
@@ -210,6 +205,7 @@ mod tests {
                 "invalid-argument",
             ),
             ("{\"waxwing\":1,\"command\":\"version\"}\n", "unknown-command"),
+            ("{\"waxwing\":1,\"command\":\"status\"}\n", "unavailable"),
         ] {
             assert_eq!(ask(line).await[0]["error"]["code"], code, "{line}");
         }

@@ -19,7 +19,7 @@ pub use network::Network;
 pub use setting::{Field, Setting, Shape};
 pub(crate) use setting::{choice, config, quoted};
 
-use crate::{dns, http, lifecycle, net, observe, tls, xmpp};
+use crate::{accounts, dns, http, lifecycle, net, observe, tls, xmpp};
 
 config! {
     /// Everything that can be configured. Each key has a default: with no file at all the server runs.
@@ -32,6 +32,8 @@ config! {
         domain: Vec<Domain> = vec![Domain { name: "localhost".to_owned(), ..Domain::default() }],
         /// The addresses listened on. An empty list turns a listener off.
         listen: Listen = Listen::default(),
+        /// Accounts: how passwords are kept, who may register, and what is kept for each account.
+        accounts: accounts::Config = accounts::Config::default(),
         /// TLS on every listener.
         tls: tls::Config = tls::Config::default(),
         /// Certificates from an ACME directory (RFC 8555), for the domains that say `acme = true`.

@@ -87,7 +87,13 @@ impl Config {
 
     fn bounds_problem(&self) -> Option<Problem> {
         let limits = &self.limits;
-        let bounds: [(&'static str, &'static str, u64, RangeInclusive<u64>); 16] = [
+        let bounds: [(&'static str, &'static str, u64, RangeInclusive<u64>); 17] = [
+            (
+                "accounts",
+                "scram_iterations",
+                u64::from(self.accounts.scram_iterations),
+                4_096..=10_000_000,
+            ),
             ("limits", "connections", limits.connections as u64, 1..=10_000_000),
             (
                 "limits",

@@ -9,6 +9,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::{RootCertStore, ServerConnection};
+use sha2::Digest;
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
 use super::{TlsError, TlsInfo, acme, binding, client, self_signed};
@@ -102,6 +103,44 @@ impl Certificates {
                 .map(|p| String::from_utf8_lossy(p).into_owned()),
         }
     }
+}
+
+/// What an administrator wants to know of a certificate in force.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Served {
+    /// The domain it is served for.
+    pub domain: String,
+    /// Nobody but the server itself vouches for it.
+    pub self_signed: bool,
+    /// Seconds since the Unix epoch from which it no longer holds.
+    pub not_after: i64,
+    /// Its SHA-1 fingerprint, which some clients still show.
+    pub sha1: String,
+    /// Its SHA-256 fingerprint.
+    pub sha256: String,
+}
+
+impl Certificates {
+    /// The certificates, one for each domain.
+    pub fn served(&self) -> Vec<Served> {
+        let served = self.entries.iter().filter_map(|entry| {
+            let der = entry.key.cert.first()?;
+            let (_, parsed) = X509Certificate::from_der(der).ok()?;
+            Some(Served {
+                domain: entry.domain.clone(),
+                self_signed: parsed.issuer() == parsed.subject(),
+                not_after: parsed.validity().not_after.timestamp(),
+                sha1: fingerprint(&sha1::Sha1::digest(der)),
+                sha256: fingerprint(&sha2::Sha256::digest(der)),
+            })
+        });
+        served.collect()
+    }
+}
+
+fn fingerprint(digest: &[u8]) -> String {
+    let bytes: Vec<String> = digest.iter().map(|byte| format!("{byte:02X}")).collect();
+    bytes.join(":")
 }
 
 impl Entry {

@@ -20,7 +20,7 @@ use rustls::{ServerConfig, ServerConnection};
 
 pub(crate) use acme::ALPN as ACME_ALPN;
 pub use binding::server_end_point;
-pub use certificates::{Certificates, load_pair};
+pub use certificates::{Certificates, Served, load_pair};
 pub use client::{ClientCertificate, Verification};
 
 use crate::config::{Config as ServerSettings, choice, config};

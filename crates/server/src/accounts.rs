@@ -1,0 +1,50 @@
+//! The configuration of accounts: what the domain lets them do and keeps for them.
+
+use waxwing_chat::settings::Settings;
+
+use crate::config::config;
+
+config! {
+    /// Accounts: how passwords are kept, who may register, and what is kept for each account.
+    pub struct Config {
+        /// Rounds of PBKDF2 for the verifiers of new passwords. A client that signs in with SCRAM does them each time on
+        /// its own device, so what a phone can bear is the measure. RFC 7677 asks for 4096 at least.
+        scram_iterations: u32 = Settings::default().scram_iterations,
+        /// Make verifiers for SCRAM-SHA-1 too, for clients that know nothing newer.
+        scram_sha1: bool = Settings::default().scram_sha1,
+        /// Let anybody register an account without an invitation (XEP-0077).
+        open_registration: bool = Settings::default().open_registration,
+        /// How long an invitation is good for unless it says otherwise.
+        invitation_lifetime_ms: u64 = Settings::default().invitation_lifetime_ms,
+        /// How long a token is good for that a client got to sign in without the password (XEP-0484).
+        token_lifetime_ms: u64 = Settings::default().token_lifetime_ms,
+        /// Keep messages in the archives of those who sent and received them (XEP-0313).
+        archive: bool = Settings::default().archive,
+        /// How many contacts one roster may hold.
+        roster_items_limit: usize = Settings::default().roster_items_limit,
+        /// How many addresses one blocklist may hold.
+        blocklist_limit: usize = Settings::default().blocklist_limit,
+        /// Bytes of one document of private XML storage.
+        private_document_bytes_limit: usize = Settings::default().private_document_bytes_limit,
+        /// How many documents of private XML storage one account may keep.
+        private_documents_limit: usize = Settings::default().private_documents_limit,
+    }
+}
+
+/// What the configuration says to the domain.
+pub fn settings(config: &crate::config::Config) -> Settings {
+    let accounts = &config.accounts;
+    Settings {
+        domains: config.domain_names().map(str::to_owned).collect(),
+        archive: accounts.archive,
+        roster_items_limit: accounts.roster_items_limit,
+        blocklist_limit: accounts.blocklist_limit,
+        private_document_bytes_limit: accounts.private_document_bytes_limit,
+        private_documents_limit: accounts.private_documents_limit,
+        open_registration: accounts.open_registration,
+        scram_sha1: accounts.scram_sha1,
+        scram_iterations: accounts.scram_iterations,
+        token_lifetime_ms: accounts.token_lifetime_ms,
+        invitation_lifetime_ms: accounts.invitation_lifetime_ms,
+    }
+}

@@ -1,0 +1,185 @@
+//! `sessions` and `sessions end`: who is connected.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use waxwing_chat::event::Close;
+use waxwing_chat::session::Session;
+use waxwing_chat::time::timestamp;
+use waxwing_xmpp::jid::Jid;
+
+use crate::admin::context::Context;
+use crate::admin::failure::{Code, Failure};
+use crate::admin::parameter::{Kind, Parameter};
+use crate::admin::registry::{Command, Permission, Run, call, render};
+use crate::admin::{domain_failure, table};
+
+/// `sessions`.
+pub(super) const LIST: Command = Command {
+    name: "sessions",
+    summary: "List who is connected",
+    help: "A session that is connected but not available has sent no presence. One whose connection was lost stays in the \
+           list as long as its client may resume it (XEP-0198).",
+    permission: Permission::View,
+    parameters: &[
+        Parameter::optional("account", Kind::Account, "Only those of this account."),
+        Parameter::optional("limit", Kind::Number { min: 1, max: 100_000 }, "How many at most.").or("1000"),
+    ],
+    run: Run::Server(|context, arguments| call(context, arguments, list)),
+    render: render::<Listed>,
+};
+
+/// `sessions end`.
+pub(super) const END: Command = Command {
+    name: "sessions end",
+    summary: "End the sessions of an account, or one of them",
+    help: "The client is told and may sign in again: to keep it out, disable the account or set another password.",
+    permission: Permission::Accounts,
+    parameters: &[Parameter::required(
+        "address",
+        Kind::Address,
+        "The account's address for all of its sessions, or with a resource for one.",
+    )],
+    run: Run::Server(|context, arguments| call(context, arguments, end)),
+    render: render::<Ended>,
+};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct List {
+    account: Option<String>,
+    #[serde(default = "page")]
+    limit: usize,
+}
+
+fn page() -> usize {
+    1000
+}
+
+#[derive(Serialize, Deserialize)]
+struct Listed {
+    /// How many there are.
+    total: usize,
+    /// As many of them as were asked for, in the order of their addresses.
+    sessions: Vec<Connected>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Connected {
+    /// The account.
+    address: String,
+    /// The resource.
+    resource: String,
+    /// The name of the software, if it told us.
+    client: Option<String>,
+    /// The way it came in.
+    face: String,
+    /// Where it is connected from.
+    ip: Option<String>,
+    /// Since when.
+    since: String,
+    /// The version of TLS.
+    tls: Option<String>,
+    /// How it signed in.
+    mechanism: String,
+    /// `available`, or `connected` when it has sent no presence.
+    state: String,
+    /// The connection's id in the log.
+    connection: String,
+}
+
+impl fmt::Display for Listed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let or_dash = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
+        let rows: Vec<Vec<String>> = self
+            .sessions
+            .iter()
+            .map(|session| {
+                vec![
+                    format!("{}/{}", session.address, session.resource),
+                    or_dash(&session.client),
+                    or_dash(&session.ip),
+                    session.since.get(..16).unwrap_or(&session.since).replace('T', " "),
+                    or_dash(&session.tls),
+                    session.mechanism.clone(),
+                    session.state.clone(),
+                ]
+            })
+            .collect();
+        table::write(f, &["SESSION", "CLIENT", "FROM", "SINCE", "TLS", "MECHANISM", "STATE"], &rows)?;
+        if self.total > rows.len() {
+            write!(f, "\n{} of {}.", rows.len(), self.total)?;
+        }
+        Ok(())
+    }
+}
+
+async fn list(context: Context, arguments: List) -> Result<Listed, Failure> {
+    let sessions = context.admin.chat.sessions();
+    let mut found = match arguments.account.as_deref().and_then(|text| Jid::new(text).ok()) {
+        Some(jid) => sessions.of(&jid),
+        None => sessions.all(),
+    };
+    found.sort_by(|a, b| a.jid.cmp(&b.jid));
+    let total = found.len();
+    let sessions = found.iter().take(arguments.limit).map(|session| connected(session)).collect();
+    Ok(Listed { total, sessions })
+}
+
+fn connected(session: &Session) -> Connected {
+    let info = session.info();
+    let state = if session.is_available() { "available" } else { "connected" };
+    Connected {
+        address: session.jid.bare_str().to_owned(),
+        resource: session.jid.resource().unwrap_or_default().to_owned(),
+        client: info.software,
+        face: info.face.to_owned(),
+        ip: info.address.map(|address| address.to_string()),
+        since: timestamp(info.since_ms),
+        tls: info.tls,
+        mechanism: info.mechanism,
+        state: state.to_owned(),
+        connection: info.connection,
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct End {
+    address: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Ended {
+    /// How many were told to end.
+    ended: usize,
+}
+
+impl fmt::Display for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.ended {
+            1 => f.write_str("1 session ended."),
+            n => write!(f, "{n} sessions ended."),
+        }
+    }
+}
+
+async fn end(context: Context, arguments: End) -> Result<Ended, Failure> {
+    let jid = Jid::new(&arguments.address)
+        .map_err(|error| Failure::invalid("address", format!("\"{}\": {error}.", arguments.address)))?;
+    let chat = &context.admin.chat;
+    let found = match jid.is_bare() {
+        true => chat.sessions().of(&jid),
+        false => chat.sessions().find(&jid).into_iter().collect(),
+    };
+    if found.is_empty() {
+        return Err(Failure::argument(Code::NotFound, "address", format!("{jid} is not connected.")));
+    }
+    for session in &found {
+        session.close(Close::Ended);
+    }
+    chat.record(&context.actor.name, "session.end", jid.as_str(), "")
+        .await
+        .map_err(|error| domain_failure(error, "address", ""))?;
+    Ok(Ended { ended: found.len() })
+}

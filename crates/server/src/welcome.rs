@@ -1,0 +1,126 @@
+//! What the server says on the terminal when it has started.
+
+use std::fmt::{self, Display};
+use std::path::{Path, PathBuf};
+
+use crate::admin::context::Listening;
+use crate::first_start::Administrator;
+use crate::tls::Served;
+
+/// Everything there is to say.
+pub struct Welcome<'a> {
+    /// The domains, the default one first.
+    pub domains: Vec<String>,
+    /// Where the data is.
+    pub data: &'a Path,
+    /// What is listened on.
+    pub listening: &'a [Listening],
+    /// The certificates.
+    pub certificates: &'a [Served],
+    /// The administrator, at the first start.
+    pub administrator: Option<&'a Administrator>,
+    /// The configuration file, if one was named.
+    pub config: Option<&'a Path>,
+}
+
+impl Display for Welcome<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "Waxwing {} serves {}.\n", env!("CARGO_PKG_VERSION"), self.domains.join(", "))?;
+        self.addresses(f)?;
+        writeln!(f, "  Data         {}", self.data.display())?;
+        match self.administrator {
+            Some(administrator) => self.first(f, administrator),
+            None => writeln!(f, "\nAdd a person: {} user add NAME@{}   Stop: Ctrl+C", self.program(), self.domain()),
+        }
+    }
+}
+
+impl Welcome<'_> {
+    fn addresses(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (protocol, label, remark) in [
+            ("xmpp", "XMPP", "  (STARTTLS)"),
+            ("xmpps", "XMPP", "  (TLS from the first byte)"),
+            ("http", "HTTP", ""),
+            ("https", "HTTPS", "  (WebSocket: /xmpp-websocket)"),
+        ] {
+            for listening in self.listening.iter().filter(|listening| listening.protocol == protocol) {
+                writeln!(f, "  {label:<11}  {}{remark}", listening.address)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn first(&self, f: &mut fmt::Formatter<'_>, administrator: &Administrator) -> fmt::Result {
+        let (address, domain) = (&administrator.address, self.domain());
+        writeln!(f, "\nThe first administrator has been made. Its password is shown only now:\n")?;
+        writeln!(f, "  Address      {address}")?;
+        writeln!(f, "  Password     {}", administrator.password)?;
+        let xmpp = self.listening.iter().find(|listening| listening.protocol == "xmpp");
+        let (host, port) = xmpp
+            .and_then(|xmpp| xmpp.address.rsplit_once(':'))
+            .map_or((domain, "5222"), |(host, port)| (host.trim_matches(['[', ']']), port));
+        writeln!(f, "\nSign in with a client, for example profanity:\n")?;
+        writeln!(f, "  /connect {address} server {host} port {port}")?;
+        writeln!(f, "\nor Gajim: add an account that exists, {address}, host {host}, port {port}.")?;
+        for served in self.certificates.iter().filter(|served| served.self_signed) {
+            writeln!(
+                f,
+                "The certificate of {} is self-signed, so the client asks whether to trust it. Its fingerprints:\n\n\
+                 \x20 SHA-1        {}\n  SHA-256      {}",
+                served.domain, served.sha1, served.sha256
+            )?;
+        }
+        writeln!(f, "\nNext, in another terminal, add a person; it asks for the password:\n")?;
+        writeln!(f, "  {} user add alice@{domain}", self.program())?;
+        writeln!(f, "\nAll commands: {} help   Stop: Ctrl+C", self.program())
+    }
+
+    fn domain(&self) -> &str {
+        self.domains.first().map_or("localhost", String::as_str)
+    }
+
+    /// How to call this program from here.
+    fn program(&self) -> String {
+        let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("waxwing"));
+        let here = std::env::current_dir().unwrap_or_default();
+        let in_path = std::env::var_os("PATH").is_some_and(|path| {
+            std::env::split_paths(&path).any(|folder| Some(folder.as_path()) == program.parent())
+        });
+        let mut call = match (in_path, program.strip_prefix(&here)) {
+            (true, _) => "waxwing".to_owned(),
+            (false, Ok(near)) => near.display().to_string(),
+            (false, Err(_)) => program.display().to_string(),
+        };
+        if let Some(config) = self.config {
+            call.push_str(&format!(" --config {}", config.display()));
+        }
+        call
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use waxwing_xmpp::jid::Jid;
+
+    use super::*;
+
+    #[test]
+    fn the_password_is_shown_at_the_first_start_only() {
+        let administrator =
+            Administrator { address: Jid::new("admin@localhost").expect("valid"), password: "s3cr-et".into() };
+        let listening = [Listening { protocol: "xmpp".into(), address: "127.0.0.1:5222".into() }];
+        let mut welcome = Welcome {
+            domains: vec!["localhost".to_owned()],
+            data: Path::new("/data"),
+            listening: &listening,
+            certificates: &[],
+            administrator: Some(&administrator),
+            config: None,
+        };
+        let first = welcome.to_string();
+        assert!(first.contains("/connect admin@localhost server 127.0.0.1 port 5222"), "{first}");
+        assert!(first.contains("s3cr-et") && !first.contains('\x1b'), "{first}");
+        welcome.administrator = None;
+        assert!(!welcome.to_string().contains("s3cr-et"));
+    }
+}
