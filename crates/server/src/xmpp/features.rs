@@ -43,7 +43,9 @@ pub mod time;
 pub mod version;
 
 #[cfg(test)]
-mod _skeleton;
+pub mod _skeleton;
+#[cfg(test)]
+pub(crate) mod testing;
 
 /// Every feature, in the order of the documents made from it.
 pub static FEATURES: &[&Feature] = &[

@@ -270,6 +270,7 @@ fn render_bounds(bounds: Option<ArchiveBounds>) -> Element {
 mod tests {
     use waxwing_chat::archive::Direction;
 
+    use super::super::testing::House;
     use super::*;
 
     fn asked(content: &str) -> Result<HistoryQuery, Condition> {
@@ -459,5 +460,100 @@ mod tests {
             render_bounds(None),
             Element::parse("<metadata xmlns='urn:xmpp:mam:2'/>").unwrap()
         );
+    }
+
+    async fn house_with_messages(count: usize) -> House {
+        let house = House::of(&["romeo/orchard", "juliet/balcony", "tybalt/street"]).await;
+        for i in 1..=count {
+            let message = format!("<message to='juliet@localhost' type='chat'><body>{i}</body></message>");
+            house.say("romeo/orchard", &message).await;
+        }
+        house
+    }
+
+    async fn page(house: &House, content: &str) -> (Vec<String>, Element) {
+        let query = format!("<query xmlns='urn:xmpp:mam:2' queryid='q1'>{content}</query>");
+        let mut answers = house
+            .answers("juliet/balcony", "set", "juliet@localhost", &query)
+            .await;
+        let fin = answers.pop().unwrap();
+        let body = |result: &Element| {
+            let result = result.child(ns::MAM, "result").unwrap();
+            assert_eq!(result.attr("queryid"), Some("q1"));
+            let forwarded = result.child(ns::FORWARD, "forwarded").unwrap();
+            forwarded
+                .child(ns::CLIENT, "message")
+                .unwrap()
+                .child(ns::CLIENT, "body")
+                .unwrap()
+                .text()
+                .into_owned()
+        };
+        (answers.iter().map(body).collect(), fin)
+    }
+
+    /// Sections 4.2 and 4.3: the messages come before the result, and pages join without gaps.
+    #[tokio::test]
+    async fn pages_join() {
+        let house = house_with_messages(5).await;
+        let (first, fin) = page(&house, &paged("<max>2</max>")).await;
+        assert_eq!(first, ["1", "2"]);
+        let fin = fin.child(ns::MAM, "fin").unwrap();
+        assert_eq!(fin.attr("complete"), None);
+        let last = fin
+            .child(ns::RSM, "set")
+            .unwrap()
+            .child(ns::RSM, "last")
+            .unwrap()
+            .text()
+            .into_owned();
+        let (rest, fin) = page(&house, &paged(&format!("<after>{last}</after>"))).await;
+        assert_eq!(rest, ["3", "4", "5"]);
+        assert_eq!(fin.child(ns::MAM, "fin").unwrap().attr("complete"), Some("true"));
+        let (flipped, _) = page(&house, &format!("{}<flip-page/>", paged("<max>2</max><before/>"))).await;
+        assert_eq!(flipped, ["5", "4"]);
+    }
+
+    /// Section 4.1.1: with oneself means messages to oneself.
+    #[tokio::test]
+    async fn messages_to_oneself_are_found_by_ones_own_address() {
+        let house = house_with_messages(1).await;
+        let note = "<message to='juliet@localhost' type='chat'><body>note</body></message>";
+        house.say("juliet/balcony", note).await;
+        assert_eq!(page(&house, &field("with", "juliet@localhost")).await.0, ["note"]);
+        assert_eq!(page(&house, &field("with", "romeo@localhost")).await.0, ["1"]);
+    }
+
+    /// XEP-0059 section 2.7, without the count.
+    #[tokio::test]
+    async fn a_page_of_nothing_tells_whether_there_is_something() {
+        let house = house_with_messages(1).await;
+        let nothing = paged("<max>0</max>");
+        let (messages, fin) = page(&house, &nothing).await;
+        assert!(messages.is_empty());
+        assert_eq!(fin.child(ns::MAM, "fin").unwrap().attr("complete"), None);
+        let (_, fin) = page(&house, &format!("{}{nothing}", field("with", "nobody@localhost"))).await;
+        assert_eq!(fin.child(ns::MAM, "fin").unwrap().attr("complete"), Some("true"));
+    }
+
+    /// Sections 4.1.3 and 8.1.
+    #[tokio::test]
+    async fn unknown_ids_and_other_archives_are_refused() {
+        let house = house_with_messages(1).await;
+        for content in [
+            paged("<after>1</after>"),
+            field("ids", "1"),
+            field("before-id", "1"),
+        ] {
+            let query = format!("<query xmlns='urn:xmpp:mam:2'>{content}</query>");
+            let answer = house.ask("juliet/balcony", "set", "", &query).await;
+            assert_eq!(answer, Err("item-not-found".to_owned()), "{content}");
+        }
+        for to in ["juliet@localhost", "nobody@localhost"] {
+            let answer = house
+                .ask("tybalt/street", "set", to, "<query xmlns='urn:xmpp:mam:2'/>")
+                .await;
+            assert_eq!(answer, Err("forbidden".to_owned()));
+        }
     }
 }

@@ -130,6 +130,9 @@ fn list(name: &str, contacts: &[Jid]) -> Element {
 
 #[cfg(test)]
 mod tests {
+    use waxwing_chat::event::Event;
+
+    use super::super::testing::House;
     use super::*;
 
     fn read(items: &str) -> Result<Vec<Jid>, Condition> {
@@ -163,5 +166,47 @@ mod tests {
         let all = unblocked(&to, &[]);
         let expected = Element::parse("<unblock xmlns='urn:xmpp:blocking'/>").unwrap();
         assert_eq!(all.payload().unwrap().to_element(), expected);
+    }
+
+    /// Sections 3.2 to 3.5.
+    #[tokio::test]
+    async fn the_list_is_kept_and_pushed_to_who_asked() {
+        let house = House::of(&["juliet/chamber", "juliet/balcony"]).await;
+        let normal = |xml: &str| Ok(Element::parse(xml).unwrap().to_xml());
+        let empty = "<blocklist xmlns='urn:xmpp:blocking'/>";
+        assert_eq!(house.ask("juliet/balcony", "get", "", empty).await, normal(empty));
+        let block = "<block xmlns='urn:xmpp:blocking'><item jid='romeo@montague.net'/></block>";
+        assert_eq!(
+            house.ask("juliet/chamber", "set", "", block).await,
+            Ok(String::new())
+        );
+        let list = "<blocklist xmlns='urn:xmpp:blocking'><item jid='romeo@montague.net'/></blocklist>";
+        assert_eq!(house.ask("juliet/balcony", "get", "", empty).await, normal(list));
+        let pushes = |client| {
+            house
+                .events(client)
+                .iter()
+                .filter(|e| matches!(e, Event::Blocked(_)))
+                .count()
+        };
+        assert_eq!((pushes("juliet/chamber"), pushes("juliet/balcony")), (0, 1));
+        assert_eq!(
+            house
+                .ask("juliet/chamber", "set", "", "<block xmlns='urn:xmpp:blocking'/>")
+                .await,
+            Err("bad-request".to_owned())
+        );
+        assert_eq!(
+            house
+                .ask(
+                    "juliet/chamber",
+                    "set",
+                    "",
+                    "<unblock xmlns='urn:xmpp:blocking'/>"
+                )
+                .await,
+            Ok(String::new())
+        );
+        assert_eq!(house.ask("juliet/balcony", "get", "", empty).await, normal(empty));
     }
 }

@@ -90,6 +90,7 @@ mod tests {
 
     use waxwing_xmpp::stanza::Outgoing;
 
+    use super::super::testing::House;
     use super::*;
 
     const MESSAGE: &str = "<message xmlns='jabber:client' from='juliet@capulet.example/balcony' \
@@ -127,5 +128,28 @@ mod tests {
     fn a_sent_message_is_wrapped() {
         let copy = copy(Direction::Outgoing, "juliet@capulet.example/chamber");
         assert_eq!(copy, expected("sent", "juliet@capulet.example", "chamber"));
+    }
+
+    /// Sections 4, 5 and 10.1.
+    #[tokio::test]
+    async fn carbons_are_switched_as_often_as_one_likes() {
+        let house = House::of(&["romeo/garden", "juliet/balcony"]).await;
+        for (name, on) in [
+            ("enable", true),
+            ("enable", true),
+            ("disable", false),
+            ("disable", false),
+        ] {
+            let order = format!("<{name} xmlns='urn:xmpp:carbons:2'/>");
+            assert_eq!(
+                house.ask("romeo/garden", "set", "", &order).await,
+                Ok(String::new())
+            );
+            assert_eq!(house.session("romeo/garden").carbons(), on);
+            let others = house
+                .ask("juliet/balcony", "set", "romeo@localhost", &order)
+                .await;
+            assert_eq!(others, Err("not-allowed".to_owned()));
+        }
     }
 }

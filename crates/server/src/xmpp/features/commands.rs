@@ -174,8 +174,10 @@ fn refused(condition: &str) -> StanzaError {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use std::collections::HashSet;
+
+    use super::super::testing::House;
+    use super::*;
 
     #[test]
     fn every_command_has_a_node_of_its_own() {
@@ -191,5 +193,90 @@ mod tests {
         let error = refused("bad-action");
         assert_eq!(error.condition, Condition::BadRequest);
         assert!(error.app.is_some_and(|app| app.is(ns::COMMANDS, "bad-action")));
+    }
+
+    const ITEMS: &str = "<query xmlns='http://jabber.org/protocol/disco#items' \
+        node='http://jabber.org/protocol/commands'/>";
+
+    /// Sections 2.1 and 2.2.
+    #[tokio::test]
+    async fn everybody_sees_the_commands_he_may_run() {
+        let house = House::of(&["romeo/orchard", "admin/desk"]).await;
+        let nodes = |items: String| {
+            let items = Element::parse(&items).unwrap();
+            items
+                .children()
+                .map(|item| item.attr("node").unwrap().to_owned())
+                .collect::<Vec<_>>()
+        };
+        let member = nodes(
+            house
+                .ask("romeo/orchard", "get", "localhost", ITEMS)
+                .await
+                .unwrap(),
+        );
+        assert_eq!(member, [invitations::INVITE.node]);
+        let administrator = nodes(house.ask("admin/desk", "get", "localhost", ITEMS).await.unwrap());
+        assert_eq!(
+            administrator,
+            [invitations::INVITE.node, invitations::CREATE_ACCOUNT.node]
+        );
+        let info =
+            |node: &str| format!("<query xmlns='http://jabber.org/protocol/disco#info' node='{node}'/>");
+        let list = house
+            .ask("romeo/orchard", "get", "localhost", &info(NODE))
+            .await
+            .unwrap();
+        assert!(list.contains("command-list"), "{list}");
+        let one = house
+            .ask(
+                "romeo/orchard",
+                "get",
+                "localhost",
+                &info(invitations::INVITE.node),
+            )
+            .await
+            .unwrap();
+        assert!(one.contains("command-node"), "{one}");
+        let other = house
+            .ask(
+                "romeo/orchard",
+                "get",
+                "localhost",
+                &info(invitations::CREATE_ACCOUNT.node),
+            )
+            .await;
+        assert_eq!(other, Err("forbidden".to_owned()));
+    }
+
+    /// Sections 3.4 and 4.5.
+    #[tokio::test]
+    async fn commands_are_cancelled_and_unknown_ones_not_found() {
+        let house = House::of(&["admin/desk"]).await;
+        let run = |node: &str, action: &str| {
+            format!(
+                "<command xmlns='http://jabber.org/protocol/commands' node='{node}' action='{action}' sessionid='s'/>"
+            )
+        };
+        let node = invitations::CREATE_ACCOUNT.node;
+        let cancelled = house
+            .ask("admin/desk", "set", "localhost", &run(node, "cancel"))
+            .await
+            .unwrap();
+        let cancelled = Element::parse(&cancelled).unwrap();
+        assert_eq!(
+            (cancelled.attr("status"), cancelled.attr("sessionid")),
+            (Some("canceled"), Some("s"))
+        );
+        let unknown = house
+            .ask("admin/desk", "set", "localhost", &run("urn:x", "execute"))
+            .await;
+        assert_eq!(unknown, Err("item-not-found".to_owned()));
+        for action in ["next", "dance"] {
+            let refused = house
+                .ask("admin/desk", "set", "localhost", &run(node, action))
+                .await;
+            assert_eq!(refused, Err("bad-request".to_owned()));
+        }
     }
 }

@@ -222,6 +222,7 @@ fn contact_addresses(contact: &Contact) -> Option<Element> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::testing::House;
     use super::*;
 
     /// Section 3.1: at least one identity, and the feature of service discovery itself.
@@ -280,5 +281,64 @@ mod tests {
             .payload
             .unwrap();
         assert_eq!(answer.attr("node"), Some("x"));
+    }
+
+    const INFO: &str = "<query xmlns='http://jabber.org/protocol/disco#info'/>";
+    const ITEMS: &str = "<query xmlns='http://jabber.org/protocol/disco#items'/>";
+
+    /// Section 8: whoever may not see the presence of an account cannot tell it from one that is not there.
+    #[tokio::test]
+    async fn strangers_learn_nothing_about_accounts() {
+        let house = House::of(&["romeo/orchard", "juliet/balcony", "tybalt/street"]).await;
+        house.befriend("romeo/orchard", "juliet/balcony").await;
+        let node = INFO.replace("/>", " node='x'/>");
+        for to in ["juliet@localhost", "nobody@localhost"] {
+            for asked in [INFO, &node] {
+                assert_eq!(
+                    house.ask("tybalt/street", "get", to, asked).await,
+                    Err("service-unavailable".to_owned())
+                );
+            }
+            let empty = house.ask("tybalt/street", "get", to, ITEMS).await.unwrap();
+            assert_eq!(Element::parse(&empty).unwrap().children().count(), 0);
+        }
+        let info = house
+            .ask("romeo/orchard", "get", "juliet@localhost", INFO)
+            .await
+            .unwrap();
+        assert!(info.contains("registered") && !info.contains(ns::MAM), "{info}");
+        let items = house
+            .ask("romeo/orchard", "get", "juliet@localhost", ITEMS)
+            .await
+            .unwrap();
+        assert!(items.contains("juliet@localhost/balcony"), "{items}");
+        let unknown = house.ask("romeo/orchard", "get", "juliet@localhost", &node).await;
+        assert_eq!(unknown, Err("item-not-found".to_owned()));
+    }
+
+    /// XEP-0191 section 3.3: whom an account blocks is a stranger.
+    #[tokio::test]
+    async fn whom_one_blocks_is_a_stranger() {
+        let house = House::of(&["romeo/orchard", "juliet/balcony"]).await;
+        house.befriend("romeo/orchard", "juliet/balcony").await;
+        let block = "<block xmlns='urn:xmpp:blocking'><item jid='romeo@localhost'/></block>";
+        house.ask("juliet/balcony", "set", "", block).await.unwrap();
+        let info = house.ask("romeo/orchard", "get", "juliet@localhost", INFO).await;
+        assert_eq!(info, Err("service-unavailable".to_owned()));
+    }
+
+    /// Section 3.2 and section 7.
+    #[tokio::test]
+    async fn nodes_that_are_not_there_are_not_found() {
+        let house = House::of(&["romeo/orchard"]).await;
+        for payload in [INFO, ITEMS] {
+            let payload = payload.replace("/>", " node='no-such-node'/>");
+            for to in ["", "localhost", "romeo@localhost"] {
+                let answer = house.ask("romeo/orchard", "get", to, &payload).await;
+                assert_eq!(answer, Err("item-not-found".to_owned()), "{to}");
+            }
+        }
+        let own = house.ask("romeo/orchard", "get", "", INFO).await.unwrap();
+        assert!(own.contains(ns::MAM_EXTENDED), "{own}");
     }
 }

@@ -128,6 +128,7 @@ fn render(invitation: &Invitation) -> Element {
 mod tests {
     use waxwing_xmpp::jid::Jid;
 
+    use super::super::testing::House;
     use super::*;
 
     /// XEP-0401 section 5.1, the example "User invitation finished".
@@ -148,5 +149,52 @@ mod tests {
             <value>xmpp:inviter@example.com?roster;preauth=TOKEN;ibr=y</value></field>\
             <field type='text-single' var='expire'><value>2017-11-06T02:56:15.000Z</value></field></x>";
         assert_eq!(render(&invitation), Element::parse(expected).unwrap());
+    }
+
+    fn command(node: &str, content: &str) -> String {
+        format!("<command xmlns='http://jabber.org/protocol/commands' node='{node}'>{content}</command>")
+    }
+
+    /// XEP-0401 section 5.1.
+    #[tokio::test]
+    async fn a_member_invites_at_once() {
+        let house = House::of(&["romeo/orchard"]).await;
+        let done = house
+            .ask("romeo/orchard", "set", "localhost", &command(INVITE.node, ""))
+            .await
+            .unwrap();
+        assert!(
+            done.contains("status=\"completed\"") || done.contains("status='completed'"),
+            "{done}"
+        );
+        assert!(done.contains("xmpp:romeo@localhost?roster;preauth="), "{done}");
+        assert!(done.contains(";ibr=y"), "{done}");
+    }
+
+    /// XEP-0401 section 5.4.
+    #[tokio::test]
+    async fn administrators_create_accounts_with_a_form() {
+        let house = House::of(&["romeo/orchard", "admin/desk"]).await;
+        let start = command(CREATE_ACCOUNT.node, "");
+        let refused = house.ask("romeo/orchard", "set", "localhost", &start).await;
+        assert_eq!(refused, Err("forbidden".to_owned()));
+        let asked = house.ask("admin/desk", "set", "localhost", &start).await.unwrap();
+        assert!(
+            asked.contains("executing") && asked.contains("roster-subscription"),
+            "{asked}"
+        );
+        let form =
+            "<x xmlns='jabber:x:data' type='submit'><field var='username'><value>juliet</value></field></x>";
+        let filled = command(CREATE_ACCOUNT.node, form);
+        let done = house
+            .ask("admin/desk", "set", "localhost", &filled)
+            .await
+            .unwrap();
+        assert!(done.contains("xmpp:juliet@localhost?register;preauth="), "{done}");
+        // The name is set aside now.
+        assert_eq!(
+            house.ask("admin/desk", "set", "localhost", &filled).await,
+            Err("conflict".to_owned())
+        );
     }
 }

@@ -75,6 +75,7 @@ fn render(seconds: u64, status: Option<&str>) -> Element {
 
 #[cfg(test)]
 mod tests {
+    use super::super::testing::House;
     use super::*;
 
     /// Section 3, the example "Last Activity Response by Server".
@@ -83,5 +84,25 @@ mod tests {
         let expected =
             Element::parse("<query xmlns='jabber:iq:last' seconds='903'>Heading Home</query>").unwrap();
         assert_eq!(render(903, Some("Heading Home")), expected);
+    }
+
+    /// Sections 3 and 8.
+    #[tokio::test]
+    async fn only_contacts_learn_when_someone_was_there() {
+        let house = House::of(&["romeo/orchard", "juliet/balcony", "tybalt/street"]).await;
+        house.befriend("romeo/orchard", "juliet/balcony").await;
+        const ASK: &str = "<query xmlns='jabber:iq:last'/>";
+        let here = Element::parse("<query xmlns='jabber:iq:last' seconds='0'/>")
+            .unwrap()
+            .to_xml();
+        assert_eq!(
+            house.ask("romeo/orchard", "get", "juliet@localhost", ASK).await,
+            Ok(here)
+        );
+        for to in ["juliet@localhost", "nobody@localhost"] {
+            let answer = house.ask("tybalt/street", "get", to, ASK).await;
+            assert_eq!(answer, Err("forbidden".to_owned()));
+        }
+        assert!(house.ask("tybalt/street", "get", "localhost", ASK).await.is_ok());
     }
 }

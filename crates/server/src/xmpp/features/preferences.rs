@@ -100,6 +100,7 @@ fn render(preferences: &ArchivePreferences) -> Element {
 
 #[cfg(test)]
 mod tests {
+    use super::super::testing::House;
     use super::*;
 
     /// Section 2.1, the example "Updating archiving preferences".
@@ -128,5 +129,38 @@ mod tests {
             read("<prefs xmlns='urn:xmpp:mam:2' default='maybe'/>"),
             Err(Condition::BadRequest)
         );
+    }
+
+    /// Section 2.3.
+    #[tokio::test]
+    async fn what_is_not_wanted_is_not_archived() {
+        let house = House::of(&["romeo/orchard", "juliet/balcony"]).await;
+        let never = "<prefs xmlns='urn:xmpp:mam:2' default='never'><always/><never/></prefs>";
+        assert_eq!(
+            house.ask("juliet/balcony", "set", "", never).await.as_deref(),
+            Ok(normal(never).as_str())
+        );
+        house
+            .say(
+                "romeo/orchard",
+                "<message to='juliet@localhost' type='chat'><body>hush</body></message>",
+            )
+            .await;
+        let ask = "<query xmlns='urn:xmpp:mam:2'/>";
+        assert_eq!(house.answers("juliet/balcony", "set", "", ask).await.len(), 1);
+        assert_eq!(house.answers("romeo/orchard", "set", "", ask).await.len(), 2);
+        let other = house
+            .ask(
+                "romeo/orchard",
+                "get",
+                "juliet@localhost",
+                "<prefs xmlns='urn:xmpp:mam:2'/>",
+            )
+            .await;
+        assert_eq!(other, Err("forbidden".to_owned()));
+    }
+
+    fn normal(xml: &str) -> String {
+        Element::parse(xml).unwrap().to_xml()
     }
 }

@@ -112,6 +112,7 @@ fn documents(query: ElementRef<'_>) -> Result<Vec<ElementRef<'_>>, StanzaError> 
 
 #[cfg(test)]
 mod tests {
+    use super::super::testing::House;
     use super::*;
 
     fn conditions(content: &str) -> Result<usize, Condition> {
@@ -131,6 +132,44 @@ mod tests {
         assert_eq!(
             conditions("<a xmlns='exodus:prefs'/><b xmlns='exodus:prefs'/>"),
             Ok(2)
+        );
+    }
+
+    /// Section 2.3, its examples.
+    #[tokio::test]
+    async fn documents_are_kept_for_their_owner() {
+        let house = House::of(&["hamlet/denmark", "macbeth/castle"]).await;
+        let query = |content: &str| format!("<query xmlns='jabber:iq:private'>{content}</query>");
+        let kept = query("<exodus xmlns='exodus:prefs'><defaultnick>Hamlet</defaultnick></exodus>");
+        let asked = query("<exodus xmlns='exodus:prefs'/>");
+        let normal = |xml: &str| Ok(Element::parse(xml).unwrap().to_xml());
+        assert_eq!(
+            house.ask("hamlet/denmark", "get", "", &asked).await,
+            normal(&asked)
+        );
+        assert_eq!(
+            house.ask("hamlet/denmark", "set", "", &kept).await,
+            Ok(String::new())
+        );
+        assert_eq!(
+            house.ask("hamlet/denmark", "get", "", &asked).await,
+            normal(&kept)
+        );
+        for kind in ["get", "set"] {
+            let answer = house
+                .ask("macbeth/castle", kind, "hamlet@localhost", &asked)
+                .await;
+            assert_eq!(answer, Err("forbidden".to_owned()));
+        }
+        let two = query("<a xmlns='exodus:prefs'/><b xmlns='exodus:prefs'/>");
+        assert_eq!(
+            house.ask("hamlet/denmark", "get", "", &two).await,
+            Err("bad-request".to_owned())
+        );
+        let reserved = query("<vCard xmlns='vcard-temp'/>");
+        assert_eq!(
+            house.ask("hamlet/denmark", "set", "", &reserved).await,
+            Err("not-acceptable".to_owned())
         );
     }
 }

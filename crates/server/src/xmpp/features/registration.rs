@@ -287,6 +287,9 @@ fn at_home(request: &Request<'_>) -> Result<(), StanzaError> {
 
 #[cfg(test)]
 mod tests {
+    use waxwing_chat::invitations::InvitationOrder;
+
+    use super::super::testing::House;
     use super::*;
 
     fn read(content: &str) -> Credentials {
@@ -365,5 +368,131 @@ mod tests {
             registered.attempt().unwrap_err().condition,
             Condition::NotAcceptable
         );
+    }
+
+    fn request(kind: &str, payload: &str) -> Stanza {
+        let iq = format!("<iq xmlns='jabber:client' type='{kind}' id='reg'>{payload}</iq>");
+        Stanza::from_element(Element::parse(&iq).unwrap()).unwrap()
+    }
+
+    async fn answer(
+        house: &House,
+        applicant: &mut Applicant,
+        kind: &str,
+        payload: &str,
+    ) -> Result<(), Condition> {
+        let answer = applicant
+            .answer(&house.chat, &request(kind, payload))
+            .await
+            .expect("part of registration");
+        answer.error().map_or(Ok(()), |error| Err(error.condition))
+    }
+
+    const FORM: &str = "<query xmlns='jabber:iq:register'/>";
+    const BILL: &str = "<query xmlns='jabber:iq:register'><username>bill</username><password>Calliope-1564</password></query>";
+
+    /// XEP-0077 section 3.1 and XEP-0445 section 4.
+    #[tokio::test]
+    async fn an_invitation_makes_one_account() {
+        let house = House::of(&["admin/desk", "juliet/balcony"]).await;
+        let mut applicant = Applicant::new("localhost", None);
+        assert_eq!(
+            answer(&house, &mut applicant, "get", FORM).await,
+            Err(Condition::NotAllowed)
+        );
+        assert_eq!(
+            answer(&house, &mut applicant, "set", BILL).await,
+            Err(Condition::NotAllowed)
+        );
+        let preauth = |token: &str| format!("<preauth xmlns='urn:xmpp:pars:0' token='{token}'/>");
+        assert_eq!(
+            answer(&house, &mut applicant, "set", &preauth("x")).await,
+            Err(Condition::ItemNotFound)
+        );
+        let order = InvitationOrder {
+            inviter: None,
+            register_at: Some("localhost".to_owned()),
+            username: None,
+            lifetime_ms: None,
+            uses: 1,
+        };
+        let invitation = house.chat.invite(order, "local").await.unwrap();
+        assert_eq!(
+            answer(&house, &mut applicant, "set", &preauth(&invitation.token)).await,
+            Ok(())
+        );
+        assert_eq!(answer(&house, &mut applicant, "get", FORM).await, Ok(()));
+        let taken = BILL.replace("bill", "juliet");
+        assert_eq!(
+            answer(&house, &mut applicant, "set", &taken).await,
+            Err(Condition::Conflict)
+        );
+        let half = "<query xmlns='jabber:iq:register'><username>bill</username></query>";
+        assert_eq!(
+            answer(&house, &mut applicant, "set", half).await,
+            Err(Condition::NotAcceptable)
+        );
+        assert_eq!(answer(&house, &mut applicant, "set", BILL).await, Ok(()));
+        let second = BILL.replace("bill", "kit");
+        assert_eq!(
+            answer(&house, &mut applicant, "set", &second).await,
+            Err(Condition::NotAcceptable)
+        );
+        let mut late = Applicant::new("localhost", None);
+        assert_eq!(
+            answer(&house, &mut late, "set", &preauth(&invitation.token)).await,
+            Err(Condition::ItemNotFound)
+        );
+    }
+
+    /// Section 3.2, and RFC 6120 section 4.9.3.12 for anything else before sign-in.
+    #[tokio::test]
+    async fn strangers_do_nothing_but_register() {
+        let house = House::of(&[]).await;
+        let mut applicant = Applicant::new("localhost", None);
+        let remove = "<query xmlns='jabber:iq:register'><remove/></query>";
+        assert_eq!(
+            answer(&house, &mut applicant, "set", remove).await,
+            Err(Condition::UnexpectedRequest)
+        );
+        let ping = request("get", "<ping xmlns='urn:xmpp:ping'/>");
+        assert!(applicant.answer(&house.chat, &ping).await.is_none());
+    }
+
+    /// Section 3.2.
+    #[tokio::test]
+    async fn a_removal_stands_alone_and_ends_the_session() {
+        let house = House::of(&["bill/globe"]).await;
+        let mixed = "<query xmlns='jabber:iq:register'><remove/><username>bill</username></query>";
+        assert_eq!(
+            house.ask("bill/globe", "set", "", mixed).await,
+            Err("bad-request".to_owned())
+        );
+        let remove = "<query xmlns='jabber:iq:register'><remove/></query>";
+        assert_eq!(
+            house.ask("bill/globe", "set", "", remove).await,
+            Ok(String::new())
+        );
+        assert_eq!(house.session("bill/globe").close_reason(), Some(Close::Revoked));
+        let account = house
+            .chat
+            .store()
+            .account(&Jid::new("bill@localhost").unwrap())
+            .await
+            .unwrap();
+        assert!(account.is_none());
+    }
+
+    /// Section 3.1.
+    #[tokio::test]
+    async fn somebody_registered_is_told_so() {
+        let house = House::of(&["juliet/balcony"]).await;
+        let told = house
+            .ask("juliet/balcony", "get", "localhost", FORM)
+            .await
+            .unwrap();
+        let told = Element::parse(&told).unwrap();
+        assert!(told.child(ns::REGISTER, "registered").is_some());
+        assert_eq!(told.child(ns::REGISTER, "username").unwrap().text(), "juliet");
     }
 }

@@ -203,6 +203,7 @@ fn subscription(subscription: Subscription) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use super::super::testing::House;
     use super::*;
 
     fn jid(text: &str) -> Jid {
@@ -298,5 +299,50 @@ mod tests {
             .map(|push| push.payload().unwrap().attr("ver").unwrap().to_owned())
             .collect();
         assert_eq!(versions, ["7", "8", "9"]);
+    }
+
+    /// Sections 2.2, 2.3 and 2.6.
+    #[tokio::test]
+    async fn a_known_version_is_followed_by_pushes() {
+        let house = House::of(&["juliet/balcony"]).await;
+        let set = |item: &str| format!("<query xmlns='jabber:iq:roster'>{item}</query>");
+        let get = |ver: &str| format!("<query xmlns='jabber:iq:roster' ver='{ver}'/>");
+        assert_eq!(
+            house
+                .ask("juliet/balcony", "set", "", &set("<item jid='nurse@x.lit'/>"))
+                .await,
+            Ok(String::new())
+        );
+        let whole = house.ask("juliet/balcony", "get", "", &get("")).await.unwrap();
+        let whole = Element::parse(&whole).unwrap();
+        let ver = whole.attr("ver").unwrap();
+        assert_eq!(whole.children().count(), 1);
+        assert_eq!(
+            house.ask("juliet/balcony", "get", "", &get(ver)).await,
+            Ok(String::new())
+        );
+        let removal = set("<item jid='nurse@x.lit' subscription='remove'/>");
+        assert_eq!(
+            house.ask("juliet/balcony", "set", "", &removal).await,
+            Ok(String::new())
+        );
+        let answers = house.answers("juliet/balcony", "get", "", &get(ver)).await;
+        let types: Vec<_> = answers
+            .iter()
+            .map(|answer| answer.attr("type").unwrap())
+            .collect();
+        assert_eq!(types, ["result", "set"]);
+        assert_eq!(answers[0].children().count(), 0);
+        let gone = house.ask("juliet/balcony", "set", "", &removal).await;
+        assert_eq!(gone, Err("item-not-found".to_owned()));
+    }
+
+    /// Section 2.3.3.
+    #[tokio::test]
+    async fn another_roster_is_forbidden() {
+        let house = House::of(&["juliet/balcony", "tybalt/street"]).await;
+        let set = "<query xmlns='jabber:iq:roster'><item jid='tybalt@localhost'/></query>";
+        let answer = house.ask("tybalt/street", "set", "juliet@localhost", set).await;
+        assert_eq!(answer, Err("forbidden".to_owned()));
     }
 }
