@@ -228,7 +228,7 @@ impl<T> Session<T> {
     }
 
     /// What the peer has not acknowledged, the oldest first.
-    pub fn unacknowledged(&self) -> impl ExactSizeIterator<Item = &T> {
+    pub fn unacknowledged(&self) -> impl ExactSizeIterator<Item = &T> + DoubleEndedIterator {
         self.queue.iter()
     }
 }

@@ -24,8 +24,8 @@ config! {
         unauthenticated_per_address: usize = 2_000,
         /// Connections that the kernel may hold before they are accepted; bounded by net.core.somaxconn.
         backlog: u32 = 1_024,
-        /// How long a TLS handshake may take.
-        handshake_timeout_ms: u64 = 10_000,
+        /// How long a TLS handshake may take. Some clients ask a person about an unknown certificate meanwhile.
+        handshake_timeout_ms: u64 = 30_000,
         /// How long a connection may take from its first byte to having signed in.
         authentication_timeout_ms: u64 = 30_000,
         /// How long a peer may take to accept what is written to it, before the connection is given up.

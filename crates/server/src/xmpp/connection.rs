@@ -348,10 +348,19 @@ impl Connection {
         live.count(sent);
     }
 
+    /// Asks for an acknowledgement when enough was sent, and at once after a message: until it is confirmed it would be
+    /// replayed to the account's next session.
     fn request_acknowledgement(&mut self, live: &mut Live) {
-        if let Some(management) = &mut live.management
-            && management.counts.should_request()
-        {
+        let Some(management) = &mut live.management else {
+            return;
+        };
+        let newest = management.counts.unacknowledged().next_back();
+        let is_message = newest.is_some_and(|sent| sent.archived.is_some());
+        let due = match is_message {
+            true => management.counts.should_request_when_idle(),
+            false => management.counts.should_request(),
+        };
+        if due {
             self.stream.request_acknowledgement();
         }
     }
