@@ -169,3 +169,197 @@ fn from_archive(message: &Archived, owner: &Jid) -> Option<Delivery> {
     );
     Some(Delivery { stanza: Arc::new(Outgoing::new(stanza)), archived: Some(message.id) })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Client, World, jid};
+
+    async fn send(from: &Client, to: &str, attributes: &str, content: &str) -> Result<()> {
+        let xml = format!("<message xmlns='jabber:client' {attributes}>{content}</message>");
+        let stanza = Stanza::from_element(Element::parse(&xml).expect("XML")).expect("a stanza");
+        let stanza = stanza.with_to(jid(to)).with_from(from.session.jid.clone());
+        from.chat.send(&from.session, stanza).await?.await
+    }
+
+    async fn say(from: &Client, to: &str, body: &str) {
+        send(from, to, "type='chat'", &format!("<body>{body}</body>")).await.expect("it is sent");
+    }
+
+    /// What came: `body`, `sent body`, `received body`; replayed messages, too, once `replay` has put them there.
+    fn heard(client: &mut Client) -> Vec<String> {
+        let mut heard = Vec::new();
+        while let Ok(event) = client.events.try_recv() {
+            let (word, delivery) = match event {
+                Event::Stanza(delivery) => ("", delivery),
+                Event::Carbon(Direction::Incoming, delivery) => ("received ", delivery),
+                Event::Carbon(Direction::Outgoing, delivery) => ("sent ", delivery),
+                _ => continue,
+            };
+            if let Some(body) = delivery.stanza.stanza().child(ns::CLIENT, "body") {
+                heard.push(format!("{word}{}", body.text()));
+            }
+        }
+        heard
+    }
+
+    async fn replayed(client: &Client) -> Vec<String> {
+        let mut bodies = Vec::new();
+        loop {
+            let page = client.chat.replay(&client.session).await.expect("a page");
+            if page.is_empty() {
+                return bodies;
+            }
+            let body = |d: &Delivery| d.stanza.stanza().child(ns::CLIENT, "body").map(|b| b.text().into_owned());
+            bodies.extend(page.iter().filter_map(body));
+        }
+    }
+
+    /// A client that has been given everything that waited.
+    async fn ready(world: &World, name: &str, resource: &str, presence: &str) -> Client {
+        let mut client = world.connect(name, resource).await;
+        client.send(presence).await;
+        replayed(&client).await;
+        heard(&mut client);
+        client
+    }
+
+    /// RFC 6121 section 8.5.2.1.1: to all with a priority of zero or more, and not to those below.
+    #[tokio::test]
+    async fn a_message_to_an_account_reaches_all_who_take_messages() {
+        let world = World::of(&["romeo", "juliet"]).await;
+        let romeo = ready(&world, "romeo", "a", "<presence/>").await;
+        let mut one = ready(&world, "juliet", "one", "<presence/>").await;
+        let mut two = ready(&world, "juliet", "two", "<presence><priority>5</priority></presence>").await;
+        let mut below = ready(&world, "juliet", "below", "<presence><priority>-1</priority></presence>").await;
+        let mut absent = world.connect("juliet", "absent").await;
+        say(&romeo, "juliet", "hi").await;
+        assert_eq!(heard(&mut one), ["hi"]);
+        assert_eq!(heard(&mut two), ["hi"]);
+        assert!(heard(&mut below).is_empty());
+        assert!(heard(&mut absent).is_empty());
+    }
+
+    /// RFC 6121 section 8.5.3.1 and 8.5.3.2.1.
+    #[tokio::test]
+    async fn a_message_to_a_session_reaches_it_alone_and_falls_back_only_as_chat() {
+        let world = World::of(&["romeo", "juliet"]).await;
+        let romeo = ready(&world, "romeo", "a", "<presence/>").await;
+        let mut one = ready(&world, "juliet", "one", "<presence/>").await;
+        let mut two = ready(&world, "juliet", "two", "<presence/>").await;
+        say(&romeo, "juliet/one", "for one").await;
+        assert_eq!(heard(&mut one), ["for one"]);
+        assert!(heard(&mut two).is_empty());
+        say(&romeo, "juliet/gone", "for whoever").await;
+        assert_eq!((heard(&mut one), heard(&mut two)), (vec!["for whoever".to_owned()], vec!["for whoever".to_owned()]));
+        for kind in ["normal", "groupchat"] {
+            let refused = send(&romeo, "juliet/gone", &format!("type='{kind}'"), "<body>x</body>").await;
+            assert!(matches!(refused, Err(crate::Error::ServiceUnavailable)), "{kind}");
+        }
+        send(&romeo, "juliet/gone", "type='headline'", "<body>x</body>").await.expect("it is dropped in silence");
+        assert!(heard(&mut one).is_empty() && heard(&mut two).is_empty());
+    }
+
+    /// XEP-0280 sections 7 and 8.
+    #[tokio::test]
+    async fn other_sessions_get_copies_of_both_directions() {
+        let world = World::of(&["romeo", "juliet"]).await;
+        let mut romeo = ready(&world, "romeo", "a", "<presence/>").await;
+        let mut second = ready(&world, "romeo", "b", "<presence/>").await;
+        let mut plain = ready(&world, "romeo", "c", "<presence/>").await;
+        let mut juliet = ready(&world, "juliet", "one", "<presence/>").await;
+        romeo.session.set_carbons(true);
+        second.session.set_carbons(true);
+        say(&romeo, "juliet/one", "out").await;
+        say(&juliet, "romeo/a", "in").await;
+        assert_eq!(heard(&mut juliet), ["out"]);
+        assert_eq!(heard(&mut romeo), ["in"]);
+        assert_eq!(heard(&mut second), ["sent out", "received in"]);
+        assert!(heard(&mut plain).is_empty());
+        send(&romeo, "juliet/one", "type='chat'", "<body>x</body><private xmlns='urn:xmpp:carbons:2'/>")
+            .await
+            .expect("it is sent");
+        assert!(heard(&mut second).is_empty());
+    }
+
+    /// XEP-0160: what waits is replayed once, to the first session that takes messages, in order and without a gap.
+    #[tokio::test]
+    async fn what_waits_is_replayed_once_confirmed() {
+        let world = World::of(&["romeo", "juliet"]).await;
+        let romeo = ready(&world, "romeo", "a", "<presence/>").await;
+        for body in ["one", "two", "three"] {
+            say(&romeo, "juliet", body).await;
+        }
+        let mut below = world.connect("juliet", "below").await;
+        below.send("<presence><priority>-1</priority></presence>").await;
+        assert!(!below.session.replay_due());
+        let mut first = world.connect("juliet", "first").await;
+        first.send("<presence/>").await;
+        assert!(first.session.replay_due());
+        say(&romeo, "juliet", "four").await;
+        assert!(heard(&mut first).is_empty(), "it must not overtake those that wait");
+        assert_eq!(replayed(&first).await, ["one", "two", "three", "four"]);
+        say(&romeo, "juliet", "five").await;
+        assert_eq!(heard(&mut first), ["five"]);
+        assert!(heard(&mut below).is_empty());
+        // Nothing was confirmed yet, so another session is given everything; afterwards nothing waits any more.
+        let second = world.connect("juliet", "second").await;
+        second.send("<presence/>").await;
+        assert_eq!(replayed(&second).await.len(), 5);
+        first.chat.delivered(&first.session, second.session.replayed());
+        let third = world.connect("juliet", "third").await;
+        third.send("<presence/>").await;
+        assert!(replayed(&third).await.is_empty());
+    }
+
+    /// A session that ends with something unconfirmed leaves it to the next, unless another was there.
+    #[tokio::test]
+    async fn what_was_not_confirmed_waits_again() {
+        let world = World::of(&["romeo", "juliet"]).await;
+        let romeo = ready(&world, "romeo", "a", "<presence/>").await;
+        let mut one = ready(&world, "juliet", "one", "<presence/>").await;
+        let mut ids = Vec::new();
+        for body in ["kept", "lost"] {
+            say(&romeo, "juliet", body).await;
+            if let Ok(Event::Stanza(delivery)) = one.events.try_recv() {
+                ids.extend(delivery.archived);
+            }
+        }
+        one.chat.delivered(&one.session, ids[0]);
+        one.chat.unbind(&one.session, Some(ids[1])).await;
+        let two = world.connect("juliet", "two").await;
+        two.send("<presence/>").await;
+        assert_eq!(replayed(&two).await, ["lost"]);
+    }
+
+    /// A message for one session that is not available reaches it at once, and its replay does not repeat it.
+    #[tokio::test]
+    async fn what_came_ahead_of_the_replay_is_not_repeated() {
+        let world = World::of(&["romeo", "juliet"]).await;
+        let romeo = ready(&world, "romeo", "a", "<presence/>").await;
+        say(&romeo, "juliet", "waits").await;
+        let mut juliet = world.connect("juliet", "one").await;
+        say(&romeo, "juliet/one", "ahead").await;
+        assert_eq!(heard(&mut juliet), ["ahead"]);
+        juliet.send("<presence/>").await;
+        assert_eq!(replayed(&juliet).await, ["waits"]);
+    }
+
+    /// A full queue closes the session; the sender is not held up, and everything is there for the next session.
+    #[tokio::test]
+    async fn a_session_that_does_not_read_is_closed_and_loses_nothing() {
+        let world = World::of(&["romeo", "juliet"]).await;
+        let romeo = ready(&world, "romeo", "a", "<presence/>").await;
+        let slow = ready(&world, "juliet", "slow", "<presence/>").await;
+        let count = crate::session::QUEUE_LIMIT + 10;
+        for n in 0..count {
+            say(&romeo, "juliet", &n.to_string()).await;
+        }
+        assert_eq!(slow.session.close_reason(), Some(crate::event::Close::TooSlow));
+        slow.chat.unbind(&slow.session, None).await;
+        let next = world.connect("juliet", "next").await;
+        next.send("<presence/>").await;
+        let all: Vec<String> = (0..count).map(|n| n.to_string()).collect();
+        assert_eq!(replayed(&next).await, all);
+    }
+}

@@ -190,3 +190,134 @@ impl Chat {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::archive::{ArchiveQuery, PageFrom};
+    use crate::event::Event;
+    use crate::testing::{Client, World, jid};
+    use waxwing_xmpp::xml::Element;
+
+    async fn send(from: &Client, to: &str, content: &str) -> Result<()> {
+        let xml = format!("<message xmlns='jabber:client' type='chat'>{content}</message>");
+        let stanza = Stanza::from_element(Element::parse(&xml).expect("XML")).expect("a stanza");
+        from.chat.send(&from.session, stanza.with_to(jid(to)).with_from(from.session.jid.clone())).await?.await
+    }
+
+    async fn archived(world: &World, name: &str) -> Vec<String> {
+        let query = ArchiveQuery {
+            owner: world.owner(name).await.account,
+            with: None,
+            start: None,
+            end: None,
+            after_id: None,
+            before_id: None,
+            ids: Vec::new(),
+            text: None,
+            page: PageFrom::Start,
+            limit: 100,
+        };
+        let page = world.chat.store.archive_page(query).await.expect("a page");
+        page.items.into_iter().map(|item| String::from_utf8(item.xml).expect("text")).collect()
+    }
+
+    fn received(client: &mut Client) -> Vec<Stanza> {
+        let mut stanzas = Vec::new();
+        while let Ok(event) = client.events.try_recv() {
+            if let Event::Stanza(delivery) = event
+                && matches!(delivery.stanza.stanza().kind, Kind::Message(_))
+            {
+                stanzas.push(delivery.stanza.stanza().clone());
+            }
+        }
+        stanzas
+    }
+
+    async fn couple(world: &World) -> (Client, Client) {
+        let romeo = world.online("romeo", "a").await;
+        let juliet = world.online("juliet", "one").await;
+        while !romeo.chat.replay(&juliet.session).await.expect("a page").is_empty() {}
+        (romeo, juliet)
+    }
+
+    #[tokio::test]
+    async fn both_sides_archive_a_message_once() {
+        let world = World::of(&["romeo", "juliet"]).await;
+        let (romeo, mut juliet) = couple(&world).await;
+        send(&romeo, "juliet", "<body>hi</body>").await.expect("it is sent");
+        let stanzas = received(&mut juliet);
+        let id = stanzas[0].child(ns::STANZA_ID, "stanza-id").expect("an id");
+        assert_eq!(id.attr("by"), Some("juliet@localhost"));
+        for name in ["romeo", "juliet"] {
+            let kept = archived(&world, name).await;
+            assert_eq!(kept.len(), 1, "{name}");
+            assert!(!kept[0].contains("stanza-id"), "{}", kept[0]);
+        }
+    }
+
+    /// A retry with the same origin-id makes no copy, in the archive or on the way.
+    #[tokio::test]
+    async fn a_retry_is_delivered_once() {
+        let world = World::of(&["romeo", "juliet"]).await;
+        let (romeo, mut juliet) = couple(&world).await;
+        for _ in 0..3 {
+            send(&romeo, "juliet", "<body>hi</body><origin-id xmlns='urn:xmpp:sid:0' id='one'/>")
+                .await
+                .expect("it is safe");
+        }
+        assert_eq!(received(&mut juliet).len(), 1);
+        assert_eq!(archived(&world, "juliet").await.len(), 1);
+    }
+
+    /// XEP-0359 section 7, XEP-0280 section 11: what only a server may say is taken out.
+    #[tokio::test]
+    async fn forged_claims_do_not_arrive() {
+        let world = World::of(&["romeo", "juliet"]).await;
+        let (romeo, mut juliet) = couple(&world).await;
+        let forged = "<body>hi</body>\
+            <stanza-id xmlns='urn:xmpp:sid:0' by='juliet@localhost' id='666'/>\
+            <stanza-id xmlns='urn:xmpp:sid:0' by='room.elsewhere.example' id='7'/>\
+            <received xmlns='urn:xmpp:carbons:2'/><sent xmlns='urn:xmpp:carbons:2'/>\
+            <result xmlns='urn:xmpp:mam:2' id='1'/><occupant-id xmlns='urn:xmpp:occupant-id:0' id='x'/>";
+        send(&romeo, "juliet", forged).await.expect("it is sent");
+        let stanza = received(&mut juliet).remove(0);
+        let ids: Vec<_> = stanza.children().filter(|c| c.name() == "stanza-id").filter_map(|c| c.attr("id")).collect();
+        assert_eq!(ids.len(), 2, "{ids:?}");
+        assert!(ids.contains(&"7") && !ids.contains(&"666"));
+        assert_eq!(stanza.children().count(), 3);
+    }
+
+    /// RFC 6121 section 8.5.1, XEP-0191 section 3.2, RFC 6120 section 10.4.
+    #[tokio::test]
+    async fn the_sender_is_told_what_cannot_be() {
+        let world = World::of(&["romeo", "juliet", "nurse"]).await;
+        let (romeo, _juliet) = couple(&world).await;
+        let nurse = world.online("nurse", "a").await;
+        romeo.chat.block(&world.owner("romeo").await, vec![jid("nurse")]).await.expect("blocked");
+        for (from, to, expected) in [
+            (&romeo, "nobody", "ServiceUnavailable"),
+            (&romeo, "romeo@elsewhere.example", "RemoteServerNotFound"),
+            (&romeo, "nurse", "Blocked"),
+            (&nurse, "romeo", "ServiceUnavailable"),
+        ] {
+            let error = send(from, to, "<body>hi</body>").await.expect_err(to);
+            assert!(format!("{error:?}").starts_with(expected), "{to}: {error:?}");
+        }
+    }
+
+    /// XEP-0334 section 4.2: kept nowhere; section 4.1: kept until delivered.
+    #[tokio::test]
+    async fn hints_decide_what_is_kept() {
+        let world = World::of(&["romeo", "juliet"]).await;
+        let romeo = world.online("romeo", "a").await;
+        send(&romeo, "juliet", "<body>a</body><no-store xmlns='urn:xmpp:hints'/>").await.expect("it is sent");
+        send(&romeo, "juliet", "<body>b</body><no-permanent-store xmlns='urn:xmpp:hints'/>")
+            .await
+            .expect("it is sent");
+        assert!(archived(&world, "juliet").await.is_empty());
+        let juliet = world.online("juliet", "one").await;
+        let waiting = juliet.chat.replay(&juliet.session).await.expect("a page");
+        assert_eq!(waiting.len(), 1);
+    }
+}
