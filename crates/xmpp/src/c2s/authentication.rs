@@ -118,7 +118,7 @@ impl Stream {
                 negotiation.phase = Phase::Exchanging(profile, exchange);
                 let challenge =
                     Element::new(profile.ns(), "challenge").with_text(&BASE64_STANDARD.encode(data));
-                self.output.push_element(self.framing, &challenge);
+                self.write_element(&challenge);
                 None
             }
             Step::Need(question) => {
@@ -215,7 +215,7 @@ impl Stream {
         };
         let element =
             Element::new(profile.ns(), "failure").with_child(Element::new(ns::SASL, failure.name()));
-        self.output.push_element(self.framing, &element);
+        self.write_element(&element);
         exhausted.then(|| self.failed(StreamError::new(StreamCondition::PolicyViolation)))
     }
 }

@@ -75,13 +75,12 @@ impl Stream {
             ("enable", false) => Condition::FeatureNotImplemented,
             // Section 3: a second attempt should end the stream.
             ("enable", true) => {
-                self.output
-                    .push_element(self.framing, &sm::failed(Condition::UnexpectedRequest));
+                self.write_element(&sm::failed(Condition::UnexpectedRequest));
                 return Some(self.failed(StreamError::new(StreamCondition::PolicyViolation)));
             }
             _ => Condition::UnexpectedRequest,
         };
-        self.output.push_element(self.framing, &sm::failed(condition));
+        self.write_element(&sm::failed(condition));
         None
     }
 
@@ -92,7 +91,7 @@ impl Stream {
         };
         session.managed = true;
         session.asked = false;
-        self.output.push_element(self.framing, &enabled.to_element());
+        self.write_element(&enabled.to_element());
     }
 
     /// Does not enable stream management.
@@ -101,7 +100,7 @@ impl Stream {
             return;
         };
         session.asked = false;
-        self.output.push_element(self.framing, &sm::failed(condition));
+        self.write_element(&sm::failed(condition));
     }
 
     /// Whether stream management is enabled.
@@ -122,8 +121,7 @@ impl Stream {
     /// Writes `<r/>`: how many of ours are?
     pub fn request_acknowledgement(&mut self) {
         if self.is_managed() {
-            self.output
-                .push_element(self.framing, &Element::new(ns::SM3, "r"));
+            self.write_element(&Element::new(ns::SM3, "r"));
         }
     }
 }

@@ -57,7 +57,7 @@ pub struct HostPolicy {
     pub starttls: bool,
     /// The hashes for which SCRAM is offered, the preferred one first; the `-PLUS` variants follow from the connection.
     pub scram: Vec<Hash>,
-    /// Whether PLAIN is offered (on encrypted connections only).
+    /// Whether PLAIN is offered, where a client may sign in at all.
     pub plain: bool,
     /// Whether EXTERNAL is offered to connections whose certificate names an account here.
     pub external: bool,

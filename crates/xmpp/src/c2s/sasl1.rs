@@ -58,8 +58,7 @@ impl Stream {
             Some(data) if data.is_empty() => "=".to_owned(),
             Some(data) => BASE64_STANDARD.encode(data),
         };
-        self.output
-            .push_element(self.framing, &Element::new(ns::SASL, "success").with_text(&text));
+        self.write_element(&Element::new(ns::SASL, "success").with_text(&text));
         self.restart();
     }
 }

@@ -134,7 +134,7 @@ impl Stream {
                 .with_attr("expiry", &token.expiry);
             success.append(token);
         }
-        self.output.push_element(self.framing, &success);
+        self.write_element(&success);
 
         self.answered(Phase::Authenticated);
         if let Some(resumed) = resumed {
@@ -197,7 +197,7 @@ impl Stream {
         if let Some(text) = text {
             element.append(Element::new(ns::SASL2, "text").with_text(text));
         }
-        self.output.push_element(self.framing, &element);
+        self.write_element(&element);
         self.answered(Phase::Tasked(Box::new(Tasked {
             authenticated,
             offered,
@@ -223,7 +223,7 @@ impl Stream {
         for child in children {
             element.append(child);
         }
-        self.output.push_element(self.framing, &element);
+        self.write_element(&element);
     }
 
     fn task(&mut self, tasked: Tasked, element: Element) -> Option<Event> {

@@ -13,7 +13,10 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 
 use super::*;
+use crate::error::{Condition, StanzaError};
 use crate::sasl::{ChannelBindings, Failure, Hash, Mechanism, Offer, Question, ScramClient, Step, Verifier};
+use crate::sm;
+use crate::stanza::{IqType, Kind};
 use crate::xml::Limits;
 
 const HEADER: &str = "<?xml version='1.0'?><stream:stream to='example.org' version='1.0' xmlns='jabber:client' \

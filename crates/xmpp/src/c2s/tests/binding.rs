@@ -217,3 +217,41 @@ fn a_bound_stream_is_small() {
     );
     assert!(size_of::<Stream>() <= 600, "{}", size_of::<Stream>());
 }
+
+/// RFC 6120 section 4.4: after the closing tag nothing follows, also when an answer comes too late.
+#[test]
+fn late_answers_are_not_written() {
+    let shut_down = |peer: &mut Peer| {
+        peer.stream
+            .fail(&StreamError::new(StreamCondition::SystemShutdown));
+        peer.hears();
+    };
+    let mut peer = Peer::authenticated();
+    let Some(Event::Bind(request)) = peer.says(&bind_iq("x")) else {
+        panic!()
+    };
+    shut_down(&mut peer);
+    peer.stream.bound(request, jid("user@example.org/x"));
+    assert_eq!((peer.hears().as_str(), peer.stream.jid()), ("", None));
+
+    let mut peer = Peer::bound();
+    let Some(Event::Enable(request)) = peer.says("<enable xmlns='urn:xmpp:sm:3'/>") else {
+        panic!()
+    };
+    shut_down(&mut peer);
+    peer.stream.enabled(request, &sm::Enabled::default());
+    assert_eq!(peer.hears(), "");
+
+    let mut peer = Peer::encrypted();
+    let auth = format!(
+        "<authenticate xmlns='{}' mechanism='PLAIN'><initial-response>{}</initial-response></authenticate>",
+        ns::SASL2,
+        base64("\0user\0pencil")
+    );
+    let Some(Event::Authenticated(authenticated)) = peer.asks(&auth) else {
+        panic!()
+    };
+    shut_down(&mut peer);
+    peer.stream.accept(authenticated, Acceptance::default());
+    assert_eq!((peer.hears().as_str(), peer.stream.account()), ("", None));
+}
