@@ -38,6 +38,8 @@ pub(crate) struct Connection {
     heard: Instant,
     /// When the client was asked whether it still is there, and has not said anything since.
     asked: Option<Instant>,
+    /// Until when the client may take to sign in.
+    patience: Instant,
 }
 
 /// How a stream on a connection ended.
@@ -54,7 +56,6 @@ enum End {
 
 /// Serves a connection until it ends, and its stream as long as it can be resumed.
 pub(crate) async fn serve(face: Arc<Face>, current: Current, link: Link, transport: c2s::Transport) {
-    let patience = Duration::from_millis(current.authentication_timeout_ms);
     let mut connection = Connection {
         face: Arc::clone(&face),
         config: current.config,
@@ -64,17 +65,19 @@ pub(crate) async fn serve(face: Arc<Face>, current: Current, link: Link, transpo
         consumed: 0,
         heard: Instant::now(),
         asked: None,
+        patience: Instant::now() + Duration::from_millis(current.authentication_timeout_ms),
     };
-    let signed_in = tokio::time::timeout(patience, connection.sign_in()).await;
-    let mut live = match signed_in {
-        Ok(Ok(Some(live))) => live,
-        Ok(Ok(None)) => return connection.hang_up().await,
-        Ok(Err(error)) => return tracing::debug!(%error, "the connection broke before a session was there"),
-        Err(_) => {
+    // In a box of its own, so that its memory is given back before the long time that follows.
+    let mut live = match Box::pin(connection.sign_in()).await {
+        Ok(Some(live)) => live,
+        Ok(None) => return connection.hang_up().await,
+        Err(error) if error.kind() == io::ErrorKind::TimedOut => {
             connection.fail(StreamCondition::ConnectionTimeout);
             return connection.hang_up().await;
         }
+        Err(error) => return tracing::debug!(%error, "the connection broke before a session was there"),
     };
+    tracing::info!(session = %live.session.jid, "signed in");
     let end = match connection.steady(&mut live).await {
         Ok(end) => end,
         Err(error) => {
@@ -84,8 +87,8 @@ pub(crate) async fn serve(face: Arc<Face>, current: Current, link: Link, transpo
     };
     match end {
         End::Over => {
-            connection.hang_up().await;
             suspended::end(&face, live).await;
+            connection.hang_up().await;
         }
         End::Lost => {
             drop(connection);
@@ -97,22 +100,25 @@ pub(crate) async fn serve(face: Arc<Face>, current: Current, link: Link, transpo
             connection.hang_up().await;
         }
         End::Shutdown => {
+            suspended::save(&face, live).await;
             connection.say_goodbye();
             connection.hang_up().await;
-            suspended::save(&face, live).await;
         }
     }
 }
 
 impl Connection {
-    /// The next event of the stream; waits for input. An error means that the connection is gone.
+    /// The next event of a client that signs in; waits for input as long as its patience lasts. Only this waiting is ever
+    /// given up: whatever else is begun for a client runs to its end, so that no session is left behind half made. An
+    /// error means that the connection is gone.
     pub(crate) async fn next(&mut self) -> io::Result<Event> {
         loop {
             if let Some(event) = self.parsed() {
                 return Ok(event);
             }
             self.flush().await?;
-            if !self.link.receive(&mut self.input).await? {
+            let received = tokio::time::timeout_at(self.patience, self.link.receive(&mut self.input)).await;
+            if !received.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?? {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
         }
@@ -141,6 +147,29 @@ impl Connection {
     pub(crate) async fn flush(&mut self) -> io::Result<()> {
         let output = self.stream.take_output();
         if output.is_empty() { Ok(()) } else { self.link.send(output).await }
+    }
+
+    /// Writes what the stream has to say, unless the session ends or moves to another connection meanwhile: a client that
+    /// comes back must not wait until its dead connection is given up.
+    async fn flush_unless_ended(&mut self, live: &mut Live) -> io::Result<Option<End>> {
+        let output = self.stream.take_output();
+        if output.is_empty() {
+            return Ok(None);
+        }
+        let session = Arc::clone(&live.session);
+        let end = tokio::select! {
+            biased;
+            sent = self.link.send(output) => {
+                sent?;
+                live.flushed(&self.face.chat);
+                return Ok(None);
+            }
+            claim = live::claimed(&mut live.management) => End::Claimed(claim),
+            reason = session.closed() => self.closed(reason),
+        };
+        // What was written ends in the middle of something; nothing may follow it.
+        self.link = Link::Broken;
+        Ok(Some(end))
     }
 
     /// Ends the stream with an error.
@@ -179,8 +208,9 @@ impl Connection {
                 }
                 continue;
             }
-            self.flush().await?;
-            live.flushed(&self.face.chat);
+            if let Some(end) = self.flush_unless_ended(live).await? {
+                return Ok(end);
+            }
             let reading = live.in_flight.len() < self.config.in_flight_limit;
             let replaying = live.replaying && live.unacknowledged() < self.config.unacknowledged_limit / 2;
             let wake = self.next_check();
