@@ -74,6 +74,17 @@ fn is_out_of_files(error: &io::Error) -> bool {
 
 /// Binds a socket and listens on it.
 pub fn listen(address: SocketAddr, backlog: u32) -> io::Result<Listener> {
+    let socket = bound(address)?;
+    socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
+    Listener::from_std(socket.into())
+}
+
+/// Whether an address could be listened on now.
+pub fn can_listen(address: SocketAddr) -> io::Result<()> {
+    bound(address)?.listen(1)
+}
+
+fn bound(address: SocketAddr) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     // A restarted server must not wait for the connections of the one before it to leave TIME_WAIT.
     socket.set_reuse_address(true)?;
@@ -82,8 +93,7 @@ pub fn listen(address: SocketAddr, backlog: u32) -> io::Result<Listener> {
         socket.set_only_v6(!address.ip().is_unspecified())?;
     }
     socket.bind(&address.into())?;
-    socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
-    Listener::from_std(socket.into())
+    Ok(socket)
 }
 
 /// The sockets that systemd handed over (sd_listen_fds), each with the name of its `FileDescriptorName=`.

@@ -6,7 +6,7 @@ mod listener;
 
 pub use admission::{Admission, Permit, Refusal};
 pub use conn::{Conn, ConnId};
-pub use listener::{Listener, Listeners, accept_loop, from_service_files, listen};
+pub use listener::{Listener, Listeners, accept_loop, can_listen, from_service_files, listen};
 
 use crate::config::config;
 

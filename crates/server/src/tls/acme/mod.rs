@@ -44,6 +44,6 @@ choice! {
 }
 
 /// Where the certificate of a domain is kept, in one file with its key: two files could be torn apart by a crash.
-pub(super) fn file(data_dir: &Path, domain: &str) -> PathBuf {
+pub(crate) fn file(data_dir: &Path, domain: &str) -> PathBuf {
     data_dir.join("acme").join(format!("{domain}.pem"))
 }
