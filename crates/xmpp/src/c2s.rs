@@ -129,9 +129,7 @@ enum Phase {
 
 impl fmt::Debug for Stream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Stream")
-            .field("jid", &self.jid())
-            .finish_non_exhaustive()
+        f.debug_struct("Stream").field("jid", &self.jid()).finish_non_exhaustive()
     }
 }
 
@@ -182,7 +180,11 @@ impl Stream {
                 }
             };
             let Some(token) = token else { continue };
-            if let Some(event) = self.token(token, used < input.len()) {
+            let pipelined = !input[used..].iter().all(|octet| matches!(octet, b' ' | b'\t' | b'\r' | b'\n'));
+            if let Some(event) = self.token(token, pipelined) {
+                if let Event::StartTls(_) = event {
+                    used = input.len();
+                }
                 return (used, Some(event));
             }
         }
@@ -211,17 +213,14 @@ impl Stream {
     /// Writes one stanza that is encoded for [`Stream::wire`].
     pub fn write(&mut self, encoded: &[u8]) {
         if self.is_open() {
-            self.output
-                .push(self.framing, |bytes| bytes.extend_from_slice(encoded));
+            self.output.push(self.framing, |bytes| bytes.extend_from_slice(encoded));
         }
     }
 
     /// Encodes and writes one stanza.
     pub fn send(&mut self, stanza: &Stanza) {
         if self.is_open() {
-            self.output.push(self.framing, |bytes| {
-                stanza.write(bytes, output::scope(self.framing))
-            });
+            self.output.push(self.framing, |bytes| stanza.write(bytes, output::scope(self.framing)));
         }
     }
 
@@ -356,17 +355,11 @@ impl Stream {
         }
         // Section 4.9.1.2: an error before the header was answered comes after a header all the same.
         if self.awaits_header() {
-            let from = self
-                .host
-                .as_ref()
-                .map_or_else(|| self.config.default_host.clone(), |host| host.name.clone());
+            let from =
+                self.host.as_ref().map_or_else(|| self.config.default_host.clone(), |host| host.name.clone());
             self.write_header(&from, None);
         }
-        let children: Vec<_> = error
-            .to_element()
-            .children()
-            .map(|child| child.to_element())
-            .collect();
+        let children: Vec<_> = error.to_element().children().map(|child| child.to_element()).collect();
         self.output.push_stream_element(self.framing, "error", &children);
         self.write_close();
         self.state = State::Ended;
@@ -387,12 +380,10 @@ impl Stream {
 
     fn write_close(&mut self) {
         match self.framing {
-            Framing::Stream => self
-                .output
-                .push(self.framing, |bytes| bytes.extend_from_slice(b"</stream:stream>")),
-            Framing::WebSocket => self
-                .output
-                .push_element(self.framing, &Element::new(ns::FRAMING, "close")),
+            Framing::Stream => {
+                self.output.push(self.framing, |bytes| bytes.extend_from_slice(b"</stream:stream>"))
+            }
+            Framing::WebSocket => self.output.push_element(self.framing, &Element::new(ns::FRAMING, "close")),
         }
     }
 }
@@ -427,20 +418,19 @@ impl Stream {
         };
         let possible = negotiation.tls.is_none() && negotiation.account.is_none();
         if !possible || !offered || self.framing != Framing::Stream {
-            self.output
-                .push_element(self.framing, &Element::new(ns::TLS, "failure"));
+            self.output.push_element(self.framing, &Element::new(ns::TLS, "failure"));
             self.write_close();
             self.state = State::Ended;
             return Some(Event::Closed);
         }
         // Section 5.3.3: nothing may come between <starttls/> and the handshake. What does was put there by someone who
-        // hopes that it is read as if it had come through TLS.
+        // hopes that it is read as if it had come through TLS. White space is dropped instead: some clients end the
+        // element with a line feed, and nobody gains by it.
         if pipelined {
             return Some(self.failed(StreamError::new(StreamCondition::PolicyViolation)));
         }
         negotiation.phase = Phase::Asking(None);
-        self.output
-            .push_element(self.framing, &Element::new(ns::TLS, "proceed"));
+        self.output.push_element(self.framing, &Element::new(ns::TLS, "proceed"));
         Some(Event::StartTls(StartTls(())))
     }
 }

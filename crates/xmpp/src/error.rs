@@ -207,14 +207,7 @@ impl StanzaError {
     /// An error with the recommended type.
     pub fn new(condition: Condition) -> StanzaError {
         let type_ = condition.usual_type();
-        StanzaError {
-            type_,
-            condition,
-            uri: None,
-            text: None,
-            by: None,
-            app: None,
-        }
+        StanzaError { type_, condition, uri: None, text: None, by: None, app: None }
     }
 
     /// This error with another type.
@@ -253,12 +246,7 @@ impl StanzaError {
         }
         let condition = Element::new(ns::STANZA_ERRORS, self.condition.as_str());
         error.append(condition.with_text(self.uri.as_deref().unwrap_or("")));
-        append_details(
-            &mut error,
-            ns::STANZA_ERRORS,
-            self.text.as_deref(),
-            self.app.as_ref(),
-        );
+        append_details(&mut error, ns::STANZA_ERRORS, self.text.as_deref(), self.app.as_ref());
         error
     }
 
@@ -271,15 +259,9 @@ impl StanzaError {
             .unwrap_or(Condition::UndefinedCondition);
         let (text, app) = read_details(error, ns::STANZA_ERRORS);
         StanzaError {
-            type_: error
-                .attr("type")
-                .and_then(ErrorType::from_name)
-                .unwrap_or(condition.usual_type()),
+            type_: error.attr("type").and_then(ErrorType::from_name).unwrap_or(condition.usual_type()),
             condition,
-            uri: element
-                .map(|child| child.text())
-                .filter(|text| !text.is_empty())
-                .map(|text| text.into()),
+            uri: element.map(|child| child.text()).filter(|text| !text.is_empty()).map(|text| text.into()),
             text,
             by: error.attr("by").and_then(|by| Jid::new(by).ok()),
             app,
@@ -311,21 +293,13 @@ pub struct StreamError {
 impl StreamError {
     /// An error with just its condition.
     pub fn new(condition: StreamCondition) -> StreamError {
-        StreamError {
-            condition,
-            other_host: None,
-            text: None,
-            app: None,
-        }
+        StreamError { condition, other_host: None, text: None, app: None }
     }
 
     /// An error that sends the peer to another host.
     pub fn see_other_host(host: impl Into<String>) -> StreamError {
         let other_host = Some(host.into());
-        StreamError {
-            other_host,
-            ..StreamError::new(StreamCondition::SeeOtherHost)
-        }
+        StreamError { other_host, ..StreamError::new(StreamCondition::SeeOtherHost) }
     }
 
     /// This error with an explanation.
@@ -347,12 +321,7 @@ impl StreamError {
         let condition = Element::new(ns::STREAM_ERRORS, self.condition.as_str());
         let condition = condition.with_text(self.other_host.as_deref().unwrap_or(""));
         let mut error = Element::new(ns::STREAMS, "error").with_child(condition);
-        append_details(
-            &mut error,
-            ns::STREAM_ERRORS,
-            self.text.as_deref(),
-            self.app.as_ref(),
-        );
+        append_details(&mut error, ns::STREAM_ERRORS, self.text.as_deref(), self.app.as_ref());
         error
     }
 
@@ -364,16 +333,9 @@ impl StreamError {
             .and_then(|child| StreamCondition::from_name(child.name()))
             .unwrap_or(StreamCondition::UndefinedCondition);
         let (text, app) = read_details(error, ns::STREAM_ERRORS);
-        let other_host = element
-            .map(|child| child.text())
-            .filter(|text| !text.is_empty())
-            .map(|text| text.into_owned());
-        StreamError {
-            condition,
-            other_host,
-            text,
-            app,
-        }
+        let other_host =
+            element.map(|child| child.text()).filter(|text| !text.is_empty()).map(|text| text.into_owned());
+        StreamError { condition, other_host, text, app }
     }
 }
 
@@ -394,11 +356,7 @@ impl std::error::Error for StreamError {}
 /// Adds what both kinds of error have after their condition: a text in English, and the application's own element.
 fn append_details(error: &mut Element, errors_ns: &str, text: Option<&str>, app: Option<&Element>) {
     if let Some(text) = text {
-        error.append(
-            Element::new(errors_ns, "text")
-                .with_attr_ns(ns::XML, "lang", "en")
-                .with_text(text),
-        );
+        error.append(Element::new(errors_ns, "text").with_attr_ns(ns::XML, "lang", "en").with_text(text));
     }
     if let Some(app) = app {
         error.append_copy(app.root());
@@ -406,13 +364,8 @@ fn append_details(error: &mut Element, errors_ns: &str, text: Option<&str>, app:
 }
 
 fn read_details(error: ElementRef<'_>, errors_ns: &str) -> (Option<String>, Option<Element>) {
-    let text = error
-        .child(errors_ns, "text")
-        .map(|text| text.text().into_owned());
-    let app = error
-        .children()
-        .find(|child| child.ns() != errors_ns)
-        .map(ElementRef::to_element);
+    let text = error.child(errors_ns, "text").map(|text| text.text().into_owned());
+    let app = error.children().find(|child| child.ns() != errors_ns).map(ElementRef::to_element);
     (text, app)
 }
 

@@ -80,11 +80,7 @@ impl Jid {
             text.push_str(resource);
         }
         // Three parts of at most 1023 bytes and two separators always fit.
-        Jid {
-            text: text.into(),
-            local: local.map_or(0, str::len) as u16,
-            bare: bare as u16,
-        }
+        Jid { text: text.into(), local: local.map_or(0, str::len) as u16, bare: bare as u16 }
     }
 
     /// The localpart: the account or room, without `@`.
@@ -120,11 +116,7 @@ impl Jid {
         if self.is_bare() {
             return self.clone();
         }
-        Jid {
-            text: self.bare_str().into(),
-            local: self.local,
-            bare: self.bare,
-        }
+        Jid { text: self.bare_str().into(), local: self.local, bare: self.bare }
     }
 
     /// The domain alone.
@@ -223,18 +215,10 @@ fn normalise_resource(part: &str) -> Result<Cow<'_, str>, JidError> {
     // Within ASCII the profile allows the visible characters and the space, and maps nothing.
     if part.is_ascii() {
         let allowed = part.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());
-        return if allowed {
-            Ok(part.into())
-        } else {
-            Err(JidError::Resource)
-        };
+        return if allowed { Ok(part.into()) } else { Err(JidError::Resource) };
     }
     let mapped = enforce(part, |text| OpaqueString::enforce(text).ok()).ok_or(JidError::Resource)?;
-    if fits(&mapped) {
-        Ok(mapped)
-    } else {
-        Err(JidError::Resource)
-    }
+    if fits(&mapped) { Ok(mapped) } else { Err(JidError::Resource) }
 }
 
 /// Applies a PRECIS profile until the result is stable, so that a normalised address normalises to itself
@@ -254,10 +238,8 @@ fn enforce<'a>(part: &'a str, profile: impl Fn(&str) -> Option<Cow<'_, str>>) ->
 /// A domain name in its Unicode form, or an IP address (RFC 7622 section 3.2).
 fn normalise_domain(part: &str) -> Result<Cow<'_, str>, JidError> {
     if let Some(address) = part.strip_prefix('[') {
-        let address: Ipv6Addr = address
-            .strip_suffix(']')
-            .and_then(|text| text.parse().ok())
-            .ok_or(JidError::Domain)?;
+        let address: Ipv6Addr =
+            address.strip_suffix(']').and_then(|text| text.parse().ok()).ok_or(JidError::Domain)?;
         return Ok(format!("[{address}]").into());
     }
     // A final dot is stripped before any other step (section 3.2).
@@ -270,22 +252,13 @@ fn normalise_domain(part: &str) -> Result<Cow<'_, str>, JidError> {
     }
     let tables = Uts46::new();
     let ascii = tables
-        .to_ascii(
-            part.as_bytes(),
-            AsciiDenyList::STD3,
-            Hyphens::CheckFirstLast,
-            DnsLength::Verify,
-        )
+        .to_ascii(part.as_bytes(), AsciiDenyList::STD3, Hyphens::CheckFirstLast, DnsLength::Verify)
         .map_err(|_| JidError::Domain)?;
     let (unicode, outcome) =
         tables.to_unicode(ascii.as_bytes(), AsciiDenyList::STD3, Hyphens::CheckFirstLast);
     outcome.map_err(|_| JidError::Domain)?;
     // Mapping may have produced an IPv4 address, or nothing but digits and dots; it is read like any other then.
-    if fits(&unicode) {
-        Ok(unicode.into_owned().into())
-    } else {
-        Err(JidError::Domain)
-    }
+    if fits(&unicode) { Ok(unicode.into_owned().into()) } else { Err(JidError::Domain) }
 }
 
 /// Whether a domain is made of ASCII letters, digits and hyphens in labels that DNS can hold, none of them an A-label,
@@ -294,14 +267,10 @@ fn is_plain_domain(part: &str) -> bool {
     let is_label = |label: &str| {
         let bytes = label.as_bytes();
         (1..=63).contains(&bytes.len())
-            && bytes
-                .iter()
-                .all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-')
+            && bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-')
             && !bytes.starts_with(b"-")
             && !bytes.ends_with(b"-")
-            && !bytes
-                .get(..4)
-                .is_some_and(|start| start.eq_ignore_ascii_case(b"xn--"))
+            && !bytes.get(..4).is_some_and(|start| start.eq_ignore_ascii_case(b"xn--"))
     };
     part.len() <= 253 && part.split('.').all(is_label) || part.parse::<Ipv4Addr>().is_ok()
 }

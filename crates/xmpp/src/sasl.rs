@@ -58,30 +58,12 @@ impl Mechanism {
     /// The registered name.
     pub fn name(self) -> &'static str {
         match self {
-            Mechanism::Scram {
-                hash: Hash::Sha1,
-                plus: false,
-            } => "SCRAM-SHA-1",
-            Mechanism::Scram {
-                hash: Hash::Sha1,
-                plus: true,
-            } => "SCRAM-SHA-1-PLUS",
-            Mechanism::Scram {
-                hash: Hash::Sha256,
-                plus: false,
-            } => "SCRAM-SHA-256",
-            Mechanism::Scram {
-                hash: Hash::Sha256,
-                plus: true,
-            } => "SCRAM-SHA-256-PLUS",
-            Mechanism::Scram {
-                hash: Hash::Sha512,
-                plus: false,
-            } => "SCRAM-SHA-512",
-            Mechanism::Scram {
-                hash: Hash::Sha512,
-                plus: true,
-            } => "SCRAM-SHA-512-PLUS",
+            Mechanism::Scram { hash: Hash::Sha1, plus: false } => "SCRAM-SHA-1",
+            Mechanism::Scram { hash: Hash::Sha1, plus: true } => "SCRAM-SHA-1-PLUS",
+            Mechanism::Scram { hash: Hash::Sha256, plus: false } => "SCRAM-SHA-256",
+            Mechanism::Scram { hash: Hash::Sha256, plus: true } => "SCRAM-SHA-256-PLUS",
+            Mechanism::Scram { hash: Hash::Sha512, plus: false } => "SCRAM-SHA-512",
+            Mechanism::Scram { hash: Hash::Sha512, plus: true } => "SCRAM-SHA-512-PLUS",
             Mechanism::Plain => "PLAIN",
             Mechanism::External => "EXTERNAL",
             Mechanism::HashedToken(TokenBinding::None) => "HT-SHA-256-NONE",
@@ -136,9 +118,7 @@ impl ChannelBindings {
 
     /// The registered names of the bindings that are there, the strongest first.
     pub fn names(&self) -> impl Iterator<Item = &'static str> {
-        ["tls-exporter", "tls-server-end-point"]
-            .into_iter()
-            .filter(|name| self.get(name).is_some())
+        ["tls-exporter", "tls-server-end-point"].into_iter().filter(|name| self.get(name).is_some())
     }
 
     /// Whether there is no binding at all.
@@ -232,11 +212,7 @@ impl Context {
         if authzid.is_empty() {
             return Ok(());
         }
-        if self.local_part_here(authzid)? == username {
-            Ok(())
-        } else {
-            Err(Failure::InvalidAuthzid)
-        }
+        if self.local_part_here(authzid)? == username { Ok(()) } else { Err(Failure::InvalidAuthzid) }
     }
 
     /// The prepared local part of a bare address at this host.
@@ -357,14 +333,9 @@ mod tests {
     /// RFC 9266 section 1 and RFC 5929 section 3: `tls-unique` is refused, whatever is there.
     #[test]
     fn tls_unique_is_no_binding() {
-        let bindings = ChannelBindings {
-            exporter: Some([1; 32]),
-            server_end_point: Some(vec![2; 32].into()),
-        };
+        let bindings =
+            ChannelBindings { exporter: Some([1; 32]), server_end_point: Some(vec![2; 32].into()) };
         assert_eq!(bindings.get("tls-unique"), None);
-        assert_eq!(
-            bindings.names().collect::<Vec<_>>(),
-            ["tls-exporter", "tls-server-end-point"]
-        );
+        assert_eq!(bindings.names().collect::<Vec<_>>(), ["tls-exporter", "tls-server-end-point"]);
     }
 }

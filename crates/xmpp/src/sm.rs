@@ -31,10 +31,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits {
-            unacknowledged: 2_000,
-            request_after: 8,
-        }
+        Limits { unacknowledged: 2_000, request_after: 8 }
     }
 }
 
@@ -78,23 +75,17 @@ impl BadReport {
     /// The stream error that the report deserves (XEP-0198 section 6).
     pub fn stream_error(self) -> StreamError {
         let (h, other, text) = match self {
-            BadReport::TooHigh { h, sent } => (
-                h,
-                sent,
-                format!("You acknowledged {h} stanzas, but I only sent you {sent} so far."),
-            ),
-            BadReport::Behind { h, acked } => (
-                h,
-                acked,
-                format!("You acknowledged {h} stanzas after you had acknowledged {acked}."),
-            ),
+            BadReport::TooHigh { h, sent } => {
+                (h, sent, format!("You acknowledged {h} stanzas, but I only sent you {sent} so far."))
+            }
+            BadReport::Behind { h, acked } => {
+                (h, acked, format!("You acknowledged {h} stanzas after you had acknowledged {acked}."))
+            }
         };
         let app = Element::new(ns::SM3, "handled-count-too-high")
             .with_attr("h", &h.to_string())
             .with_attr("send-count", &other.to_string());
-        StreamError::new(StreamCondition::UndefinedCondition)
-            .with_text(text)
-            .with_app(app)
+        StreamError::new(StreamCondition::UndefinedCondition).with_text(text).with_app(app)
     }
 }
 
@@ -112,13 +103,7 @@ pub struct Parts<T> {
 impl<T> Session<T> {
     /// A session at the moment of `<enabled/>`: both counters start at zero.
     pub fn new(limits: Limits) -> Session<T> {
-        Session {
-            limits,
-            handled: 0,
-            acked: 0,
-            queue: VecDeque::new(),
-            requested_at: None,
-        }
+        Session { limits, handled: 0, acked: 0, queue: VecDeque::new(), requested_at: None }
     }
 
     /// A session as it was stored.
@@ -134,11 +119,7 @@ impl<T> Session<T> {
 
     /// Takes the session apart, to store it or to find another way for what the peer never got.
     pub fn into_parts(self) -> Parts<T> {
-        Parts {
-            handled: self.handled,
-            acked: self.acked,
-            unacknowledged: self.queue.into(),
-        }
+        Parts { handled: self.handled, acked: self.acked, unacknowledged: self.queue.into() }
     }
 
     /// Counts one stanza of the peer as handled: call it when responsibility for it is taken, not when it arrives.
@@ -247,10 +228,7 @@ impl Enable {
     pub fn parse(element: ElementRef<'_>) -> Enable {
         Enable {
             resume: matches!(element.attr("resume"), Some("true" | "1")),
-            max: element
-                .attr("max")
-                .and_then(|max| max.parse().ok())
-                .filter(|max| *max > 0),
+            max: element.attr("max").and_then(|max| max.parse().ok()).filter(|max| *max > 0),
         }
     }
 
@@ -318,24 +296,17 @@ pub struct Resume {
 impl Resume {
     /// Reads the element; both attributes are required.
     pub fn parse(element: ElementRef<'_>) -> Option<Resume> {
-        Some(Resume {
-            previd: element.attr("previd")?.to_owned(),
-            h: count(element)?,
-        })
+        Some(Resume { previd: element.attr("previd")?.to_owned(), h: count(element)? })
     }
 
     /// Builds the element.
     pub fn to_element(&self) -> Element {
-        Element::new(ns::SM3, "resume")
-            .with_attr("previd", &self.previd)
-            .with_attr("h", &self.h.to_string())
+        Element::new(ns::SM3, "resume").with_attr("previd", &self.previd).with_attr("h", &self.h.to_string())
     }
 
     /// Builds the `<resumed/>` with which the server agrees.
     pub fn resumed(previd: &str, h: u32) -> Element {
-        Element::new(ns::SM3, "resumed")
-            .with_attr("previd", previd)
-            .with_attr("h", &h.to_string())
+        Element::new(ns::SM3, "resumed").with_attr("previd", previd).with_attr("h", &h.to_string())
     }
 }
 
@@ -350,10 +321,7 @@ pub struct ResumeFailed {
 
 impl ResumeFailed {
     /// The answer to an identifier that is unknown, or that belongs to somebody else.
-    pub const NOT_FOUND: ResumeFailed = ResumeFailed {
-        condition: Condition::ItemNotFound,
-        h: None,
-    };
+    pub const NOT_FOUND: ResumeFailed = ResumeFailed { condition: Condition::ItemNotFound, h: None };
 
     /// Builds the element.
     pub fn to_element(self) -> Element {
@@ -414,10 +382,7 @@ mod tests {
         let app = error.app.unwrap();
         assert!(app.is(ns::SM3, "handled-count-too-high"));
         assert_eq!((app.attr("h"), app.attr("send-count")), (Some("10"), Some("8")));
-        assert_eq!(
-            error.text.as_deref(),
-            Some("You acknowledged 10 stanzas, but I only sent you 8 so far.")
-        );
+        assert_eq!(error.text.as_deref(), Some("You acknowledged 10 stanzas, but I only sent you 8 so far."));
     }
 
     /// XEP-0198 section 4: the counters go from 2^32 - 1 to 0.
@@ -425,11 +390,7 @@ mod tests {
     fn counters_wrap() {
         let mut session = Session::from_parts(
             Limits::default(),
-            Parts {
-                handled: u32::MAX,
-                acked: u32::MAX - 1,
-                unacknowledged: vec!['a', 'b', 'c'],
-            },
+            Parts { handled: u32::MAX, acked: u32::MAX - 1, unacknowledged: vec!['a', 'b', 'c'] },
         );
         session.count_handled();
         assert_eq!(session.handled(), 0);
@@ -455,10 +416,7 @@ mod tests {
 
     #[test]
     fn the_queue_is_bounded() {
-        let mut session = Session::new(Limits {
-            unacknowledged: 2,
-            request_after: 1,
-        });
+        let mut session = Session::new(Limits { unacknowledged: 2, request_after: 1 });
         session.push('a').unwrap();
         session.push('b').unwrap();
         assert_eq!(session.push('c'), Err(Full('c')));
@@ -469,10 +427,7 @@ mod tests {
     /// XEP-0198 section 8.2: one request for several stanzas, and none while one is under way.
     #[test]
     fn requests_are_sparse() {
-        let mut session = Session::new(Limits {
-            unacknowledged: 100,
-            request_after: 3,
-        });
+        let mut session = Session::new(Limits { unacknowledged: 100, request_after: 3 });
         session.push(1).unwrap();
         session.push(2).unwrap();
         assert!(!session.should_request());
@@ -502,14 +457,7 @@ mod tests {
         before.count_handled();
         before.acknowledge(1).unwrap();
         let parts = before.into_parts();
-        assert_eq!(
-            parts,
-            Parts {
-                handled: 1,
-                acked: 1,
-                unacknowledged: vec![2, 3]
-            }
-        );
+        assert_eq!(parts, Parts { handled: 1, acked: 1, unacknowledged: vec![2, 3] });
         let mut after = Session::from_parts(Limits::default(), parts);
         assert_eq!(after.handled(), 1);
         assert_eq!(after.resume(2), Ok(vec![2]));
@@ -527,23 +475,14 @@ mod tests {
     /// XEP-0198 section 3, examples 2 to 4, and section 5, examples 8 to 11.
     #[test]
     fn enable_and_enabled() {
-        assert_eq!(
-            Enable::parse(parsed("<enable xmlns='urn:xmpp:sm:3'/>").root()),
-            Enable::default()
-        );
-        let wanted = Enable {
-            resume: true,
-            max: Some(60),
-        };
+        assert_eq!(Enable::parse(parsed("<enable xmlns='urn:xmpp:sm:3'/>").root()), Enable::default());
+        let wanted = Enable { resume: true, max: Some(60) };
         assert_eq!(
             Enable::parse(parsed("<enable xmlns='urn:xmpp:sm:3' resume='1' max='60'/>").root()),
             wanted
         );
         assert_eq!(Enable::parse(wanted.to_element().root()), wanted);
-        assert_eq!(
-            xml(Enabled::default().to_element()),
-            xml(parsed("<enabled xmlns='urn:xmpp:sm:3'/>"))
-        );
+        assert_eq!(xml(Enabled::default().to_element()), xml(parsed("<enabled xmlns='urn:xmpp:sm:3'/>")));
         let enabled = Enabled {
             id: Some("some-long-sm-id".into()),
             max: None,
@@ -563,32 +502,16 @@ mod tests {
     fn resume_resumed_and_failed() {
         let resume = parsed("<resume xmlns='urn:xmpp:sm:3' h='7' previd='some-long-sm-id'/>");
         let read = Resume::parse(resume.root()).unwrap();
-        assert_eq!(
-            read,
-            Resume {
-                previd: "some-long-sm-id".into(),
-                h: 7
-            }
-        );
+        assert_eq!(read, Resume { previd: "some-long-sm-id".into(), h: 7 });
         assert_eq!(read.to_element(), resume);
-        assert_eq!(
-            Resume::parse(parsed("<resume xmlns='urn:xmpp:sm:3' previd='x'/>").root()),
-            None
-        );
-        assert_eq!(
-            Resume::parse(parsed("<resume xmlns='urn:xmpp:sm:3' h='-1' previd='x'/>").root()),
-            None
-        );
+        assert_eq!(Resume::parse(parsed("<resume xmlns='urn:xmpp:sm:3' previd='x'/>").root()), None);
+        assert_eq!(Resume::parse(parsed("<resume xmlns='urn:xmpp:sm:3' h='-1' previd='x'/>").root()), None);
         assert_eq!(
             Resume::resumed("some-long-sm-id", 9),
             parsed("<resumed xmlns='urn:xmpp:sm:3' h='9' previd='some-long-sm-id'/>")
         );
         assert_eq!(
-            ResumeFailed {
-                condition: Condition::ItemNotFound,
-                h: Some(3)
-            }
-            .to_element(),
+            ResumeFailed { condition: Condition::ItemNotFound, h: Some(3) }.to_element(),
             parsed(
                 "<failed xmlns='urn:xmpp:sm:3' h='3'><item-not-found xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></failed>"
             )

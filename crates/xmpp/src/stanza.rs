@@ -96,9 +96,7 @@ impl Kind {
                 Some("result") => IqType::Result,
                 Some("error") => IqType::Error,
                 _ => {
-                    return Some(Err(bad_request(
-                        "an iq needs one of the types get, set, result, error",
-                    )));
+                    return Some(Err(bad_request("an iq needs one of the types get, set, result, error")));
                 }
             }),
             _ => return None,
@@ -214,14 +212,7 @@ impl Stanza {
         }
         let id = element.attr("id").map(Into::into);
         let lang = element.lang().map(Into::into);
-        Ok(Stanza {
-            kind,
-            from,
-            to,
-            id,
-            lang,
-            element,
-        })
+        Ok(Stanza { kind, from, to, id, lang, element })
     }
 
     /// Like [`Stanza::from_element`], and when that fails, with the answer that the sender is owed.
@@ -241,14 +232,7 @@ impl Stanza {
             let reply = kind.map(|kind| {
                 let element =
                     Element::new(&content_ns, kind.name()).with_child(error.to_element(&content_ns));
-                Stanza {
-                    kind,
-                    from: None,
-                    to: None,
-                    id,
-                    lang: None,
-                    element,
-                }
+                Stanza { kind, from: None, to: None, id, lang: None, element }
             });
             Box::new(Refusal { error, reply })
         })
@@ -256,14 +240,7 @@ impl Stanza {
 
     fn new(kind: Kind) -> Stanza {
         let element = Element::new(ns::CLIENT, kind.name());
-        Stanza {
-            kind,
-            from: None,
-            to: None,
-            id: None,
-            lang: None,
-            element,
-        }
+        Stanza { kind, from: None, to: None, id: None, lang: None, element }
     }
 
     /// An empty message.
@@ -342,10 +319,7 @@ impl Stanza {
             return None;
         }
         let error = self.child(self.element.ns(), "error");
-        Some(error.map_or(
-            StanzaError::new(Condition::UndefinedCondition),
-            StanzaError::from_element,
-        ))
+        Some(error.map_or(StanzaError::new(Condition::UndefinedCondition), StanzaError::from_element))
     }
 
     /// The result of this IQ request, still empty.
@@ -447,11 +421,7 @@ pub struct Outgoing {
 impl Outgoing {
     /// A stanza that will not change any more.
     pub fn new(stanza: Stanza) -> Outgoing {
-        Outgoing {
-            stanza,
-            stream: OnceLock::new(),
-            websocket: OnceLock::new(),
-        }
+        Outgoing { stanza, stream: OnceLock::new(), websocket: OnceLock::new() }
     }
 
     /// The stanza.

@@ -36,9 +36,7 @@ pub(super) fn decode(profile: Profile, text: &str) -> Result<Vec<u8>, Failure> {
         Profile::Sasl1 => text,
         Profile::Sasl2 => text.trim_matches([' ', '\t', '\r', '\n']),
     };
-    BASE64_STANDARD
-        .decode(text)
-        .map_err(|_| Failure::IncorrectEncoding)
+    BASE64_STANDARD.decode(text).map_err(|_| Failure::IncorrectEncoding)
 }
 
 impl Stream {
@@ -75,10 +73,7 @@ impl Stream {
         }
         let offer = negotiation.offer(host);
         let mechanism = Mechanism::from_name(mechanism).ok_or(Failure::InvalidMechanism)?;
-        let by_token = negotiation
-            .inline
-            .as_ref()
-            .is_some_and(|inline| inline.fast.is_some());
+        let by_token = negotiation.inline.as_ref().is_some_and(|inline| inline.fast.is_some());
         let offered = match mechanism {
             Mechanism::HashedToken(binding) => {
                 profile == Profile::Sasl2 && by_token && negotiation.tokens(host).contains(&binding)
@@ -95,11 +90,7 @@ impl Stream {
             host: host.name.clone(),
             bindings: Arc::new(tls.bindings),
             offer: Arc::new(offer),
-            certified: tls
-                .certified
-                .iter()
-                .map(|jid| jid.bare_str().to_owned())
-                .collect(),
+            certified: tls.certified.iter().map(|jid| jid.bare_str().to_owned()).collect(),
             nonce: BASE64_URL_SAFE_NO_PAD.encode(nonce).into(),
         };
         Ok(Exchange::new(mechanism, context))
@@ -131,10 +122,7 @@ impl Stream {
                 let inline = negotiation.inline.as_ref().filter(|_| profile == Profile::Sasl2);
                 Some(Event::Credentials(Credentials {
                     question,
-                    host: self
-                        .host
-                        .as_ref()
-                        .map_or_else(|| "".into(), |host| host.name.clone()),
+                    host: self.host.as_ref().map_or_else(|| "".into(), |host| host.name.clone()),
                     user_agent: inline.and_then(|inline| inline.user_agent.clone()),
                     fast: inline.and_then(|inline| inline.fast),
                 }))
@@ -145,18 +133,11 @@ impl Stream {
     }
 
     fn proven(&mut self, profile: Profile, success: Success) -> Option<Event> {
-        let jid = self
-            .host
-            .as_ref()
-            .map(|host| Jid::from_parts(Some(&success.username), &host.name, None));
+        let jid = self.host.as_ref().map(|host| Jid::from_parts(Some(&success.username), &host.name, None));
         let (State::Negotiating(negotiation), Some(Ok(jid))) = (&mut self.state, jid) else {
             return self.authentication_failed(profile, Failure::NotAuthorized);
         };
-        let inline = negotiation
-            .inline
-            .take()
-            .filter(|_| profile == Profile::Sasl2)
-            .map(|inline| *inline);
+        let inline = negotiation.inline.take().filter(|_| profile == Profile::Sasl2).map(|inline| *inline);
         let inline = inline.unwrap_or_default();
         Some(Event::Authenticated(Authenticated {
             jid,
@@ -175,11 +156,7 @@ impl Stream {
 
     /// Turns an authenticated user away, for instance because the account was disabled meanwhile.
     pub fn refuse(&mut self, authenticated: Authenticated, failure: Failure) -> Option<Event> {
-        let profile = if authenticated.sasl2 {
-            Profile::Sasl2
-        } else {
-            Profile::Sasl1
-        };
+        let profile = if authenticated.sasl2 { Profile::Sasl2 } else { Profile::Sasl1 };
         self.authentication_failed(profile, failure)
     }
 

@@ -38,10 +38,7 @@ impl Stream {
         let State::Negotiating(negotiation) = &self.state else {
             return None;
         };
-        let payload = element
-            .children()
-            .next()
-            .map(|child| (child.ns().to_owned(), child.name() == "bind"));
+        let payload = element.children().next().map(|child| (child.ns().to_owned(), child.name() == "bind"));
         let Some((payload_ns, is_bind)) = payload.filter(|_| element.name() == "iq") else {
             return Some(self.failed(not_authorized));
         };
@@ -52,10 +49,7 @@ impl Stream {
         };
         let allowed = match &account {
             Some(_) => payload_ns == ns::BIND && is_bind,
-            None => self
-                .host
-                .as_ref()
-                .is_some_and(|host| host.iq_before.contains(&payload_ns)),
+            None => self.host.as_ref().is_some_and(|host| host.iq_before.contains(&payload_ns)),
         };
         if !allowed {
             return Some(self.failed(not_authorized));
@@ -72,15 +66,10 @@ impl Stream {
 
     /// RFC 6120 section 7.6 and 7.7.
     fn bind_requested(&mut self, account: Jid, stanza: Stanza) -> Option<Event> {
-        let resource = stanza
-            .child(ns::BIND, "bind")
-            .and_then(|bind| bind.child(ns::BIND, "resource"));
-        let resource = resource
-            .map(|resource| resource.text().trim().to_owned())
-            .filter(|text| !text.is_empty());
-        let wanted = resource
-            .map(|resource| account.with_resource(&resource))
-            .transpose();
+        let resource = stanza.child(ns::BIND, "bind").and_then(|bind| bind.child(ns::BIND, "resource"));
+        let resource =
+            resource.map(|resource| resource.text().trim().to_owned()).filter(|text| !text.is_empty());
+        let wanted = resource.map(|resource| account.with_resource(&resource)).transpose();
         let Some(id) = stanza.id.clone().filter(|_| stanza.kind == Kind::Iq(IqType::Set)) else {
             return Some(self.failed(StreamError::new(StreamCondition::NotAuthorized)));
         };
@@ -120,10 +109,8 @@ impl Stream {
         let State::Negotiating(negotiation) = &self.state else {
             return None;
         };
-        let account = negotiation
-            .account
-            .clone()
-            .filter(|_| matches!(negotiation.phase, Phase::Authenticated));
+        let account =
+            negotiation.account.clone().filter(|_| matches!(negotiation.phase, Phase::Authenticated));
         let parsed = sm::Resume::parse(element.root()).filter(|_| resume);
         let offered = self.host.as_ref().is_some_and(|host| host.stream_management);
         let condition = match (account, parsed) {
@@ -155,11 +142,7 @@ impl Stream {
     pub(super) fn enter_session(&mut self, jid: Jid, managed: bool) {
         if matches!(self.state, State::Negotiating(_)) {
             self.scanner.set_limits(self.config.limits);
-            self.state = State::Bound(Session {
-                jid,
-                managed,
-                asked: false,
-            });
+            self.state = State::Bound(Session { jid, managed, asked: false });
         }
     }
 

@@ -45,10 +45,7 @@ impl Stream {
         // Section 8.1.5: what is unsaid is in the language of this stream, and would be read as in the language of
         // another.
         if stanza.lang.is_none()
-            && self
-                .lang
-                .as_deref()
-                .is_some_and(|lang| !lang.eq_ignore_ascii_case(SERVER_LANG))
+            && self.lang.as_deref().is_some_and(|lang| !lang.eq_ignore_ascii_case(SERVER_LANG))
         {
             stanza.lang = self.lang.clone();
         }
@@ -68,9 +65,7 @@ impl Stream {
             },
             ("enable", false) if offered => {
                 session.asked = true;
-                return Some(Event::Enable(EnableRequest {
-                    enable: sm::Enable::parse(element.root()),
-                }));
+                return Some(Event::Enable(EnableRequest { enable: sm::Enable::parse(element.root()) }));
             }
             ("enable", false) => Condition::FeatureNotImplemented,
             // Section 3: a second attempt should end the stream.
@@ -111,10 +106,8 @@ impl Stream {
     /// Writes `<a/>`: that many of the client's stanzas are handled.
     pub fn acknowledge(&mut self, h: u32) {
         if self.is_managed() {
-            self.output.push_element(
-                self.framing,
-                &Element::new(ns::SM3, "a").with_attr("h", &h.to_string()),
-            );
+            self.output
+                .push_element(self.framing, &Element::new(ns::SM3, "a").with_attr("h", &h.to_string()));
         }
     }
 
@@ -128,18 +121,14 @@ impl Stream {
 
 /// What the stream answers by itself on a bound stream.
 fn answer(stanza: &Stanza) -> Option<Event> {
-    let payload = stanza
-        .payload()
-        .filter(|_| stanza.kind == Kind::Iq(IqType::Set))?;
+    let payload = stanza.payload().filter(|_| stanza.kind == Kind::Iq(IqType::Set))?;
     if payload.is(ns::SESSION, "session") {
         // RFC 3921 section 3 asks for it; RFC 6120 Appendix D.3: it does nothing.
         return Some(Event::Answered(Some(stanza.reply())));
     }
     if payload.is(ns::BIND, "bind") {
         // RFC 6120 section 7.6.2.2: one resource for one stream.
-        return Some(Event::Answered(
-            stanza.error_reply(StanzaError::new(Condition::NotAllowed)),
-        ));
+        return Some(Event::Answered(stanza.error_reply(StanzaError::new(Condition::NotAllowed))));
     }
     None
 }

@@ -31,9 +31,7 @@ pub struct Config {
 
 impl fmt::Debug for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Config")
-            .field("default_host", &self.default_host)
-            .finish_non_exhaustive()
+        f.debug_struct("Config").field("default_host", &self.default_host).finish_non_exhaustive()
     }
 }
 
@@ -114,49 +112,29 @@ pub struct Transport {
 impl Transport {
     /// A TCP connection in plain text, to be upgraded by STARTTLS.
     pub fn tcp() -> Transport {
-        Transport {
-            framing: Framing::Stream,
-            tls: None,
-            plaintext_sign_in: false,
-        }
+        Transport { framing: Framing::Stream, tls: None, plaintext_sign_in: false }
     }
 
     /// A TCP connection on which the administrator lets clients sign in without TLS; the caller has made sure that it
     /// is a loopback connection.
     pub fn trusted_loopback() -> Transport {
-        Transport {
-            framing: Framing::Stream,
-            tls: None,
-            plaintext_sign_in: true,
-        }
+        Transport { framing: Framing::Stream, tls: None, plaintext_sign_in: true }
     }
 
     /// A connection that began with TLS (XEP-0368).
     pub fn direct_tls(tls: Tls) -> Transport {
-        Transport {
-            framing: Framing::Stream,
-            tls: Some(tls),
-            plaintext_sign_in: false,
-        }
+        Transport { framing: Framing::Stream, tls: Some(tls), plaintext_sign_in: false }
     }
 
     /// A WebSocket (RFC 7395); `None` when nothing encrypts it. Behind a proxy that ends TLS there is a `Tls` without
     /// bindings.
     pub fn web_socket(tls: Option<Tls>) -> Transport {
-        Transport {
-            framing: Framing::WebSocket,
-            tls,
-            plaintext_sign_in: false,
-        }
+        Transport { framing: Framing::WebSocket, tls, plaintext_sign_in: false }
     }
 
     /// The same, where the administrator lets clients sign in without TLS on loopback.
     pub fn trusted_loopback_web_socket() -> Transport {
-        Transport {
-            framing: Framing::WebSocket,
-            tls: None,
-            plaintext_sign_in: true,
-        }
+        Transport { framing: Framing::WebSocket, tls: None, plaintext_sign_in: true }
     }
 }
 

@@ -27,8 +27,7 @@ impl Stream {
             }
             State::Closing | State::Ended => return,
         };
-        self.output
-            .push_stream_element(self.framing, "features", &features);
+        self.output.push_stream_element(self.framing, "features", &features);
     }
 }
 
@@ -155,11 +154,7 @@ impl Negotiation {
         } else {
             tls.into_iter().flat_map(|tls| tls.bindings.names()).collect()
         };
-        let scram = |plus| {
-            host.scram
-                .iter()
-                .map(move |hash| Mechanism::Scram { hash: *hash, plus })
-        };
+        let scram = |plus| host.scram.iter().map(move |hash| Mechanism::Scram { hash: *hash, plus });
         if !bindings.is_empty() {
             mechanisms.extend(scram(true));
         }
@@ -173,10 +168,6 @@ impl Negotiation {
     /// The FAST mechanisms for this connection.
     pub(super) fn tokens(&self, host: &HostPolicy) -> Vec<TokenBinding> {
         let Some(tls) = &self.tls else { return Vec::new() };
-        host.tokens
-            .iter()
-            .copied()
-            .filter(|binding| binding.data(&tls.bindings).is_some())
-            .collect()
+        host.tokens.iter().copied().filter(|binding| binding.data(&tls.bindings).is_some()).collect()
     }
 }

@@ -70,11 +70,8 @@ impl Stream {
         self.write_header(&addressed.host.name, addressed.from.as_ref());
         if let State::Negotiating(negotiation) = &mut self.state {
             negotiation.from = addressed.from;
-            negotiation.phase = if negotiation.account.is_some() {
-                Phase::Authenticated
-            } else {
-                Phase::Unauthenticated
-            };
+            negotiation.phase =
+                if negotiation.account.is_some() { Phase::Authenticated } else { Phase::Unauthenticated };
         }
         self.write_features();
         None
@@ -90,11 +87,8 @@ impl Stream {
             return Err(StreamCondition::InvalidNamespace);
         }
         // Section 4.7.5: without a version the peer is older than this protocol.
-        let major = header
-            .version
-            .as_deref()
-            .and_then(major_version)
-            .ok_or(StreamCondition::UnsupportedVersion)?;
+        let major =
+            header.version.as_deref().and_then(major_version).ok_or(StreamCondition::UnsupportedVersion)?;
         if major < 1 {
             return Err(StreamCondition::UnsupportedVersion);
         }
@@ -113,11 +107,9 @@ impl Stream {
         // Section 4.7.1: `from` is the client's own address; section 4.9.3.9: and must fit who it proved to be.
         let from = match header.from.as_deref() {
             None => None,
-            Some(from) => Some(
-                from.parse::<Jid>()
-                    .map_err(|_| StreamCondition::ImproperAddressing)?
-                    .to_bare(),
-            ),
+            Some(from) => {
+                Some(from.parse::<Jid>().map_err(|_| StreamCondition::ImproperAddressing)?.to_bare())
+            }
         };
         if from.as_ref().is_some_and(|from| from.domain() != &*host.name) {
             return Err(StreamCondition::InvalidFrom);
@@ -186,7 +178,5 @@ fn major_version(text: &str) -> Option<u32> {
 fn is_language(text: &str) -> bool {
     !text.is_empty()
         && text.len() <= 35
-        && text
-            .bytes()
-            .all(|octet| octet.is_ascii_alphanumeric() || octet == b'-')
+        && text.bytes().all(|octet| octet.is_ascii_alphanumeric() || octet == b'-')
 }

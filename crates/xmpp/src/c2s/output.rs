@@ -30,9 +30,7 @@ impl Output {
     /// One piece for each WebSocket message (RFC 7395 section 3.3).
     pub fn frames(&self) -> impl Iterator<Item = &[u8]> {
         let starts = std::iter::once(0).chain(self.ends.iter().copied());
-        starts
-            .zip(&self.ends)
-            .map(|(start, end)| &self.bytes[start..*end])
+        starts.zip(&self.ends).map(|(start, end)| &self.bytes[start..*end])
     }
 
     pub(super) fn push(&mut self, framing: Framing, write: impl FnOnce(&mut Vec<u8>)) {
@@ -85,10 +83,8 @@ mod tests {
         let mut output = Output::default();
         output.push_element(Framing::WebSocket, &Element::new(ns::CLIENT, "presence"));
         output.push_stream_element(Framing::WebSocket, "features", &[Element::new(ns::SM3, "sm")]);
-        let frames: Vec<_> = output
-            .frames()
-            .map(|frame| String::from_utf8(frame.to_vec()).unwrap())
-            .collect();
+        let frames: Vec<_> =
+            output.frames().map(|frame| String::from_utf8(frame.to_vec()).unwrap()).collect();
         assert_eq!(frames.len(), 2);
         for frame in frames {
             Element::parse(&frame).unwrap();

@@ -42,11 +42,7 @@ impl Stream {
     /// Section 6.4.2.
     fn auth(&mut self, element: &Element) -> Option<Event> {
         match data(&element.text()) {
-            Ok(initial) => self.begin(
-                Profile::Sasl1,
-                element.attr("mechanism").unwrap_or_default(),
-                initial,
-            ),
+            Ok(initial) => self.begin(Profile::Sasl1, element.attr("mechanism").unwrap_or_default(), initial),
             Err(failure) => self.authentication_failed(Profile::Sasl1, failure),
         }
     }

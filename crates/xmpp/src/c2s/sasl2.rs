@@ -48,10 +48,7 @@ impl Stream {
         let State::Negotiating(negotiation) = &mut self.state else {
             return None;
         };
-        let offered = self
-            .host
-            .as_ref()
-            .is_some_and(|host| negotiation.offers_sasl2(host));
+        let offered = self.host.as_ref().is_some_and(|host| negotiation.offers_sasl2(host));
         // Section 4.8: once somebody is authenticated, asking again is an error of the stream.
         if negotiation.account.is_some() {
             return Some(self.failed(StreamError::new(StreamCondition::PolicyViolation)));
@@ -96,11 +93,7 @@ impl Stream {
             .child(ns::SASL2, "initial-response")
             .map(|initial| decode(Profile::Sasl2, &initial.text()));
         match initial.transpose() {
-            Ok(initial) => self.begin(
-                Profile::Sasl2,
-                element.attr("mechanism").unwrap_or_default(),
-                initial,
-            ),
+            Ok(initial) => self.begin(Profile::Sasl2, element.attr("mechanism").unwrap_or_default(), initial),
             Err(failure) => self.authentication_failed(Profile::Sasl2, failure),
         }
     }
@@ -112,10 +105,7 @@ impl Stream {
             success
                 .append(Element::new(ns::SASL2, "additional-data").with_text(&BASE64_STANDARD.encode(data)));
         }
-        let resumed = acceptance
-            .resumption
-            .as_ref()
-            .and_then(|resumption| resumption.as_ref().ok());
+        let resumed = acceptance.resumption.as_ref().and_then(|resumption| resumption.as_ref().ok());
         // XEP-0386 section 3.2: a session that was resumed is bound already.
         let bound = acceptance.bound.as_ref().filter(|_| resumed.is_none());
         let identity = bound.map_or(authenticated.jid.as_str(), |bound| bound.jid.as_str());
@@ -156,22 +146,12 @@ impl Stream {
         tasks: &[&str],
         text: Option<&str>,
     ) -> Option<Event> {
-        self.continue_with(
-            authenticated,
-            tasks.iter().map(|task| (*task).to_owned()).collect(),
-            text,
-            None,
-        )
+        self.continue_with(authenticated, tasks.iter().map(|task| (*task).to_owned()).collect(), text, None)
     }
 
     /// Has the client send the material for a new verifier; afterwards comes [`Event::Upgraded`] (XEP-0480).
     pub fn upgrade(&mut self, authenticated: Authenticated, upgrade: Upgrade) -> Option<Event> {
-        self.continue_with(
-            authenticated,
-            vec![upgrade_task(upgrade.hash)],
-            None,
-            Some(upgrade),
-        )
+        self.continue_with(authenticated, vec![upgrade_task(upgrade.hash)], None, Some(upgrade))
     }
 
     fn continue_with(
@@ -198,12 +178,7 @@ impl Stream {
             element.append(Element::new(ns::SASL2, "text").with_text(text));
         }
         self.write_element(&element);
-        self.answered(Phase::Tasked(Box::new(Tasked {
-            authenticated,
-            offered,
-            current: None,
-            upgrade,
-        })));
+        self.answered(Phase::Tasked(Box::new(Tasked { authenticated, offered, current: None, upgrade })));
         None
     }
 
@@ -228,10 +203,7 @@ impl Stream {
 
     fn task(&mut self, tasked: Tasked, element: Element) -> Option<Event> {
         let name = match (element.name(), tasked.current) {
-            ("next", None) => tasked
-                .offered
-                .into_iter()
-                .find(|task| element.attr("task") == Some(task)),
+            ("next", None) => tasked.offered.into_iter().find(|task| element.attr("task") == Some(task)),
             ("task-data", Some(current)) => Some(current),
             _ => None,
         };
@@ -241,37 +213,23 @@ impl Stream {
         let authenticated = tasked.authenticated;
         let Some(upgrade) = tasked.upgrade else {
             self.answered(Phase::Asking(Some(Profile::Sasl2)));
-            return Some(Event::Task(Task {
-                name,
-                element,
-                authenticated,
-            }));
+            return Some(Event::Task(Task { name, element, authenticated }));
         };
         if element.name() == "next" {
             let salt = Element::new(SCRAM_UPGRADE, "salt")
                 .with_attr("iterations", &upgrade.iterations.to_string())
                 .with_text(&BASE64_STANDARD.encode(&upgrade.salt));
             self.write_task_data(vec![salt]);
-            let tasked = Tasked {
-                authenticated,
-                offered: Vec::new(),
-                current: Some(name),
-                upgrade: Some(upgrade),
-            };
+            let tasked =
+                Tasked { authenticated, offered: Vec::new(), current: Some(name), upgrade: Some(upgrade) };
             self.answered(Phase::Tasked(Box::new(tasked)));
             return None;
         }
-        let salted = element
-            .child(SCRAM_UPGRADE, "hash")
-            .map(|hash| decode(Profile::Sasl2, &hash.text()));
+        let salted = element.child(SCRAM_UPGRADE, "hash").map(|hash| decode(Profile::Sasl2, &hash.text()));
         match salted {
             Some(Ok(salted)) if salted.len() == upgrade.hash.octets() => {
                 self.answered(Phase::Asking(Some(Profile::Sasl2)));
-                let Upgrade {
-                    hash,
-                    salt,
-                    iterations,
-                } = upgrade;
+                let Upgrade { hash, salt, iterations } = upgrade;
                 let verifier = Verifier::from_salted_password(hash, &salted, &salt, iterations);
                 Some(Event::Upgraded(verifier, authenticated))
             }
@@ -304,11 +262,7 @@ fn bound_element(bound: &Bound) -> Element {
 
 impl Inline {
     fn parse(element: &Element, host: &HostPolicy, tokens: &[TokenBinding]) -> Result<Inline, Failure> {
-        let user_agent = element
-            .child(ns::SASL2, "user-agent")
-            .map(user_agent)
-            .transpose()?
-            .map(Arc::new);
+        let user_agent = element.child(ns::SASL2, "user-agent").map(user_agent).transpose()?.map(Arc::new);
         let fast = element.child(ns::FAST, "fast").map(fast_use).transpose()?;
         // XEP-0484 section 4.1: a token belongs to an installation, which must say which it is.
         let identified = user_agent.as_ref().is_some_and(|agent| agent.id.is_some());
@@ -324,9 +278,7 @@ impl Inline {
             });
         let wanted = |hash: &Hash| {
             let task = upgrade_task(*hash);
-            element
-                .children()
-                .any(|child| child.is(ns::SASL_UPGRADE, "upgrade") && child.text() == task)
+            element.children().any(|child| child.is(ns::SASL_UPGRADE, "upgrade") && child.text() == task)
         };
         Ok(Inline {
             user_agent,
@@ -338,9 +290,7 @@ impl Inline {
                 .filter(|_| host.stream_management)
                 .map(|resume| sm::Resume::parse(resume).ok_or(Failure::MalformedRequest))
                 .transpose()?,
-            bind: element
-                .child(ns::BIND2, "bind")
-                .map(|bind| inline_bind(bind, host)),
+            bind: element.child(ns::BIND2, "bind").map(|bind| inline_bind(bind, host)),
         })
     }
 }
@@ -355,20 +305,14 @@ fn user_agent(element: ElementRef<'_>) -> Result<UserAgent, Failure> {
         let text = element.child(ns::SASL2, name)?.text().trim().to_owned();
         (!text.is_empty() && text.len() <= MAX_LABEL_OCTETS).then_some(text)
     };
-    Ok(UserAgent {
-        id,
-        software: label("software"),
-        device: label("device"),
-    })
+    Ok(UserAgent { id, software: label("software"), device: label("device") })
 }
 
 /// The pattern of XEP-0388's schema.
 fn is_uuid(text: &str) -> bool {
     let groups: Vec<&str> = text.split('-').collect();
     groups.iter().map(|group| group.len()).eq([8, 4, 4, 4, 12])
-        && groups
-            .iter()
-            .all(|group| group.bytes().all(|octet| octet.is_ascii_hexdigit()))
+        && groups.iter().all(|group| group.bytes().all(|octet| octet.is_ascii_hexdigit()))
 }
 
 /// XEP-0484 sections 3.4 and 3.6.
@@ -377,25 +321,17 @@ fn fast_use(element: ElementRef<'_>) -> Result<FastUse, Failure> {
         .attr("count")
         .map(|count| count.parse().map_err(|_| Failure::MalformedRequest))
         .transpose()?;
-    Ok(FastUse {
-        count,
-        invalidate: matches!(element.attr("invalidate"), Some("true" | "1")),
-    })
+    Ok(FastUse { count, invalidate: matches!(element.attr("invalidate"), Some("true" | "1")) })
 }
 
 /// XEP-0386 section 3.2.
 fn inline_bind(element: ElementRef<'_>, host: &HostPolicy) -> InlineBind {
-    let tag = element
-        .child(ns::BIND2, "tag")
-        .map(|tag| tag.text().trim().to_owned());
+    let tag = element.child(ns::BIND2, "tag").map(|tag| tag.text().trim().to_owned());
     InlineBind {
         tag: tag.filter(|tag| !tag.is_empty() && tag.len() <= MAX_LABEL_OCTETS),
         carbons: host.carbons && element.child(ns::CARBONS, "enable").is_some(),
         inactive: host.client_state && element.child(ns::CLIENT_STATE, "inactive").is_some(),
-        enable: element
-            .child(ns::SM3, "enable")
-            .filter(|_| host.stream_management)
-            .map(sm::Enable::parse),
+        enable: element.child(ns::SM3, "enable").filter(|_| host.stream_management).map(sm::Enable::parse),
         requested: element.children().map(|child| child.to_element()).collect(),
     }
 }

@@ -47,10 +47,7 @@ fn config(policy: HostPolicy) -> Arc<Config> {
         }),
         default_host: "example.org".into(),
         random: Box::new(move |buffer| buffer.fill(counter.fetch_add(1, Ordering::Relaxed))),
-        limits_before: Limits {
-            stanza_bytes: 16_384,
-            ..Limits::default()
-        },
+        limits_before: Limits { stanza_bytes: 16_384, ..Limits::default() },
         limits: Limits::default(),
         attempts: 3,
     })
@@ -58,10 +55,7 @@ fn config(policy: HostPolicy) -> Arc<Config> {
 
 fn tls() -> Tls {
     Tls {
-        bindings: ChannelBindings {
-            exporter: Some([7; 32]),
-            server_end_point: Some(vec![9; 32].into()),
-        },
+        bindings: ChannelBindings { exporter: Some([7; 32]), server_end_point: Some(vec![9; 32].into()) },
         certified: Vec::new(),
     }
 }
@@ -98,10 +92,7 @@ impl Peer {
     }
 
     fn with(policy: HostPolicy, transport: Transport) -> Peer {
-        Peer {
-            stream: Stream::new(config(policy), transport),
-            output: String::new(),
-        }
+        Peer { stream: Stream::new(config(policy), transport), output: String::new() }
     }
 
     /// Connected with TLS, header and features exchanged.
@@ -122,9 +113,7 @@ impl Peer {
     /// Bound as `user@example.org/balcony`.
     fn bound() -> Peer {
         let mut peer = Peer::authenticated();
-        let Some(Event::Bind(request)) = peer.says(&bind_iq("balcony")) else {
-            panic!()
-        };
+        let Some(Event::Bind(request)) = peer.says(&bind_iq("balcony")) else { panic!() };
         let wanted = request.wanted.clone().unwrap();
         peer.stream.bound(request, wanted);
         peer.hears();
@@ -134,9 +123,7 @@ impl Peer {
     /// Bound, with stream management.
     fn managed() -> Peer {
         let mut peer = Peer::bound();
-        let Some(Event::Enable(request)) = peer.says("<enable xmlns='urn:xmpp:sm:3'/>") else {
-            panic!()
-        };
+        let Some(Event::Enable(request)) = peer.says("<enable xmlns='urn:xmpp:sm:3'/>") else { panic!() };
         peer.stream.enabled(request, &sm::Enabled::default());
         peer.hears();
         peer
@@ -148,11 +135,7 @@ impl Peer {
             let (used, event) = self.stream.feed(&[octet]);
             self.collect();
             if event.is_some() {
-                assert_eq!(
-                    index + 1,
-                    text.len(),
-                    "an event came before the end of {text}: {event:?}"
-                );
+                assert_eq!(index + 1, text.len(), "an event came before the end of {text}: {event:?}");
                 return event;
             }
             assert!(used == 1 || self.stream.is_asking());
@@ -168,8 +151,7 @@ impl Peer {
     }
 
     fn collect(&mut self) {
-        self.output
-            .push_str(std::str::from_utf8(self.stream.take_output().bytes()).unwrap());
+        self.output.push_str(std::str::from_utf8(self.stream.take_output().bytes()).unwrap());
     }
 
     /// Everything that the server wrote since the last time.
@@ -190,10 +172,7 @@ impl Peer {
         match self.says(text) {
             Some(Event::Failed(error)) => {
                 let heard = self.hears();
-                let element = format!(
-                    "<{} xmlns='urn:ietf:params:xml:ns:xmpp-streams'/>",
-                    error.condition
-                );
+                let element = format!("<{} xmlns='urn:ietf:params:xml:ns:xmpp-streams'/>", error.condition);
                 let canonical = element.replace('\'', "\"");
                 assert!(heard.contains(&element) || heard.contains(&canonical), "{heard}");
                 assert!(
@@ -209,14 +188,8 @@ impl Peer {
 
     /// Signs in with PLAIN (SASL1), up to `<success/>`.
     fn signs_in(&mut self, message: &str) {
-        let auth = format!(
-            "<auth xmlns='{}' mechanism='PLAIN'>{}</auth>",
-            ns::SASL,
-            base64(message)
-        );
-        let Some(Event::Credentials(credentials)) = self.says(&auth) else {
-            panic!()
-        };
+        let auth = format!("<auth xmlns='{}' mechanism='PLAIN'>{}</auth>", ns::SASL, base64(message));
+        let Some(Event::Credentials(credentials)) = self.says(&auth) else { panic!() };
         let Some(Event::Authenticated(authenticated)) = self.stream.advance(answer(credentials.question))
         else {
             panic!()
@@ -248,10 +221,7 @@ impl Peer {
     #[track_caller]
     fn heard_elements(&mut self) -> Vec<Element> {
         let heard = self.hears();
-        let wrapped = format!(
-            "<x xmlns='jabber:client' xmlns:stream='{}'>{heard}</x>",
-            ns::STREAMS
-        );
+        let wrapped = format!("<x xmlns='jabber:client' xmlns:stream='{}'>{heard}</x>", ns::STREAMS);
         let wrapped = Element::parse(&wrapped).unwrap_or_else(|error| panic!("{error}: {heard}"));
         wrapped.children().map(|child| child.to_element()).collect()
     }
@@ -260,20 +230,9 @@ impl Peer {
 /// The features in what the server answered to a header.
 #[track_caller]
 fn features(answer: &str) -> Element {
-    let start = answer
-        .find("<stream:features")
-        .unwrap_or_else(|| panic!("{answer}"));
-    let wrapped = format!(
-        "<x xmlns='jabber:client' xmlns:stream='{}'>{}</x>",
-        ns::STREAMS,
-        &answer[start..]
-    );
-    Element::parse(&wrapped)
-        .unwrap()
-        .children()
-        .next()
-        .unwrap()
-        .to_element()
+    let start = answer.find("<stream:features").unwrap_or_else(|| panic!("{answer}"));
+    let wrapped = format!("<x xmlns='jabber:client' xmlns:stream='{}'>{}</x>", ns::STREAMS, &answer[start..]);
+    Element::parse(&wrapped).unwrap().children().next().unwrap().to_element()
 }
 
 /// The names of the mechanisms in a feature.
@@ -286,17 +245,11 @@ fn mechanisms(feature: &Element) -> Vec<String> {
 }
 
 fn child(element: &Element, ns: &str, name: &str) -> Element {
-    element
-        .child(ns, name)
-        .unwrap_or_else(|| panic!("{}", element.to_xml()))
-        .to_element()
+    element.child(ns, name).unwrap_or_else(|| panic!("{}", element.to_xml())).to_element()
 }
 
 fn bind_iq(resource: &str) -> String {
-    format!(
-        "<iq type='set' id='b1'><bind xmlns='{}'><resource>{resource}</resource></bind></iq>",
-        ns::BIND
-    )
+    format!("<iq type='set' id='b1'><bind xmlns='{}'><resource>{resource}</resource></bind></iq>", ns::BIND)
 }
 
 /// The condition of a SASL failure in either profile.

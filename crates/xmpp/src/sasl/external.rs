@@ -36,10 +36,7 @@ pub(super) fn first(context: &Context, input: &[u8]) -> Result<Step, Failure> {
     if authzid.contains('\0') {
         return Err(Failure::MalformedRequest);
     }
-    let mut here = context
-        .certified
-        .iter()
-        .filter_map(|address| context.local_part_here(address).ok());
+    let mut here = context.certified.iter().filter_map(|address| context.local_part_here(address).ok());
     let username = if authzid.is_empty() {
         match (here.next(), here.next()) {
             (Some(only), None) => only,
@@ -48,8 +45,7 @@ pub(super) fn first(context: &Context, input: &[u8]) -> Result<Step, Failure> {
         }
     } else {
         let asked = context.local_part_here(authzid)?;
-        here.find(|local| *local == asked)
-            .ok_or(Failure::InvalidAuthzid)?
+        here.find(|local| *local == asked).ok_or(Failure::InvalidAuthzid)?
     };
     Ok(Step::Need(Question::Identity(IdentityQuestion { username })))
 }
@@ -83,22 +79,10 @@ mod tests {
     #[test]
     fn the_certificate_decides() {
         assert_eq!(run(&["juliet@example.org"], "").unwrap(), "juliet");
-        assert_eq!(
-            run(&["juliet@example.org"], "Juliet@Example.org").unwrap(),
-            "juliet"
-        );
-        assert_eq!(
-            run(&["juliet@example.org", "nurse@example.org"], "nurse@example.org").unwrap(),
-            "nurse"
-        );
-        assert_eq!(
-            run(&["juliet@example.org", "nurse@example.org"], ""),
-            Err(Failure::InvalidAuthzid)
-        );
-        assert_eq!(
-            run(&["juliet@example.org"], "romeo@example.org"),
-            Err(Failure::InvalidAuthzid)
-        );
+        assert_eq!(run(&["juliet@example.org"], "Juliet@Example.org").unwrap(), "juliet");
+        assert_eq!(run(&["juliet@example.org", "nurse@example.org"], "nurse@example.org").unwrap(), "nurse");
+        assert_eq!(run(&["juliet@example.org", "nurse@example.org"], ""), Err(Failure::InvalidAuthzid));
+        assert_eq!(run(&["juliet@example.org"], "romeo@example.org"), Err(Failure::InvalidAuthzid));
         assert_eq!(run(&["juliet@example.com"], ""), Err(Failure::NotAuthorized));
         assert_eq!(run(&[], ""), Err(Failure::NotAuthorized));
         assert_eq!(run(&["juliet@example.org"], "\0"), Err(Failure::MalformedRequest));

@@ -17,9 +17,7 @@ impl Offer {
     /// Whether a mechanism that binds to the channel was offered. Then a client that says "I could, but you do not"
     /// has been lied to on the way (RFC 5802 section 6).
     pub fn binds_channel(&self) -> bool {
-        self.mechanisms
-            .iter()
-            .any(|mechanism| matches!(mechanism, Mechanism::Scram { plus: true, .. }))
+        self.mechanisms.iter().any(|mechanism| matches!(mechanism, Mechanism::Scram { plus: true, .. }))
     }
 
     /// The downgrade-protection hash (XEP-0474 section 6.1): both lists sorted by octets and joined.
@@ -48,14 +46,8 @@ mod tests {
     fn the_hash_of_the_example() {
         let offer = Offer {
             mechanisms: vec![
-                Mechanism::Scram {
-                    hash: Hash::Sha1,
-                    plus: true,
-                },
-                Mechanism::Scram {
-                    hash: Hash::Sha1,
-                    plus: false,
-                },
+                Mechanism::Scram { hash: Hash::Sha1, plus: true },
+                Mechanism::Scram { hash: Hash::Sha1, plus: false },
             ],
             bindings: vec!["tls-server-end-point", "tls-exporter"],
         };
@@ -65,13 +57,7 @@ mod tests {
     /// XEP-0474 section 6.1, steps 3 and 4: without XEP-0440 the second list and its separator are left out.
     #[test]
     fn without_bindings_there_is_no_second_list() {
-        let offer = Offer {
-            mechanisms: vec![Mechanism::Plain],
-            bindings: Vec::new(),
-        };
-        assert_eq!(
-            offer.downgrade_hash(Hash::Sha256),
-            BASE64_STANDARD.encode(Hash::Sha256.digest(b"PLAIN"))
-        );
+        let offer = Offer { mechanisms: vec![Mechanism::Plain], bindings: Vec::new() };
+        assert_eq!(offer.downgrade_hash(Hash::Sha256), BASE64_STANDARD.encode(Hash::Sha256.digest(b"PLAIN")));
     }
 }

@@ -74,10 +74,7 @@ pub(super) fn first(context: &Context, input: &[u8]) -> Result<Step, Failure> {
     }
     let username = context.username(authcid)?;
     context.check_authzid(authzid, &username)?;
-    Ok(Step::Need(Question::Password(PasswordQuestion {
-        username,
-        password: Password(password.into()),
-    })))
+    Ok(Step::Need(Question::Password(PasswordQuestion { username, password: Password(password.into()) })))
 }
 
 #[cfg(test)]
@@ -111,29 +108,14 @@ mod tests {
     #[test]
     fn the_message_is_taken_apart() {
         assert_eq!(run(b"\0Juliet\0secret", true).unwrap(), "juliet");
-        assert_eq!(
-            run(b"juliet@example.org\0juliet\0secret", true).unwrap(),
-            "juliet"
-        );
+        assert_eq!(run(b"juliet@example.org\0juliet\0secret", true).unwrap(), "juliet");
         assert_eq!(run(b"\0juliet\0Secret", true), Err(Failure::NotAuthorized));
         assert_eq!(run(b"\0juliet\0secret", false), Err(Failure::NotAuthorized));
-        assert_eq!(
-            run(b"admin@example.org\0juliet\0secret", true),
-            Err(Failure::InvalidAuthzid)
-        );
-        for malformed in [
-            &b""[..],
-            b"\0juliet",
-            b"\0\0secret",
-            b"\0juliet\0",
-            b"\0juliet\0secret\0",
-            b"\0\xff\0secret",
-        ] {
-            assert_eq!(
-                run(malformed, true),
-                Err(Failure::MalformedRequest),
-                "{malformed:?}"
-            );
+        assert_eq!(run(b"admin@example.org\0juliet\0secret", true), Err(Failure::InvalidAuthzid));
+        for malformed in
+            [&b""[..], b"\0juliet", b"\0\0secret", b"\0juliet\0", b"\0juliet\0secret\0", b"\0\xff\0secret"]
+        {
+            assert_eq!(run(malformed, true), Err(Failure::MalformedRequest), "{malformed:?}");
         }
     }
 

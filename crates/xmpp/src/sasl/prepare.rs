@@ -71,14 +71,7 @@ mod tests {
         assert_eq!(prepare_username("fussball").unwrap(), "fussball");
         assert_eq!(prepare_username("fu\u{df}ball").unwrap(), "fu\u{df}ball");
         assert_eq!(prepare_username("\u{3a3}").unwrap(), "\u{3c3}");
-        for refused in [
-            "",
-            "foo bar",
-            "henry\u{2163}",
-            "\u{265a}",
-            "juliet@example.com",
-            "a/b",
-        ] {
+        for refused in ["", "foo bar", "henry\u{2163}", "\u{265a}", "juliet@example.com", "a/b"] {
             assert!(prepare_username(refused).is_err(), "{refused:?}");
         }
     }

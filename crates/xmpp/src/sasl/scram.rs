@@ -119,31 +119,17 @@ pub(super) fn first(
     // The extension attribute `m` comes before the user name and is mandatory to understand: none is defined, so a
     // message that has one does not start with `n=` and fails here (RFC 5802 section 5.1).
     let mut attributes = bare.split(',');
-    let raw_name = attributes
-        .next()
-        .and_then(|text| text.strip_prefix("n="))
-        .ok_or(Failure::MalformedRequest)?;
-    let nonce = attributes
-        .next()
-        .and_then(|text| text.strip_prefix("r="))
-        .ok_or(Failure::MalformedRequest)?;
+    let raw_name =
+        attributes.next().and_then(|text| text.strip_prefix("n=")).ok_or(Failure::MalformedRequest)?;
+    let nonce =
+        attributes.next().and_then(|text| text.strip_prefix("r=")).ok_or(Failure::MalformedRequest)?;
     if !is_nonce(nonce) || !attributes.all(is_extension) {
         return Err(Failure::MalformedRequest);
     }
     let username = context.username(&saslname(raw_name)?)?;
     context.check_authzid(&authzid, &username)?;
-    let first = ClientFirst {
-        bare: bare.to_owned(),
-        nonce: nonce.to_owned(),
-        channel_binding,
-    };
-    Ok(Step::Need(Question::Verifier(VerifierQuestion {
-        username,
-        mechanism,
-        hash,
-        first,
-        context,
-    })))
+    let first = ClientFirst { bare: bare.to_owned(), nonce: nonce.to_owned(), channel_binding };
+    Ok(Step::Need(Question::Verifier(VerifierQuestion { username, mechanism, hash, first, context })))
 }
 
 impl AwaitingFinal {
@@ -151,21 +137,13 @@ impl AwaitingFinal {
     pub(super) fn last(self, input: &[u8]) -> Result<Step, Failure> {
         let text = std::str::from_utf8(input).map_err(|_| Failure::MalformedRequest)?;
         let (without_proof, proof) = text.rsplit_once(",p=").ok_or(Failure::MalformedRequest)?;
-        let proof = BASE64_STANDARD
-            .decode(proof)
-            .map_err(|_| Failure::MalformedRequest)?;
+        let proof = BASE64_STANDARD.decode(proof).map_err(|_| Failure::MalformedRequest)?;
         let mut attributes = without_proof.split(',');
-        let binding = attributes
-            .next()
-            .and_then(|text| text.strip_prefix("c="))
-            .ok_or(Failure::MalformedRequest)?;
-        let binding = BASE64_STANDARD
-            .decode(binding)
-            .map_err(|_| Failure::MalformedRequest)?;
-        let nonce = attributes
-            .next()
-            .and_then(|text| text.strip_prefix("r="))
-            .ok_or(Failure::MalformedRequest)?;
+        let binding =
+            attributes.next().and_then(|text| text.strip_prefix("c=")).ok_or(Failure::MalformedRequest)?;
+        let binding = BASE64_STANDARD.decode(binding).map_err(|_| Failure::MalformedRequest)?;
+        let nonce =
+            attributes.next().and_then(|text| text.strip_prefix("r=")).ok_or(Failure::MalformedRequest)?;
         if !attributes.all(is_extension) {
             return Err(Failure::MalformedRequest);
         }
@@ -209,19 +187,12 @@ fn saslname(text: &str) -> Result<String, Failure> {
         name.push(decoded);
         name.push_str(rest);
     }
-    if name.is_empty() || name.contains('\0') {
-        Err(Failure::MalformedRequest)
-    } else {
-        Ok(name)
-    }
+    if name.is_empty() || name.contains('\0') { Err(Failure::MalformedRequest) } else { Ok(name) }
 }
 
 /// Printable ASCII without the comma (RFC 5802 section 7).
 pub(super) fn is_nonce(text: &str) -> bool {
-    !text.is_empty()
-        && text
-            .bytes()
-            .all(|octet| matches!(octet, 0x21..=0x2b | 0x2d..=0x7e))
+    !text.is_empty() && text.bytes().all(|octet| matches!(octet, 0x21..=0x2b | 0x2d..=0x7e))
 }
 
 /// An optional attribute that nobody needs to understand; `m` is the one that all must (RFC 5802 section 5.1).
@@ -239,10 +210,7 @@ mod tests {
     use super::*;
 
     fn context(nonce: &str, mechanisms: &[Mechanism], bindings: ChannelBindings) -> Context {
-        let offer = Offer {
-            mechanisms: mechanisms.to_vec(),
-            bindings: bindings.names().collect(),
-        };
+        let offer = Offer { mechanisms: mechanisms.to_vec(), bindings: bindings.names().collect() };
         Context {
             host: "example.org".into(),
             bindings: Arc::new(bindings),
@@ -330,15 +298,7 @@ mod tests {
         let last = format!("c=biws,r={nonce},p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=");
         let server_first = format!("r={nonce},s={salt},i=4096");
         assert_eq!(
-            replay(
-                Hash::Sha256,
-                salt,
-                "n=user,r=rOprNGfwEbeRWgbNEkqO",
-                nonce,
-                &server_first,
-                &last
-            )
-            .unwrap(),
+            replay(Hash::Sha256, salt, "n=user,r=rOprNGfwEbeRWgbNEkqO", nonce, &server_first, &last).unwrap(),
             "v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4="
         );
     }
@@ -346,10 +306,8 @@ mod tests {
     /// XEP-0474 section 6.3: the whole exchange, with channel binding, the `h` attribute and an unknown extension.
     #[test]
     fn the_example_of_xep_0474() {
-        let bindings = ChannelBindings {
-            exporter: None,
-            server_end_point: Some(b"THIS IS FAKE CB DATA"[..].into()),
-        };
+        let bindings =
+            ChannelBindings { exporter: None, server_end_point: Some(b"THIS IS FAKE CB DATA"[..].into()) };
         let mut context = context(
             "a09117a6-ac50-4f2f-93f1-93799c2bddf6",
             &[scram(Hash::Sha1, false), scram(Hash::Sha1, true)],
@@ -379,10 +337,7 @@ mod tests {
     }
 
     fn bound() -> ChannelBindings {
-        ChannelBindings {
-            exporter: Some([7; 32]),
-            server_end_point: Some(vec![9; 32].into()),
-        }
+        ChannelBindings { exporter: Some([7; 32]), server_end_point: Some(vec![9; 32].into()) }
     }
 
     /// RFC 5802 and 9266: our own client signs in with every hash and every binding.
@@ -412,14 +367,7 @@ mod tests {
         let message = "y,,n=user,r=abc";
         let failure = ask(offered[0], context("s", &offered, bound()), message).unwrap_err();
         assert_eq!(failure, Failure::NotAuthorized);
-        assert!(
-            ask(
-                offered[0],
-                context("s", &plain_offer(), ChannelBindings::default()),
-                message
-            )
-            .is_ok()
-        );
+        assert!(ask(offered[0], context("s", &plain_offer(), ChannelBindings::default()), message).is_ok());
     }
 
     /// RFC 5802 section 6: the flag and the mechanism name must agree; unknown bindings and `tls-unique` are refused.
@@ -437,10 +385,7 @@ mod tests {
             (both[1], ""),
         ] {
             let message = format!("{flag},,n=user,r=abc");
-            assert!(
-                ask(mechanism, context("s", &both, bound()), &message).is_err(),
-                "{mechanism} {flag}"
-            );
+            assert!(ask(mechanism, context("s", &both, bound()), &message).is_err(), "{mechanism} {flag}");
         }
     }
 
@@ -459,13 +404,9 @@ mod tests {
         assert_eq!(try_authzid(""), None);
         assert_eq!(try_authzid("a=user@example.org"), None);
         assert_eq!(try_authzid("a=User@EXAMPLE.org"), None);
-        for other in [
-            "a=admin@example.org",
-            "a=user@example.com",
-            "a=user",
-            "a=example.org",
-            "a=user@example.org/x",
-        ] {
+        for other in
+            ["a=admin@example.org", "a=user@example.com", "a=user", "a=example.org", "a=user@example.org/x"]
+        {
             assert_eq!(try_authzid(other), Some(Failure::InvalidAuthzid), "{other}");
         }
         assert_eq!(try_authzid("user@example.org"), Some(Failure::MalformedRequest));
@@ -517,14 +458,8 @@ mod tests {
             finish(exchange, &damage(last)).err()
         };
         assert_eq!(run("pencil", true, |message| message), None);
-        assert_eq!(
-            run("eraser", true, |message| message),
-            Some(Failure::NotAuthorized)
-        );
-        assert_eq!(
-            run("pencil", false, |message| message),
-            Some(Failure::NotAuthorized)
-        );
+        assert_eq!(run("eraser", true, |message| message), Some(Failure::NotAuthorized));
+        assert_eq!(run("pencil", false, |message| message), Some(Failure::NotAuthorized));
         assert_eq!(
             run("pencil", true, |message| message.replace("r=client", "r=cliant")),
             Some(Failure::NotAuthorized)
@@ -550,13 +485,7 @@ mod tests {
     fn relaying_over_another_channel_fails() {
         let hash = Hash::Sha256;
         let context = context("server", &[scram(hash, true)], bound());
-        let client = ScramClient::new(
-            hash,
-            "user",
-            "pencil",
-            "client",
-            Some(("tls-exporter", vec![8; 32])),
-        );
+        let client = ScramClient::new(hash, "user", "pencil", "client", Some(("tls-exporter", vec![8; 32])));
         let question = ask(scram(hash, true), context, &client.first()).unwrap();
         let (server_first, exchange) = challenge(question.answer(verifier(hash, "QSXCR+Q6sek8bf92"), true));
         let (last, _) = client.last(&server_first, None).unwrap();

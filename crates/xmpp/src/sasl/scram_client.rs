@@ -83,18 +83,11 @@ impl ScramClient {
     ) -> Result<(String, ServerProof), ScramClientError> {
         let mut attributes = server_first.split(',');
         let mut attribute = |name| {
-            attributes
-                .next()
-                .and_then(|text| text.strip_prefix(name))
-                .ok_or(ScramClientError::Malformed)
+            attributes.next().and_then(|text| text.strip_prefix(name)).ok_or(ScramClientError::Malformed)
         };
         let nonce = attribute("r=")?;
-        let salt = BASE64_STANDARD
-            .decode(attribute("s=")?)
-            .map_err(|_| ScramClientError::Malformed)?;
-        let iterations: u32 = attribute("i=")?
-            .parse()
-            .map_err(|_| ScramClientError::Malformed)?;
+        let salt = BASE64_STANDARD.decode(attribute("s=")?).map_err(|_| ScramClientError::Malformed)?;
+        let iterations: u32 = attribute("i=")?.parse().map_err(|_| ScramClientError::Malformed)?;
         let extensions: Vec<&str> = attributes.collect();
         if salt.is_empty() || !extensions.iter().all(|text| is_extension(text)) {
             return Err(ScramClientError::Malformed);
@@ -119,37 +112,22 @@ impl ScramClient {
         let binding = BASE64_STANDARD.encode([self.header.as_bytes(), &self.binding].concat());
         let without_proof = format!("c={binding},r={nonce}");
         let signed = format!("{},{server_first},{without_proof}", self.bare);
-        let signature = self
-            .hash
-            .hmac(&self.hash.digest(&client_key), &[signed.as_bytes()]);
-        let proof: Vec<u8> = client_key
-            .iter()
-            .zip(&signature)
-            .map(|(key, signature)| key ^ signature)
-            .collect();
+        let signature = self.hash.hmac(&self.hash.digest(&client_key), &[signed.as_bytes()]);
+        let proof: Vec<u8> =
+            client_key.iter().zip(&signature).map(|(key, signature)| key ^ signature).collect();
         let message = format!("{without_proof},p={}", BASE64_STANDARD.encode(proof));
-        Ok((
-            message,
-            ServerProof(self.hash.hmac(&server_key, &[signed.as_bytes()])),
-        ))
+        Ok((message, ServerProof(self.hash.hmac(&server_key, &[signed.as_bytes()]))))
     }
 }
 
 impl ServerProof {
     /// Checks the server's final message; without this the client does not know whom it talks to.
     pub fn verify(&self, server_final: &str) -> Result<(), ScramClientError> {
-        let signature = server_final
-            .split(',')
-            .next()
-            .and_then(|text| text.strip_prefix("v="));
+        let signature = server_final.split(',').next().and_then(|text| text.strip_prefix("v="));
         let signature = signature
             .and_then(|text| BASE64_STANDARD.decode(text).ok())
             .ok_or(ScramClientError::Malformed)?;
-        if equal(&signature, &self.0) {
-            Ok(())
-        } else {
-            Err(ScramClientError::ServerSignature)
-        }
+        if equal(&signature, &self.0) { Ok(()) } else { Err(ScramClientError::ServerSignature) }
     }
 }
 
@@ -171,10 +149,7 @@ mod tests {
             "r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096";
         let (last, proof) = client.last(server_first, None).unwrap();
         assert!(last.ends_with(",p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ="));
-        assert_eq!(
-            proof.verify("v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4="),
-            Ok(())
-        );
+        assert_eq!(proof.verify("v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4="), Ok(()));
         assert_eq!(proof.verify("v=AAAA"), Err(ScramClientError::ServerSignature));
         assert_eq!(proof.verify("e=other-error"), Err(ScramClientError::Malformed));
     }
@@ -183,42 +158,21 @@ mod tests {
     fn a_dishonest_server_is_noticed() {
         let last = |message: &str| client().last(message, None).err();
         assert_eq!(last("r=other,s=AAAA,i=4096"), Some(ScramClientError::Nonce));
-        assert_eq!(
-            last("r=rOprNGfwEbeRWgbNEkqO,s=AAAA,i=4096"),
-            Some(ScramClientError::Nonce)
-        );
-        assert_eq!(
-            last("r=rOprNGfwEbeRWgbNEkqOx,s=AAAA,i=1"),
-            Some(ScramClientError::Iterations)
-        );
-        assert_eq!(
-            last("r=rOprNGfwEbeRWgbNEkqOx,s=AAAA,i=4294967295"),
-            Some(ScramClientError::Iterations)
-        );
-        assert_eq!(
-            last("m=x,r=rOprNGfwEbeRWgbNEkqOx,s=AAAA,i=4096"),
-            Some(ScramClientError::Malformed)
-        );
-        assert_eq!(
-            last("r=rOprNGfwEbeRWgbNEkqOx,s=,i=4096"),
-            Some(ScramClientError::Malformed)
-        );
+        assert_eq!(last("r=rOprNGfwEbeRWgbNEkqO,s=AAAA,i=4096"), Some(ScramClientError::Nonce));
+        assert_eq!(last("r=rOprNGfwEbeRWgbNEkqOx,s=AAAA,i=1"), Some(ScramClientError::Iterations));
+        assert_eq!(last("r=rOprNGfwEbeRWgbNEkqOx,s=AAAA,i=4294967295"), Some(ScramClientError::Iterations));
+        assert_eq!(last("m=x,r=rOprNGfwEbeRWgbNEkqOx,s=AAAA,i=4096"), Some(ScramClientError::Malformed));
+        assert_eq!(last("r=rOprNGfwEbeRWgbNEkqOx,s=,i=4096"), Some(ScramClientError::Malformed));
     }
 
     /// XEP-0474 section 6.2.
     #[test]
     fn a_stripped_offer_is_noticed() {
         let seen = Offer {
-            mechanisms: vec![Mechanism::Scram {
-                hash: Hash::Sha1,
-                plus: false,
-            }],
+            mechanisms: vec![Mechanism::Scram { hash: Hash::Sha1, plus: false }],
             bindings: Vec::new(),
         };
         let message = "r=rOprNGfwEbeRWgbNEkqOx,s=AAAA,i=4096,h=AAAA";
-        assert_eq!(
-            client().last(message, Some(&seen)).err(),
-            Some(ScramClientError::Downgrade)
-        );
+        assert_eq!(client().last(message, Some(&seen)).err(), Some(ScramClientError::Downgrade));
     }
 }

@@ -16,11 +16,8 @@ pub enum TokenBinding {
 
 impl TokenBinding {
     /// All of them, the strongest first.
-    pub const ALL: [TokenBinding; 3] = [
-        TokenBinding::Exporter,
-        TokenBinding::ServerEndPoint,
-        TokenBinding::None,
-    ];
+    pub const ALL: [TokenBinding; 3] =
+        [TokenBinding::Exporter, TokenBinding::ServerEndPoint, TokenBinding::None];
 
     /// The data bound to, if this connection has it.
     pub fn data(self, bindings: &super::ChannelBindings) -> Option<&[u8]> {
@@ -83,25 +80,12 @@ fn proof(token: &str, role: &[u8], binding_data: &[u8]) -> Box<[u8]> {
 /// `initiator-message = authcid NUL initiator-hashed-token`, where the hashed token is
 /// `HMAC(token, "Initiator" || cb-data)`.
 pub(super) fn first(binding: TokenBinding, context: &Context, input: &[u8]) -> Result<Step, Failure> {
-    let split = input
-        .iter()
-        .position(|octet| *octet == 0)
-        .ok_or(Failure::MalformedRequest)?;
+    let split = input.iter().position(|octet| *octet == 0).ok_or(Failure::MalformedRequest)?;
     let authcid = std::str::from_utf8(&input[..split]).map_err(|_| Failure::MalformedRequest)?;
-    let proof = input[split + 1..]
-        .try_into()
-        .map_err(|_| Failure::MalformedRequest)?;
-    let binding_data = binding
-        .data(&context.bindings)
-        .ok_or(Failure::InvalidMechanism)?
-        .into();
+    let proof = input[split + 1..].try_into().map_err(|_| Failure::MalformedRequest)?;
+    let binding_data = binding.data(&context.bindings).ok_or(Failure::InvalidMechanism)?.into();
     let username = context.username(authcid)?;
-    Ok(Step::Need(Question::Tokens(TokenQuestion {
-        username,
-        binding,
-        binding_data,
-        proof,
-    })))
+    Ok(Step::Need(Question::Tokens(TokenQuestion { username, binding, binding_data, proof })))
 }
 
 /// The client's side: the initial response that proves a token.
@@ -127,10 +111,7 @@ mod tests {
     fn run(binding: TokenBinding, message: &[u8], candidates: &[&str]) -> Result<Success, Failure> {
         let context = Context {
             host: "example.org".into(),
-            bindings: Arc::new(ChannelBindings {
-                exporter: Some([7; 32]),
-                server_end_point: None,
-            }),
+            bindings: Arc::new(ChannelBindings { exporter: Some([7; 32]), server_end_point: None }),
             offer: Arc::default(),
             certified: Arc::default(),
             nonce: "n".into(),
@@ -153,52 +134,26 @@ mod tests {
         let message = token_initial_response("juliet", "current", &[7; 32]);
         let success = run(TokenBinding::Exporter, &message, &["new", "current"]).unwrap();
         assert_eq!((success.username.as_str(), success.token), ("juliet", Some(1)));
-        assert_eq!(
-            success.data.unwrap(),
-            token_responder_message("current", &[7; 32])
-        );
-        assert_eq!(
-            run(TokenBinding::Exporter, &message, &["new"]),
-            Err(Failure::NotAuthorized)
-        );
-        assert_eq!(
-            run(TokenBinding::Exporter, &message, &[]),
-            Err(Failure::NotAuthorized)
-        );
+        assert_eq!(success.data.unwrap(), token_responder_message("current", &[7; 32]));
+        assert_eq!(run(TokenBinding::Exporter, &message, &["new"]), Err(Failure::NotAuthorized));
+        assert_eq!(run(TokenBinding::Exporter, &message, &[]), Err(Failure::NotAuthorized));
     }
 
     /// XEP-0484 section 6: a proof made for another channel, or for none, does not fit.
     #[test]
     fn the_proof_is_bound_to_the_channel() {
         let elsewhere = token_initial_response("juliet", "current", &[8; 32]);
-        assert_eq!(
-            run(TokenBinding::Exporter, &elsewhere, &["current"]),
-            Err(Failure::NotAuthorized)
-        );
+        assert_eq!(run(TokenBinding::Exporter, &elsewhere, &["current"]), Err(Failure::NotAuthorized));
         let unbound = token_initial_response("juliet", "current", &[]);
-        assert_eq!(
-            run(TokenBinding::Exporter, &unbound, &["current"]),
-            Err(Failure::NotAuthorized)
-        );
+        assert_eq!(run(TokenBinding::Exporter, &unbound, &["current"]), Err(Failure::NotAuthorized));
         assert!(run(TokenBinding::None, &unbound, &["current"]).is_ok());
-        assert_eq!(
-            run(TokenBinding::ServerEndPoint, &unbound, &["current"]),
-            Err(Failure::InvalidMechanism)
-        );
+        assert_eq!(run(TokenBinding::ServerEndPoint, &unbound, &["current"]), Err(Failure::InvalidMechanism));
     }
 
     #[test]
     fn malformed_messages() {
-        for message in [
-            &b""[..],
-            b"juliet",
-            b"juliet\0short",
-            b"\xff\0aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
-        ] {
-            assert_eq!(
-                run(TokenBinding::None, message, &["current"]),
-                Err(Failure::MalformedRequest)
-            );
+        for message in [&b""[..], b"juliet", b"juliet\0short", b"\xff\0aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"] {
+            assert_eq!(run(TokenBinding::None, message, &["current"]), Err(Failure::MalformedRequest));
         }
     }
 }

@@ -69,11 +69,7 @@ impl Hash {
 
     /// The name of the SCRAM mechanism that uses it, without channel binding.
     pub fn mechanism_name(self) -> &'static str {
-        super::Mechanism::Scram {
-            hash: self,
-            plus: false,
-        }
-        .name()
+        super::Mechanism::Scram { hash: self, plus: false }.name()
     }
 
     pub(super) fn digest(self, data: &[u8]) -> Box<[u8]> {
@@ -155,13 +151,7 @@ impl Verifier {
         let derive = |label: &str| {
             Hash::Sha512.hmac(
                 secret,
-                &[
-                    label.as_bytes(),
-                    b"\0",
-                    hash.mechanism_name().as_bytes(),
-                    b"\0",
-                    username.as_bytes(),
-                ],
+                &[label.as_bytes(), b"\0", hash.mechanism_name().as_bytes(), b"\0", username.as_bytes()],
             )
         };
         Verifier {
@@ -263,23 +253,12 @@ impl FromStr for Verifier {
             let (iterations, salt) = info.split_once(':')?;
             let (stored_key, server_key) = keys.split_once(':')?;
             let key = |text| {
-                BASE64_STANDARD
-                    .decode(text)
-                    .ok()
-                    .filter(|key| key.len() == hash.octets())
-                    .map(Into::into)
+                BASE64_STANDARD.decode(text).ok().filter(|key| key.len() == hash.octets()).map(Into::into)
             };
             Some(Verifier {
                 hash,
-                iterations: iterations
-                    .parse()
-                    .ok()
-                    .filter(|count| (1..=MAX_ITERATIONS).contains(count))?,
-                salt: BASE64_STANDARD
-                    .decode(salt)
-                    .ok()
-                    .filter(|salt| !salt.is_empty())?
-                    .into(),
+                iterations: iterations.parse().ok().filter(|count| (1..=MAX_ITERATIONS).contains(count))?,
+                salt: BASE64_STANDARD.decode(salt).ok().filter(|salt| !salt.is_empty())?.into(),
                 stored_key: key(stored_key)?,
                 server_key: key(server_key)?,
             })
@@ -342,14 +321,8 @@ mod tests {
         let decoy = |user| Verifier::decoy(b"server secret", user, Hash::Sha512, DEFAULT_ITERATIONS);
         assert_eq!(decoy("romeo"), decoy("romeo"));
         assert_ne!(decoy("romeo").salt(), decoy("juliet").salt());
-        assert_ne!(
-            decoy("romeo").salt(),
-            Verifier::decoy(b"another", "romeo", Hash::Sha512, 4096).salt()
-        );
+        assert_ne!(decoy("romeo").salt(), Verifier::decoy(b"another", "romeo", Hash::Sha512, 4096).salt());
         assert_eq!(decoy("romeo").salt().len(), Verifier::SALT_LEN);
-        assert_eq!(
-            decoy("romeo").to_string().parse::<Verifier>().unwrap(),
-            decoy("romeo")
-        );
+        assert_eq!(decoy("romeo").to_string().parse::<Verifier>().unwrap(), decoy("romeo"));
     }
 }

@@ -60,9 +60,7 @@ pub(super) fn is_name(character: char) -> bool {
 /// NCName: a name without a colon (Namespaces in XML 1.0 production 4).
 pub(super) fn is_ncname(text: &str) -> bool {
     let mut characters = text.chars();
-    characters
-        .next()
-        .is_some_and(|first| first != ':' && is_name_start(first))
+    characters.next().is_some_and(|first| first != ':' && is_name_start(first))
         && characters.all(|character| character != ':' && is_name(character))
 }
 

@@ -10,16 +10,12 @@ pub(super) const DECLARATION_BYTES: usize = 128;
 pub(super) fn check(body: &str) -> Result<(), XmlError> {
     let mut rest = body;
     if take(&mut rest, "version")? != Some("1.0") {
-        return Err(XmlError::NotWellFormed(
-            "the XML declaration does not say version 1.0",
-        ));
+        return Err(XmlError::NotWellFormed("the XML declaration does not say version 1.0"));
     }
     if let Some(encoding) = take(&mut rest, "encoding")?
         && !encoding.eq_ignore_ascii_case("utf-8")
     {
-        return Err(XmlError::Encoding(
-            "the XML declaration names another encoding than UTF-8",
-        ));
+        return Err(XmlError::Encoding("the XML declaration names another encoding than UTF-8"));
     }
     if let Some(standalone) = take(&mut rest, "standalone")?
         && !matches!(standalone, "yes" | "no")
@@ -41,16 +37,9 @@ fn take<'a>(rest: &mut &'a str, name: &str) -> Result<Option<&'a str>, XmlError>
     let Some(after_name) = start.strip_prefix(name).filter(|_| start.len() < rest.len()) else {
         return Ok(None);
     };
-    let after_equals = after_name
-        .trim_start_matches(is_space)
-        .strip_prefix('=')
-        .ok_or(error)?
-        .trim_start_matches(is_space);
-    let quote = after_equals
-        .chars()
-        .next()
-        .filter(|first| matches!(first, '"' | '\''))
-        .ok_or(error)?;
+    let after_equals =
+        after_name.trim_start_matches(is_space).strip_prefix('=').ok_or(error)?.trim_start_matches(is_space);
+    let quote = after_equals.chars().next().filter(|first| matches!(first, '"' | '\'')).ok_or(error)?;
     let (value, after_value) = after_equals[1..].split_once(quote).ok_or(error)?;
     *rest = after_value;
     Ok(Some(value))

@@ -26,18 +26,11 @@ impl Element {
     /// program knows (never one that a peer chose).
     pub fn new(ns: &str, name: &str) -> Element {
         debug_assert!(chars::is_ncname(name), "{name:?} is not a name");
-        let mut element = Element {
-            text: String::with_capacity(ns.len() + name.len() + 32),
-            tape: Vec::new(),
-        };
+        let mut element =
+            Element { text: String::with_capacity(ns.len() + name.len() + 32), tape: Vec::new() };
         let ns = element.intern(ns);
         let name = element.intern(name);
-        element.tape.push(Item::Element {
-            ns,
-            name,
-            attributes: 0,
-            items: 1,
-        });
+        element.tape.push(Item::Element { ns, name, attributes: 0, items: 1 });
         element
     }
 
@@ -49,12 +42,8 @@ impl Element {
     /// Reads one element that stands alone, as the server wrote it or as a test spells it. White space around it is
     /// allowed.
     pub fn parse(xml: &str) -> Result<Element, XmlError> {
-        let limits = Limits {
-            stanza_bytes: usize::MAX,
-            items: usize::MAX,
-            depth: PARSE_DEPTH,
-            ..Limits::default()
-        };
+        let limits =
+            Limits { stanza_bytes: usize::MAX, items: usize::MAX, depth: PARSE_DEPTH, ..Limits::default() };
         let xml = xml.trim_matches(|character| matches!(character, ' ' | '\t' | '\r' | '\n'));
         match Scanner::new(Framing::WebSocket, limits).feed(xml.as_bytes())? {
             (_, Some(Token::Element(element))) => Ok(element),
@@ -64,10 +53,7 @@ impl Element {
 
     /// A copy of a part of another element, without the rest of its arena.
     pub(super) fn copy_of(source: ElementRef<'_>) -> Element {
-        let mut copy = Element {
-            text: String::new(),
-            tape: Vec::with_capacity(source.tape().len()),
-        };
+        let mut copy = Element { text: String::new(), tape: Vec::with_capacity(source.tape().len()) };
         copy.push_copy(source);
         copy
     }
@@ -79,22 +65,12 @@ impl Element {
         let arena = source.arena();
         for item in source.tape() {
             let item = match *item {
-                Item::Element {
-                    ns,
-                    name,
-                    attributes,
-                    items,
-                } => {
+                Item::Element { ns, name, attributes, items } => {
                     if ns != last_ns.0 {
                         last_ns = (ns, self.intern(&arena[ns.range()]));
                     }
                     let name = self.intern(&arena[name.range()]);
-                    Item::Element {
-                        ns: last_ns.1,
-                        name,
-                        attributes,
-                        items,
-                    }
+                    Item::Element { ns: last_ns.1, name, attributes, items }
                 }
                 Item::Attribute { ns, name, value } => Item::Attribute {
                     ns: self.intern(&arena[ns.range()]),
@@ -115,11 +91,7 @@ impl Element {
             self.text.push_str(text);
         } else {
             let legal = |character| {
-                if chars::is_char(character) {
-                    character
-                } else {
-                    char::REPLACEMENT_CHARACTER
-                }
+                if chars::is_char(character) { character } else { char::REPLACEMENT_CHARACTER }
             };
             self.text.extend(text.chars().map(legal));
         }
@@ -203,10 +175,7 @@ impl Element {
         }
         let ns = self.intern(ns);
         let name = self.intern(name);
-        let Item::Element {
-            attributes, items, ..
-        } = &mut self.tape[0]
-        else {
+        let Item::Element { attributes, items, .. } = &mut self.tape[0] else {
             return;
         };
         *attributes += 1;
@@ -219,10 +188,7 @@ impl Element {
     pub fn remove_attr(&mut self, name: &str) {
         if let Some(at) = self.find_attr("", name) {
             self.tape.remove(at);
-            if let Item::Element {
-                attributes, items, ..
-            } = &mut self.tape[0]
-            {
+            if let Item::Element { attributes, items, .. } = &mut self.tape[0] {
                 *attributes -= 1;
                 *items -= 1;
             }
@@ -231,9 +197,7 @@ impl Element {
 
     /// Where on the tape an attribute of the root lies.
     fn find_attr(&self, ns: &str, name: &str) -> Option<usize> {
-        let position = self
-            .attrs()
-            .position(|attribute| attribute.name == name && attribute.ns == ns)?;
+        let position = self.attrs().position(|attribute| attribute.name == name && attribute.ns == ns)?;
         Some(position + 1)
     }
 
@@ -250,8 +214,7 @@ impl Element {
     pub fn append(&mut self, child: Element) {
         let offset = self.text.len();
         self.text.push_str(&child.text);
-        self.tape
-            .extend(child.tape.iter().map(|item| item.shifted(offset)));
+        self.tape.extend(child.tape.iter().map(|item| item.shifted(offset)));
         self.grow(child.tape.len());
     }
 

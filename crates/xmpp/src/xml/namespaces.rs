@@ -31,15 +31,8 @@ struct Declared {
 
 impl Namespaces {
     pub(super) fn new() -> Namespaces {
-        let xml = Inherited {
-            prefix: Cow::Borrowed("xml"),
-            uri: Cow::Borrowed(ns::XML),
-            copied: None,
-        };
-        Namespaces {
-            inherited: vec![xml],
-            declared: Vec::new(),
-        }
+        let xml = Inherited { prefix: Cow::Borrowed("xml"), uri: Cow::Borrowed(ns::XML), copied: None };
+        Namespaces { inherited: vec![xml], declared: Vec::new() }
     }
 
     /// How many declarations are in force, those of the stream header included.
@@ -63,27 +56,18 @@ impl Namespaces {
     ) -> Result<(), XmlError> {
         let prefix_text = &arena[prefix.range()];
         let uri_text = &arena[uri.range()];
-        if self.declared[outer..]
-            .iter()
-            .any(|other| &arena[other.prefix.range()] == prefix_text)
-        {
-            return Err(XmlError::NotWellFormed(
-                "a namespace is declared twice on one element",
-            ));
+        if self.declared[outer..].iter().any(|other| &arena[other.prefix.range()] == prefix_text) {
+            return Err(XmlError::NotWellFormed("a namespace is declared twice on one element"));
         }
         let is_reserved = uri_text == ns::XML.as_bytes() || uri_text == ns::XMLNS.as_bytes();
         match prefix_text {
             b"xmlns" => return Err(XmlError::NotWellFormed("the prefix xmlns is declared")),
             b"xml" if uri_text != ns::XML.as_bytes() => {
-                return Err(XmlError::NotWellFormed(
-                    "the prefix xml is bound to another namespace",
-                ));
+                return Err(XmlError::NotWellFormed("the prefix xml is bound to another namespace"));
             }
             b"xml" => {}
             _ if is_reserved => {
-                return Err(XmlError::NotWellFormed(
-                    "a reserved namespace is bound to another prefix",
-                ));
+                return Err(XmlError::NotWellFormed("a reserved namespace is bound to another prefix"));
             }
             _ if uri.is_empty() && !prefix.is_empty() => {
                 return Err(XmlError::NotWellFormed("a prefix is bound to no namespace"));
@@ -98,19 +82,10 @@ impl Namespaces {
     /// from the stream header and nothing in this stanza has used it yet.
     pub(super) fn resolve(&mut self, arena: &mut Vec<u8>, prefix: Span) -> Result<Span, XmlError> {
         let text = &arena[prefix.range()];
-        if let Some(found) = self
-            .declared
-            .iter()
-            .rev()
-            .find(|other| &arena[other.prefix.range()] == text)
-        {
+        if let Some(found) = self.declared.iter().rev().find(|other| &arena[other.prefix.range()] == text) {
             return Ok(found.uri);
         }
-        match self
-            .inherited
-            .iter_mut()
-            .find(|other| other.prefix.as_bytes() == text)
-        {
+        match self.inherited.iter_mut().find(|other| other.prefix.as_bytes() == text) {
             Some(found) => Ok(*found.copied.get_or_insert_with(|| {
                 let start = arena.len();
                 arena.extend_from_slice(found.uri.as_bytes());
@@ -140,10 +115,7 @@ impl Namespaces {
 
     /// What the stream header declared as the default namespace; empty for none.
     pub(super) fn default(&self) -> &str {
-        self.inherited
-            .iter()
-            .find(|inherited| inherited.prefix.is_empty())
-            .map_or("", |found| &found.uri)
+        self.inherited.iter().find(|inherited| inherited.prefix.is_empty()).map_or("", |found| &found.uri)
     }
 
     /// Drops everything that belongs to the stanza that has ended, its memory too.

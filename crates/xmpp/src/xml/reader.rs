@@ -62,20 +62,16 @@ impl<'a> ElementRef<'a> {
 
     /// The value of an attribute with that expanded name.
     pub fn attr_ns(self, ns: &str, name: &str) -> Option<&'a str> {
-        self.attrs()
-            .find(|attribute| attribute.name == name && attribute.ns == ns)
-            .map(|found| found.value)
+        self.attrs().find(|attribute| attribute.name == name && attribute.ns == ns).map(|found| found.value)
     }
 
     /// All attributes, in the order they were written.
     pub fn attrs(self) -> impl Iterator<Item = Attribute<'a>> + use<'a> {
         let attributes = &self.tape[1..self.content_start()];
         attributes.iter().filter_map(move |item| match *item {
-            Item::Attribute { ns, name, value } => Some(Attribute {
-                ns: self.str(ns),
-                name: self.str(name),
-                value: self.str(value),
-            }),
+            Item::Attribute { ns, name, value } => {
+                Some(Attribute { ns: self.str(ns), name: self.str(name), value: self.str(value) })
+            }
             Item::Element { .. } | Item::Text(_) => None,
         })
     }
@@ -87,10 +83,7 @@ impl<'a> ElementRef<'a> {
 
     /// The content in document order.
     pub fn nodes(self) -> Nodes<'a> {
-        Nodes {
-            text: self.text,
-            rest: &self.tape[self.content_start()..],
-        }
+        Nodes { text: self.text, rest: &self.tape[self.content_start()..] }
     }
 
     /// The child elements in document order.
@@ -139,9 +132,7 @@ impl<'a> ElementRef<'a> {
     /// Namespace, name and number of attributes.
     fn head(self) -> (Span, Span, usize) {
         match self.tape[0] {
-            Item::Element {
-                ns, name, attributes, ..
-            } => (ns, name, attributes as usize),
+            Item::Element { ns, name, attributes, .. } => (ns, name, attributes as usize),
             Item::Attribute { .. } | Item::Text(_) => (Span::default(), Span::default(), 0),
         }
     }

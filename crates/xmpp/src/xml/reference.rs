@@ -22,10 +22,7 @@ pub(super) enum Reference {
 impl Reference {
     /// A reference of which only the `&` has been read.
     pub(super) fn new() -> Reference {
-        Reference::Name {
-            letters: [0; 4],
-            length: 0,
-        }
+        Reference::Name { letters: [0; 4], length: 0 }
     }
 
     /// Takes the next byte; gives the character when it was the closing `;`.
@@ -36,24 +33,14 @@ impl Reference {
             }
             Reference::Name { length: 0, .. } if byte == b'#' => *self = Reference::Number,
             Reference::Name { letters, length } => take_letter(letters, length, byte)?,
-            Reference::Number if byte == b'x' => {
-                *self = Reference::Digits {
-                    radix: 16,
-                    value: 0,
-                    count: 0,
-                }
-            }
+            Reference::Number if byte == b'x' => *self = Reference::Digits { radix: 16, value: 0, count: 0 },
             Reference::Number => {
-                *self = Reference::Digits {
-                    radix: 10,
-                    value: 0,
-                    count: 0,
-                };
+                *self = Reference::Digits { radix: 10, value: 0, count: 0 };
                 return self.take(byte);
             }
-            Reference::Digits {
-                value, count: 1.., ..
-            } if byte == b';' => return character(*value).map(Some),
+            Reference::Digits { value, count: 1.., .. } if byte == b';' => {
+                return character(*value).map(Some);
+            }
             Reference::Digits { radix, value, count } => {
                 let malformed = XmlError::NotWellFormed("a character reference is malformed");
                 let digit = char::from(byte).to_digit(*radix).ok_or(malformed)?;
@@ -69,11 +56,7 @@ impl Reference {
 }
 
 fn take_letter(letters: &mut [u8; 4], length: &mut u8, byte: u8) -> Result<(), XmlError> {
-    let fits = if *length == 0 {
-        chars::is_name_start_byte(byte)
-    } else {
-        chars::is_name_byte(byte)
-    };
+    let fits = if *length == 0 { chars::is_name_start_byte(byte) } else { chars::is_name_byte(byte) };
     if byte.is_ascii() && !fits {
         return Err(XmlError::NotWellFormed("& starts no reference"));
     }
@@ -99,7 +82,5 @@ fn entity(name: &[u8]) -> Result<char, XmlError> {
 fn character(value: u32) -> Result<char, XmlError> {
     char::from_u32(value)
         .filter(|character| chars::is_char(*character))
-        .ok_or(XmlError::NotWellFormed(
-            "a reference to a character that XML does not allow",
-        ))
+        .ok_or(XmlError::NotWellFormed("a reference to a character that XML does not allow"))
 }

@@ -219,10 +219,7 @@ impl<'a> Cursor<'a> {
 
     fn skip_spaces(&mut self) -> usize {
         let rest = self.rest();
-        let spaces = rest
-            .iter()
-            .position(|byte| !chars::is_space(*byte))
-            .unwrap_or(rest.len());
+        let spaces = rest.iter().position(|byte| !chars::is_space(*byte)).unwrap_or(rest.len());
         self.at += spaces;
         spaces
     }
@@ -303,15 +300,8 @@ impl Scanner {
 
     /// Scans to the end of a token, but no further than the size limit allows.
     fn scan(&mut self, input: &[u8]) -> Result<(usize, Option<Token>), XmlError> {
-        let room = self
-            .limits
-            .stanza_bytes
-            .min(ARENA_BYTES)
-            .saturating_sub(self.size);
-        let mut cursor = Cursor {
-            input: &input[..input.len().min(room)],
-            at: 0,
-        };
+        let room = self.limits.stanza_bytes.min(ARENA_BYTES).saturating_sub(self.size);
+        let mut cursor = Cursor { input: &input[..input.len().min(room)], at: 0 };
         while let Some(byte) = cursor.peek() {
             let step = self.step(&mut cursor, byte)?;
             if step != Step::Nothing {
@@ -383,9 +373,7 @@ impl Scanner {
             return Ok(());
         }
         let gathered = std::str::from_utf8(&self.text[..self.text.len() - 1]).unwrap_or("");
-        let body = gathered
-            .strip_prefix("xml")
-            .filter(|body| body.starts_with([' ', '\t', '\r', '\n']));
+        let body = gathered.strip_prefix("xml").filter(|body| body.starts_with([' ', '\t', '\r', '\n']));
         declaration::check(body.ok_or(XmlError::Restricted("a processing instruction"))?)?;
         self.release();
         self.state = State::Prolog;
@@ -479,18 +467,8 @@ mod tests {
 
     #[test]
     fn refuses_restricted_xml() {
-        for bad in [
-            "<!-- c -->",
-            "<?pi?>",
-            "<!DOCTYPE x>",
-            "<a>&custom;</a>",
-            "<a><!-- c --></a>",
-        ] {
-            assert_eq!(
-                refusal(bad.as_bytes()),
-                Some(StreamCondition::RestrictedXml),
-                "{bad}"
-            );
+        for bad in ["<!-- c -->", "<?pi?>", "<!DOCTYPE x>", "<a>&custom;</a>", "<a><!-- c --></a>"] {
+            assert_eq!(refusal(bad.as_bytes()), Some(StreamCondition::RestrictedXml), "{bad}");
         }
     }
 }

@@ -10,10 +10,7 @@ pub(super) struct Span {
 impl Span {
     /// From byte offsets. A scanner never lets an arena grow beyond what 32 bits can address.
     pub(super) fn new(start: usize, end: usize) -> Span {
-        Span {
-            start: start as u32,
-            len: (end - start) as u32,
-        }
+        Span { start: start as u32, len: (end - start) as u32 }
     }
 
     pub(super) fn is_empty(self) -> bool {
@@ -26,10 +23,7 @@ impl Span {
 
     /// The same piece of an arena that was appended to another of `offset` bytes.
     pub(super) fn shifted(self, offset: usize) -> Span {
-        Span {
-            start: self.start + offset as u32,
-            len: self.len,
-        }
+        Span { start: self.start + offset as u32, len: self.len }
     }
 }
 
@@ -56,17 +50,9 @@ impl Item {
     /// The same item with its spans shifted.
     pub(super) fn shifted(self, offset: usize) -> Item {
         match self {
-            Item::Element {
-                ns,
-                name,
-                attributes,
-                items,
-            } => Item::Element {
-                ns: ns.shifted(offset),
-                name: name.shifted(offset),
-                attributes,
-                items,
-            },
+            Item::Element { ns, name, attributes, items } => {
+                Item::Element { ns: ns.shifted(offset), name: name.shifted(offset), attributes, items }
+            }
             Item::Attribute { ns, name, value } => Item::Attribute {
                 ns: ns.shifted(offset),
                 name: name.shifted(offset),

@@ -9,9 +9,7 @@ use crate::ns;
 /// instead: `xml`, which may not be declared as a default, and `stream`, which clients look for by its prefix
 /// (RFC 6120 section 4.8.5) and which is declared each time so that what is written never depends on a stream header.
 pub(super) fn write_element(element: ElementRef<'_>, out: &mut Vec<u8>, scope_ns: &str) {
-    write_with_attributes(element, out, scope_ns, |out| {
-        write_attributes(element.attrs(), out)
-    });
+    write_with_attributes(element, out, scope_ns, |out| write_attributes(element.attrs(), out));
 }
 
 /// Writes an element with other attributes than its own.

@@ -29,17 +29,11 @@ impl Random {
     }
 }
 
-const NAMES: &[&str] = &[
-    "body", "x", "query", "item", "a", "é", "_n-1.2", "名", "message", "stream", "xmlish",
-];
+const NAMES: &[&str] =
+    &["body", "x", "query", "item", "a", "é", "_n-1.2", "名", "message", "stream", "xmlish"];
 const PREFIXES: &[&str] = &["p", "q", "stream", "ü", "xm"];
-const NAMESPACES: &[&str] = &[
-    "urn:a",
-    "urn:b",
-    "jabber:client",
-    "http://etherx.jabber.org/streams",
-    "urn:é&amp;b",
-];
+const NAMESPACES: &[&str] =
+    &["urn:a", "urn:b", "jabber:client", "http://etherx.jabber.org/streams", "urn:é&amp;b"];
 const SPACES: &[&str] = &[" ", "  ", "\n", "\t", "\r\n", " \r "];
 const TEXTS: &[&str] = &[
     "hello",
@@ -193,11 +187,7 @@ fn element(random: &mut Random, out: &mut String, depth: usize, prefixes: &mut V
     let mut tag = String::new();
     let mut declared = Vec::new();
     if random.chance(30) {
-        let uri = if random.chance(20) {
-            ""
-        } else {
-            random.pick(NAMESPACES)
-        };
+        let uri = if random.chance(20) { "" } else { random.pick(NAMESPACES) };
         tag.push_str(&format!(" xmlns={}", quoted(random, uri)));
     }
     while random.chance(25) {
@@ -207,11 +197,7 @@ fn element(random: &mut Random, out: &mut String, depth: usize, prefixes: &mut V
             prefixes.push(prefix);
             let uri = random.pick(NAMESPACES);
             let uri = quoted(random, uri);
-            tag.push_str(&format!(
-                "{}xmlns:{prefix}{}={uri}",
-                random.pick(SPACES),
-                random.pick(&["", " "])
-            ));
+            tag.push_str(&format!("{}xmlns:{prefix}{}={uri}", random.pick(SPACES), random.pick(&["", " "])));
         }
     }
     let name = match random.below(3) {
@@ -222,11 +208,7 @@ fn element(random: &mut Random, out: &mut String, depth: usize, prefixes: &mut V
     for attribute in ["to", "id", "é", "x"] {
         if random.chance(20) {
             let value = text(random, 3);
-            tag.push_str(&format!(
-                "{}{attribute} = {}",
-                random.pick(SPACES),
-                quoted(random, &value)
-            ));
+            tag.push_str(&format!("{}{attribute} = {}", random.pick(SPACES), quoted(random, &value)));
         }
     }
     if random.chance(20) {
@@ -253,28 +235,18 @@ fn element(random: &mut Random, out: &mut String, depth: usize, prefixes: &mut V
 }
 
 fn text(random: &mut Random, pieces: usize) -> String {
-    (0..random.below(pieces + 1))
-        .map(|_| random.pick(TEXTS))
-        .collect()
+    (0..random.below(pieces + 1)).map(|_| random.pick(TEXTS)).collect()
 }
 
 fn quoted(random: &mut Random, value: &str) -> String {
-    if random.chance(50) {
-        format!("'{value}'")
-    } else {
-        format!("\"{value}\"")
-    }
+    if random.chance(50) { format!("'{value}'") } else { format!("\"{value}\"") }
 }
 
 /// Damages an input in one to three places.
 pub(crate) fn disturb(random: &mut Random, input: &mut Vec<u8>) {
     for _ in 0..1 + random.below(3) {
         // The stream header is at the front of every case; most of the damage is wanted behind it.
-        let start = if random.chance(80) {
-            input.len().min(100)
-        } else {
-            0
-        };
+        let start = if random.chance(80) { input.len().min(100) } else { 0 };
         let at = start + random.below(input.len() - start + 1);
         let end = (at + random.below(8)).min(input.len());
         match random.below(6) {

@@ -22,11 +22,7 @@ pub(crate) struct Reading<E> {
 /// Reads a stream with the scanner, given in pieces whose lengths `piece` chooses.
 pub(crate) fn read(input: &[u8], limits: Limits, mut piece: impl FnMut() -> usize) -> Reading<XmlError> {
     let mut scanner = Scanner::new(Framing::Stream, limits);
-    let mut reading = Reading {
-        stanzas: Vec::new(),
-        closed: false,
-        error: None,
-    };
+    let mut reading = Reading { stanzas: Vec::new(), closed: false, error: None };
     let mut rest = input;
     while !rest.is_empty() {
         let (mut now, later) = rest.split_at(piece().clamp(1, rest.len()));
@@ -60,10 +56,8 @@ pub(crate) fn read(input: &[u8], limits: Limits, mut piece: impl FnMut() -> usiz
 
 /// Writes an element down.
 pub(crate) fn describe(element: ElementRef<'_>, lines: &mut Lines) {
-    let attributes = element
-        .attrs()
-        .map(|attribute| (attribute.ns, attribute.name, attribute.value))
-        .collect();
+    let attributes =
+        element.attrs().map(|attribute| (attribute.ns, attribute.name, attribute.value)).collect();
     start(element.ns(), element.name(), attributes, lines);
     for node in element.nodes() {
         match node {
@@ -80,11 +74,7 @@ pub(crate) fn read_with_rxml(input: &[u8]) -> Reading<rxml::Error> {
     let input = normalise_line_ends(input);
     let mut input = &input[..];
     let mut parser = rxml::Parser::new();
-    let mut reading = Reading {
-        stanzas: Vec::new(),
-        closed: false,
-        error: None,
-    };
+    let mut reading = Reading { stanzas: Vec::new(), closed: false, error: None };
     let mut lines = Lines::new();
     let mut depth = 0;
     loop {

@@ -29,23 +29,9 @@ fn ids_differ() {
     let config = config(policy());
     let mut seen = std::collections::HashSet::new();
     for _ in 0..3 {
-        let mut peer = Peer {
-            stream: Stream::new(config.clone(), Transport::tcp()),
-            output: String::new(),
-        };
+        let mut peer = Peer { stream: Stream::new(config.clone(), Transport::tcp()), output: String::new() };
         let answer = peer.opens(HEADER);
-        assert!(
-            seen.insert(
-                answer
-                    .split("id='")
-                    .nth(1)
-                    .unwrap()
-                    .split('\'')
-                    .next()
-                    .unwrap()
-                    .to_owned()
-            )
-        );
+        assert!(seen.insert(answer.split("id='").nth(1).unwrap().split('\'').next().unwrap().to_owned()));
     }
 }
 
@@ -58,10 +44,7 @@ fn hosts() {
     assert_eq!(condition("to='example.com'"), StreamCondition::HostUnknown);
     assert_eq!(condition("to='gone.example'"), StreamCondition::HostGone);
     assert_eq!(condition(""), StreamCondition::ImproperAddressing);
-    assert_eq!(
-        condition("to='user@example.org'"),
-        StreamCondition::ImproperAddressing
-    );
+    assert_eq!(condition("to='user@example.org'"), StreamCondition::ImproperAddressing);
     assert_eq!(condition("to='@'"), StreamCondition::ImproperAddressing);
 }
 
@@ -74,10 +57,7 @@ fn an_error_comes_after_a_header() {
         Some(Event::Failed(_))
     ));
     let heard = peer.hears();
-    assert!(
-        heard.starts_with("<?xml version='1.0'?><stream:stream "),
-        "{heard}"
-    );
+    assert!(heard.starts_with("<?xml version='1.0'?><stream:stream "), "{heard}");
     assert!(heard.contains(" from='example.org'"));
     Element::parse(heard.trim_start_matches("<?xml version='1.0'?>")).unwrap();
 }
@@ -86,9 +66,7 @@ fn an_error_comes_after_a_header() {
 #[test]
 fn from_belongs_to_the_host() {
     let condition = |from: &str| {
-        let text = header(&format!(
-            "from='{from}' to='example.org' version='1.0' xmlns='jabber:client'"
-        ));
+        let text = header(&format!("from='{from}' to='example.org' version='1.0' xmlns='jabber:client'"));
         Peer::new(Transport::tcp()).fails(&text)
     };
     assert_eq!(condition("user@example.com"), StreamCondition::InvalidFrom);
@@ -106,18 +84,8 @@ fn versions() {
             "{old}"
         );
     }
-    for new in [
-        "version='1.0'",
-        "version='1.1'",
-        "version='2.0'",
-        "version='01.00'",
-    ] {
-        assert!(
-            Peer::new(Transport::tcp())
-                .opens(&with(new))
-                .contains(" version='1.0'"),
-            "{new}"
-        );
+    for new in ["version='1.0'", "version='1.1'", "version='2.0'", "version='01.00'"] {
+        assert!(Peer::new(Transport::tcp()).opens(&with(new)).contains(" version='1.0'"), "{new}");
     }
 }
 
@@ -144,40 +112,19 @@ fn prefixes() {
         "<foo:stream to='example.org' version='1.0' xmlns='jabber:client' xmlns:foo='{}'>",
         ns::STREAMS
     );
-    assert_eq!(
-        Peer::new(Transport::tcp()).fails(&foo),
-        StreamCondition::BadNamespacePrefix
-    );
-    assert_eq!(
-        Peer::bound().fails("<message><x:y/>"),
-        StreamCondition::BadNamespacePrefix
-    );
+    assert_eq!(Peer::new(Transport::tcp()).fails(&foo), StreamCondition::BadNamespacePrefix);
+    assert_eq!(Peer::bound().fails("<message><x:y/>"), StreamCondition::BadNamespacePrefix);
 }
 
 /// Sections 4.9.3.1, 4.9.3.13, 4.9.3.18, 4.9.3.22 and 11: what the scanner finds becomes the error it names.
 #[test]
 fn xml_errors() {
-    assert_eq!(
-        Peer::bound().fails("<message></p"),
-        StreamCondition::NotWellFormed
-    );
-    assert_eq!(
-        Peer::bound().fails("<message><!-"),
-        StreamCondition::RestrictedXml
-    );
-    assert_eq!(
-        Peer::bound().fails("<message>&foo;"),
-        StreamCondition::RestrictedXml
-    );
-    assert_eq!(
-        Peer::new(Transport::tcp()).fails("<!D"),
-        StreamCondition::RestrictedXml
-    );
+    assert_eq!(Peer::bound().fails("<message></p"), StreamCondition::NotWellFormed);
+    assert_eq!(Peer::bound().fails("<message><!-"), StreamCondition::RestrictedXml);
+    assert_eq!(Peer::bound().fails("<message>&foo;"), StreamCondition::RestrictedXml);
+    assert_eq!(Peer::new(Transport::tcp()).fails("<!D"), StreamCondition::RestrictedXml);
     let encoding = "<?xml version='1.0' encoding='ISO-8859-1'?>";
-    assert_eq!(
-        Peer::new(Transport::tcp()).fails(encoding),
-        StreamCondition::UnsupportedEncoding
-    );
+    assert_eq!(Peer::new(Transport::tcp()).fails(encoding), StreamCondition::UnsupportedEncoding);
     assert_eq!(Peer::bound().fails("x"), StreamCondition::BadFormat);
 }
 
@@ -203,11 +150,7 @@ fn stanzas_before_authentication() {
         "<iq type='get' id='1'><query xmlns='jabber:iq:roster'/></iq>",
         "<iq type='get' id='1'><query xmlns='jabber:iq:auth'/></iq>",
     ] {
-        assert_eq!(
-            Peer::encrypted().fails(stanza),
-            StreamCondition::NotAuthorized,
-            "{stanza}"
-        );
+        assert_eq!(Peer::encrypted().fails(stanza), StreamCondition::NotAuthorized, "{stanza}");
     }
 }
 
@@ -233,22 +176,10 @@ fn registration_before_authentication() {
 #[test]
 fn unknown_first_level_elements() {
     let unknown = "<pubsub xmlns='http://example.org/ns'/>";
-    assert_eq!(
-        Peer::encrypted().fails(unknown),
-        StreamCondition::UnsupportedStanzaType
-    );
-    assert_eq!(
-        Peer::authenticated().fails(unknown),
-        StreamCondition::UnsupportedStanzaType
-    );
-    assert_eq!(
-        Peer::bound().fails(unknown),
-        StreamCondition::UnsupportedStanzaType
-    );
-    assert_eq!(
-        Peer::bound().fails("<foo/>"),
-        StreamCondition::UnsupportedStanzaType
-    );
+    assert_eq!(Peer::encrypted().fails(unknown), StreamCondition::UnsupportedStanzaType);
+    assert_eq!(Peer::authenticated().fails(unknown), StreamCondition::UnsupportedStanzaType);
+    assert_eq!(Peer::bound().fails(unknown), StreamCondition::UnsupportedStanzaType);
+    assert_eq!(Peer::bound().fails("<foo/>"), StreamCondition::UnsupportedStanzaType);
     assert_eq!(
         Peer::bound().fails("<message xmlns='jabber:server'/>"),
         StreamCondition::UnsupportedStanzaType
@@ -274,16 +205,11 @@ fn errors_of_the_caller() {
         assert!(peer.says("<message/>").is_none());
     }
     let mut peer = Peer::bound();
-    peer.stream
-        .fail(&StreamError::see_other_host("[2001:41D0:1:A49b::1]:9222"));
-    assert!(
-        peer.hears()
-            .contains(">[2001:41D0:1:A49b::1]:9222</see-other-host>")
-    );
+    peer.stream.fail(&StreamError::see_other_host("[2001:41D0:1:A49b::1]:9222"));
+    assert!(peer.hears().contains(">[2001:41D0:1:A49b::1]:9222</see-other-host>"));
     // A client that never said anything is told in a stream of ours.
     let mut peer = Peer::new(Transport::tcp());
-    peer.stream
-        .fail(&StreamError::new(StreamCondition::ConnectionTimeout));
+    peer.stream.fail(&StreamError::new(StreamCondition::ConnectionTimeout));
     assert!(peer.hears().starts_with("<?xml version='1.0'?><stream:stream "));
 }
 
@@ -308,13 +234,8 @@ fn closing() {
 fn an_error_of_the_client() {
     let mut peer = Peer::bound();
     let error = "<stream:error><system-shutdown xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error>";
-    let Some(Event::PeerFailed(element)) = peer.says(error) else {
-        panic!()
-    };
-    assert_eq!(
-        StreamError::from_element(element.root()).condition,
-        StreamCondition::SystemShutdown
-    );
+    let Some(Event::PeerFailed(element)) = peer.says(error) else { panic!() };
+    assert_eq!(StreamError::from_element(element.root()).condition, StreamCondition::SystemShutdown);
     assert_eq!(peer.hears(), "</stream:stream>");
 }
 
@@ -330,16 +251,11 @@ fn white_space() {
 #[test]
 fn starttls() {
     let mut peer = Peer::new(Transport::tcp());
-    let answer = peer.opens(&header(
-        "from='user@example.org' to='example.org' version='1.0' xmlns='jabber:client'",
-    ));
+    let answer =
+        peer.opens(&header("from='user@example.org' to='example.org' version='1.0' xmlns='jabber:client'"));
     let features = features(&answer);
     assert_eq!(features.children().count(), 1);
-    assert!(
-        child(&features, ns::TLS, "starttls")
-            .child(ns::TLS, "required")
-            .is_some()
-    );
+    assert!(child(&features, ns::TLS, "starttls").child(ns::TLS, "required").is_some());
     let Some(Event::StartTls(question)) = peer.says(&format!("<starttls xmlns='{}'/>", ns::TLS)) else {
         panic!()
     };
@@ -348,17 +264,14 @@ fn starttls() {
     assert_eq!(peer.says_at_once("<message/>").0, 0);
     peer.stream.tls_established(question, tls());
     let answer = peer.opens(HEADER);
-    assert!(
-        !answer.contains("to='user"),
-        "what was said before TLS is forgotten: {answer}"
-    );
+    assert!(!answer.contains("to='user"), "what was said before TLS is forgotten: {answer}");
     assert!(super::features(&answer).child(ns::TLS, "starttls").is_none());
 }
 
 /// Sections 5.3.3 and 5.4.3.3, CVE-2011-0411: plain text behind `<starttls/>` was put there by somebody else.
 #[test]
 fn injection_before_tls() {
-    for injected in ["<auth", " ", HEADER] {
+    for injected in ["<auth", " <auth", HEADER] {
         let mut peer = Peer::new(Transport::tcp());
         peer.opens(HEADER);
         let (_, event) = peer.says_at_once(&format!("<starttls xmlns='{}'/>{injected}", ns::TLS));
@@ -367,6 +280,19 @@ fn injection_before_tls() {
         );
         assert!(!peer.hears().contains("proceed"));
     }
+}
+
+/// go-xmpp sends a line feed behind `<starttls/>`, which section 5.3.3 forbids: it is dropped, not read later.
+#[test]
+fn white_space_before_tls() {
+    let mut peer = Peer::new(Transport::tcp());
+    peer.opens(HEADER);
+    let text = format!("<starttls xmlns='{}'/>\r\n", ns::TLS);
+    let (used, Some(Event::StartTls(question))) = peer.says_at_once(&text) else { panic!() };
+    assert_eq!(used, text.len());
+    assert!(peer.heard_element().is(ns::TLS, "proceed"));
+    peer.stream.tls_established(question, tls());
+    assert!(peer.opens(HEADER).contains("mechanisms"));
 }
 
 /// Section 5.4.2.2: TLS twice, or where it was not offered.

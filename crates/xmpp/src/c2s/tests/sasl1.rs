@@ -24,13 +24,7 @@ fn offers() {
     let features = features(&answer);
     assert_eq!(
         mechanisms(&child(&features, ns::SASL, "mechanisms")),
-        [
-            "SCRAM-SHA-256-PLUS",
-            "SCRAM-SHA-1-PLUS",
-            "SCRAM-SHA-256",
-            "SCRAM-SHA-1",
-            "PLAIN"
-        ]
+        ["SCRAM-SHA-256-PLUS", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-256", "SCRAM-SHA-1", "PLAIN"]
     );
     let types: Vec<_> = child(&features, ns::CHANNEL_BINDING, "sasl-channel-binding")
         .children()
@@ -44,21 +38,11 @@ fn offers() {
         mechanisms(&child(&features, ns::SASL, "mechanisms")),
         ["SCRAM-SHA-256", "SCRAM-SHA-1", "PLAIN"]
     );
-    assert!(
-        features
-            .child(ns::CHANNEL_BINDING, "sasl-channel-binding")
-            .is_none()
-    );
+    assert!(features.child(ns::CHANNEL_BINDING, "sasl-channel-binding").is_none());
 
-    let certified = Tls {
-        certified: vec![jid("user@example.org")],
-        ..Tls::default()
-    };
+    let certified = Tls { certified: vec![jid("user@example.org")], ..Tls::default() };
     let answer = Peer::new(Transport::direct_tls(certified)).opens(HEADER);
-    assert_eq!(
-        mechanisms(&child(&super::features(&answer), ns::SASL, "mechanisms"))[0],
-        "EXTERNAL"
-    );
+    assert_eq!(mechanisms(&child(&super::features(&answer), ns::SASL, "mechanisms"))[0], "EXTERNAL");
 }
 
 /// Section 6.5.4: nothing before TLS, unless the administrator trusts the loopback.
@@ -66,19 +50,12 @@ fn offers() {
 fn encryption_required() {
     let mut peer = Peer::new(Transport::tcp());
     peer.opens(HEADER);
-    assert_eq!(
-        refused(&mut peer, &auth("PLAIN", &base64("\0user\0pencil"))),
-        "encryption-required"
-    );
+    assert_eq!(refused(&mut peer, &auth("PLAIN", &base64("\0user\0pencil"))), "encryption-required");
 
     let mut peer = Peer::new(Transport::trusted_loopback());
     let answer = peer.opens(HEADER);
     let features = features(&answer);
-    assert!(
-        child(&features, ns::TLS, "starttls")
-            .child(ns::TLS, "required")
-            .is_none()
-    );
+    assert!(child(&features, ns::TLS, "starttls").child(ns::TLS, "required").is_none());
     assert!(features.child(ns::SASL2, "authentication").is_none());
     peer.signs_in("\0user\0pencil");
 }
@@ -87,17 +64,9 @@ fn encryption_required() {
 #[test]
 fn scram() {
     let mut peer = Peer::encrypted();
-    let client = ScramClient::new(
-        Hash::Sha256,
-        "user",
-        "pencil",
-        "nonce",
-        Some(("tls-exporter", vec![7; 32])),
-    );
-    assert!(
-        peer.asks(&auth("SCRAM-SHA-256-PLUS", &base64(client.first())))
-            .is_none()
-    );
+    let client =
+        ScramClient::new(Hash::Sha256, "user", "pencil", "nonce", Some(("tls-exporter", vec![7; 32])));
+    assert!(peer.asks(&auth("SCRAM-SHA-256-PLUS", &base64(client.first()))).is_none());
     let challenge = peer.heard_element();
     assert!(challenge.is(ns::SASL, "challenge"));
     let server_first =
@@ -114,9 +83,7 @@ fn scram() {
         bindings: vec!["tls-exporter", "tls-server-end-point"],
     };
     let (last, proof) = client.last(&server_first, Some(&offer)).unwrap();
-    let Some(Event::Authenticated(authenticated)) = peer.says(&response(&base64(last))) else {
-        panic!()
-    };
+    let Some(Event::Authenticated(authenticated)) = peer.says(&response(&base64(last))) else { panic!() };
     assert_eq!(authenticated.jid, jid("user@example.org"));
     assert_eq!(authenticated.mechanism, scram(Hash::Sha256, true));
     peer.stream.accept(authenticated, Acceptance::default());
@@ -130,11 +97,7 @@ fn scram() {
     let features = features(&answer);
     assert!(features.child(ns::SASL, "mechanisms").is_none());
     assert!(features.child(ns::BIND, "bind").is_some());
-    assert!(
-        child(&features, ns::SESSION, "session")
-            .child(ns::SESSION, "optional")
-            .is_some()
-    );
+    assert!(child(&features, ns::SESSION, "session").child(ns::SESSION, "optional").is_some());
     assert!(features.child(ns::SM3, "sm").is_some());
     assert!(features.child(ns::CLIENT_STATE, "csi").is_some());
 }
@@ -148,13 +111,8 @@ fn downgrade_is_noticed() {
     let challenge = peer.heard_element();
     let server_first =
         String::from_utf8(BASE64_STANDARD.decode(challenge.text().as_bytes()).unwrap()).unwrap();
-    let stripped = Offer {
-        mechanisms: vec![Mechanism::Scram {
-            hash: Hash::Sha1,
-            plus: false,
-        }],
-        bindings: vec![],
-    };
+    let stripped =
+        Offer { mechanisms: vec![Mechanism::Scram { hash: Hash::Sha1, plus: false }], bindings: vec![] };
     assert!(client.last(&server_first, Some(&stripped)).is_err());
 }
 
@@ -163,28 +121,14 @@ fn downgrade_is_noticed() {
 fn initial_responses() {
     let mut peer = Peer::encrypted();
     assert!(peer.says(&auth("PLAIN", "")).is_none());
-    assert_eq!(
-        peer.hears(),
-        "<challenge xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/>"
-    );
-    assert!(matches!(
-        peer.asks(&response(&base64("\0user\0pencil"))),
-        Some(Event::Authenticated(_))
-    ));
-    assert_eq!(
-        refused(&mut Peer::encrypted(), &auth("PLAIN", "=")),
-        "malformed-request"
-    );
+    assert_eq!(peer.hears(), "<challenge xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/>");
+    assert!(matches!(peer.asks(&response(&base64("\0user\0pencil"))), Some(Event::Authenticated(_))));
+    assert_eq!(refused(&mut Peer::encrypted(), &auth("PLAIN", "=")), "malformed-request");
 
-    let certified = Tls {
-        certified: vec![jid("user@example.org")],
-        ..Tls::default()
-    };
+    let certified = Tls { certified: vec![jid("user@example.org")], ..Tls::default() };
     let mut peer = Peer::new(Transport::direct_tls(certified));
     peer.opens(HEADER);
-    let Some(Event::Authenticated(authenticated)) = peer.asks(&auth("EXTERNAL", "=")) else {
-        panic!()
-    };
+    let Some(Event::Authenticated(authenticated)) = peer.asks(&auth("EXTERNAL", "=")) else { panic!() };
     assert_eq!(authenticated.jid, jid("user@example.org"));
 }
 
@@ -194,24 +138,15 @@ fn aborted() {
     let mut peer = Peer::encrypted();
     assert!(peer.says(&auth("PLAIN", "")).is_none());
     peer.hears();
-    assert_eq!(
-        refused(&mut peer, &format!("<abort xmlns='{}'/>", ns::SASL)),
-        "aborted"
-    );
+    assert_eq!(refused(&mut peer, &format!("<abort xmlns='{}'/>", ns::SASL)), "aborted");
     peer.signs_in("\0user\0pencil");
 }
 
 /// Section 6.5.5.
 #[test]
 fn incorrect_encoding() {
-    assert_eq!(
-        refused(&mut Peer::encrypted(), &auth("PLAIN", "A B")),
-        "incorrect-encoding"
-    );
-    assert_eq!(
-        refused(&mut Peer::encrypted(), &auth("PLAIN", "QQ")),
-        "incorrect-encoding"
-    );
+    assert_eq!(refused(&mut Peer::encrypted(), &auth("PLAIN", "A B")), "incorrect-encoding");
+    assert_eq!(refused(&mut Peer::encrypted(), &auth("PLAIN", "QQ")), "incorrect-encoding");
     let mut peer = Peer::encrypted();
     assert!(peer.says(&auth("PLAIN", "")).is_none());
     peer.hears();
@@ -222,47 +157,24 @@ fn incorrect_encoding() {
 #[test]
 fn invalid_authzid() {
     let message = base64("admin@example.org\0user\0pencil");
-    assert_eq!(
-        refused(&mut Peer::encrypted(), &auth("PLAIN", &message)),
-        "invalid-authzid"
-    );
+    assert_eq!(refused(&mut Peer::encrypted(), &auth("PLAIN", &message)), "invalid-authzid");
     let message = base64("n,a=admin@example.org,n=user,r=abc");
-    assert_eq!(
-        refused(&mut Peer::encrypted(), &auth("SCRAM-SHA-256", &message)),
-        "invalid-authzid"
-    );
+    assert_eq!(refused(&mut Peer::encrypted(), &auth("SCRAM-SHA-256", &message)), "invalid-authzid");
 }
 
 /// Section 6.5.7.
 #[test]
 fn invalid_mechanism() {
-    for mechanism in [
-        "",
-        "CRAM-MD5",
-        "EXTERNAL",
-        "SCRAM-SHA-512",
-        "HT-SHA-256-NONE",
-        "plain",
-    ] {
-        assert_eq!(
-            refused(&mut Peer::encrypted(), &auth(mechanism, "")),
-            "invalid-mechanism",
-            "{mechanism}"
-        );
+    for mechanism in ["", "CRAM-MD5", "EXTERNAL", "SCRAM-SHA-512", "HT-SHA-256-NONE", "plain"] {
+        assert_eq!(refused(&mut Peer::encrypted(), &auth(mechanism, "")), "invalid-mechanism", "{mechanism}");
     }
 }
 
 /// Section 6.5.8.
 #[test]
 fn malformed_request() {
-    assert_eq!(
-        refused(&mut Peer::encrypted(), &auth("PLAIN", &base64("user"))),
-        "malformed-request"
-    );
-    assert_eq!(
-        refused(&mut Peer::encrypted(), &response("")),
-        "malformed-request"
-    );
+    assert_eq!(refused(&mut Peer::encrypted(), &auth("PLAIN", &base64("user"))), "malformed-request");
+    assert_eq!(refused(&mut Peer::encrypted(), &response("")), "malformed-request");
     let mut peer = Peer::encrypted();
     assert!(peer.says(&auth("PLAIN", "")).is_none());
     peer.hears();
@@ -286,33 +198,21 @@ fn not_authorized() {
     else {
         panic!()
     };
-    assert!(
-        peer.stream
-            .refuse(authenticated, Failure::AccountDisabled)
-            .is_none()
-    );
+    assert!(peer.stream.refuse(authenticated, Failure::AccountDisabled).is_none());
     assert_eq!(failure(&peer.heard_element()), "not-authorized");
 }
 
 /// Sections 6.5.9, 6.5.11 and 6.5.3: what only the caller can know.
 #[test]
 fn failures_of_the_caller() {
-    for condition in [
-        Failure::TemporaryAuthFailure,
-        Failure::MechanismTooWeak,
-        Failure::CredentialsExpired,
-    ] {
+    for condition in [Failure::TemporaryAuthFailure, Failure::MechanismTooWeak, Failure::CredentialsExpired] {
         let mut peer = Peer::encrypted();
         let Some(Event::Credentials(credentials)) = peer.says(&auth("PLAIN", &base64("\0user\0pencil")))
         else {
             panic!()
         };
         assert_eq!(credentials.question.username(), "user");
-        assert!(
-            peer.stream
-                .advance(credentials.question.refuse(condition))
-                .is_none()
-        );
+        assert!(peer.stream.advance(credentials.question.refuse(condition)).is_none());
         assert_eq!(failure(&peer.heard_element()), condition.name());
     }
 }
@@ -324,9 +224,7 @@ fn retries_are_limited() {
     for _ in 0..2 {
         assert_eq!(refused(&mut peer, &auth("X", "")), "invalid-mechanism");
     }
-    let Some(Event::Failed(error)) = peer.says(&auth("X", "")) else {
-        panic!()
-    };
+    let Some(Event::Failed(error)) = peer.says(&auth("X", "")) else { panic!() };
     assert_eq!(error.condition, StreamCondition::PolicyViolation);
     assert!(peer.hears().starts_with("<failure"));
 }
@@ -335,10 +233,7 @@ fn retries_are_limited() {
 #[test]
 fn signing_in_twice() {
     let text = auth("PLAIN", &base64("\0user\0pencil"));
-    assert_eq!(
-        Peer::authenticated().fails(&text),
-        StreamCondition::PolicyViolation
-    );
+    assert_eq!(Peer::authenticated().fails(&text), StreamCondition::PolicyViolation);
     assert_eq!(Peer::bound().fails(&text), StreamCondition::PolicyViolation);
 }
 
@@ -348,16 +243,10 @@ fn from_after_authentication() {
     let header = |from: &str| HEADER.replace("to=", &format!("from='{from}' to="));
     let mut peer = Peer::encrypted();
     peer.signs_in("\0user\0pencil");
-    assert_eq!(
-        peer.fails(&header("other@example.org")),
-        StreamCondition::InvalidFrom
-    );
+    assert_eq!(peer.fails(&header("other@example.org")), StreamCondition::InvalidFrom);
     let mut peer = Peer::encrypted();
     peer.signs_in("\0user\0pencil");
-    assert!(
-        peer.opens(&header("User@example.org"))
-            .contains(" to='user@example.org'")
-    );
+    assert!(peer.opens(&header("User@example.org")).contains(" to='user@example.org'"));
 }
 
 /// Section 6.4.6: what is pipelined behind the last response is read as the new stream.
@@ -365,9 +254,7 @@ fn from_after_authentication() {
 fn the_restart_may_be_pipelined() {
     let mut peer = Peer::encrypted();
     let text = format!("{}{HEADER}", auth("PLAIN", &base64("\0user\0pencil")));
-    let (used, Some(Event::Credentials(credentials))) = peer.says_at_once(&text) else {
-        panic!()
-    };
+    let (used, Some(Event::Credentials(credentials))) = peer.says_at_once(&text) else { panic!() };
     let Some(Event::Authenticated(authenticated)) = peer.stream.advance(answer(credentials.question)) else {
         panic!()
     };
@@ -386,14 +273,8 @@ fn other_things_during_an_exchange() {
         peer
     };
     assert_eq!(begun().fails("<message/>"), StreamCondition::NotAuthorized);
-    assert_eq!(
-        begun().fails("<foo xmlns='bar'/>"),
-        StreamCondition::PolicyViolation
-    );
-    assert_eq!(
-        begun().fails(&format!("<starttls xmlns='{}'/>", ns::TLS)),
-        StreamCondition::PolicyViolation
-    );
+    assert_eq!(begun().fails("<foo xmlns='bar'/>"), StreamCondition::PolicyViolation);
+    assert_eq!(begun().fails(&format!("<starttls xmlns='{}'/>", ns::TLS)), StreamCondition::PolicyViolation);
     let authenticate = format!("<authenticate xmlns='{}' mechanism='PLAIN'/>", ns::SASL2);
     assert_eq!(begun().fails(&authenticate), StreamCondition::PolicyViolation);
 }
@@ -404,22 +285,14 @@ fn other_things_during_an_exchange() {
 fn a_man_in_the_middle_never_gets_in() {
     // He strips the -PLUS mechanisms; the client says that it could have bound.
     let stripped = base64("y,,n=user,r=nonce");
-    assert_eq!(
-        refused(&mut Peer::encrypted(), &auth("SCRAM-SHA-256", &stripped)),
-        "not-authorized"
-    );
+    assert_eq!(refused(&mut Peer::encrypted(), &auth("SCRAM-SHA-256", &stripped)), "not-authorized");
 
     // He relays the bound exchange; the client's TLS connection is another than the server's.
     let relayed = |binding: &str, data: Vec<u8>| {
         let mut peer = Peer::encrypted();
         let client = ScramClient::new(Hash::Sha256, "user", "pencil", "nonce", Some((binding, data)));
-        assert!(
-            peer.asks(&auth("SCRAM-SHA-256-PLUS", &base64(client.first())))
-                .is_none()
-        );
-        let challenge = BASE64_STANDARD
-            .decode(peer.heard_element().text().as_bytes())
-            .unwrap();
+        assert!(peer.asks(&auth("SCRAM-SHA-256-PLUS", &base64(client.first()))).is_none());
+        let challenge = BASE64_STANDARD.decode(peer.heard_element().text().as_bytes()).unwrap();
         let (last, _) = client.last(&String::from_utf8(challenge).unwrap(), None).unwrap();
         refused(&mut peer, &response(&base64(last)))
     };
@@ -430,26 +303,13 @@ fn a_man_in_the_middle_never_gets_in() {
     // that the client makes is over other words than those of the server.
     let mut peer = Peer::encrypted();
     let client = ScramClient::new(Hash::Sha256, "user", "pencil", "nonce", None);
-    assert!(
-        peer.asks(&auth("SCRAM-SHA-256", &base64(client.first())))
-            .is_none()
-    );
-    let challenge = BASE64_STANDARD
-        .decode(peer.heard_element().text().as_bytes())
-        .unwrap();
+    assert!(peer.asks(&auth("SCRAM-SHA-256", &base64(client.first()))).is_none());
+    let challenge = BASE64_STANDARD.decode(peer.heard_element().text().as_bytes()).unwrap();
     let challenge = String::from_utf8(challenge).unwrap();
-    let seen = Offer {
-        mechanisms: vec![Mechanism::Scram {
-            hash: Hash::Sha256,
-            plus: false,
-        }],
-        bindings: vec![],
-    };
-    let forged = format!(
-        "{},h={}",
-        challenge.split_once(",h=").unwrap().0,
-        seen.downgrade_hash(Hash::Sha256)
-    );
+    let seen =
+        Offer { mechanisms: vec![Mechanism::Scram { hash: Hash::Sha256, plus: false }], bindings: vec![] };
+    let forged =
+        format!("{},h={}", challenge.split_once(",h=").unwrap().0, seen.downgrade_hash(Hash::Sha256));
     let (last, _) = client.last(&forged, Some(&seen)).unwrap();
     assert_eq!(refused(&mut peer, &response(&base64(last))), "not-authorized");
 }

@@ -17,10 +17,7 @@ fn message(peer: &mut Peer, text: &str) -> (Option<Event>, Vec<Element>) {
 
 fn frames(peer: &mut Peer) -> Vec<Element> {
     let output = peer.stream.take_output();
-    output
-        .frames()
-        .map(|frame| Element::parse(std::str::from_utf8(frame).unwrap()).unwrap())
-        .collect()
+    output.frames().map(|frame| Element::parse(std::str::from_utf8(frame).unwrap()).unwrap()).collect()
 }
 
 /// Section 3.4: `<open/>` and features, each in a message of its own; section 3.9: no STARTTLS.
@@ -42,14 +39,8 @@ fn opening() {
 fn authenticated() -> Peer {
     let mut peer = web_peer();
     message(&mut peer, OPEN);
-    let auth = format!(
-        "<auth xmlns='{}' mechanism='PLAIN'>{}</auth>",
-        ns::SASL,
-        base64("\0user\0pencil")
-    );
-    let (Some(Event::Credentials(credentials)), _) = message(&mut peer, &auth) else {
-        panic!()
-    };
+    let auth = format!("<auth xmlns='{}' mechanism='PLAIN'>{}</auth>", ns::SASL, base64("\0user\0pencil"));
+    let (Some(Event::Credentials(credentials)), _) = message(&mut peer, &auth) else { panic!() };
     let Some(Event::Authenticated(authenticated)) = peer.stream.advance(answer(credentials.question)) else {
         panic!()
     };
@@ -65,9 +56,7 @@ fn restarting_and_binding() {
     let (_, answers) = message(&mut peer, OPEN);
     assert!(answers[1].child(ns::BIND, "bind").is_some());
     let iq = bind_iq("x").replace("<iq ", "<iq xmlns='jabber:client' ");
-    let (Some(Event::Bind(request)), _) = message(&mut peer, &iq) else {
-        panic!()
-    };
+    let (Some(Event::Bind(request)), _) = message(&mut peer, &iq) else { panic!() };
     peer.stream.bound(request, jid("user@example.org/x"));
     assert!(frames(&mut peer)[0].is(ns::CLIENT, "iq"));
     let (event, _) = message(&mut peer, "<message xmlns='jabber:client' to='a@b'/>");
@@ -98,10 +87,7 @@ fn redirecting() {
     let mut peer = web_peer();
     message(&mut peer, OPEN);
     peer.stream.redirect("wss://other.example.org/ws");
-    assert_eq!(
-        frames(&mut peer)[0].attr("see-other-uri"),
-        Some("wss://other.example.org/ws")
-    );
+    assert_eq!(frames(&mut peer)[0].attr("see-other-uri"), Some("wss://other.example.org/ws"));
 }
 
 /// Section 3.5: errors come in a message, then `<close/>`, and always after an `<open/>`.
@@ -114,21 +100,10 @@ fn errors() {
         panic!()
     };
     assert_eq!(error.condition, StreamCondition::HostUnknown);
-    let names: Vec<_> = answers
-        .iter()
-        .map(|answer| (answer.ns().to_owned(), answer.name().to_owned()))
-        .collect();
-    let expected = [
-        (ns::FRAMING, "open"),
-        (ns::STREAMS, "error"),
-        (ns::FRAMING, "close"),
-    ];
-    assert!(
-        names
-            .iter()
-            .map(|(ns, name)| (ns.as_str(), name.as_str()))
-            .eq(expected)
-    );
+    let names: Vec<_> =
+        answers.iter().map(|answer| (answer.ns().to_owned(), answer.name().to_owned())).collect();
+    let expected = [(ns::FRAMING, "open"), (ns::STREAMS, "error"), (ns::FRAMING, "close")];
+    assert!(names.iter().map(|(ns, name)| (ns.as_str(), name.as_str())).eq(expected));
 }
 
 /// Sections 3.3.1 and 3.3.3: one whole element in a message, and `<open/>` is the first.
@@ -138,14 +113,8 @@ fn framing() {
         Some(Event::Failed(error)) => error.condition,
         event => panic!("{event:?}"),
     };
-    assert_eq!(
-        failure(&mut web_peer(), "<open xmlns='urn:ietf:params"),
-        StreamCondition::NotWellFormed
-    );
-    assert_eq!(
-        failure(&mut web_peer(), "<message xmlns='jabber:client'/>"),
-        StreamCondition::BadFormat
-    );
+    assert_eq!(failure(&mut web_peer(), "<open xmlns='urn:ietf:params"), StreamCondition::NotWellFormed);
+    assert_eq!(failure(&mut web_peer(), "<message xmlns='jabber:client'/>"), StreamCondition::BadFormat);
     let mut opened = web_peer();
     message(&mut opened, OPEN);
     assert_eq!(failure(&mut opened, OPEN), StreamCondition::BadFormat);

@@ -38,10 +38,7 @@ impl Scanner {
             return Err(XmlError::Format("there is text outside of a stanza"));
         }
         if self.partial.is_empty() && byte == b'&' {
-            self.state = State::Reference {
-                reference: Reference::new(),
-                quote: None,
-            };
+            self.state = State::Reference { reference: Reference::new(), quote: None };
             return self.delimiter(cursor);
         }
         let rest = cursor.rest();
@@ -57,10 +54,7 @@ impl Scanner {
                 return self.end_attribute();
             }
             if byte == b'&' {
-                self.state = State::Reference {
-                    reference: Reference::new(),
-                    quote: Some(quote),
-                };
+                self.state = State::Reference { reference: Reference::new(), quote: Some(quote) };
                 return self.delimiter(cursor);
             }
             if byte == b'<' {
@@ -215,17 +209,12 @@ impl Scanner {
             other => self.push(other),
         }
         if place == Place::Text {
-            self.brackets = if character == ']' {
-                (self.brackets + 1).min(2)
-            } else {
-                0
-            };
+            self.brackets = if character == ']' { (self.brackets + 1).min(2) } else { 0 };
         }
         Ok(())
     }
 
     pub(super) fn push(&mut self, character: char) {
-        self.text
-            .extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+        self.text.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
     }
 }
