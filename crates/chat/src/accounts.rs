@@ -306,3 +306,226 @@ fn check_name(name: Option<&str>) -> Result<()> {
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{START_MS, World, jid};
+
+    fn person(address: &str) -> NewPerson<'static> {
+        NewPerson {
+            jid: Jid::new(address).unwrap(),
+            name: Some("Somebody".to_owned()),
+            role: Role::Member,
+            password: "secret",
+        }
+    }
+
+    #[tokio::test]
+    async fn accounts_are_made_and_listed() {
+        let world = World::empty();
+        let chat = &world.chat;
+        let romeo = chat
+            .create_account(person("romeo@localhost"), "local")
+            .await
+            .unwrap();
+        assert_eq!(
+            (romeo.jid.clone(), romeo.created_ms, romeo.disabled),
+            (jid("romeo"), START_MS, false)
+        );
+        assert_eq!(chat.account(&jid("romeo")).await.unwrap(), romeo);
+        assert!(matches!(
+            chat.create_account(person("romeo@localhost"), "local").await,
+            Err(Error::Conflict)
+        ));
+        for (address, bad) in [
+            ("localhost", true),
+            ("romeo@localhost/orchard", true),
+            ("romeo@elsewhere.lit", false),
+        ] {
+            match chat.create_account(person(address), "local").await {
+                Err(Error::BadRequest(_)) => assert!(bad, "{address}"),
+                Err(Error::NotAcceptable(_)) => assert!(!bad, "{address}"),
+                other => panic!("{address}: {other:?}"),
+            }
+        }
+        chat.create_account(person("juliet@localhost"), "local")
+            .await
+            .unwrap();
+        let all = chat.accounts(None, None, 10).await.unwrap();
+        assert_eq!(
+            all.iter().map(|a| a.jid.clone()).collect::<Vec<_>>(),
+            [jid("juliet"), jid("romeo")]
+        );
+        assert_eq!(
+            chat.accounts(Some("localhost"), Some(&jid("juliet")), 10)
+                .await
+                .unwrap()
+                .len(),
+            1
+        );
+        assert!(matches!(chat.account(&jid("nurse")).await, Err(Error::NotFound)));
+    }
+
+    #[tokio::test]
+    async fn passwords_have_limits() {
+        let world = World::of(&["romeo"]).await;
+        for password in ["", "a\u{7}b", &"x".repeat(PASSWORD_BYTES_LIMIT + 1)] {
+            let set = world.chat.set_password(&jid("romeo"), password, "local").await;
+            assert!(matches!(set, Err(Error::NotAcceptable(_))));
+        }
+        let long_name = NewPerson {
+            name: Some("x".repeat(257)),
+            ..person("nurse@localhost")
+        };
+        assert!(matches!(
+            world.chat.create_account(long_name, "local").await,
+            Err(Error::NotAcceptable(_))
+        ));
+    }
+
+    /// Verifiers differ in salt, and are made for the hashes the settings ask for.
+    #[tokio::test]
+    async fn verifiers_are_made_for_the_wanted_hashes() {
+        let world = World::with(|settings| settings.scram_sha1 = true);
+        let schemes = |account: &Account| -> Vec<String> {
+            account
+                .verifiers
+                .iter()
+                .map(|v| v.split('$').next().unwrap_or_default().to_owned())
+                .collect()
+        };
+        let one = world.account("romeo").await;
+        let other = world.account("juliet").await;
+        assert_eq!(schemes(&one), ["SCRAM-SHA-512", "SCRAM-SHA-256", "SCRAM-SHA-1"]);
+        assert_eq!(
+            schemes(&World::of(&["a"]).await.chat.account(&jid("a")).await.unwrap()).len(),
+            2
+        );
+        assert_ne!(
+            one.verifiers[1].split(':').nth(1),
+            other.verifiers[1].split(':').nth(1)
+        );
+    }
+
+    /// A new password ends what the old one opened; whoever changes his own goes on.
+    #[tokio::test]
+    async fn a_new_password_ends_other_sessions() {
+        let world = World::of(&["romeo"]).await;
+        let orchard = world.online("romeo", "orchard").await;
+        let garden = world.online("romeo", "garden").await;
+        world
+            .chat
+            .change_password(&orchard.session, "another")
+            .await
+            .unwrap();
+        assert_eq!(
+            (orchard.session.close_reason(), garden.session.close_reason()),
+            (None, Some(Close::Revoked))
+        );
+        world
+            .chat
+            .set_password(&jid("romeo"), "a third", "local")
+            .await
+            .unwrap();
+        assert_eq!(orchard.session.close_reason(), Some(Close::Revoked));
+    }
+
+    #[tokio::test]
+    async fn disabling_and_expiry_end_sessions() {
+        let world = World::of(&["romeo", "juliet"]).await;
+        let romeo = world.online("romeo", "orchard").await;
+        let juliet = world.online("juliet", "balcony").await;
+        world
+            .chat
+            .set_disabled(&jid("romeo"), true, "local")
+            .await
+            .unwrap();
+        assert_eq!(romeo.session.close_reason(), Some(Close::Revoked));
+        assert!(world.chat.profile(&jid("romeo")).await.unwrap().unwrap().disabled);
+        world
+            .chat
+            .set_expiry(&jid("juliet"), Some(START_MS + 1000), "local")
+            .await
+            .unwrap();
+        world.chat.end_expired().await.unwrap();
+        assert_eq!(juliet.session.close_reason(), None);
+        world.pass(1000);
+        world.chat.end_expired().await.unwrap();
+        assert_eq!(juliet.session.close_reason(), Some(Close::Revoked));
+    }
+
+    /// XEP-0077 section 3.2: contacts lose the account's presence and both subscriptions.
+    #[tokio::test]
+    async fn deleting_an_account_tells_its_contacts() {
+        let world = World::of(&["romeo", "juliet", "nurse"]).await;
+        world.contacts("romeo", "both", "juliet").await;
+        let romeo = world.online("romeo", "orchard").await;
+        let mut juliet = world.online("juliet", "balcony").await;
+        let mut nurse = world.online("nurse", "hall").await;
+        nurse.send("<presence to='romeo~' type='subscribe'/>").await;
+        nurse.told();
+        world.chat.unregister(&romeo.session).await.unwrap();
+        assert_eq!(romeo.session.close_reason(), None, "its own answer comes first");
+        assert_eq!(
+            juliet.told(),
+            [
+                "unavailable romeo/orchard -> juliet",
+                "roster romeo to",
+                "unsubscribe romeo -> juliet",
+                "roster romeo none",
+                "unsubscribed romeo -> juliet",
+            ]
+        );
+        assert_eq!(nurse.told(), ["roster romeo none", "unsubscribed romeo -> nurse"]);
+        romeo.leave().await;
+        assert!(juliet.told().is_empty());
+        assert!(matches!(
+            world.chat.account(&jid("romeo")).await,
+            Err(Error::NotFound)
+        ));
+        // A later owner of the name starts with nothing.
+        world.account("romeo").await;
+        assert_eq!(world.item("romeo", "juliet").await, None);
+    }
+
+    #[tokio::test]
+    async fn every_change_is_in_the_audit_log() {
+        let world = World::empty();
+        let chat = &world.chat;
+        chat.create_account(person("romeo@localhost"), "local")
+            .await
+            .unwrap();
+        let romeo = jid("romeo");
+        chat.set_password(&romeo, "another", "admin@localhost")
+            .await
+            .unwrap();
+        chat.set_disabled(&romeo, true, "local").await.unwrap();
+        chat.set_disabled(&romeo, false, "local").await.unwrap();
+        chat.set_expiry(&romeo, Some(START_MS + 1), "local")
+            .await
+            .unwrap();
+        chat.set_name(&romeo, None, "local").await.unwrap();
+        chat.set_role(&romeo, Role::Administrator, "local").await.unwrap();
+        chat.delete_account(&romeo, "local").await.unwrap();
+        let mut log = chat.store.audit(None, 100).await.unwrap();
+        log.reverse();
+        let actions: Vec<&str> = log.iter().map(|record| record.entry.action.as_str()).collect();
+        assert_eq!(
+            actions,
+            [
+                "user.create",
+                "user.password",
+                "user.disable",
+                "user.enable",
+                "user.expire",
+                "user.name",
+                "user.role",
+                "user.delete"
+            ]
+        );
+        assert!(log.iter().all(|record| record.entry.target == "romeo@localhost"));
+        assert_eq!(log[1].entry.actor, "admin@localhost");
+        assert!(!format!("{log:?}").contains("another"), "no secret in the log");
+    }
+}

@@ -417,3 +417,432 @@ fn unavailable(error: Error) -> Failure {
     tracing::error!(%error, "sign-in is not possible");
     Failure::TemporaryAuthFailure
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use waxwing_xmpp::sasl::{
+        ChannelBindings, Context, Offer, ScramClient, TokenBinding, token_initial_response,
+    };
+
+    use super::*;
+    use crate::testing::{START_MS, World, jid};
+
+    const HT: Mechanism = Mechanism::HashedToken(TokenBinding::None);
+
+    fn context(certified: &[&str]) -> Context {
+        Context {
+            host: "localhost".into(),
+            bindings: Arc::new(ChannelBindings::default()),
+            offer: Arc::new(Offer {
+                mechanisms: vec![Mechanism::Plain],
+                bindings: Vec::new(),
+            }),
+            certified: certified.iter().map(|jid| (*jid).to_owned()).collect(),
+            nonce: "server-nonce".into(),
+        }
+    }
+
+    fn attempt() -> Attempt {
+        Attempt {
+            agent: Some("client-1".to_owned()),
+            ..Attempt::new("localhost", None)
+        }
+    }
+
+    async fn one_step(chat: &Chat, mechanism: Mechanism, certified: &[&str], message: &[u8]) -> Progress {
+        one_step_of(chat, &mut attempt(), mechanism, certified, message).await
+    }
+
+    async fn one_step_of(
+        chat: &Chat,
+        attempt: &mut Attempt,
+        mechanism: Mechanism,
+        certified: &[&str],
+        message: &[u8],
+    ) -> Progress {
+        chat.authenticate(
+            attempt,
+            Exchange::new(mechanism, context(certified)).step(Some(message)),
+        )
+        .await
+    }
+
+    /// The server's first message, and what the exchange ended in.
+    async fn scram(chat: &Chat, hash: Hash, user: &str, password: &str) -> (String, Progress) {
+        let client = ScramClient::new(hash, user, password, "client-nonce", None);
+        let mut attempt = attempt();
+        let mechanism = Mechanism::Scram { hash, plus: false };
+        let step = Exchange::new(mechanism, context(&[])).step(Some(client.first().as_bytes()));
+        let Progress::Challenge(challenge, exchange) = chat.authenticate(&mut attempt, step).await else {
+            panic!("SCRAM answers everybody with a challenge");
+        };
+        let challenge = String::from_utf8(challenge).unwrap();
+        let (last, _) = client.last(&challenge, None).unwrap();
+        let progress = chat
+            .authenticate(&mut attempt, exchange.step(Some(last.as_bytes())))
+            .await;
+        (challenge, progress)
+    }
+
+    fn granted(progress: &Progress) -> bool {
+        matches!(progress, Progress::Granted(_))
+    }
+
+    fn refused(progress: &Progress) -> Failure {
+        match progress {
+            Progress::Refused(failure) => *failure,
+            other => panic!("not refused: {other:?}"),
+        }
+    }
+
+    /// Everyone has a token and a certificate; two may not sign in, one does not exist.
+    async fn city() -> World {
+        let world = World::of(&["romeo", "tybalt", "mercutio"]).await;
+        world
+            .chat
+            .set_disabled(&jid("tybalt"), true, "local")
+            .await
+            .unwrap();
+        world
+            .chat
+            .set_expiry(&jid("mercutio"), Some(START_MS), "local")
+            .await
+            .unwrap();
+        world
+    }
+
+    /// threats: one function; mechanism x {wrong, unknown, disabled, expired} all denied alike.
+    #[tokio::test(start_paused = true)]
+    async fn whoever_may_not_sign_in_is_refused_alike() {
+        let world = city().await;
+        let chat = &world.chat;
+        for (user, password) in [
+            ("romeo", "wrong"),
+            ("nobody", "nobody"),
+            ("tybalt", "tybalt"),
+            ("mercutio", "mercutio"),
+        ] {
+            for hash in [Hash::Sha512, Hash::Sha256, Hash::Sha1] {
+                let (challenge, progress) = scram(chat, hash, user, password).await;
+                assert_eq!(refused(&progress), Failure::NotAuthorized, "{user} {hash:?}");
+                assert!(challenge.contains("i=4096"), "{challenge}");
+                assert_eq!(
+                    challenge.split(',').nth(1).map(str::len),
+                    Some(2 + 24),
+                    "a salt of 16 octets"
+                );
+            }
+            let plain = one_step(
+                chat,
+                Mechanism::Plain,
+                &[],
+                format!("\0{user}\0{password}").as_bytes(),
+            )
+            .await;
+            assert_eq!(refused(&plain), Failure::NotAuthorized, "{user}");
+            let token = one_step(chat, HT, &[], &token_initial_response(user, "forged", &[])).await;
+            assert_eq!(refused(&token), Failure::NotAuthorized, "{user}");
+            let other_face = chat.sign_in(&mut attempt(), user, password).await;
+            assert_eq!(other_face.unwrap_err(), Failure::NotAuthorized, "{user}");
+        }
+        for user in ["nobody", "tybalt", "mercutio"] {
+            let certified = format!("{user}@localhost");
+            let external = one_step(chat, Mechanism::External, &[&certified], b"").await;
+            assert_eq!(refused(&external), Failure::NotAuthorized, "{user}");
+        }
+    }
+
+    #[tokio::test]
+    async fn every_mechanism_lets_its_user_in() {
+        let world = city().await;
+        let chat = &world.chat;
+        for hash in [Hash::Sha512, Hash::Sha256] {
+            assert!(granted(&scram(chat, hash, "romeo", "romeo").await.1));
+        }
+        assert!(granted(
+            &one_step(chat, Mechanism::Plain, &[], b"\0romeo\0romeo").await
+        ));
+        assert!(granted(
+            &one_step(chat, Mechanism::External, &["romeo@localhost"], b"").await
+        ));
+        let grant = chat.sign_in(&mut attempt(), "romeo", "romeo").await.unwrap();
+        assert_eq!(grant.account.jid, jid("romeo"));
+    }
+
+    /// The challenge for a user that does not exist stays the same, as a real one's does, also after a restart.
+    #[tokio::test]
+    async fn decoys_are_stable() {
+        let world = World::empty();
+        let salt = async |chat: &Chat| {
+            let (challenge, _) = scram(chat, Hash::Sha256, "nobody", "x").await;
+            challenge.split(',').nth(1).map(str::to_owned)
+        };
+        let first = salt(&world.chat).await;
+        assert_eq!(salt(&world.chat).await, first);
+        let settings = (*world.chat.settings()).clone();
+        let clock = Arc::new(crate::port::SystemClock);
+        let random = Arc::new(crate::port::SystemRandom);
+        let restarted = Chat::new(Arc::clone(world.chat.store()), clock, random, settings);
+        assert_eq!(salt(&restarted).await, first);
+    }
+
+    /// What is disabled between the challenge and the proof is refused by the look at the end.
+    #[tokio::test]
+    async fn a_grant_looks_again() {
+        let world = World::of(&["romeo"]).await;
+        world
+            .chat
+            .set_disabled(&jid("romeo"), true, "local")
+            .await
+            .unwrap();
+        let proven = Success {
+            username: "romeo".to_owned(),
+            mechanism: Mechanism::Plain,
+            data: None,
+            token: None,
+        };
+        let outcome = world.chat.grant(&mut attempt(), proven).await;
+        assert_eq!(outcome.unwrap_err(), Failure::NotAuthorized);
+    }
+
+    /// Delays grow, and in the end an attempt is refused for now; from elsewhere the right password still works at once.
+    #[tokio::test(start_paused = true)]
+    async fn guessing_is_slowed_down() {
+        let world = World::of(&["romeo"]).await;
+        let stranger: Option<IpAddr> = Some("203.0.113.9".parse().unwrap());
+        let mut answers = Vec::new();
+        for _ in 0..12 {
+            let mut attempt = Attempt::new("localhost", stranger);
+            answers.push(
+                one_step_of(
+                    &world.chat,
+                    &mut attempt,
+                    Mechanism::Plain,
+                    &[],
+                    b"\0romeo\0guess",
+                )
+                .await,
+            );
+        }
+        assert_eq!(refused(&answers[0]), Failure::NotAuthorized);
+        assert_eq!(refused(&answers[11]), Failure::TemporaryAuthFailure);
+        let mut right = Attempt::new("localhost", stranger);
+        let answer = one_step_of(&world.chat, &mut right, Mechanism::Plain, &[], b"\0romeo\0romeo").await;
+        assert_eq!(refused(&answer), Failure::TemporaryAuthFailure);
+        let before = tokio::time::Instant::now();
+        let mut home = Attempt::new("localhost", Some("192.0.2.1".parse().unwrap()));
+        assert!(granted(
+            &one_step_of(&world.chat, &mut home, Mechanism::Plain, &[], b"\0romeo\0romeo").await
+        ));
+        assert_eq!(tokio::time::Instant::now(), before);
+    }
+
+    /// XEP-0480: a password seen in clear makes the verifiers that are missing, and an upgrade task the one it computed.
+    #[tokio::test]
+    async fn missing_verifiers_are_added() {
+        let world = World::of(&["romeo"]).await;
+        let account = world.chat.account(&jid("romeo")).await.unwrap();
+        let only = account
+            .verifiers
+            .iter()
+            .find(|v| v.starts_with("SCRAM-SHA-256"))
+            .unwrap()
+            .clone();
+        world
+            .chat
+            .store
+            .change_account(account.id, AccountChange::Verifiers(vec![only]))
+            .await
+            .unwrap();
+        let account = world.chat.account(&jid("romeo")).await.unwrap();
+        assert_eq!(world.chat.missing_hashes(&account), [Hash::Sha512]);
+        assert!(!granted(
+            &scram(&world.chat, Hash::Sha512, "romeo", "romeo").await.1
+        ));
+        assert!(granted(
+            &one_step(&world.chat, Mechanism::Plain, &[], b"\0romeo\0romeo").await
+        ));
+        let account = world.chat.account(&jid("romeo")).await.unwrap();
+        assert!(world.chat.missing_hashes(&account).is_empty());
+        assert!(granted(
+            &scram(&world.chat, Hash::Sha512, "romeo", "romeo").await.1
+        ));
+        // A hash that is there is not replaced by whatever a client computes.
+        world
+            .chat
+            .upgrade(&account, Hash::Sha512, &[7; 64], b"salt", 4096)
+            .await
+            .unwrap();
+        assert!(granted(
+            &scram(&world.chat, Hash::Sha512, "romeo", "romeo").await.1
+        ));
+        assert!(matches!(
+            world
+                .chat
+                .upgrade(&account, Hash::Sha512, &[7; 63], b"salt", 4096)
+                .await,
+            Err(Error::BadRequest(_))
+        ));
+    }
+
+    #[tokio::test]
+    async fn an_upgrade_task_adds_the_verifier_it_computed() {
+        let world = World::of(&["romeo"]).await;
+        let account = world.chat.account(&jid("romeo")).await.unwrap();
+        world
+            .chat
+            .store
+            .change_account(account.id, AccountChange::Verifiers(Vec::new()))
+            .await
+            .unwrap();
+        let account = world.chat.account(&jid("romeo")).await.unwrap();
+        let (salt, iterations) = world.chat.upgrade_parameters();
+        assert_eq!((salt.len(), iterations), (Verifier::SALT_LEN, 4096));
+        let salted = [0x42; 32];
+        world
+            .chat
+            .upgrade(&account, Hash::Sha256, &salted, &salt, iterations)
+            .await
+            .unwrap();
+        let account = world.chat.account(&jid("romeo")).await.unwrap();
+        let expected = Verifier::from_salted_password(Hash::Sha256, &salted, &salt, iterations).to_string();
+        assert_eq!(account.verifiers, [expected]);
+    }
+
+    /// XEP-0484 sections 3.3 to 3.6.
+    #[tokio::test]
+    async fn a_token_signs_in() {
+        let world = World::of(&["romeo"]).await;
+        let chat = &world.chat;
+        let account = chat.account(&jid("romeo")).await.unwrap();
+        let token = chat.issue_token(&account, "client-1", HT).await.unwrap();
+        let message = token_initial_response("romeo", &token.secret, &[]);
+        let Progress::Granted(grant) = one_step(chat, HT, &[], &message).await else {
+            panic!("the token is good");
+        };
+        assert!(grant.token.is_none(), "a young token is not renewed");
+        assert!(grant.data.is_some());
+        // Another client's id, or none, does not open it.
+        let mut other = Attempt {
+            agent: Some("client-2".to_owned()),
+            ..Attempt::new("localhost", None)
+        };
+        assert!(!granted(&one_step_of(chat, &mut other, HT, &[], &message).await));
+        let mut nameless = Attempt::new("localhost", None);
+        assert!(!granted(
+            &one_step_of(chat, &mut nameless, HT, &[], &message).await
+        ));
+        // Section 3.6: the last time.
+        let mut last = Attempt {
+            invalidate: true,
+            ..attempt()
+        };
+        assert!(granted(&one_step_of(chat, &mut last, HT, &[], &message).await));
+        assert!(!granted(&one_step(chat, HT, &[], &message).await));
+    }
+
+    /// XEP-0484 section 3.4: bound to its mechanism, and a counter that only rises.
+    #[tokio::test]
+    async fn a_token_is_bound_and_counted() {
+        let world = World::of(&["romeo"]).await;
+        let chat = &world.chat;
+        let account = chat.account(&jid("romeo")).await.unwrap();
+        let bound = Mechanism::HashedToken(TokenBinding::Exporter);
+        let token = chat.issue_token(&account, "client-1", bound).await.unwrap();
+        let message = token_initial_response("romeo", &token.secret, &[]);
+        assert_eq!(
+            refused(&one_step(chat, HT, &[], &message).await),
+            Failure::NotAuthorized
+        );
+        let token = chat.issue_token(&account, "client-1", HT).await.unwrap();
+        let message = token_initial_response("romeo", &token.secret, &[]);
+        for (count, good) in [
+            (1, true),
+            (1, false),
+            (5, true),
+            (4, false),
+            (5, false),
+            (6, true),
+        ] {
+            let mut attempt = Attempt {
+                count: Some(count),
+                ..attempt()
+            };
+            assert_eq!(
+                granted(&one_step_of(chat, &mut attempt, HT, &[], &message).await),
+                good,
+                "{count}"
+            );
+        }
+    }
+
+    /// The matrix for tokens: gone with the right to sign in, expired with an own word for it (XEP-0484 section 4.2).
+    #[tokio::test]
+    async fn a_token_ends() {
+        let world = World::of(&["romeo"]).await;
+        let chat = &world.chat;
+        let account = chat.account(&jid("romeo")).await.unwrap();
+        let fresh = async || {
+            let token = chat.issue_token(&account, "client-1", HT).await.unwrap();
+            token_initial_response("romeo", &token.secret, &[])
+        };
+        let old = fresh().await;
+        chat.set_password(&jid("romeo"), "new password", "local")
+            .await
+            .unwrap();
+        assert_eq!(
+            refused(&one_step(chat, HT, &[], &old).await),
+            Failure::NotAuthorized
+        );
+        let old = fresh().await;
+        chat.set_disabled(&jid("romeo"), true, "local").await.unwrap();
+        chat.set_disabled(&jid("romeo"), false, "local").await.unwrap();
+        assert_eq!(
+            refused(&one_step(chat, HT, &[], &old).await),
+            Failure::NotAuthorized
+        );
+        let old = fresh().await;
+        world.pass(chat.settings().token_lifetime_ms);
+        assert_eq!(
+            refused(&one_step(chat, HT, &[], &old).await),
+            Failure::CredentialsExpired
+        );
+    }
+
+    /// XEP-0484 section 3.5: a token that grows old brings a new one, and stays good until that is used.
+    #[tokio::test]
+    async fn tokens_rotate() {
+        let world = World::of(&["romeo"]).await;
+        let chat = &world.chat;
+        let account = chat.account(&jid("romeo")).await.unwrap();
+        let first = chat.issue_token(&account, "client-1", HT).await.unwrap();
+        let first = token_initial_response("romeo", &first.secret, &[]);
+        world.pass(chat.settings().token_lifetime_ms / 2);
+        let renew = async |message: &[u8]| match one_step(chat, HT, &[], message).await {
+            Progress::Granted(grant) => grant
+                .token
+                .map(|t| token_initial_response("romeo", &t.secret, &[])),
+            other => panic!("{other:?}"),
+        };
+        let lost = renew(&first).await.expect("a new token");
+        // The client never got it, comes with the old one again, and gets another; the lost one is void.
+        let second = renew(&first).await.expect("a new token");
+        assert!(!granted(&one_step(chat, HT, &[], &lost).await));
+        assert_eq!(chat.store.tokens(account.id, "client-1").await.unwrap().len(), 2);
+        assert_eq!(renew(&second).await, None);
+        assert!(!granted(&one_step(chat, HT, &[], &first).await));
+        assert_eq!(chat.store.tokens(account.id, "client-1").await.unwrap().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn tokens_are_for_named_clients_and_token_mechanisms() {
+        let world = World::of(&["romeo"]).await;
+        let account = world.chat.account(&jid("romeo")).await.unwrap();
+        for (agent, mechanism) in [("", HT), ("client-1", Mechanism::Plain), (&*"x".repeat(257), HT)] {
+            let issued = world.chat.issue_token(&account, agent, mechanism).await;
+            assert!(matches!(issued, Err(Error::BadRequest(_))));
+        }
+    }
+}

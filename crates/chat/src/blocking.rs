@@ -146,3 +146,145 @@ fn covered(contacts: &[Jid], entries: &[Jid]) -> Vec<Jid> {
     }
     found
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{World, jid};
+
+    fn none() -> Vec<String> {
+        Vec::new()
+    }
+
+    /// XEP-0191 sections 3.2 and 3.3: sessions that asked for the list are told, the blocked contact sees the owner go.
+    #[tokio::test]
+    async fn blocking_looks_like_leaving() {
+        let world = World::of(&["juliet", "romeo", "tybalt"]).await;
+        world.contacts("juliet", "both", "romeo").await;
+        let mut juliet = world.online("juliet", "balcony").await;
+        let mut chamber = world.online("juliet", "chamber").await;
+        let mut romeo = world.online("romeo", "orchard").await;
+        let mut tybalt = world.online("tybalt", "street").await;
+        let owner = world.owner("juliet").await;
+        assert_eq!(world.chat.blocklist(&juliet.session).await.unwrap(), []);
+        (juliet.told(), chamber.told());
+        world
+            .chat
+            .block(&owner, vec![jid("romeo"), jid("tybalt"), jid("romeo")])
+            .await
+            .unwrap();
+        assert_eq!(juliet.told(), ["blocked romeo tybalt"]);
+        assert_eq!(chamber.told(), none());
+        assert_eq!(
+            romeo.told(),
+            [
+                "unavailable juliet/balcony -> romeo",
+                "unavailable juliet/chamber -> romeo"
+            ]
+        );
+        // Who may not see the presence learns nothing of its end.
+        assert_eq!(tybalt.told(), none());
+        assert_eq!(
+            world.chat.blocklist(&juliet.session).await.unwrap(),
+            [jid("romeo"), jid("tybalt")]
+        );
+        // Again: nothing new.
+        world.chat.block(&owner, vec![jid("romeo")]).await.unwrap();
+        assert_eq!((juliet.told(), romeo.told()), (none(), none()));
+        // Section 6: the subscription stays ("polite blocking").
+        assert_eq!(world.item("juliet", "romeo").await.as_deref(), Some("both"));
+    }
+
+    /// XEP-0191 section 3.4: the presence comes back, both ways.
+    #[tokio::test]
+    async fn unblocking_looks_like_coming() {
+        let world = World::of(&["juliet", "romeo"]).await;
+        world.contacts("juliet", "both", "romeo").await;
+        let owner = world.owner("juliet").await;
+        world
+            .chat
+            .block(&owner, vec![jid("romeo"), jid("tybalt")])
+            .await
+            .unwrap();
+        let mut juliet = world.online("juliet", "balcony").await;
+        let mut romeo = world.online("romeo", "orchard").await;
+        world.chat.blocklist(&juliet.session).await.unwrap();
+        juliet.told();
+        world
+            .chat
+            .unblock(&owner, Some(vec![jid("tybalt")]))
+            .await
+            .unwrap();
+        assert_eq!(
+            (juliet.told(), romeo.told()),
+            (vec!["unblocked tybalt".to_owned()], none())
+        );
+        world
+            .chat
+            .unblock(&owner, Some(vec![jid("romeo")]))
+            .await
+            .unwrap();
+        assert_eq!(
+            juliet.told(),
+            ["unblocked romeo", "available romeo/orchard -> juliet/balcony"]
+        );
+        assert_eq!(romeo.told(), ["available juliet/balcony -> romeo"]);
+    }
+
+    /// XEP-0191 section 3.5.
+    #[tokio::test]
+    async fn unblocking_all() {
+        let world = World::of(&["juliet", "romeo"]).await;
+        world.contacts("juliet", "from", "romeo").await;
+        let owner = world.owner("juliet").await;
+        let mut juliet = world.online("juliet", "balcony").await;
+        let mut romeo = world.online("romeo", "orchard").await;
+        world.chat.blocklist(&juliet.session).await.unwrap();
+        world
+            .chat
+            .block(&owner, vec![jid("romeo"), Jid::new("evil.lit").unwrap()])
+            .await
+            .unwrap();
+        (juliet.told(), romeo.told());
+        world.chat.unblock(&owner, Some(Vec::new())).await.unwrap();
+        assert_eq!(juliet.told(), ["unblocked "]);
+        assert_eq!(romeo.told(), ["available juliet/balcony -> romeo"]);
+        assert_eq!(world.chat.blocklist(&juliet.session).await.unwrap(), []);
+    }
+
+    /// XEP-0191 section 3.3: directed presence ends too, and a domain covers everyone in it.
+    #[tokio::test]
+    async fn directed_presence_ends_with_a_block() {
+        let world = World::of(&["juliet", "romeo"]).await;
+        let juliet = world.online("juliet", "balcony").await;
+        let mut romeo = world.online("romeo", "orchard").await;
+        juliet.send("<presence to='romeo~/orchard'/>").await;
+        romeo.told();
+        world
+            .chat
+            .block(&world.owner("juliet").await, vec![Jid::new("localhost").unwrap()])
+            .await
+            .unwrap();
+        assert_eq!(romeo.told(), ["unavailable juliet/balcony -> romeo/orchard"]);
+        juliet.leave().await;
+        assert_eq!(romeo.told(), none());
+    }
+
+    #[tokio::test]
+    async fn blocklists_are_limited_and_not_empty() {
+        let world = World::with(|settings| settings.blocklist_limit = 2);
+        world.account("juliet").await;
+        let owner = world.owner("juliet").await;
+        assert!(matches!(
+            world.chat.block(&owner, Vec::new()).await,
+            Err(Error::BadRequest(_))
+        ));
+        let full = world.chat.block(&owner, vec![jid("a"), jid("b"), jid("c")]).await;
+        assert!(matches!(full, Err(Error::ResourceConstraint(_))));
+        world
+            .chat
+            .block(&owner, vec![jid("a"), jid("b"), jid("a")])
+            .await
+            .unwrap();
+    }
+}

@@ -71,7 +71,7 @@ impl Chat {
         if let Some(inviter) = &inviter {
             self.account(inviter).await?;
         }
-        let open = self.store.invitations().await?;
+        let open = self.invitations().await?;
         if inviter.is_some()
             && open.iter().filter(|other| other.inviter == inviter).count() >= OPEN_INVITATIONS_LIMIT
         {
@@ -163,4 +163,211 @@ pub(crate) fn is_set_aside(open: &[Invitation], jid: &Jid, now_ms: u64) -> bool 
             && invitation.username.is_some()
             && invitation.register_at.as_deref() == Some(jid.domain())
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{World, jid};
+
+    pub(crate) fn order(
+        inviter: Option<&str>,
+        register_at: Option<&str>,
+        username: Option<&str>,
+    ) -> InvitationOrder {
+        InvitationOrder {
+            inviter: inviter.map(jid),
+            register_at: register_at.map(str::to_owned),
+            username: username.map(str::to_owned),
+            lifetime_ms: None,
+            uses: 1,
+        }
+    }
+
+    /// XEP-0379 section 3: the token grants the subscription and asks back, once.
+    #[tokio::test]
+    async fn a_contact_comes_by_invitation() {
+        let world = World::of(&["romeo", "juliet", "tybalt"]).await;
+        let invitation = world
+            .chat
+            .invite(order(Some("romeo"), None, None), "romeo@localhost")
+            .await
+            .unwrap();
+        let mut romeo = world.online("romeo", "orchard").await;
+        let mut juliet = world.online("juliet", "balcony").await;
+        let mut tybalt = world.online("tybalt", "street").await;
+        let preauth = format!("<preauth xmlns='urn:xmpp:pars:0' token='{}'/>", invitation.token);
+        // The client approves in advance, then asks.
+        juliet.send("<presence to='romeo~' type='subscribed'/>").await;
+        juliet
+            .send(&format!(
+                "<presence to='romeo~' type='subscribe'>{preauth}</presence>"
+            ))
+            .await;
+        assert_eq!(world.item("romeo", "juliet").await.as_deref(), Some("both"));
+        assert_eq!(
+            world.item("juliet", "romeo").await.as_deref(),
+            Some("both approved")
+        );
+        let told = romeo.told();
+        assert!(!told.iter().any(|t| t.starts_with("subscribe ")), "{told:?}");
+        assert!(
+            told.contains(&"available juliet/balcony -> romeo".to_owned()),
+            "{told:?}"
+        );
+        assert!(
+            juliet
+                .told()
+                .contains(&"available romeo/orchard -> juliet".to_owned())
+        );
+        // Spent: an ordinary request.
+        tybalt
+            .send(&format!(
+                "<presence to='romeo~' type='subscribe'>{preauth}</presence>"
+            ))
+            .await;
+        assert_eq!(romeo.told(), ["subscribe tybalt -> romeo"]);
+        assert_eq!(tybalt.told(), ["roster romeo none ask"]);
+    }
+
+    /// XEP-0379 section 4.1: what is unknown, expired or another's makes an ordinary request.
+    #[tokio::test]
+    async fn other_tokens_open_nothing() {
+        let world = World::of(&["romeo", "juliet", "nurse"]).await;
+        let others = world
+            .chat
+            .invite(order(Some("nurse"), None, None), "local")
+            .await
+            .unwrap();
+        let expired = world
+            .chat
+            .invite(order(Some("romeo"), None, None), "local")
+            .await
+            .unwrap();
+        world.pass(world.chat.settings().invitation_lifetime_ms);
+        let juliet = world.online("juliet", "balcony").await;
+        for token in [&others.token, &expired.token, "forged", ""] {
+            let preauth = format!("<preauth xmlns='urn:xmpp:pars:0' token='{token}'/>");
+            juliet
+                .send(&format!(
+                    "<presence to='romeo~' type='subscribe'>{preauth}</presence>"
+                ))
+                .await;
+            assert!(world.state("romeo", "juliet").await.pending_in);
+            juliet.send("<presence to='romeo~' type='unsubscribe'/>").await;
+        }
+    }
+
+    #[tokio::test]
+    async fn invitations_are_checked_and_withdrawn() {
+        let world = World::of(&["romeo"]).await;
+        let chat = &world.chat;
+        let refused = async |order: InvitationOrder| chat.invite(order, "local").await.unwrap_err();
+        assert!(matches!(
+            refused(order(None, None, None)).await,
+            Error::BadRequest(_)
+        ));
+        assert!(matches!(
+            refused(order(Some("nobody"), None, None)).await,
+            Error::NotFound
+        ));
+        assert!(matches!(
+            refused(order(Some("romeo"), None, Some("juliet"))).await,
+            Error::BadRequest(_)
+        ));
+        assert!(matches!(
+            refused(order(None, Some("elsewhere.lit"), None)).await,
+            Error::NotAcceptable(_)
+        ));
+        assert!(matches!(
+            refused(order(None, Some("localhost"), Some("a b"))).await,
+            Error::NotAcceptable(_)
+        ));
+        assert!(matches!(
+            refused(order(None, Some("localhost"), Some("romeo"))).await,
+            Error::Conflict
+        ));
+        let none = InvitationOrder {
+            uses: 0,
+            ..order(Some("romeo"), None, None)
+        };
+        assert!(matches!(refused(none).await, Error::NotAcceptable(_)));
+        let good = chat
+            .invite(order(None, Some("localhost"), Some("Juliet")), "local")
+            .await
+            .unwrap();
+        assert_eq!(good.username.as_deref(), Some("juliet"));
+        // XEP-0445 section 5: the name is set aside.
+        assert!(matches!(
+            refused(order(None, Some("localhost"), Some("juliet"))).await,
+            Error::Conflict
+        ));
+        assert_eq!(chat.invitations().await.unwrap(), std::slice::from_ref(&good));
+        chat.revoke_invitation(&good.token, "local").await.unwrap();
+        assert_eq!(chat.invitation(&good.token).await.unwrap(), None);
+        assert!(matches!(
+            chat.revoke_invitation(&good.token, "local").await,
+            Err(Error::NotFound)
+        ));
+        assert!(!format!("{:?}", chat.store.audit(None, 10).await.unwrap()).contains(&good.token));
+    }
+
+    #[tokio::test]
+    async fn open_invitations_are_limited() {
+        let world = World::of(&["romeo"]).await;
+        for _ in 0..OPEN_INVITATIONS_LIMIT {
+            world
+                .chat
+                .invite(order(Some("romeo"), None, None), "local")
+                .await
+                .unwrap();
+        }
+        let more = world.chat.invite(order(Some("romeo"), None, None), "local").await;
+        assert!(matches!(more, Err(Error::ResourceConstraint(_))));
+        world.pass(world.chat.settings().invitation_lifetime_ms);
+        world
+            .chat
+            .invite(order(Some("romeo"), None, None), "local")
+            .await
+            .unwrap();
+    }
+
+    /// XEP-0379 section 3.2, XEP-0401 sections 4.1 and 4.4, XEP-0445 section 2.
+    #[tokio::test]
+    async fn links_say_what_they_open() {
+        let world = World::of(&["romeo"]).await;
+        for (inviter, register_at, username, expected) in [
+            (
+                Some("romeo"),
+                None,
+                None,
+                "xmpp:romeo@localhost?roster;preauth=TOKEN",
+            ),
+            (
+                Some("romeo"),
+                Some("localhost"),
+                None,
+                "xmpp:romeo@localhost?roster;preauth=TOKEN;ibr=y",
+            ),
+            (
+                Some("romeo"),
+                Some("localhost"),
+                Some("juliet"),
+                "xmpp:juliet@localhost?register;preauth=TOKEN",
+            ),
+            (
+                None,
+                Some("localhost"),
+                None,
+                "xmpp:localhost?register;preauth=TOKEN",
+            ),
+        ] {
+            let made = world
+                .chat
+                .invite(order(inviter, register_at, username), "local")
+                .await
+                .unwrap();
+            assert_eq!(made.uri().replace(&made.token, "TOKEN"), expected);
+        }
+    }
 }

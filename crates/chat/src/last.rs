@@ -43,3 +43,55 @@ impl Chat {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{World, jid};
+
+    /// XEP-0012 sections 3 and 8.
+    #[tokio::test]
+    async fn only_watchers_learn_when_somebody_left() {
+        let world = World::of(&["juliet", "romeo", "tybalt"]).await;
+        world.contacts("juliet", "from", "romeo").await;
+        let chat = &world.chat;
+        let ask = async |viewer: &str| chat.last_activity(&jid(viewer), &jid("juliet")).await;
+        world.pass(7000);
+        assert_eq!(
+            ask("romeo/orchard").await.unwrap(),
+            LastActivity {
+                seconds: 7,
+                status: None
+            }
+        );
+        let juliet = world.online("juliet", "balcony").await;
+        world.pass(7000);
+        assert_eq!(
+            ask("romeo").await.unwrap(),
+            LastActivity {
+                seconds: 0,
+                status: None
+            }
+        );
+        juliet
+            .send("<presence type='unavailable'><status>Heading Home</status></presence>")
+            .await;
+        juliet.leave().await;
+        world.pass(903_999);
+        let left = LastActivity {
+            seconds: 903,
+            status: Some("Heading Home".to_owned()),
+        };
+        assert_eq!(ask("romeo").await.unwrap(), left);
+        assert_eq!(ask("juliet/chamber").await.unwrap(), left);
+        assert!(matches!(ask("tybalt").await, Err(Error::Forbidden)));
+        assert!(matches!(
+            chat.last_activity(&jid("tybalt"), &jid("nobody")).await,
+            Err(Error::Forbidden)
+        ));
+        chat.block(&world.owner("juliet").await, vec![jid("romeo")])
+            .await
+            .unwrap();
+        assert!(matches!(ask("romeo").await, Err(Error::ServiceUnavailable)));
+    }
+}

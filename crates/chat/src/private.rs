@@ -67,3 +67,78 @@ fn key(namespace: &str, name: &str) -> Result<String> {
     }
     Ok(format!("{{{namespace}}}{name}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::World;
+
+    /// XEP-0049 section 2.
+    #[tokio::test]
+    async fn documents_are_kept_by_namespace_and_name() {
+        let world = World::of(&["hamlet", "macbeth"]).await;
+        let hamlet = world.owner("hamlet").await;
+        let chat = &world.chat;
+        let xml = "<exodus xmlns='exodus:prefs'><defaultnick>Hamlet</defaultnick></exodus>";
+        chat.put_private_document(&hamlet, "exodus:prefs", "exodus", xml)
+            .await
+            .unwrap();
+        assert_eq!(
+            chat.private_document(&hamlet, "exodus:prefs", "exodus")
+                .await
+                .unwrap()
+                .as_deref(),
+            Some(xml)
+        );
+        assert_eq!(
+            chat.private_document(&hamlet, "exodus:prefs", "other")
+                .await
+                .unwrap(),
+            None
+        );
+        let macbeth = world.owner("macbeth").await;
+        assert_eq!(
+            chat.private_document(&macbeth, "exodus:prefs", "exodus")
+                .await
+                .unwrap(),
+            None
+        );
+    }
+
+    /// XEP-0049 section 3, and the limits of the settings.
+    #[tokio::test]
+    async fn documents_are_refused() {
+        let world = World::with(|settings| {
+            settings.private_documents_limit = 1;
+            settings.private_document_bytes_limit = 20;
+        });
+        world.account("hamlet").await;
+        let hamlet = world.owner("hamlet").await;
+        let chat = &world.chat;
+        for namespace in [
+            "",
+            "jabber:iq:roster",
+            "http://jabber.org/protocol/x",
+            "vcard-temp",
+        ] {
+            let put = chat.put_private_document(&hamlet, namespace, "x", "<x/>").await;
+            assert!(matches!(put, Err(Error::NotAcceptable(_))), "{namespace}");
+            assert!(matches!(
+                chat.private_document(&hamlet, namespace, "x").await,
+                Err(Error::NotAcceptable(_))
+            ));
+        }
+        let long = chat
+            .put_private_document(&hamlet, "a", "x", "<x>0123456789012345</x>")
+            .await;
+        assert!(matches!(long, Err(Error::ResourceConstraint(_))));
+        chat.put_private_document(&hamlet, "a", "x", "<x/>")
+            .await
+            .unwrap();
+        chat.put_private_document(&hamlet, "a", "x", "<x>2</x>")
+            .await
+            .unwrap();
+        let more = chat.put_private_document(&hamlet, "b", "x", "<x/>").await;
+        assert!(matches!(more, Err(Error::ResourceConstraint(_))));
+    }
+}

@@ -137,3 +137,184 @@ impl Chat {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::invitations::InvitationOrder;
+    use crate::testing::{World, jid};
+
+    async fn invite(world: &World, inviter: Option<&str>, username: Option<&str>, uses: u32) -> Invitation {
+        let order = InvitationOrder {
+            inviter: inviter.map(jid),
+            register_at: Some("localhost".to_owned()),
+            username: username.map(str::to_owned),
+            lifetime_ms: None,
+            uses,
+        };
+        let made = world.chat.invite(order, "local").await.unwrap();
+        world
+            .chat
+            .registration_invitation("localhost", &made.token)
+            .await
+            .unwrap()
+    }
+
+    async fn register(world: &World, name: &str, invitation: Option<&Invitation>) -> Result<Account> {
+        world
+            .chat
+            .register("localhost", name, "secret", invitation, None)
+            .await
+    }
+
+    /// XEP-0077 is off unless the settings say otherwise.
+    #[tokio::test]
+    async fn strangers_register_only_where_allowed() {
+        let world = World::empty();
+        assert!(matches!(
+            register(&world, "romeo", None).await,
+            Err(Error::Forbidden)
+        ));
+        let world = World::with(|settings| settings.open_registration = true);
+        register(&world, "Romeo", None).await.unwrap();
+        assert!(
+            world
+                .chat
+                .sign_in(
+                    &mut crate::auth::Attempt::new("localhost", None),
+                    "romeo",
+                    "secret"
+                )
+                .await
+                .is_ok()
+        );
+        assert!(matches!(
+            register(&world, "romeo", None).await,
+            Err(Error::Conflict)
+        ));
+        assert!(matches!(
+            register(&world, "admin", None).await,
+            Err(Error::Conflict)
+        ));
+        assert!(matches!(
+            register(&world, "a b", None).await,
+            Err(Error::NotAcceptable(_))
+        ));
+    }
+
+    #[tokio::test]
+    async fn strangers_register_slowly() {
+        let world = World::with(|settings| settings.open_registration = true);
+        let mut refused = 0;
+        for i in 0..20 {
+            let name = format!("u{i}");
+            let address = Some("192.0.2.1".parse().unwrap());
+            let made = world
+                .chat
+                .register("localhost", &name, "secret", None, address)
+                .await;
+            refused += usize::from(matches!(made, Err(Error::Wait)));
+        }
+        assert_eq!(refused, 20 - crate::throttle::FREE_ATTEMPTS_PER_PAIR as usize);
+    }
+
+    /// XEP-0401 section 4.3: inviter and invited are contacts of each other, and the inviter's clients are told.
+    #[tokio::test]
+    async fn an_invited_person_is_a_contact_at_once() {
+        let world = World::of(&["romeo"]).await;
+        let mut romeo = world.online("romeo", "orchard").await;
+        let invitation = invite(&world, Some("romeo"), None, 1).await;
+        register(&world, "juliet", Some(&invitation)).await.unwrap();
+        assert_eq!(romeo.told(), ["roster juliet both"]);
+        assert_eq!(world.item("juliet", "romeo").await.as_deref(), Some("both"));
+        let mut juliet = world.online("juliet", "balcony").await;
+        assert_eq!(romeo.told(), ["available juliet/balcony -> romeo"]);
+        assert!(juliet.told().is_empty());
+        assert!(matches!(
+            register(&world, "nurse", Some(&invitation)).await,
+            Err(Error::NotFound)
+        ));
+    }
+
+    /// XEP-0445 section 5: a name that was set aside is for the invited person only.
+    #[tokio::test]
+    async fn a_name_is_kept_for_the_invited() {
+        let world = World::with(|settings| settings.open_registration = true);
+        let invitation = invite(&world, None, Some("juliet"), 1).await;
+        let other = invite(&world, None, None, 1).await;
+        assert!(matches!(
+            register(&world, "juliet", None).await,
+            Err(Error::Conflict)
+        ));
+        assert!(matches!(
+            register(&world, "juliet", Some(&other)).await,
+            Err(Error::Conflict)
+        ));
+        assert!(matches!(
+            register(&world, "nurse", Some(&invitation)).await,
+            Err(Error::NotAcceptable(_))
+        ));
+        register(&world, "juliet", Some(&invitation)).await.unwrap();
+    }
+
+    /// XEP-0445 section 4: used up by success only; expiry counts when the client shows it, not afterwards.
+    #[tokio::test]
+    async fn an_invitation_is_used_up_by_success() {
+        let world = World::of(&["romeo"]).await;
+        let invitation = invite(&world, None, None, 1).await;
+        assert!(matches!(
+            register(&world, "romeo", Some(&invitation)).await,
+            Err(Error::Conflict)
+        ));
+        let empty = world
+            .chat
+            .register("localhost", "juliet", "", Some(&invitation), None)
+            .await;
+        assert!(matches!(empty, Err(Error::NotAcceptable(_))));
+        world.pass(world.chat.settings().invitation_lifetime_ms + 1);
+        let late = world
+            .chat
+            .registration_invitation("localhost", &invitation.token)
+            .await;
+        assert!(matches!(late, Err(Error::NotFound)));
+        register(&world, "juliet", Some(&invitation)).await.unwrap();
+        assert!(matches!(
+            register(&world, "nurse", Some(&invitation)).await,
+            Err(Error::NotFound)
+        ));
+    }
+
+    /// A single use is a single use, however many come at the same moment.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn an_invitation_is_redeemed_once() {
+        let world = World::empty();
+        let invitation = invite(&world, None, None, 3).await;
+        let mut tasks = tokio::task::JoinSet::new();
+        for i in 0..10 {
+            let (chat, invitation) = (std::sync::Arc::clone(&world.chat), invitation.clone());
+            tasks.spawn(async move {
+                chat.register("localhost", &format!("u{i}"), "secret", Some(&invitation), None)
+                    .await
+                    .is_ok()
+            });
+        }
+        let made = tasks.join_all().await.into_iter().filter(|made| *made).count();
+        assert_eq!(made, 3);
+    }
+
+    #[tokio::test]
+    async fn an_invitation_is_for_its_domain() {
+        let world = World::with(|settings| settings.domains.push("example.org".to_owned()));
+        let invitation = invite(&world, None, None, 1).await;
+        let elsewhere = world
+            .chat
+            .registration_invitation("example.org", &invitation.token)
+            .await;
+        assert!(matches!(elsewhere, Err(Error::NotFound)));
+        let made = world
+            .chat
+            .register("example.org", "juliet", "secret", Some(&invitation), None)
+            .await;
+        assert!(matches!(made, Err(Error::Forbidden)));
+    }
+}
