@@ -240,6 +240,21 @@ impl Chat {
         ended.len()
     }
 
+    /// Whether an account that has signed in could still do so. Asked once its session can be found: whoever disables the
+    /// account or sets another password meanwhile either sees the session and ends it, or is seen here.
+    pub(crate) async fn still_admits(&self, signed_in: &Account) -> Result<bool> {
+        let Some(now) = self.store.account(&signed_in.jid).await? else {
+            return Ok(false);
+        };
+        // Another password has other salts; a verifier that was added leaves the others as they were.
+        let same_password = signed_in.verifiers.is_empty()
+            || signed_in
+                .verifiers
+                .iter()
+                .any(|verifier| now.verifiers.contains(verifier));
+        Ok(now.id == signed_in.id && same_password && self.may_sign_in(&now))
+    }
+
     /// Writes to the audit log.
     pub async fn record(&self, actor: &str, action: &str, target: &str, detail: &str) -> Result<()> {
         let entry = AuditEntry {
@@ -453,6 +468,30 @@ mod tests {
         world.pass(1000);
         world.chat.end_expired().await.unwrap();
         assert_eq!(juliet.session.close_reason(), Some(Close::Revoked));
+    }
+
+    /// What happens between a good proof and the session that follows from it counts.
+    #[tokio::test]
+    async fn a_session_is_not_opened_by_what_was_revoked() {
+        let world = World::of(&["romeo"]).await;
+        let chat = &world.chat;
+        let bind = async |account: &Account| {
+            chat.bind(account, "x", crate::session::ClientInfo::default())
+                .await
+        };
+        let signed_in = chat.account(&jid("romeo")).await.unwrap();
+        chat.set_password(&jid("romeo"), "another", "local")
+            .await
+            .unwrap();
+        assert!(matches!(bind(&signed_in).await, Err(Error::Forbidden)));
+        let signed_in = chat.account(&jid("romeo")).await.unwrap();
+        assert!(bind(&signed_in).await.is_ok());
+        chat.set_disabled(&jid("romeo"), true, "local").await.unwrap();
+        assert!(matches!(bind(&signed_in).await, Err(Error::Forbidden)));
+        chat.delete_account(&jid("romeo"), "local").await.unwrap();
+        world.account("romeo").await;
+        assert!(matches!(bind(&signed_in).await, Err(Error::Forbidden)));
+        assert_eq!(chat.sessions().count(), 0);
     }
 
     /// XEP-0077 section 3.2: contacts lose the account's presence and both subscriptions.

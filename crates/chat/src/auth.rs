@@ -101,6 +101,14 @@ pub struct Grant {
     pub token: Option<Token>,
 }
 
+impl Grant {
+    /// Whether the client showed that it knows the password. Whoever came with a token or a certificate must not set what
+    /// the next sign-in by password is checked against: a stolen token would become a password.
+    pub fn knows_password(&self) -> bool {
+        matches!(self.mechanism, Mechanism::Scram { .. } | Mechanism::Plain)
+    }
+}
+
 /// What a claimed user is checked against. For whoever may not sign in it looks and costs the same.
 #[derive(Debug)]
 pub struct Credentials {
@@ -215,7 +223,7 @@ impl Chat {
         })
     }
 
-    fn may_sign_in(&self, account: &Account) -> bool {
+    pub(crate) fn may_sign_in(&self, account: &Account) -> bool {
         !account.disabled && account.expires_ms.is_none_or(|at| at > self.now_ms())
     }
 
@@ -401,14 +409,17 @@ impl Chat {
         )
     }
 
-    /// Takes the verifier that a client which has signed in computed (XEP-0480 section 3). A hash that has a verifier
-    /// already is left alone.
-    pub async fn upgrade(&self, account: &Account, verifier: &Verifier) -> Result<()> {
-        if !self.missing_hashes(account).contains(&verifier.hash()) {
+    /// Takes the verifier that a client which has signed in with its password computed (XEP-0480 section 3). A hash that
+    /// has a verifier already is left alone.
+    pub async fn upgrade(&self, grant: &Grant, verifier: &Verifier) -> Result<()> {
+        if !grant.knows_password() {
+            return Err(Error::Forbidden);
+        }
+        if !self.missing_hashes(&grant.account).contains(&verifier.hash()) {
             return Ok(());
         }
         let change = AccountChange::AddVerifier(verifier.to_string());
-        Ok(self.store.change_account(account.id, change).await?)
+        Ok(self.store.change_account(grant.account.id, change).await?)
     }
 }
 
@@ -670,23 +681,27 @@ mod tests {
             &scram(&world.chat, Hash::Sha512, "romeo", "romeo").await.1
         ));
         // A hash that is there is not replaced by whatever a client computes.
+        let forged = Verifier::from_salted_password(Hash::Sha512, &[7; 64], b"salt", 4096);
         world
             .chat
-            .upgrade(&account, Hash::Sha512, &[7; 64], b"salt", 4096)
+            .upgrade(&grant_by(&account, Mechanism::Plain), &forged)
             .await
             .unwrap();
         assert!(granted(
             &scram(&world.chat, Hash::Sha512, "romeo", "romeo").await.1
         ));
-        assert!(matches!(
-            world
-                .chat
-                .upgrade(&account, Hash::Sha512, &[7; 63], b"salt", 4096)
-                .await,
-            Err(Error::BadRequest(_))
-        ));
     }
 
+    fn grant_by(account: &Account, mechanism: Mechanism) -> Grant {
+        Grant {
+            account: account.clone(),
+            mechanism,
+            data: None,
+            token: None,
+        }
+    }
+
+    /// XEP-0480 section 3, and only for who has shown that he knows the password.
     #[tokio::test]
     async fn an_upgrade_task_adds_the_verifier_it_computed() {
         let world = World::of(&["romeo"]).await;
@@ -700,15 +715,25 @@ mod tests {
         let account = world.chat.account(&jid("romeo")).await.unwrap();
         let (salt, iterations) = world.chat.upgrade_parameters();
         assert_eq!((salt.len(), iterations), (Verifier::SALT_LEN, 4096));
-        let salted = [0x42; 32];
+        let computed = Verifier::from_salted_password(Hash::Sha256, &[0x42; 32], &salt, iterations);
+        for mechanism in [HT, Mechanism::External] {
+            let refused = world
+                .chat
+                .upgrade(&grant_by(&account, mechanism), &computed)
+                .await;
+            assert!(matches!(refused, Err(Error::Forbidden)));
+        }
+        let scram = Mechanism::Scram {
+            hash: Hash::Sha1,
+            plus: false,
+        };
         world
             .chat
-            .upgrade(&account, Hash::Sha256, &salted, &salt, iterations)
+            .upgrade(&grant_by(&account, scram), &computed)
             .await
             .unwrap();
         let account = world.chat.account(&jid("romeo")).await.unwrap();
-        let expected = Verifier::from_salted_password(Hash::Sha256, &salted, &salt, iterations).to_string();
-        assert_eq!(account.verifiers, [expected]);
+        assert_eq!(account.verifiers, [computed.to_string()]);
     }
 
     /// XEP-0484 sections 3.3 to 3.6.

@@ -121,6 +121,10 @@ impl Chat {
         if let Some(old) = &bound.replaced {
             self.session_gone(old).await;
         }
+        if !self.still_admits(account).await? {
+            self.unbind(&bound.session, None).await;
+            return Err(crate::error::Error::Forbidden);
+        }
         Ok((bound.session, bound.events))
     }
 

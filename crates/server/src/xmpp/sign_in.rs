@@ -227,7 +227,7 @@ impl Connection {
 
     /// A hash that the account lacks a verifier for and this client offers to compute (XEP-0480).
     fn upgrade(&self, grant: &Grant, authenticated: &Authenticated) -> Option<Upgrade> {
-        if authenticated.upgrades.is_empty() {
+        if authenticated.upgrades.is_empty() || !grant.knows_password() {
             return None;
         }
         let missing = self.face.chat.missing_hashes(&grant.account);
@@ -238,7 +238,7 @@ impl Connection {
 
     /// Keeps the verifier that a client computed; it has signed in whatever becomes of that.
     async fn upgraded(&mut self, grant: &Grant, verifier: &Verifier) {
-        if let Err(error) = self.face.chat.upgrade(&grant.account, verifier).await {
+        if let Err(error) = self.face.chat.upgrade(grant, verifier).await {
             tracing::warn!(%error, "a new password verifier could not be kept");
         }
     }
