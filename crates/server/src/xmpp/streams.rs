@@ -18,7 +18,7 @@ impl Current {
         let config = Arc::new(settings.xmpp.clone());
         let hosts: HashMap<String, Arc<HostPolicy>> = settings
             .domain_names()
-            .map(|name| (name.to_owned(), Arc::new(policy(name, &config))))
+            .map(|name| (name.to_owned(), Arc::new(policy(name, &config, settings.accounts.scram_sha1))))
             .collect();
         let default_host = settings.domain_names().next().unwrap_or("localhost").into();
         let chat = Arc::clone(chat);
@@ -41,11 +41,16 @@ impl Current {
     }
 }
 
-fn policy(name: &str, config: &Arc<super::Config>) -> HostPolicy {
+fn policy(name: &str, config: &Arc<super::Config>, scram_sha1: bool) -> HostPolicy {
+    let mut scram = vec![Hash::Sha512, Hash::Sha256];
+    // Without verifiers for it nobody could sign in by it.
+    if scram_sha1 {
+        scram.push(Hash::Sha1);
+    }
     let mut after = features::announced(When::SignedIn);
     after.extend(caps::stream_features(config));
     HostPolicy {
-        scram: vec![Hash::Sha512, Hash::Sha256, Hash::Sha1],
+        scram,
         plain: config.plain,
         upgrades: vec![Hash::Sha512, Hash::Sha256],
         iq_before: vec![ns::REGISTER.to_owned(), ns::PREAUTH.to_owned()],
