@@ -287,6 +287,7 @@ impl Connection {
     async fn receive(&mut self, live: &mut Live, stanza: Stanza) -> io::Result<()> {
         if !matches!(stanza.kind, Kind::Message(_)) {
             self.settle_all(live).await?;
+            self.catch_up(live).await?;
         }
         let face = Arc::clone(&self.face);
         match receive::receive(&face.chat, &self.config, &live.session, stanza).await {
@@ -301,6 +302,29 @@ impl Connection {
             }
         }
         live.replaying |= live.session.replay_due();
+        Ok(())
+    }
+
+    /// Writes what the client is owed from before its next request: an answer tells it that all that went before is
+    /// behind it, and pushes never come after a roster that is newer than they are.
+    async fn catch_up(&mut self, live: &mut Live) -> io::Result<()> {
+        while live.replaying
+            && live.session.close_reason().is_none()
+            && live.unacknowledged() < self.config.unacknowledged_limit / 2
+        {
+            let page = self.face.chat.replay(&live.session).await;
+            self.replay(live, page);
+            self.flush().await?;
+            live.flushed(&self.face.chat);
+        }
+        if live.replaying {
+            return Ok(());
+        }
+        for _ in 0..live.events.len().div_ceil(EVENTS_AT_ONCE) {
+            if let Ok(event) = live.events.try_recv() {
+                self.deliver(live, event);
+            }
+        }
         Ok(())
     }
 
