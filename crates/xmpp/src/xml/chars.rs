@@ -36,7 +36,7 @@ pub(super) fn is_name_start_byte(byte: u8) -> bool {
     CLASSES[usize::from(byte)] & NAME_START != 0
 }
 
-/// A byte that may be part of a name, when it is ASCII (XML 1.0 production 4a).
+/// A byte that may be part of a name, when it is ASCII (XML 1.0 production 4a); the colon is among them.
 pub(super) fn is_name_byte(byte: u8) -> bool {
     CLASSES[usize::from(byte)] & NAME != 0
 }

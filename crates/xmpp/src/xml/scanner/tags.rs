@@ -50,7 +50,9 @@ impl Scanner {
 
     fn push_item(&mut self, item: Item) -> Result<(), XmlError> {
         if self.tape.len() >= self.limits.items {
-            return Err(XmlError::Limit("a stanza has too many elements, attributes and texts"));
+            return Err(XmlError::Limit(
+                "a stanza has too many elements, attributes and texts",
+            ));
         }
         self.tape.push(item);
         Ok(())
@@ -69,7 +71,12 @@ impl Scanner {
             attribute: Default::default(),
         };
         // Until the end of the tag, which may declare the prefix, the item holds the prefix for the namespace.
-        self.push_item(Item::Element { ns: prefix, name, attributes: 0, items: 1 })?;
+        self.push_item(Item::Element {
+            ns: prefix,
+            name,
+            attributes: 0,
+            items: 1,
+        })?;
         self.state = State::InTag { spaced: false };
         Ok(())
     }
@@ -81,8 +88,8 @@ impl Scanner {
                 let room = (self.limits.name_bytes + 1).saturating_sub(self.text.len() - self.mark);
                 let rest = cursor.rest();
                 let window = &rest[..rest.len().min(room)];
-                let length =
-                    window.iter().position(|byte| !chars::is_name_byte(*byte)).unwrap_or(window.len());
+                let end = |byte: &u8| *byte == b':' || !chars::is_name_byte(*byte);
+                let length = window.iter().position(end).unwrap_or(window.len());
                 self.text.extend_from_slice(&window[..length]);
                 cursor.at += length;
             }
@@ -91,6 +98,14 @@ impl Scanner {
             }
             match cursor.peek() {
                 None => return Ok(None),
+                Some(b':') if self.partial.is_empty() => {
+                    if self.colon > self.mark {
+                        return Err(MALFORMED_NAME);
+                    }
+                    self.colon = self.text.len();
+                    self.text.push(b':');
+                    cursor.at += 1;
+                }
                 Some(byte) if byte.is_ascii() && self.partial.is_empty() => {
                     return Ok(Some(Span::new(self.mark, self.text.len())));
                 }
@@ -98,7 +113,9 @@ impl Scanner {
                     None => return Ok(None),
                     Some(character) if chars::is_name(character) => self.push(character),
                     Some(_) => {
-                        return Err(XmlError::NotWellFormed("a name has a character that is not allowed"));
+                        return Err(XmlError::NotWellFormed(
+                            "a name has a character that is not allowed",
+                        ));
                     }
                 },
             }
@@ -107,21 +124,19 @@ impl Scanner {
 
     /// Splits a qualified name into prefix and local part (Namespaces in XML 1.0 section 4).
     fn split(&self, qname: Span) -> Result<(Span, Span), XmlError> {
-        const ERROR: XmlError = XmlError::NotWellFormed("a name is malformed");
-        let bytes = &self.text[qname.range()];
-        if !starts_name(bytes) {
-            return Err(ERROR);
-        }
         let start = qname.start as usize;
-        let end = start + bytes.len();
-        let Some(colon) = bytes.iter().position(|byte| *byte == b':') else {
-            return Ok((Span::default(), qname));
+        let end = start + qname.len as usize;
+        let (prefix, local) = if self.colon > start {
+            (Span::new(start, self.colon), Span::new(self.colon + 1, end))
+        } else {
+            (Span::default(), qname)
         };
-        let local = &bytes[colon + 1..];
-        if colon == 0 || !starts_name(local) || local.contains(&b':') {
-            return Err(ERROR);
+        // A colon at the very start is part of the first check.
+        if starts_name(&self.text[qname.range()]) && starts_name(&self.text[local.range()]) {
+            Ok((prefix, local))
+        } else {
+            Err(MALFORMED_NAME)
         }
-        Ok((Span::new(start, start + colon), Span::new(start + colon + 1, end)))
     }
 
     /// In a start tag, after its name or after an attribute.
@@ -153,20 +168,31 @@ impl Scanner {
             _ if chars::is_space(byte) => {
                 cursor.skip_spaces();
                 self.state = State::InTag { spaced: true };
+                if cursor.peek().is_some_and(chars::is_name_start_byte) {
+                    self.begin_attribute();
+                }
             }
-            _ if spaced => {
-                self.mark = self.text.len();
-                self.state = State::AttributeName;
-            }
+            _ if spaced => self.begin_attribute(),
             _ => return Err(XmlError::NotWellFormed("white space is missing in a tag")),
         }
         Ok(Step::Nothing)
     }
 
+    fn begin_attribute(&mut self) {
+        self.mark = self.text.len();
+        self.state = State::AttributeName;
+    }
+
     pub(super) fn attribute_name(&mut self, cursor: &mut Cursor<'_>) -> Result<(), XmlError> {
-        if let Some(qname) = self.name(cursor)? {
-            self.tag.attribute = self.split(qname)?;
-            self.state = State::Equals;
+        let Some(qname) = self.name(cursor)? else {
+            return Ok(());
+        };
+        self.tag.attribute = self.split(qname)?;
+        self.state = State::Equals;
+        // Attributes are nearly always written without white space around the sign.
+        if let [b'=', quote @ (b'"' | b'\''), ..] = *cursor.rest() {
+            cursor.at += 2;
+            self.begin_value(quote);
         }
         Ok(())
     }
@@ -176,14 +202,18 @@ impl Scanner {
         if cursor.skip_spaces() > 0 {
             return Ok(());
         }
-        self.state = match (self.state, byte) {
-            (State::Equals, b'=') => State::Quote,
-            (State::Quote, b'"' | b'\'') => State::Value { quote: byte },
+        match (self.state, byte) {
+            (State::Equals, b'=') => self.state = State::Quote,
+            (State::Quote, b'"' | b'\'') => self.begin_value(byte),
             _ => return Err(XmlError::NotWellFormed("an attribute is malformed")),
-        };
-        self.mark = self.text.len();
+        }
         cursor.at += 1;
         Ok(())
+    }
+
+    fn begin_value(&mut self, quote: u8) {
+        self.mark = self.text.len();
+        self.state = State::Value { quote };
     }
 
     /// After the closing quote of an attribute or a namespace declaration.
@@ -200,7 +230,8 @@ impl Scanner {
             if value.len as usize > self.limits.name_bytes {
                 return Err(XmlError::Limit("a namespace name is too long"));
             }
-            self.namespaces.declare(&self.text, declared, value, self.tag.outer)?;
+            self.namespaces
+                .declare(&self.text, declared, value, self.tag.outer)?;
             if self.namespaces.len() > self.limits.namespaces {
                 return Err(XmlError::Limit("too many namespace declarations"));
             }
@@ -210,7 +241,11 @@ impl Scanner {
         if self.tag.attributes as usize > self.limits.attributes {
             return Err(XmlError::Limit("an element has too many attributes"));
         }
-        self.push_item(Item::Attribute { ns: prefix, name, value })
+        self.push_item(Item::Attribute {
+            ns: prefix,
+            name,
+            value,
+        })
     }
 
     /// After `/` in a start tag.
@@ -226,14 +261,24 @@ impl Scanner {
         }
         cursor.at += 1;
         self.namespaces.leave(self.tag.outer);
-        Ok(if self.open.is_empty() { Step::Element } else { Step::Nothing })
+        Ok(if self.open.is_empty() {
+            Step::Element
+        } else {
+            Step::Nothing
+        })
     }
 
     /// At the end of a start tag: prefixes become namespaces, and attributes are compared by expanded name
     /// (Namespaces in XML 1.0 sections 5 and 6.3).
     fn end_start_tag(&mut self) -> Result<(), XmlError> {
         let Tag { item, attributes, .. } = self.tag;
-        if let Item::Element { ns, attributes: count, items, .. } = &mut self.tape[item] {
+        if let Item::Element {
+            ns,
+            attributes: count,
+            items,
+            ..
+        } = &mut self.tape[item]
+        {
             *ns = self.namespaces.resolve(&mut self.text, *ns)?;
             *count = attributes;
             *items = attributes + 1;
@@ -244,6 +289,7 @@ impl Scanner {
             {
                 *ns = self.namespaces.resolve(&mut self.text, *ns)?;
             }
+            self.count(at - item + self.namespaces.len());
             if self.is_repeated(item + 1, at) {
                 return Err(XmlError::NotWellFormed("an attribute is repeated"));
             }
@@ -255,13 +301,20 @@ impl Scanner {
 
     /// Whether the attribute at `at` has the expanded name of one before it. The limit on attributes bounds the work.
     fn is_repeated(&self, first: usize, at: usize) -> bool {
-        let expanded = |item: &Item| match item {
-            Item::Attribute { ns, name, .. } => (&self.text[name.range()], &self.text[ns.range()]),
-            Item::Element { .. } | Item::Text(_) => Default::default(),
+        let Item::Attribute { ns, name, .. } = self.tape[at] else {
+            return false;
         };
-        let (earlier, rest) = self.tape[first..].split_at(at - first);
-        let own = expanded(&rest[0]);
-        earlier.iter().any(|item| expanded(item) == own)
+        let same = |left: Span, right: Span| {
+            left.len == right.len && self.text[left.range()] == self.text[right.range()]
+        };
+        self.tape[first..at].iter().any(|earlier| match *earlier {
+            Item::Attribute {
+                ns: other_ns,
+                name: other_name,
+                ..
+            } => same(name, other_name) && same(ns, other_ns),
+            Item::Element { .. } | Item::Text(_) => false,
+        })
     }
 
     /// The name of an end tag is compared with that of the start tag while it is read.
@@ -280,7 +333,9 @@ impl Scanner {
         self.state = if length == missing.len() {
             State::CloseTag
         } else {
-            State::CloseName { matched: matched + length }
+            State::CloseName {
+                matched: matched + length,
+            }
         };
         Ok(())
     }
@@ -304,7 +359,11 @@ impl Scanner {
         self.namespaces.leave(closed.outer);
         self.mark = self.text.len();
         self.state = State::Content;
-        Ok(if self.open.is_empty() { Step::Element } else { Step::Nothing })
+        Ok(if self.open.is_empty() {
+            Step::Element
+        } else {
+            Step::Nothing
+        })
     }
 
     /// Reads the stream header from its tape, and keeps what the rest of the stream needs of it.
@@ -314,7 +373,9 @@ impl Scanner {
         self.rooted = true;
         let element = Element::from_tape(text, std::mem::take(&mut self.tape));
         if element.ns() != ns::STREAMS {
-            return Err(XmlError::Namespace("the root element is not in the stream namespace"));
+            return Err(XmlError::Namespace(
+                "the root element is not in the stream namespace",
+            ));
         }
         if element.name() != "stream" {
             return Err(XmlError::Format("the root element is not a stream"));
@@ -334,10 +395,12 @@ impl Scanner {
     }
 }
 
+const MALFORMED_NAME: XmlError = XmlError::NotWellFormed("a name is malformed");
+
 /// Whether the first character may start a name without a colon.
 fn starts_name(bytes: &[u8]) -> bool {
     match bytes.first() {
-        Some(first) if first.is_ascii() => chars::is_name_start_byte(*first),
+        Some(first) if first.is_ascii() => *first != b':' && chars::is_name_start_byte(*first),
         Some(_) => {
             std::str::from_utf8(bytes).is_ok_and(|name| name.chars().next().is_some_and(chars::is_name_start))
         }

@@ -28,50 +28,57 @@ enum Place {
 }
 
 impl Scanner {
-    /// Content of an element; between stanzas, the `<` of the next one.
+    /// Content of an element up to and with the next delimiter; between stanzas, the `<` of the next one.
     pub(super) fn content(&mut self, cursor: &mut Cursor<'_>, byte: u8) -> Result<(), XmlError> {
-        if self.partial.is_empty() && byte == b'<' {
-            self.state = State::Markup;
-            return self.delimiter(cursor);
-        }
-        if self.open.is_empty() {
+        if self.open.is_empty() && byte != b'<' {
             return Err(XmlError::Format("there is text outside of a stanza"));
-        }
-        if self.partial.is_empty() && byte == b'&' {
-            self.state = State::Reference { reference: Reference::new(), quote: None };
-            return self.delimiter(cursor);
         }
         let rest = cursor.rest();
         let run = memchr2(b'<', b'&', rest).unwrap_or(rest.len());
-        self.run(cursor, run, Place::Text)
+        self.run(cursor, run, Place::Text)?;
+        match cursor.peek() {
+            Some(b'<') if self.partial.is_empty() => {
+                self.delimiter(cursor);
+                self.state = State::Markup;
+            }
+            Some(b'&') if self.partial.is_empty() => self.begin_reference(cursor, None),
+            _ => {}
+        }
+        Ok(())
     }
 
     /// An attribute value after its opening quote.
-    pub(super) fn value(&mut self, cursor: &mut Cursor<'_>, byte: u8, quote: u8) -> Result<(), XmlError> {
-        if self.partial.is_empty() {
-            if byte == quote {
-                self.delimiter(cursor)?;
-                return self.end_attribute();
-            }
-            if byte == b'&' {
-                self.state = State::Reference { reference: Reference::new(), quote: Some(quote) };
-                return self.delimiter(cursor);
-            }
-            if byte == b'<' {
-                return Err(XmlError::NotWellFormed("< in an attribute value"));
-            }
-        }
+    pub(super) fn value(&mut self, cursor: &mut Cursor<'_>, quote: u8) -> Result<(), XmlError> {
         let rest = cursor.rest();
         let run = memchr3(quote, b'&', b'<', rest).unwrap_or(rest.len());
-        self.run(cursor, run, Place::Value)
+        self.run(cursor, run, Place::Value)?;
+        match cursor.peek() {
+            Some(byte) if byte == quote && self.partial.is_empty() => {
+                self.delimiter(cursor);
+                self.end_attribute()
+            }
+            Some(b'&') if self.partial.is_empty() => {
+                self.begin_reference(cursor, Some(quote));
+                Ok(())
+            }
+            Some(b'<') if self.partial.is_empty() => Err(XmlError::NotWellFormed("< in an attribute value")),
+            _ => Ok(()),
+        }
     }
 
     /// Takes a delimiter, across which neither a line end nor `]]>` reaches.
-    fn delimiter(&mut self, cursor: &mut Cursor<'_>) -> Result<(), XmlError> {
+    fn delimiter(&mut self, cursor: &mut Cursor<'_>) {
         cursor.at += 1;
         self.after_return = false;
         self.brackets = 0;
-        Ok(())
+    }
+
+    fn begin_reference(&mut self, cursor: &mut Cursor<'_>, quote: Option<u8>) {
+        self.delimiter(cursor);
+        self.state = State::Reference {
+            reference: Reference::new(),
+            quote,
+        };
     }
 
     /// A reference; what it stands for is text as it is, without any normalisation (XML 1.0 section 3.3.3).
@@ -123,8 +130,9 @@ impl Scanner {
     pub(super) fn cdata(&mut self, cursor: &mut Cursor<'_>, byte: u8) -> Result<(), XmlError> {
         if self.partial.is_empty() {
             if byte == b'>' && self.brackets == 2 {
+                self.delimiter(cursor);
                 self.state = State::Content;
-                return self.delimiter(cursor);
+                return Ok(());
             }
             if byte == b']' {
                 cursor.at += 1;
@@ -149,6 +157,7 @@ impl Scanner {
     /// Takes a run of bytes without delimiters: in one piece when nothing in it needs care, otherwise one character
     /// after the other. Every byte is looked at a fixed number of times.
     fn run(&mut self, cursor: &mut Cursor<'_>, length: usize, place: Place) -> Result<(), XmlError> {
+        self.count(length);
         if !self.partial.is_empty() {
             // The next byte belongs to the character that was cut off, whatever it looks like.
             let character = self.character(cursor)?;
@@ -209,12 +218,17 @@ impl Scanner {
             other => self.push(other),
         }
         if place == Place::Text {
-            self.brackets = if character == ']' { (self.brackets + 1).min(2) } else { 0 };
+            self.brackets = if character == ']' {
+                (self.brackets + 1).min(2)
+            } else {
+                0
+            };
         }
         Ok(())
     }
 
     pub(super) fn push(&mut self, character: char) {
-        self.text.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+        self.text
+            .extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
     }
 }
