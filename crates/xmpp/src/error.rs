@@ -379,3 +379,87 @@ fn write_summary(
         None => formatter.write_str(condition),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_go_both_ways() {
+        assert_eq!(
+            (
+                Condition::ALL.len(),
+                StreamCondition::ALL.len(),
+                ErrorType::ALL.len()
+            ),
+            (22, 25, 5)
+        );
+        assert!(
+            Condition::ALL
+                .iter()
+                .all(|each| Condition::from_name(each.as_str()) == Some(*each))
+        );
+        assert!(
+            StreamCondition::ALL
+                .iter()
+                .all(|each| StreamCondition::from_name(each.as_str()) == Some(*each))
+        );
+        assert!(
+            ErrorType::ALL
+                .iter()
+                .all(|each| ErrorType::from_name(each.as_str()) == Some(*each))
+        );
+        assert_eq!(Condition::from_name("text"), None);
+    }
+
+    /// RFC 6120 section 8.3.2.
+    #[test]
+    fn a_stanza_error_goes_both_ways() {
+        let mut error = StanzaError::new(Condition::Gone)
+            .with_text("moved < away")
+            .with_by("example.com".parse().unwrap())
+            .with_app(Element::new("urn:app", "reason"));
+        error.uri = Some("xmpp:romeo@example.net".into());
+        let element = error.to_element(ns::CLIENT);
+        assert_eq!(
+            element.to_xml(),
+            "<error xmlns='jabber:client' type='cancel' by='example.com'>\
+             <gone xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'>xmpp:romeo@example.net</gone>\
+             <text xmlns='urn:ietf:params:xml:ns:xmpp-stanzas' xml:lang='en'>moved &lt; away</text>\
+             <reason xmlns='urn:app'/></error>"
+        );
+        assert_eq!(StanzaError::from_element(element.root()), error);
+    }
+
+    #[test]
+    fn unknown_errors_are_undefined_conditions() {
+        for xml in [
+            "<error xmlns='jabber:client'/>",
+            "<error xmlns='jabber:client' type='odd'><gone/></error>",
+            "<error xmlns='jabber:client'><odd xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>",
+        ] {
+            let error = StanzaError::from_element(Element::parse(xml).unwrap().root());
+            assert_eq!(
+                (error.condition, error.type_),
+                (Condition::UndefinedCondition, ErrorType::Cancel),
+                "{xml}"
+            );
+        }
+    }
+
+    /// RFC 6120 sections 4.9.2 and 4.9.3.19.
+    #[test]
+    fn a_stream_error_goes_both_ways() {
+        let error = StreamError::see_other_host("[2001:db8::1]:5222").with_text("draining");
+        assert_eq!(
+            error.to_element().to_xml(),
+            "<stream:error xmlns:stream='http://etherx.jabber.org/streams'>\
+             <see-other-host xmlns='urn:ietf:params:xml:ns:xmpp-streams'>[2001:db8::1]:5222</see-other-host>\
+             <text xmlns='urn:ietf:params:xml:ns:xmpp-streams' xml:lang='en'>draining</text></stream:error>"
+        );
+        assert_eq!(StreamError::from_element(error.to_element().root()), error);
+        let plain = StreamError::from(StreamCondition::Conflict).with_app(Element::new("urn:app", "reason"));
+        assert_eq!(StreamError::from_element(plain.to_element().root()), plain);
+        assert_eq!(plain.to_string(), "conflict");
+    }
+}

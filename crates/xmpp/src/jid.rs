@@ -283,3 +283,203 @@ fn lower_ascii(part: &str) -> Cow<'_, str> {
         part.into()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn jid(text: &str) -> Jid {
+        Jid::new(text).unwrap_or_else(|error| panic!("{text:?}: {error}"))
+    }
+
+    /// RFC 7622 section 3.5, table 1.
+    #[test]
+    fn the_valid_examples_of_the_rfc() {
+        for text in [
+            "juliet@example.com",
+            "juliet@example.com/foo",
+            "juliet@example.com/foo bar",
+            "juliet@example.com/foo@bar",
+            "foo\\20bar@example.com",
+            "fussball@example.com",
+            "fu\u{df}ball@example.com",
+            "\u{3c0}@example.com",
+            "king@example.com/\u{265a}",
+            "example.com",
+            "example.com/foobar",
+            "a.example.com/b@example.net",
+        ] {
+            assert_eq!(jid(text).as_str(), text);
+        }
+        assert_eq!(jid("\u{3a3}@example.com/foo").as_str(), "\u{3c3}@example.com/foo");
+        assert_eq!(jid("\u{3c2}@example.com/foo").as_str(), "\u{3c2}@example.com/foo");
+    }
+
+    /// RFC 7622 section 3.5, table 2.
+    #[test]
+    fn the_invalid_examples_of_the_rfc() {
+        for (text, error) in [
+            ("\"juliet\"@example.com", JidError::Local),
+            ("foo bar@example.com", JidError::Local),
+            ("juliet@example.com/", JidError::Resource),
+            ("@example.com", JidError::Local),
+            ("@example.com/ foo", JidError::Local),
+            ("henry\u{2163}@example.com", JidError::Local),
+            ("\u{265a}@example.com", JidError::Local),
+            ("juliet@", JidError::Domain),
+            ("/foobar", JidError::Domain),
+            ("", JidError::Domain),
+        ] {
+            assert_eq!(Jid::new(text), Err(error), "{text}");
+        }
+    }
+
+    #[test]
+    fn parts() {
+        let full = jid("Juliet@Example.COM/Balcony");
+        assert_eq!(full.as_str(), "juliet@example.com/Balcony");
+        assert_eq!(
+            (full.local(), full.domain(), full.resource()),
+            (Some("juliet"), "example.com", Some("Balcony"))
+        );
+        assert!(full.is_full() && !full.is_bare());
+        let bare = full.to_bare();
+        assert_eq!((bare.as_str(), bare.resource()), ("juliet@example.com", None));
+        assert!(bare.is_bare() && bare.same_bare(&full) && bare != full);
+        assert_eq!(full.bare_str(), bare.as_str());
+        assert_eq!(full.to_domain(), jid("example.com"));
+        assert_eq!(jid("example.com/x").to_domain().as_str(), "example.com");
+        assert_eq!(bare.with_resource("a/b@c").unwrap().resource(), Some("a/b@c"));
+        assert_eq!(bare.with_resource(""), Err(JidError::Resource));
+        assert_eq!(Jid::from_parts(Some("a"), "b", None), Ok(jid("a@b")));
+        assert_eq!(Jid::from_parts(Some(""), "b", None), Err(JidError::Local));
+        assert_eq!(Jid::from_parts(None, "a@b", None), Err(JidError::Domain));
+        assert_eq!(Jid::from_parts(None, "a/b", None), Err(JidError::Domain));
+        assert_eq!("a@b".parse(), Ok(jid("a@b")));
+    }
+
+    /// RFC 7622 section 3.3.1: also when width mapping produces them.
+    #[test]
+    fn characters_a_localpart_may_not_have() {
+        for character in ['"', '&', '\'', ':', '<', '>', ' ', '\u{7f}', '\0', '\n'] {
+            assert_eq!(
+                Jid::from_parts(Some(&format!("a{character}b")), "c", None),
+                Err(JidError::Local),
+                "{character:?}"
+            );
+        }
+        for wide in ["\u{ff20}", "\u{ff0f}", "\u{ff1c}", "\u{ff07}", "\u{ff06}é"] {
+            assert_eq!(
+                Jid::from_parts(Some(wide), "c", None),
+                Err(JidError::Local),
+                "{wide:?}"
+            );
+        }
+        assert_eq!(jid("\u{ff21}b@c").local(), Some("ab"));
+    }
+
+    /// RFC 7622 section 3.4.
+    #[test]
+    fn resources_keep_their_case_and_lose_odd_spaces() {
+        assert_eq!(jid("a@b/C d").resource(), Some("C d"));
+        assert_eq!(jid("a@b/e\u{301}\u{a0}\u{3000}x").resource(), Some("\u{e9}  x"));
+        for bad in ["\t", "\0", "\u{7f}", "é\u{1}", "\u{378}"] {
+            assert_eq!(jid("a@b").with_resource(bad), Err(JidError::Resource), "{bad:?}");
+        }
+    }
+
+    /// RFC 7622 section 3.2.
+    #[test]
+    fn domains() {
+        for (given, normal) in [
+            ("EXAMPLE.com.", "example.com"),
+            ("localhost", "localhost"),
+            ("127.0.0.1", "127.0.0.1"),
+            ("[::1]", "[::1]"),
+            ("[2001:DB8:0::1]", "[2001:db8::1]"),
+            ("xn--mnchen-3ya.example", "m\u{fc}nchen.example"),
+            ("M\u{dc}NCHEN.example", "m\u{fc}nchen.example"),
+            ("mu\u{308}nchen.example", "m\u{fc}nchen.example"),
+            ("\u{4f8b}\u{3002}\u{4e2d}\u{56fd}", "\u{4f8b}.\u{4e2d}\u{56fd}"),
+        ] {
+            assert_eq!(jid(given).domain(), normal, "{given}");
+        }
+        let long_label = "a".repeat(64);
+        let long_name = "a.".repeat(127) + "a";
+        for bad in [
+            ".",
+            "..",
+            "a..b",
+            ".a",
+            "-a",
+            "a-",
+            "a_b",
+            "a b",
+            "[::1",
+            "[x]",
+            "[1.2.3.4]",
+            "xn--a",
+            "xn--",
+            "a:5222",
+            "a,b",
+            "\u{2163}\u{ff0f}b",
+            &long_label,
+            &long_name,
+        ] {
+            assert_eq!(Jid::new(bad), Err(JidError::Domain), "{bad}");
+        }
+    }
+
+    /// RFC 7622 sections 3.3 and 3.4: at most 1023 bytes, counted after normalisation.
+    #[test]
+    fn lengths() {
+        let longest = "a".repeat(1023);
+        let full = Jid::from_parts(Some(&longest), "example.com", Some(&longest)).unwrap();
+        assert_eq!(
+            (full.local(), full.resource()),
+            (Some(&*longest), Some(&*longest))
+        );
+        let longer = "a".repeat(1024);
+        assert_eq!(Jid::from_parts(Some(&longer), "b", None), Err(JidError::Local));
+        assert_eq!(Jid::from_parts(None, "b", Some(&longer)), Err(JidError::Resource));
+        assert!(Jid::from_parts(Some(&"é".repeat(512)), "b", None).is_err());
+    }
+
+    /// Every address is its own normal form, so equal texts are equal addresses.
+    #[test]
+    fn normalising_again_changes_nothing() {
+        let odd = [
+            "\u{130}",
+            "\u{1e9e}",
+            "ǅ",
+            "ﬁ",
+            "K",
+            "Å",
+            "e\u{301}",
+            "א",
+            "ا",
+            "٣",
+            "ß",
+            "ς",
+            "가",
+            "か\u{3099}",
+            "\u{ff76}\u{ff9e}",
+            "a",
+            ".",
+        ];
+        for local in odd {
+            for resource in odd {
+                let Ok(once) = Jid::from_parts(Some(local), "xn--mnchen-3ya.example", Some(resource)) else {
+                    continue;
+                };
+                assert_eq!(Jid::new(once.as_str()), Ok(once));
+            }
+        }
+    }
+
+    #[test]
+    fn an_address_is_small() {
+        assert!(size_of::<Jid>() <= 32);
+        assert_eq!(size_of::<Option<Jid>>(), size_of::<Jid>());
+    }
+}

@@ -442,3 +442,184 @@ impl Outgoing {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stanza(xml: &str) -> Result<Stanza, StanzaError> {
+        Stanza::from_element(Element::parse(xml).unwrap())
+    }
+
+    fn written(stanza: &Stanza) -> String {
+        let mut out = Vec::new();
+        stanza.write(&mut out, ns::CLIENT);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn the_fields_are_written_in_place_of_the_attributes() {
+        let mut message = stanza(
+            "<message xmlns='jabber:client' from='forged@evil.example' to='Juliet@Example.com' id='1' type='chat' \
+             xml:lang='en' xmlns:o='urn:other' o:from='kept' odd='kept'><body>hi</body></message>",
+        )
+        .unwrap();
+        assert_eq!(message.kind, Kind::Message(MessageType::Chat));
+        assert_eq!(
+            (message.id.as_deref(), message.lang.as_deref()),
+            (Some("1"), Some("en"))
+        );
+        message.from = Some("romeo@example.com/orchard".parse().unwrap());
+        assert_eq!(
+            written(&message),
+            "<message from='romeo@example.com/orchard' to='juliet@example.com' id='1' type='chat' xml:lang='en' \
+             xmlns:a0='urn:other' a0:from='kept' odd='kept'><body>hi</body></message>"
+        );
+    }
+
+    #[test]
+    fn types_go_both_ways() {
+        let types = [
+            ("message", &["", "chat", "groupchat", "headline", "error"][..]),
+            (
+                "presence",
+                &[
+                    "",
+                    "unavailable",
+                    "subscribe",
+                    "subscribed",
+                    "unsubscribe",
+                    "unsubscribed",
+                    "probe",
+                    "error",
+                ],
+            ),
+            ("iq", &["get", "set", "result", "error"]),
+        ];
+        for (name, types) in types {
+            for type_ in types {
+                let attribute = if type_.is_empty() {
+                    String::new()
+                } else {
+                    format!(" type='{type_}'")
+                };
+                let xml = format!("<{name} id='1'{attribute}><x xmlns='urn:x'/></{name}>");
+                let parsed = stanza(&xml.replacen(' ', " xmlns='jabber:client' ", 1)).unwrap();
+                assert_eq!(written(&parsed), xml);
+            }
+        }
+    }
+
+    /// RFC 6121 section 5.2.2: an unknown type of message is normal.
+    #[test]
+    fn unknown_types_of_message_are_normal() {
+        let message = stanza("<message xmlns='jabber:client' type='odd'/>").unwrap();
+        assert_eq!(message.kind, Kind::Message(MessageType::Normal));
+        assert_eq!(written(&message), "<message/>");
+    }
+
+    /// RFC 6120 sections 8.1.2, 8.2.3 and 8.3.3.8.
+    #[test]
+    fn stanzas_that_are_refused() {
+        for (xml, condition) in [
+            ("<message to='a@@b'/>", Condition::JidMalformed),
+            ("<message to=''/>", Condition::JidMalformed),
+            ("<message from='@b'/>", Condition::JidMalformed),
+            ("<presence type='odd'/>", Condition::BadRequest),
+            ("<iq id='1'><x/></iq>", Condition::BadRequest),
+            ("<iq type='odd' id='1'><x/></iq>", Condition::BadRequest),
+            ("<iq type='get'><x/></iq>", Condition::BadRequest),
+            ("<iq type='get' id=''><x/></iq>", Condition::BadRequest),
+            ("<iq type='get' id='1'/>", Condition::BadRequest),
+            ("<iq type='set' id='1'><x/><y/></iq>", Condition::BadRequest),
+            ("<other/>", Condition::BadRequest),
+        ] {
+            let name_end = xml.find([' ', '/']).unwrap_or(xml.len());
+            let xml = format!("{} xmlns='jabber:client'{}", &xml[..name_end], &xml[name_end..]);
+            assert_eq!(
+                stanza(&xml).map_err(|error| error.condition),
+                Err(condition),
+                "{xml}"
+            );
+        }
+        assert!(stanza("<message/>").is_err());
+        assert!(stanza("<message xmlns='urn:other'/>").is_err());
+        assert!(stanza("<message xmlns='jabber:server' to='a@b'/>").is_ok());
+    }
+
+    /// RFC 6120 section 8.3.1: what cannot be handled is answered, but never an error or a result.
+    #[test]
+    fn a_refused_stanza_has_an_answer() {
+        let reply = |xml| {
+            let refusal = Stanza::accept(Element::parse(xml).unwrap()).unwrap_err();
+            refusal.reply.map(|reply| written(&reply))
+        };
+        let error = "<error type='modify'><jid-malformed xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/>";
+        let message = reply("<message xmlns='jabber:client' to='a@@b' id='7'/>").unwrap();
+        assert!(
+            message.starts_with(&format!("<message id='7' type='error'>{error}")),
+            "{message}"
+        );
+        let iq = reply("<iq xmlns='jabber:client' type='odd' id='8'/>").unwrap();
+        assert!(iq.starts_with("<iq id='8' type='error'>"), "{iq}");
+        assert_eq!(
+            reply("<message xmlns='jabber:client' type='error' to='a@@b'/>"),
+            None
+        );
+        assert_eq!(
+            reply("<iq xmlns='jabber:client' type='result' id='1' to='a@@b'/>"),
+            None
+        );
+        assert_eq!(
+            reply("<presence xmlns='jabber:client' type='error' to='a@@b'/>"),
+            None
+        );
+    }
+
+    #[test]
+    fn answers_go_back() {
+        let request = stanza(
+            "<iq xmlns='jabber:client' type='get' id='1' from='a@b/c' to='b'><ping xmlns='urn:xmpp:ping'/></iq>",
+        )
+        .unwrap();
+        assert!(request.payload().unwrap().is(ns::PING, "ping"));
+        assert_eq!(
+            written(&request.reply()),
+            "<iq from='b' to='a@b/c' id='1' type='result'/>"
+        );
+        let error = request
+            .error_reply(StanzaError::new(Condition::ServiceUnavailable))
+            .unwrap();
+        assert_eq!(
+            written(&error),
+            "<iq from='b' to='a@b/c' id='1' type='error'><error type='cancel'>\
+             <service-unavailable xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></iq>"
+        );
+        assert_eq!(
+            error.error().map(|error| error.condition),
+            Some(Condition::ServiceUnavailable)
+        );
+        assert_eq!(error.error_reply(StanzaError::new(Condition::BadRequest)), None);
+        assert_eq!(
+            request
+                .reply()
+                .error_reply(StanzaError::new(Condition::BadRequest)),
+            None
+        );
+        assert_eq!(request.error(), None);
+    }
+
+    #[test]
+    fn each_wire_is_encoded_once() {
+        let outgoing = Outgoing::new(Stanza::presence(PresenceType::Available));
+        assert_eq!(&**outgoing.encoded(Wire::Stream), b"<presence/>");
+        assert_eq!(
+            &**outgoing.encoded(Wire::WebSocket),
+            b"<presence xmlns='jabber:client'/>"
+        );
+        assert!(Arc::ptr_eq(
+            outgoing.encoded(Wire::Stream),
+            outgoing.encoded(Wire::Stream)
+        ));
+    }
+}

@@ -311,3 +311,133 @@ impl fmt::Debug for Element {
         self.root().fmt(formatter)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ns;
+
+    fn sample() -> Element {
+        Element::new(ns::CLIENT, "message")
+            .with_attr("to", "a@b")
+            .with_text("one")
+            .with_child(
+                Element::new("urn:x", "x")
+                    .with_attr_ns(ns::XML, "lang", "en")
+                    .with_text("inner"),
+            )
+            .with_text("two")
+            .with_child(Element::new("urn:x", "x"))
+            .with_child(Element::new("", "none"))
+    }
+
+    #[test]
+    fn what_is_built_can_be_read() {
+        let element = sample();
+        assert!(element.is(ns::CLIENT, "message"));
+        assert_eq!(element.attr("to"), Some("a@b"));
+        assert_eq!(element.attr("lang"), None);
+        assert_eq!(element.text(), "onetwo");
+        let names: Vec<_> = element
+            .children()
+            .map(|child| (child.ns(), child.name()))
+            .collect();
+        assert_eq!(names, [("urn:x", "x"), ("urn:x", "x"), ("", "none")]);
+        let first = element.child("urn:x", "x").unwrap();
+        assert_eq!((first.lang(), &*first.text()), (Some("en"), "inner"));
+        assert!(element.child(ns::CLIENT, "x").is_none());
+    }
+
+    #[test]
+    fn what_is_built_is_what_is_parsed() {
+        let parsed = Element::parse(
+            "<message to='a@b' xmlns='jabber:client' xmlns:p='urn:x'>on<![CDATA[e]]><p:x xml:lang='en'>inner</p:x>two\
+             <p:x/><none xmlns=''/></message>",
+        );
+        assert_eq!(parsed, Ok(sample()));
+        assert_eq!(parsed.unwrap().to_xml(), sample().to_xml());
+    }
+
+    #[test]
+    fn equality_is_that_of_trees() {
+        let parse = |xml| Element::parse(xml).unwrap();
+        let element = parse("<a b='1' c='2'>x<d/></a>");
+        assert_eq!(element, parse("<a c='2' b='1'>x<d/></a>"));
+        for other in [
+            "<a b='1' c='3'>x<d/></a>",
+            "<a b='1'>x<d/></a>",
+            "<a b='1' c='2' d='3'>x<d/></a>",
+            "<a b='1' c='2'><d/>x</a>",
+            "<a b='1' c='2'>x<d/><d/></a>",
+            "<a b='1' c='2'>x</a>",
+            "<a b='1' c='2'>y<d/></a>",
+            "<a b='1' c='2' xmlns='urn:x'>x<d/></a>",
+        ] {
+            assert_ne!(element, parse(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn attributes_are_set_replaced_and_removed() {
+        let mut element = sample();
+        element.set_attr("to", "c@d");
+        element.set_attr("id", "1");
+        element.set_attr_ns("urn:y", "to", "other");
+        assert_eq!(element.attr("to"), Some("c@d"));
+        assert_eq!(element.attr_ns("urn:y", "to"), Some("other"));
+        assert_eq!(element.attrs().count(), 3);
+        element.remove_attr("to");
+        element.remove_attr("missing");
+        assert_eq!((element.attr("to"), element.attr("id")), (None, Some("1")));
+        assert_eq!(element.text(), "onetwo");
+        assert_eq!(Element::parse(&element.to_xml()), Ok(element));
+    }
+
+    #[test]
+    fn children_are_dropped_with_all_they_hold() {
+        let mut element = sample();
+        element.retain_children(|child| child.attrs().count() == 0);
+        assert_eq!(
+            element.to_xml(),
+            "<message xmlns='jabber:client' to='a@b'>onetwo<x xmlns='urn:x'/><none xmlns=''/></message>"
+        );
+        element.retain_children(|_| false);
+        assert_eq!(element.children().count(), 0);
+        assert_eq!(element.text(), "onetwo");
+        element.append(Element::new("urn:z", "z"));
+        assert_eq!(Element::parse(&element.to_xml()), Ok(element));
+    }
+
+    #[test]
+    fn a_part_stands_on_its_own() {
+        let element = Element::parse("<a xmlns='urn:x'>drop<b c='d'>keep<e/></b>drop</a>").unwrap();
+        let part = element.child("urn:x", "b").unwrap().to_element();
+        assert_eq!(part.to_xml(), "<b xmlns='urn:x' c='d'>keep<e/></b>");
+        assert!(!part.text.contains("drop"));
+        let mut outer = Element::new("urn:y", "outer");
+        outer.append_copy(part.root());
+        outer.append_copy(part.root());
+        let inner = "<b xmlns='urn:x' c='d'>keep<e/></b>";
+        assert_eq!(
+            outer.to_xml(),
+            format!("<outer xmlns='urn:y'>{inner}{inner}</outer>")
+        );
+    }
+
+    /// XML 1.0 section 2.2: whatever text comes from, what is written stays well-formed.
+    #[test]
+    fn characters_that_xml_cannot_carry_are_replaced() {
+        let element = Element::new("", "a")
+            .with_attr("b", "\0c")
+            .with_text("d\u{1b}\u{ffff}e");
+        assert_eq!(element.to_xml(), "<a b='\u{fffd}c'>d\u{fffd}\u{fffd}e</a>");
+    }
+
+    #[test]
+    fn only_one_element_is_parsed() {
+        assert!(Element::parse(" <a/>\n").is_ok());
+        for bad in ["", "x", "<a>", "<a/><b/>", "<a/>x"] {
+            assert!(Element::parse(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -126,3 +126,78 @@ fn escape(text: &str, out: &mut Vec<u8>, reference: impl Fn(u8) -> Option<&'stat
     }
     out.extend_from_slice(&bytes[run..]);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::xml::Element;
+
+    fn write(element: &Element, scope_ns: &str) -> String {
+        let mut out = Vec::new();
+        element.write(&mut out, scope_ns);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn a_namespace_is_declared_where_it_differs_from_the_scope() {
+        let element =
+            Element::parse("<a xmlns='jabber:client'><b/><c xmlns='urn:x'><d/></c><e xmlns=''/></a>")
+                .unwrap();
+        let inner = "<b/><c xmlns='urn:x'><d/></c><e xmlns=''/></a>";
+        assert_eq!(write(&element, ns::CLIENT), format!("<a>{inner}"));
+        assert_eq!(write(&element, ""), format!("<a xmlns='jabber:client'>{inner}"));
+        assert_eq!(
+            write(&element, "urn:x"),
+            format!("<a xmlns='jabber:client'>{inner}")
+        );
+    }
+
+    /// Namespaces in XML 1.0 section 3: the namespace of `xml` may not be a default one.
+    #[test]
+    fn elements_with_a_prefix_leave_the_default_namespace_alone() {
+        let element = Element::parse("<xml:a><b xmlns='urn:x'/></xml:a>").unwrap();
+        assert_eq!(write(&element, "urn:x"), "<xml:a><b/></xml:a>");
+        let features = Element::new(ns::STREAMS, "features").with_child(Element::new(ns::BIND, "bind"));
+        assert_eq!(
+            write(&features, ns::CLIENT),
+            "<stream:features xmlns:stream='http://etherx.jabber.org/streams'>\
+             <bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></stream:features>"
+        );
+    }
+
+    #[test]
+    fn attributes_of_foreign_namespaces_get_prefixes() {
+        let element = Element::new("", "a")
+            .with_attr_ns("urn:x", "b", "1")
+            .with_attr_ns("urn:y", "b", "2")
+            .with_attr_ns("urn:x", "c", "3")
+            .with_attr_ns(ns::XML, "lang", "en")
+            .with_child(Element::new("", "d").with_attr_ns("urn:y", "e", "4"));
+        assert_eq!(
+            write(&element, ""),
+            "<a xmlns:a0='urn:x' a0:b='1' xmlns:a1='urn:y' a1:b='2' a0:c='3' xml:lang='en'>\
+             <d xmlns:a0='urn:y' a0:e='4'/></a>"
+        );
+        assert_eq!(Element::parse(&write(&element, "")), Ok(element));
+    }
+
+    /// XML 1.0 sections 2.4, 2.11 and 3.3.3.
+    #[test]
+    fn escaping() {
+        let all = "&<>\"'\t\n\r]]>é";
+        let mut text = Vec::new();
+        escape_text(all, &mut text);
+        assert_eq!(
+            String::from_utf8(text).unwrap(),
+            "&amp;&lt;&gt;\"'\t\n&#13;]]&gt;é"
+        );
+        let mut value = Vec::new();
+        escape_attr(all, &mut value);
+        assert_eq!(
+            String::from_utf8(value).unwrap(),
+            "&amp;&lt;&gt;&quot;&apos;&#9;&#10;&#13;]]&gt;é"
+        );
+        let element = Element::new(all, "a").with_attr("b", all).with_text(all);
+        assert_eq!(Element::parse(&element.to_xml()), Ok(element));
+    }
+}
