@@ -386,29 +386,12 @@ mod tests {
 
     #[test]
     fn names_go_both_ways() {
-        assert_eq!(
-            (
-                Condition::ALL.len(),
-                StreamCondition::ALL.len(),
-                ErrorType::ALL.len()
-            ),
-            (22, 25, 5)
-        );
+        assert_eq!((Condition::ALL.len(), StreamCondition::ALL.len(), ErrorType::ALL.len()), (22, 25, 5));
+        assert!(Condition::ALL.iter().all(|each| Condition::from_name(each.as_str()) == Some(*each)));
         assert!(
-            Condition::ALL
-                .iter()
-                .all(|each| Condition::from_name(each.as_str()) == Some(*each))
+            StreamCondition::ALL.iter().all(|each| StreamCondition::from_name(each.as_str()) == Some(*each))
         );
-        assert!(
-            StreamCondition::ALL
-                .iter()
-                .all(|each| StreamCondition::from_name(each.as_str()) == Some(*each))
-        );
-        assert!(
-            ErrorType::ALL
-                .iter()
-                .all(|each| ErrorType::from_name(each.as_str()) == Some(*each))
-        );
+        assert!(ErrorType::ALL.iter().all(|each| ErrorType::from_name(each.as_str()) == Some(*each)));
         assert_eq!(Condition::from_name("text"), None);
     }
 

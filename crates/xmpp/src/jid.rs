@@ -369,11 +369,7 @@ mod tests {
             );
         }
         for wide in ["\u{ff20}", "\u{ff0f}", "\u{ff1c}", "\u{ff07}", "\u{ff06}é"] {
-            assert_eq!(
-                Jid::from_parts(Some(wide), "c", None),
-                Err(JidError::Local),
-                "{wide:?}"
-            );
+            assert_eq!(Jid::from_parts(Some(wide), "c", None), Err(JidError::Local), "{wide:?}");
         }
         assert_eq!(jid("\u{ff21}b@c").local(), Some("ab"));
     }
@@ -435,10 +431,7 @@ mod tests {
     fn lengths() {
         let longest = "a".repeat(1023);
         let full = Jid::from_parts(Some(&longest), "example.com", Some(&longest)).unwrap();
-        assert_eq!(
-            (full.local(), full.resource()),
-            (Some(&*longest), Some(&*longest))
-        );
+        assert_eq!((full.local(), full.resource()), (Some(&*longest), Some(&*longest)));
         let longer = "a".repeat(1024);
         assert_eq!(Jid::from_parts(Some(&longer), "b", None), Err(JidError::Local));
         assert_eq!(Jid::from_parts(None, "b", Some(&longer)), Err(JidError::Resource));

@@ -465,10 +465,7 @@ mod tests {
         )
         .unwrap();
         assert_eq!(message.kind, Kind::Message(MessageType::Chat));
-        assert_eq!(
-            (message.id.as_deref(), message.lang.as_deref()),
-            (Some("1"), Some("en"))
-        );
+        assert_eq!((message.id.as_deref(), message.lang.as_deref()), (Some("1"), Some("en")));
         message.from = Some("romeo@example.com/orchard".parse().unwrap());
         assert_eq!(
             written(&message),
@@ -498,11 +495,7 @@ mod tests {
         ];
         for (name, types) in types {
             for type_ in types {
-                let attribute = if type_.is_empty() {
-                    String::new()
-                } else {
-                    format!(" type='{type_}'")
-                };
+                let attribute = if type_.is_empty() { String::new() } else { format!(" type='{type_}'") };
                 let xml = format!("<{name} id='1'{attribute}><x xmlns='urn:x'/></{name}>");
                 let parsed = stanza(&xml.replacen(' ', " xmlns='jabber:client' ", 1)).unwrap();
                 assert_eq!(written(&parsed), xml);
@@ -536,11 +529,7 @@ mod tests {
         ] {
             let name_end = xml.find([' ', '/']).unwrap_or(xml.len());
             let xml = format!("{} xmlns='jabber:client'{}", &xml[..name_end], &xml[name_end..]);
-            assert_eq!(
-                stanza(&xml).map_err(|error| error.condition),
-                Err(condition),
-                "{xml}"
-            );
+            assert_eq!(stanza(&xml).map_err(|error| error.condition), Err(condition), "{xml}");
         }
         assert!(stanza("<message/>").is_err());
         assert!(stanza("<message xmlns='urn:other'/>").is_err());
@@ -556,24 +545,12 @@ mod tests {
         };
         let error = "<error type='modify'><jid-malformed xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/>";
         let message = reply("<message xmlns='jabber:client' to='a@@b' id='7'/>").unwrap();
-        assert!(
-            message.starts_with(&format!("<message id='7' type='error'>{error}")),
-            "{message}"
-        );
+        assert!(message.starts_with(&format!("<message id='7' type='error'>{error}")), "{message}");
         let iq = reply("<iq xmlns='jabber:client' type='odd' id='8'/>").unwrap();
         assert!(iq.starts_with("<iq id='8' type='error'>"), "{iq}");
-        assert_eq!(
-            reply("<message xmlns='jabber:client' type='error' to='a@@b'/>"),
-            None
-        );
-        assert_eq!(
-            reply("<iq xmlns='jabber:client' type='result' id='1' to='a@@b'/>"),
-            None
-        );
-        assert_eq!(
-            reply("<presence xmlns='jabber:client' type='error' to='a@@b'/>"),
-            None
-        );
+        assert_eq!(reply("<message xmlns='jabber:client' type='error' to='a@@b'/>"), None);
+        assert_eq!(reply("<iq xmlns='jabber:client' type='result' id='1' to='a@@b'/>"), None);
+        assert_eq!(reply("<presence xmlns='jabber:client' type='error' to='a@@b'/>"), None);
     }
 
     #[test]
@@ -583,29 +560,16 @@ mod tests {
         )
         .unwrap();
         assert!(request.payload().unwrap().is(ns::PING, "ping"));
-        assert_eq!(
-            written(&request.reply()),
-            "<iq from='b' to='a@b/c' id='1' type='result'/>"
-        );
-        let error = request
-            .error_reply(StanzaError::new(Condition::ServiceUnavailable))
-            .unwrap();
+        assert_eq!(written(&request.reply()), "<iq from='b' to='a@b/c' id='1' type='result'/>");
+        let error = request.error_reply(StanzaError::new(Condition::ServiceUnavailable)).unwrap();
         assert_eq!(
             written(&error),
             "<iq from='b' to='a@b/c' id='1' type='error'><error type='cancel'>\
              <service-unavailable xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></iq>"
         );
-        assert_eq!(
-            error.error().map(|error| error.condition),
-            Some(Condition::ServiceUnavailable)
-        );
+        assert_eq!(error.error().map(|error| error.condition), Some(Condition::ServiceUnavailable));
         assert_eq!(error.error_reply(StanzaError::new(Condition::BadRequest)), None);
-        assert_eq!(
-            request
-                .reply()
-                .error_reply(StanzaError::new(Condition::BadRequest)),
-            None
-        );
+        assert_eq!(request.reply().error_reply(StanzaError::new(Condition::BadRequest)), None);
         assert_eq!(request.error(), None);
     }
 
@@ -613,13 +577,7 @@ mod tests {
     fn each_wire_is_encoded_once() {
         let outgoing = Outgoing::new(Stanza::presence(PresenceType::Available));
         assert_eq!(&**outgoing.encoded(Wire::Stream), b"<presence/>");
-        assert_eq!(
-            &**outgoing.encoded(Wire::WebSocket),
-            b"<presence xmlns='jabber:client'/>"
-        );
-        assert!(Arc::ptr_eq(
-            outgoing.encoded(Wire::Stream),
-            outgoing.encoded(Wire::Stream)
-        ));
+        assert_eq!(&**outgoing.encoded(Wire::WebSocket), b"<presence xmlns='jabber:client'/>");
+        assert!(Arc::ptr_eq(outgoing.encoded(Wire::Stream), outgoing.encoded(Wire::Stream)));
     }
 }

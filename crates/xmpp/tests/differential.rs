@@ -8,10 +8,7 @@ use waxwing_xmpp::xml::{Element, Framing, Limits, Scanner, Token, XmlError};
 
 /// Cases of each kind; the environment can ask for more.
 fn cases() -> u64 {
-    std::env::var("XML_CASES")
-        .ok()
-        .and_then(|text| text.parse().ok())
-        .unwrap_or(3000)
+    std::env::var("XML_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(3000)
 }
 
 /// The reading of an input that does not depend on how it is cut into pieces.
@@ -32,10 +29,7 @@ fn well_formed_streams_are_read_like_rxml_reads_them() {
         let ours = read_in_any_pieces(&input, &mut random);
         let theirs = read_with_rxml(&input);
         let input = String::from_utf8_lossy(&input);
-        assert!(
-            ours.closed && theirs.closed,
-            "seed {seed}: {ours:?} {theirs:?} {input}"
-        );
+        assert!(ours.closed && theirs.closed, "seed {seed}: {ours:?} {theirs:?} {input}");
         assert_eq!(ours.stanzas, theirs.stanzas, "seed {seed}: {input}");
     }
 }
@@ -50,17 +44,8 @@ fn damaged_streams_never_show_us_what_rxml_does_not_see() {
         let ours = read_in_any_pieces(&input, &mut random);
         let theirs = read_with_rxml(&input);
         let seen = theirs.stanzas.get(..ours.stanzas.len());
-        assert_eq!(
-            seen,
-            Some(&ours.stanzas[..]),
-            "seed {seed}: {} {theirs:?}",
-            input.escape_ascii()
-        );
-        assert!(
-            theirs.closed || !ours.closed,
-            "seed {seed}: {} {theirs:?}",
-            input.escape_ascii()
-        );
+        assert_eq!(seen, Some(&ours.stanzas[..]), "seed {seed}: {} {theirs:?}", input.escape_ascii());
+        assert!(theirs.closed || !ours.closed, "seed {seed}: {} {theirs:?}", input.escape_ascii());
         // What is refused although rxml reads it must be refused for a reason of XMPP, not of XML; but for two rules of
         // Namespaces in XML that rxml does not check.
         if let Some(XmlError::NotWellFormed(reason) | XmlError::Encoding(reason)) = ours.error
@@ -72,10 +57,7 @@ fn damaged_streams_never_show_us_what_rxml_does_not_see() {
         accepted += u64::from(ours.closed);
     }
     // Damage that leaves everything well-formed, or nothing, would test little.
-    assert!(
-        accepted > cases() / 20 && accepted < cases() * 19 / 20,
-        "{accepted} accepted"
-    );
+    assert!(accepted > cases() / 20 && accepted < cases() * 19 / 20, "{accepted} accepted");
 }
 
 #[test]
@@ -86,9 +68,7 @@ fn what_is_written_is_read_back_as_the_same_tree() {
         let mut scanner = Scanner::new(Framing::Stream, Limits::default());
         let mut rest = &input[..];
         while !rest.is_empty() {
-            let (used, token) = scanner
-                .feed(rest)
-                .expect("the generator makes well-formed streams");
+            let (used, token) = scanner.feed(rest).expect("the generator makes well-formed streams");
             rest = &rest[used..];
             match token {
                 Some(Token::Element(element)) => round_trip(&element),
@@ -108,11 +88,7 @@ fn round_trip(element: &Element) {
     element.write(&mut out, "jabber:client");
     out.extend_from_slice(b"</s:stream>");
     let written = String::from_utf8_lossy(&out);
-    assert_eq!(
-        read(&out, Limits::default(), || usize::MAX).stanzas,
-        [lines.clone()],
-        "{written}"
-    );
+    assert_eq!(read(&out, Limits::default(), || usize::MAX).stanzas, [lines.clone()], "{written}");
     assert_eq!(read_with_rxml(&out).stanzas, [lines], "{written}");
     let alone = element.to_xml();
     assert_eq!(Element::parse(&alone).as_ref(), Ok(element), "{alone}");

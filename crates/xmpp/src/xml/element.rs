@@ -321,11 +321,7 @@ mod tests {
         Element::new(ns::CLIENT, "message")
             .with_attr("to", "a@b")
             .with_text("one")
-            .with_child(
-                Element::new("urn:x", "x")
-                    .with_attr_ns(ns::XML, "lang", "en")
-                    .with_text("inner"),
-            )
+            .with_child(Element::new("urn:x", "x").with_attr_ns(ns::XML, "lang", "en").with_text("inner"))
             .with_text("two")
             .with_child(Element::new("urn:x", "x"))
             .with_child(Element::new("", "none"))
@@ -338,10 +334,7 @@ mod tests {
         assert_eq!(element.attr("to"), Some("a@b"));
         assert_eq!(element.attr("lang"), None);
         assert_eq!(element.text(), "onetwo");
-        let names: Vec<_> = element
-            .children()
-            .map(|child| (child.ns(), child.name()))
-            .collect();
+        let names: Vec<_> = element.children().map(|child| (child.ns(), child.name())).collect();
         assert_eq!(names, [("urn:x", "x"), ("urn:x", "x"), ("", "none")]);
         let first = element.child("urn:x", "x").unwrap();
         assert_eq!((first.lang(), &*first.text()), (Some("en"), "inner"));
@@ -418,18 +411,13 @@ mod tests {
         outer.append_copy(part.root());
         outer.append_copy(part.root());
         let inner = "<b xmlns='urn:x' c='d'>keep<e/></b>";
-        assert_eq!(
-            outer.to_xml(),
-            format!("<outer xmlns='urn:y'>{inner}{inner}</outer>")
-        );
+        assert_eq!(outer.to_xml(), format!("<outer xmlns='urn:y'>{inner}{inner}</outer>"));
     }
 
     /// XML 1.0 section 2.2: whatever text comes from, what is written stays well-formed.
     #[test]
     fn characters_that_xml_cannot_carry_are_replaced() {
-        let element = Element::new("", "a")
-            .with_attr("b", "\0c")
-            .with_text("d\u{1b}\u{ffff}e");
+        let element = Element::new("", "a").with_attr("b", "\0c").with_text("d\u{1b}\u{ffff}e");
         assert_eq!(element.to_xml(), "<a b='\u{fffd}c'>d\u{fffd}\u{fffd}e</a>");
     }
 

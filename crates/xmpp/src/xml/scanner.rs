@@ -226,10 +226,7 @@ impl<'a> Cursor<'a> {
 
     fn skip_spaces(&mut self) -> usize {
         let rest = self.rest();
-        let spaces = rest
-            .iter()
-            .position(|byte| !chars::is_space(*byte))
-            .unwrap_or(rest.len());
+        let spaces = rest.iter().position(|byte| !chars::is_space(*byte)).unwrap_or(rest.len());
         self.at += spaces;
         spaces
     }
@@ -313,15 +310,8 @@ impl Scanner {
 
     /// Scans to the end of a token, but no further than the size limit allows.
     fn scan(&mut self, input: &[u8]) -> Result<(usize, Option<Token>), XmlError> {
-        let room = self
-            .limits
-            .stanza_bytes
-            .min(ARENA_BYTES)
-            .saturating_sub(self.size);
-        let mut cursor = Cursor {
-            input: &input[..input.len().min(room)],
-            at: 0,
-        };
+        let room = self.limits.stanza_bytes.min(ARENA_BYTES).saturating_sub(self.size);
+        let mut cursor = Cursor { input: &input[..input.len().min(room)], at: 0 };
         while let Some(byte) = cursor.peek() {
             let step = self.step(&mut cursor, byte)?;
             if step != Step::Nothing {

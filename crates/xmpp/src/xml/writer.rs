@@ -146,10 +146,7 @@ mod tests {
         let inner = "<b/><c xmlns='urn:x'><d/></c><e xmlns=''/></a>";
         assert_eq!(write(&element, ns::CLIENT), format!("<a>{inner}"));
         assert_eq!(write(&element, ""), format!("<a xmlns='jabber:client'>{inner}"));
-        assert_eq!(
-            write(&element, "urn:x"),
-            format!("<a xmlns='jabber:client'>{inner}")
-        );
+        assert_eq!(write(&element, "urn:x"), format!("<a xmlns='jabber:client'>{inner}"));
     }
 
     /// Namespaces in XML 1.0 section 3: the namespace of `xml` may not be a default one.
@@ -187,16 +184,10 @@ mod tests {
         let all = "&<>\"'\t\n\r]]>é";
         let mut text = Vec::new();
         escape_text(all, &mut text);
-        assert_eq!(
-            String::from_utf8(text).unwrap(),
-            "&amp;&lt;&gt;\"'\t\n&#13;]]&gt;é"
-        );
+        assert_eq!(String::from_utf8(text).unwrap(), "&amp;&lt;&gt;\"'\t\n&#13;]]&gt;é");
         let mut value = Vec::new();
         escape_attr(all, &mut value);
-        assert_eq!(
-            String::from_utf8(value).unwrap(),
-            "&amp;&lt;&gt;&quot;&apos;&#9;&#10;&#13;]]&gt;é"
-        );
+        assert_eq!(String::from_utf8(value).unwrap(), "&amp;&lt;&gt;&quot;&apos;&#9;&#10;&#13;]]&gt;é");
         let element = Element::new(all, "a").with_attr("b", all).with_text(all);
         assert_eq!(Element::parse(&element.to_xml()), Ok(element));
     }

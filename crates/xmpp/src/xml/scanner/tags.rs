@@ -50,9 +50,7 @@ impl Scanner {
 
     fn push_item(&mut self, item: Item) -> Result<(), XmlError> {
         if self.tape.len() >= self.limits.items {
-            return Err(XmlError::Limit(
-                "a stanza has too many elements, attributes and texts",
-            ));
+            return Err(XmlError::Limit("a stanza has too many elements, attributes and texts"));
         }
         self.tape.push(item);
         Ok(())
@@ -71,12 +69,7 @@ impl Scanner {
             attribute: Default::default(),
         };
         // Until the end of the tag, which may declare the prefix, the item holds the prefix for the namespace.
-        self.push_item(Item::Element {
-            ns: prefix,
-            name,
-            attributes: 0,
-            items: 1,
-        })?;
+        self.push_item(Item::Element { ns: prefix, name, attributes: 0, items: 1 })?;
         self.state = State::InTag { spaced: false };
         Ok(())
     }
@@ -113,9 +106,7 @@ impl Scanner {
                     None => return Ok(None),
                     Some(character) if chars::is_name(character) => self.push(character),
                     Some(_) => {
-                        return Err(XmlError::NotWellFormed(
-                            "a name has a character that is not allowed",
-                        ));
+                        return Err(XmlError::NotWellFormed("a name has a character that is not allowed"));
                     }
                 },
             }
@@ -230,8 +221,7 @@ impl Scanner {
             if value.len as usize > self.limits.name_bytes {
                 return Err(XmlError::Limit("a namespace name is too long"));
             }
-            self.namespaces
-                .declare(&self.text, declared, value, self.tag.outer)?;
+            self.namespaces.declare(&self.text, declared, value, self.tag.outer)?;
             if self.namespaces.len() > self.limits.namespaces {
                 return Err(XmlError::Limit("too many namespace declarations"));
             }
@@ -241,11 +231,7 @@ impl Scanner {
         if self.tag.attributes as usize > self.limits.attributes {
             return Err(XmlError::Limit("an element has too many attributes"));
         }
-        self.push_item(Item::Attribute {
-            ns: prefix,
-            name,
-            value,
-        })
+        self.push_item(Item::Attribute { ns: prefix, name, value })
     }
 
     /// After `/` in a start tag.
@@ -261,24 +247,14 @@ impl Scanner {
         }
         cursor.at += 1;
         self.namespaces.leave(self.tag.outer);
-        Ok(if self.open.is_empty() {
-            Step::Element
-        } else {
-            Step::Nothing
-        })
+        Ok(if self.open.is_empty() { Step::Element } else { Step::Nothing })
     }
 
     /// At the end of a start tag: prefixes become namespaces, and attributes are compared by expanded name
     /// (Namespaces in XML 1.0 sections 5 and 6.3).
     fn end_start_tag(&mut self) -> Result<(), XmlError> {
         let Tag { item, attributes, .. } = self.tag;
-        if let Item::Element {
-            ns,
-            attributes: count,
-            items,
-            ..
-        } = &mut self.tape[item]
-        {
+        if let Item::Element { ns, attributes: count, items, .. } = &mut self.tape[item] {
             *ns = self.namespaces.resolve(&mut self.text, *ns)?;
             *count = attributes;
             *items = attributes + 1;
@@ -308,11 +284,9 @@ impl Scanner {
             left.len == right.len && self.text[left.range()] == self.text[right.range()]
         };
         self.tape[first..at].iter().any(|earlier| match *earlier {
-            Item::Attribute {
-                ns: other_ns,
-                name: other_name,
-                ..
-            } => same(name, other_name) && same(ns, other_ns),
+            Item::Attribute { ns: other_ns, name: other_name, .. } => {
+                same(name, other_name) && same(ns, other_ns)
+            }
             Item::Element { .. } | Item::Text(_) => false,
         })
     }
@@ -333,9 +307,7 @@ impl Scanner {
         self.state = if length == missing.len() {
             State::CloseTag
         } else {
-            State::CloseName {
-                matched: matched + length,
-            }
+            State::CloseName { matched: matched + length }
         };
         Ok(())
     }
@@ -359,11 +331,7 @@ impl Scanner {
         self.namespaces.leave(closed.outer);
         self.mark = self.text.len();
         self.state = State::Content;
-        Ok(if self.open.is_empty() {
-            Step::Element
-        } else {
-            Step::Nothing
-        })
+        Ok(if self.open.is_empty() { Step::Element } else { Step::Nothing })
     }
 
     /// Reads the stream header from its tape, and keeps what the rest of the stream needs of it.
@@ -373,9 +341,7 @@ impl Scanner {
         self.rooted = true;
         let element = Element::from_tape(text, std::mem::take(&mut self.tape));
         if element.ns() != ns::STREAMS {
-            return Err(XmlError::Namespace(
-                "the root element is not in the stream namespace",
-            ));
+            return Err(XmlError::Namespace("the root element is not in the stream namespace"));
         }
         if element.name() != "stream" {
             return Err(XmlError::Format("the root element is not a stream"));

@@ -69,12 +69,7 @@ fn a_stream_is_a_header_then_stanzas_then_the_end() {
     let input = format!("<?xml version='1.0'?>{HEADER} <presence/>\n\n<message/> </stream:stream>");
     let (tokens, error) = read(input.as_bytes());
     assert_eq!(error, None);
-    let [
-        Token::Open(header),
-        Token::Element(first),
-        Token::Element(second),
-        Token::Close,
-    ] = &tokens[..]
+    let [Token::Open(header), Token::Element(first), Token::Element(second), Token::Close] = &tokens[..]
     else {
         panic!("{tokens:?}")
     };
@@ -82,10 +77,7 @@ fn a_stream_is_a_header_then_stanzas_then_the_end() {
     assert_eq!(header.version.as_deref(), Some("1.0"));
     assert_eq!(header.lang.as_deref(), Some("en"));
     assert_eq!((header.from.as_deref(), header.id.as_deref()), (None, None));
-    assert_eq!(
-        (&*header.prefix, &*header.default_ns),
-        ("stream", "jabber:client")
-    );
+    assert_eq!((&*header.prefix, &*header.default_ns), ("stream", "jabber:client"));
     assert!(first.is("jabber:client", "presence") && second.is("jabber:client", "message"));
 }
 
@@ -93,10 +85,7 @@ fn a_stream_is_a_header_then_stanzas_then_the_end() {
 fn an_empty_root_opens_and_closes() {
     let input = HEADER.replace('>', "/>");
     let (tokens, error) = read(input.as_bytes());
-    assert!(
-        matches!(&tokens[..], [Token::Open(_), Token::Close]),
-        "{tokens:?}"
-    );
+    assert!(matches!(&tokens[..], [Token::Open(_), Token::Close]), "{tokens:?}");
     assert_eq!(error, None);
 }
 
@@ -129,50 +118,28 @@ fn the_xml_declaration() {
         };
         assert_eq!(error, Err(expected), "{bad}");
     }
-    for other in [
-        "<?xml version='1.0' encoding='UTF-16'?>",
-        "<?xml version='1.0' encoding='latin1'?>",
-    ] {
-        assert_eq!(
-            header(other),
-            Err(StreamCondition::UnsupportedEncoding),
-            "{other}"
-        );
+    for other in ["<?xml version='1.0' encoding='UTF-16'?>", "<?xml version='1.0' encoding='latin1'?>"] {
+        assert_eq!(header(other), Err(StreamCondition::UnsupportedEncoding), "{other}");
     }
     assert_eq!(read(b"\xff\xfe<\0").1, Some(StreamCondition::UnsupportedEncoding));
     assert_eq!(read(b"\0<\0?").1, Some(StreamCondition::UnsupportedEncoding));
     // Section 11.6: a byte order mark is a character like any other.
     assert_eq!(read(b"\xef\xbb\xbf<").1, Some(StreamCondition::NotWellFormed));
-    assert_eq!(
-        refusal("<?xml version='1.0'?>"),
-        Some(StreamCondition::RestrictedXml)
-    );
+    assert_eq!(refusal("<?xml version='1.0'?>"), Some(StreamCondition::RestrictedXml));
 }
 
 /// RFC 6120 sections 4.8.1, 4.8.5 and 4.9.3.10.
 #[test]
 fn the_root_is_a_stream() {
-    assert_eq!(
-        header("<stream xmlns='jabber:client'>"),
-        Err(StreamCondition::InvalidNamespace)
-    );
-    assert_eq!(
-        header("<s:stream xmlns:s='urn:other'>"),
-        Err(StreamCondition::InvalidNamespace)
-    );
-    assert_eq!(
-        header("<stream:stream xmlns='jabber:client'>"),
-        Err(StreamCondition::BadNamespacePrefix)
-    );
+    assert_eq!(header("<stream xmlns='jabber:client'>"), Err(StreamCondition::InvalidNamespace));
+    assert_eq!(header("<s:stream xmlns:s='urn:other'>"), Err(StreamCondition::InvalidNamespace));
+    assert_eq!(header("<stream:stream xmlns='jabber:client'>"), Err(StreamCondition::BadNamespacePrefix));
     let wrong_name = HEADER.replace("<stream:stream", "<stream:steam");
     assert_eq!(header(&wrong_name), Err(StreamCondition::BadFormat));
     let other = header("<foo:stream xmlns:foo='http://etherx.jabber.org/streams'>").unwrap();
     assert_eq!((&*other.prefix, &*other.default_ns), ("foo", ""));
     let default = header("<stream xmlns='http://etherx.jabber.org/streams'>").unwrap();
-    assert_eq!(
-        (&*default.prefix, &*default.default_ns),
-        ("", "http://etherx.jabber.org/streams")
-    );
+    assert_eq!((&*default.prefix, &*default.default_ns), ("", "http://etherx.jabber.org/streams"));
 }
 
 /// RFC 6120 section 11.1.
@@ -208,14 +175,8 @@ fn nothing_but_white_space_lies_between_stanzas() {
 /// XML 1.0 sections 3 and 3.1.
 #[test]
 fn tags() {
-    assert_eq!(
-        canonical("<a  b = '1'\n\tc=\"2\" />"),
-        "<a xmlns='jabber:client' b='1' c='2'/>"
-    );
-    assert_eq!(
-        canonical("<a><b></b ></a\n>"),
-        "<a xmlns='jabber:client'><b/></a>"
-    );
+    assert_eq!(canonical("<a  b = '1'\n\tc=\"2\" />"), "<a xmlns='jabber:client' b='1' c='2'/>");
+    assert_eq!(canonical("<a><b></b ></a\n>"), "<a xmlns='jabber:client'><b/></a>");
     assert_not_well_formed(&[
         "< a/>",
         "<a b='1'c='2'/>",
@@ -278,25 +239,10 @@ fn namespaces() {
         canonical("<a><b xmlns='urn:x'/><c/></a>"),
         "<a xmlns='jabber:client'><b xmlns='urn:x'/><c/></a>"
     );
-    assert_eq!(
-        canonical("<stream:a/>"),
-        "<stream:a xmlns:stream='http://etherx.jabber.org/streams'/>"
-    );
-    assert_eq!(
-        canonical("<xml:a xmlns:xml='http://www.w3.org/XML/1998/namespace'/>"),
-        "<xml:a/>"
-    );
-    for unbound in [
-        "<p:a/>",
-        "<a p:b='1'/>",
-        "<a><b xmlns:p='urn:x'/><p:c/></a>",
-        "<xmlns:a/>",
-    ] {
-        assert_eq!(
-            refusal(unbound),
-            Some(StreamCondition::BadNamespacePrefix),
-            "{unbound}"
-        );
+    assert_eq!(canonical("<stream:a/>"), "<stream:a xmlns:stream='http://etherx.jabber.org/streams'/>");
+    assert_eq!(canonical("<xml:a xmlns:xml='http://www.w3.org/XML/1998/namespace'/>"), "<xml:a/>");
+    for unbound in ["<p:a/>", "<a p:b='1'/>", "<a><b xmlns:p='urn:x'/><p:c/></a>", "<xmlns:a/>"] {
+        assert_eq!(refusal(unbound), Some(StreamCondition::BadNamespacePrefix), "{unbound}");
     }
     assert_not_well_formed(&[
         "<a xmlns:p=''/>",
@@ -333,10 +279,7 @@ fn text_and_references() {
         "<a xmlns='jabber:client'>&lt;&gt;&amp;'\"AB😀&lt;&amp;]]&gt;</a>"
     );
     assert_eq!(canonical("<a>]] ></a>"), "<a xmlns='jabber:client'>]] &gt;</a>");
-    assert_eq!(
-        canonical("<a>]]<b/>></a>"),
-        "<a xmlns='jabber:client'>]]<b/>&gt;</a>"
-    );
+    assert_eq!(canonical("<a>]]<b/>></a>"), "<a xmlns='jabber:client'>]]<b/>&gt;</a>");
     assert_eq!(
         canonical("<a>\u{7f}\u{80}\u{2028}\u{fffd}</a>"),
         "<a xmlns='jabber:client'>\u{7f}\u{80}\u{2028}\u{fffd}</a>"
@@ -366,10 +309,7 @@ fn text_and_references() {
         "<a>&lt</a>",
         "<a b='&#0;'/>",
     ]);
-    assert_eq!(
-        refusal("<a>&#000000065;</a>"),
-        Some(StreamCondition::PolicyViolation)
-    );
+    assert_eq!(refusal("<a>&#000000065;</a>"), Some(StreamCondition::PolicyViolation));
 }
 
 /// RFC 6120 section 11.6: anything but UTF-8 is an encoding error.
@@ -385,12 +325,9 @@ fn bytes_that_are_not_utf_8() {
         b"\xf4\x90\x80\x80",
         b"\xf8\x88\x80\x80\x80",
     ] {
-        for place in [
-            (&b"<a>"[..], &b"</a>"[..]),
-            (b"<a b='", b"'/>"),
-            (b"<a><![CDATA[", b"]]></a>"),
-            (b"<a", b"/>"),
-        ] {
+        for place in
+            [(&b"<a>"[..], &b"</a>"[..]), (b"<a b='", b"'/>"), (b"<a><![CDATA[", b"]]></a>"), (b"<a", b"/>")]
+        {
             let input = [place.0, bad, place.1].concat();
             assert_eq!(
                 refusal(&input),
@@ -412,22 +349,13 @@ fn line_ends_and_white_space_are_normalised() {
     assert_eq!(element.attr("b"), Some("1 2 3 4 5\r\n\t6 "));
     assert_eq!(element.text(), "1\n2\n3\n4\t5\r\n6\n\n\n]");
     // A carriage return and a line feed that markup separates are two line ends.
-    assert_eq!(
-        Element::parse("<a>\r<![CDATA[\n]]>\r&#10;\n</a>").unwrap().text(),
-        "\n\n\n\n\n"
-    );
+    assert_eq!(Element::parse("<a>\r<![CDATA[\n]]>\r&#10;\n</a>").unwrap().text(), "\n\n\n\n\n");
 }
 
 #[test]
 fn limits_hold_at_their_very_value() {
-    let limits = Limits {
-        stanza_bytes: 200,
-        depth: 3,
-        attributes: 2,
-        namespaces: 4,
-        name_bytes: 10,
-        items: 8,
-    };
+    let limits =
+        Limits { stanza_bytes: 200, depth: 3, attributes: 2, namespaces: 4, name_bytes: 10, items: 8 };
     let scanner = || {
         let mut scanner = Scanner::new(Framing::Stream, Limits::default());
         scanner.feed(HEADER.as_bytes()).unwrap();
@@ -438,11 +366,7 @@ fn limits_hold_at_their_very_value() {
         let mut whole = scanner();
         let mut single = scanner();
         let whole = whole.feed(stanza.as_bytes()).map(|(_, token)| token.is_some());
-        let single: Result<Vec<_>, _> = stanza
-            .as_bytes()
-            .iter()
-            .map(|byte| single.feed(&[*byte]))
-            .collect();
+        let single: Result<Vec<_>, _> = stanza.as_bytes().iter().map(|byte| single.feed(&[*byte])).collect();
         assert_eq!(whole.is_ok(), single.is_ok(), "{stanza}");
         whole
     };
@@ -451,19 +375,10 @@ fn limits_hold_at_their_very_value() {
         (text(200), text(201)),
         ("<a><b><c/></b></a>".into(), "<a><b><c><d/></c></b></a>".into()),
         ("<a b='' c=''/>".into(), "<a b='' c='' d=''/>".into()),
-        (
-            "<a xmlns='x'><b xmlns:p='x'/></a>".into(),
-            "<a xmlns='x'><b xmlns:p='x' xmlns:q='x'/></a>".into(),
-        ),
+        ("<a xmlns='x'><b xmlns:p='x'/></a>".into(), "<a xmlns='x'><b xmlns:p='x' xmlns:q='x'/></a>".into()),
         ("<a234567890/>".into(), "<a2345678901/>".into()),
-        (
-            "<a xmlns='1234567890'/>".into(),
-            "<a xmlns='12345678901'/>".into(),
-        ),
-        (
-            "<a>1<b/>2<b/>3<b/>4</a>".into(),
-            "<a>1<b/>2<b/>3<b/>4<b/></a>".into(),
-        ),
+        ("<a xmlns='1234567890'/>".into(), "<a xmlns='12345678901'/>".into()),
+        ("<a>1<b/>2<b/>3<b/>4</a>".into(), "<a>1<b/>2<b/>3<b/>4<b/></a>".into()),
     ] {
         assert_eq!(feed(&allowed), Ok(true), "{allowed}");
         let error = feed(&refused).expect_err(&refused);
@@ -475,22 +390,10 @@ fn limits_hold_at_their_very_value() {
 #[test]
 fn hostile_input_costs_no_more_than_its_length() {
     let attributes = (0..64).map(|number| format!(" a{number}=''")).collect::<String>();
-    let declarations = (0..30)
-        .map(|number| format!(" xmlns:p{number}='u'"))
-        .collect::<String>();
+    let declarations = (0..30).map(|number| format!(" xmlns:p{number}='u'")).collect::<String>();
     let hostile = [
-        format!(
-            "<a{}",
-            (0..80_000)
-                .map(|number| format!(" a{number}=''"))
-                .collect::<String>()
-        ),
-        format!(
-            "<a{}",
-            (0..80_000)
-                .map(|number| format!(" xmlns:a{number}='u'"))
-                .collect::<String>()
-        ),
+        format!("<a{}", (0..80_000).map(|number| format!(" a{number}=''")).collect::<String>()),
+        format!("<a{}", (0..80_000).map(|number| format!(" xmlns:a{number}='u'")).collect::<String>()),
         "<a>".repeat(1_000_000),
         format!("<{}", "a".repeat(10_000_000)),
         format!("<a {}", "a".repeat(10_000_000)),
@@ -520,11 +423,7 @@ fn hostile_input_costs_no_more_than_its_length() {
                 memory = memory.max(scanner.text.capacity() + size_of_val(&*scanner.tape));
             }
             assert!(refused, "{name}");
-            assert!(
-                scanner.work <= 64 * read + 1000,
-                "{name}: {} for {read} bytes",
-                scanner.work
-            );
+            assert!(scanner.work <= 64 * read + 1000, "{name}: {} for {read} bytes", scanner.work);
             assert!(memory <= 1_100_000, "{name}: {memory} bytes held");
             assert_eq!(
                 scanner.text.capacity() + scanner.tape.capacity() + scanner.open.capacity(),
@@ -539,16 +438,9 @@ fn hostile_input_costs_no_more_than_its_length() {
 fn between_stanzas_nothing_is_held() {
     let mut scanner = Scanner::new(Framing::Stream, Limits::default());
     for input in [HEADER, "<a><b xmlns='urn:x' c='d'>e</b></a>", " \n"] {
-        assert_eq!(
-            scanner.feed(input.as_bytes()).map(|(read, _)| read),
-            Ok(input.len())
-        );
+        assert_eq!(scanner.feed(input.as_bytes()).map(|(read, _)| read), Ok(input.len()));
         assert!(!scanner.is_inside());
-        let held = (
-            scanner.text.capacity(),
-            scanner.tape.capacity(),
-            scanner.open.capacity(),
-        );
+        let held = (scanner.text.capacity(), scanner.tape.capacity(), scanner.open.capacity());
         assert_eq!(held, (0, 0, 0));
     }
     assert!(size_of::<Scanner>() <= 320, "{}", size_of::<Scanner>());
@@ -568,9 +460,7 @@ fn an_error_stays() {
 fn a_websocket_message_is_one_element() {
     let feed = |message: &str| Scanner::new(Framing::WebSocket, Limits::default()).feed(message.as_bytes());
     let open = "<open xmlns='urn:ietf:params:xml:ns:xmpp-framing' to='example.com' version='1.0'/>";
-    let Ok((read, Some(Token::Element(element)))) = feed(open) else {
-        panic!()
-    };
+    let Ok((read, Some(Token::Element(element)))) = feed(open) else { panic!() };
     assert_eq!(read, open.len());
     assert!(element.is(crate::ns::FRAMING, "open"));
     for (bad, condition) in [
@@ -584,18 +474,12 @@ fn a_websocket_message_is_one_element() {
         ("x", StreamCondition::BadFormat),
         ("<?xml version='1.0'?><a/>", StreamCondition::RestrictedXml),
     ] {
-        assert_eq!(
-            feed(bad).map_err(|error| error.condition()),
-            Err(condition),
-            "{bad}"
-        );
+        assert_eq!(feed(bad).map_err(|error| error.condition()), Err(condition), "{bad}");
     }
     // Nothing that one message declares holds in the next.
     let mut scanner = Scanner::new(Framing::WebSocket, Limits::default());
     assert!(scanner.feed(b"<p:a xmlns:p='urn:x' xmlns='urn:y'/>").is_ok());
-    let Ok((_, Some(Token::Element(element)))) = scanner.feed(b"<a/>") else {
-        panic!()
-    };
+    let Ok((_, Some(Token::Element(element)))) = scanner.feed(b"<a/>") else { panic!() };
     assert_eq!(element.ns(), "");
     assert!(scanner.feed(b"<p:a/>").is_err());
 }

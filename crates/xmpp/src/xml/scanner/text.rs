@@ -75,10 +75,7 @@ impl Scanner {
 
     fn begin_reference(&mut self, cursor: &mut Cursor<'_>, quote: Option<u8>) {
         self.delimiter(cursor);
-        self.state = State::Reference {
-            reference: Reference::new(),
-            quote,
-        };
+        self.state = State::Reference { reference: Reference::new(), quote };
     }
 
     /// A reference; what it stands for is text as it is, without any normalisation (XML 1.0 section 3.3.3).
@@ -218,17 +215,12 @@ impl Scanner {
             other => self.push(other),
         }
         if place == Place::Text {
-            self.brackets = if character == ']' {
-                (self.brackets + 1).min(2)
-            } else {
-                0
-            };
+            self.brackets = if character == ']' { (self.brackets + 1).min(2) } else { 0 };
         }
         Ok(())
     }
 
     pub(super) fn push(&mut self, character: char) {
-        self.text
-            .extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+        self.text.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
     }
 }
