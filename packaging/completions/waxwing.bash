@@ -22,6 +22,9 @@ _waxwing() {
             waxwing,backup)
                 cmd="waxwing__subcmd__backup"
                 ;;
+            waxwing,check)
+                cmd="waxwing__subcmd__check"
+                ;;
             waxwing,completions)
                 cmd="waxwing__subcmd__completions"
                 ;;
@@ -81,6 +84,9 @@ _waxwing() {
                 ;;
             waxwing__subcmd__help,backup)
                 cmd="waxwing__subcmd__help__subcmd__backup"
+                ;;
+            waxwing__subcmd__help,check)
+                cmd="waxwing__subcmd__help__subcmd__check"
                 ;;
             waxwing__subcmd__help,completions)
                 cmd="waxwing__subcmd__help__subcmd__completions"
@@ -251,7 +257,7 @@ _waxwing() {
 
     case "${cmd}" in
         waxwing)
-            opts="-c -h -V --config --json --help --version serve status user invite sessions audit backup restore export import reload stop version completions man help"
+            opts="-c -h -V --config --json --help --version serve status user invite sessions audit backup restore export import reload stop check version completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -367,16 +373,34 @@ _waxwing() {
             return 0
             ;;
         waxwing__subcmd__backup)
-            opts="-c -h --folder --config --json --help"
+            opts="-c -h --config --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
-                --folder)
+                --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__check)
+            opts="-c -h --config --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -441,7 +465,7 @@ _waxwing() {
             return 0
             ;;
         waxwing__subcmd__help)
-            opts="serve status user invite sessions audit backup restore export import reload stop version completions man help"
+            opts="serve status user invite sessions audit backup restore export import reload stop check version completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -483,6 +507,20 @@ _waxwing() {
             return 0
             ;;
         waxwing__subcmd__help__subcmd__backup)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__help__subcmd__check)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

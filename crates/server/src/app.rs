@@ -139,6 +139,8 @@ async fn run(config: Config, file: Option<PathBuf>) -> anyhow::Result<()> {
         certificates: &tls.certificates().served(),
         administrator: administrator.as_ref(),
         config: file.as_deref(),
+        // The journal keeps what a service writes (systemd.exec(5)).
+        logged: std::env::var_os("JOURNAL_STREAM").is_some(),
     };
     cli::terminal::line(&welcome.to_string());
     drop(administrator);

@@ -65,7 +65,8 @@ fn run(name: &str, matches: &ArgMatches, config: Option<PathBuf>, json: bool) ->
                 (command.render)(&value).unwrap_or(pretty(&value))
             };
             terminal::line(&text);
-            OK
+            // A command that looked at something may say that it found it unsound.
+            if value.get("sound") == Some(&Value::Bool(false)) { FAILURE } else { OK }
         }
         Err(failure) => {
             if json {

@@ -21,6 +21,8 @@ pub struct Welcome<'a> {
     pub administrator: Option<&'a Administrator>,
     /// The configuration file, if one was named.
     pub config: Option<&'a Path>,
+    /// What is said is kept in a log, so that no password may be said.
+    pub logged: bool,
 }
 
 impl Display for Welcome<'_> {
@@ -29,6 +31,12 @@ impl Display for Welcome<'_> {
         self.addresses(f)?;
         writeln!(f, "  Data         {}", self.data.display())?;
         match self.administrator {
+            Some(administrator) if self.logged => writeln!(
+                f,
+                "\nThe first administrator has been made. Set its password: {} user password {}",
+                self.program(),
+                administrator.address
+            ),
             Some(administrator) => self.first(f, administrator),
             None => writeln!(f, "\nAdd a person: {} user add NAME@{}   Stop: Ctrl+C", self.program(), self.domain()),
         }
@@ -65,7 +73,8 @@ impl Welcome<'_> {
         for served in self.certificates.iter().filter(|served| served.self_signed) {
             writeln!(
                 f,
-                "The certificate of {} is self-signed, so the client asks whether to trust it. Its fingerprints:\n\n\
+                "The certificate of {} is self-signed, so the client asks whether to trust it (profanity: /tls always).\n\
+                 Its fingerprints:\n\n\
                  \x20 SHA-1        {}\n  SHA-256      {}",
                 served.domain, served.sha1, served.sha256
             )?;
@@ -116,10 +125,15 @@ mod tests {
             certificates: &[],
             administrator: Some(&administrator),
             config: None,
+            logged: false,
         };
         let first = welcome.to_string();
         assert!(first.contains("/connect admin@localhost server 127.0.0.1 port 5222"), "{first}");
         assert!(first.contains("s3cr-et") && !first.contains('\x1b'), "{first}");
+        welcome.logged = true;
+        let logged = welcome.to_string();
+        assert!(!logged.contains("s3cr-et") && logged.contains("user password admin@localhost"), "{logged}");
+        welcome.logged = false;
         welcome.administrator = None;
         assert!(!welcome.to_string().contains("s3cr-et"));
     }

@@ -16,8 +16,8 @@ use waxwing_storage::sqlite;
 /// The database, in the data folder and in a backup.
 pub const DATABASE: &str = "waxwing.db";
 
-/// Certificates and keys that the server made or got by itself, in the data folder and in a backup.
-const CERTIFICATES: &str = "tls";
+/// Folders of certificates and keys that the server made or got by itself, in the data folder and in a backup.
+const CERTIFICATES: [&str; 2] = ["acme", "tls"];
 
 /// The list of the backup's files. Written last: a folder without it is no backup.
 const LIST: &str = "backup.json";
@@ -153,7 +153,8 @@ fn check(folder: &Path) -> Result<Manifest, BackupError> {
     }
     for (name, expected) in &manifest.files {
         let inside = name == DATABASE
-            || (name.starts_with("tls/") && Path::new(name).components().all(|c| matches!(c, Component::Normal(_))));
+            || (CERTIFICATES.iter().any(|folder| Path::new(name).starts_with(folder))
+                && Path::new(name).components().all(|c| matches!(c, Component::Normal(_))));
         if !inside {
             return Err(unsound(format!("{LIST} names \"{name}\", which does not belong into a backup")));
         }
@@ -167,7 +168,7 @@ fn check(folder: &Path) -> Result<Manifest, BackupError> {
 /// The certificates and keys of a data folder, as paths in it.
 fn certificates(data: &Path) -> Result<Vec<String>, BackupError> {
     let mut found = Vec::new();
-    let mut folders = vec![data.join(CERTIFICATES)];
+    let mut folders: Vec<PathBuf> = CERTIFICATES.iter().map(|name| data.join(name)).collect();
     while let Some(folder) = folders.pop() {
         let entries = match fs::read_dir(&folder) {
             Ok(entries) => entries,

@@ -2,6 +2,7 @@
 
 mod audit;
 mod backup;
+mod check;
 mod installation;
 mod invite;
 mod session;
@@ -35,5 +36,6 @@ pub const ALL: &[Command] = &[
     transfer::IMPORT,
     installation::RELOAD,
     installation::STOP,
+    check::CHECK,
     version::VERSION,
 ];

@@ -63,6 +63,7 @@ fn section(page: &mut String, command: &Command) {
             (Kind::Secret, _) => format!("asked for, `--{option}-stdin` or `--generate`"),
             (Kind::Flag, _) => format!("`--{option}`"),
             (_, true) => format!("`{}`", parameter.name.to_uppercase()),
+            (Kind::Path, false) => format!("`[{}]`", parameter.name.to_uppercase()),
             (kind, false) => format!("`--{option} {}`", kind.noun()),
         };
         let default = match (parameter.default, parameter.required) {

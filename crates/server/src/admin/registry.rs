@@ -149,7 +149,7 @@ mod tests {
         }
     }
 
-    /// A command line makes required parameters positional, so none may follow an optional one.
+    /// A command line makes required parameters, and paths, positional, so that none may follow an optional one.
     #[test]
     fn required_parameters_come_first() {
         for command in all() {

@@ -139,9 +139,11 @@ fn arguments(parameter: &Parameter) -> Vec<Arg> {
         return vec![stdin, generate];
     }
     let arg = Arg::new(parameter.name).help(help).value_name(kind.noun());
+    let position = parameter.name.to_uppercase();
     let arg = match (kind, parameter.required) {
         (Kind::Flag, _) => return vec![arg.long(long).action(ArgAction::SetTrue)],
-        (_, true) => arg.required(true).value_name(parameter.name.to_uppercase()),
+        (_, true) => arg.required(true).value_name(position),
+        (Kind::Path, false) => arg.value_name(position),
         (_, false) => arg.long(long),
     };
     vec![match kind {

@@ -114,7 +114,7 @@ pub struct Served {
     pub self_signed: bool,
     /// Seconds since the Unix epoch from which it no longer holds.
     pub not_after: i64,
-    /// Its SHA-1 fingerprint, which some clients still show.
+    /// Its SHA-1 fingerprint, which some clients still show, as they write it.
     pub sha1: String,
     /// Its SHA-256 fingerprint.
     pub sha256: String,
@@ -130,7 +130,7 @@ impl Certificates {
                 domain: entry.domain.clone(),
                 self_signed: parsed.issuer() == parsed.subject(),
                 not_after: parsed.validity().not_after.timestamp(),
-                sha1: fingerprint(&sha1::Sha1::digest(der)),
+                sha1: fingerprint(&sha1::Sha1::digest(der)).replace(':', "").to_lowercase(),
                 sha256: fingerprint(&sha2::Sha256::digest(der)),
             })
         });

@@ -87,6 +87,8 @@ async fn export(context: Context, arguments: Export) -> Result<Exported, Failure
     let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&arguments.file);
     let file = file.map_err(|error| file_failure(&error, &arguments.file))?;
     let mut out = BufWriter::new(file);
+    // What has just been delivered must not be written as waiting.
+    chat.write_marks().await;
     let written = transfer::export::export(chat, &domains, !arguments.without_archive, &mut out).await;
     let synced = written.and_then(|written| Ok(out.get_ref().sync_all().map(|()| written)?));
     let exported = match synced {

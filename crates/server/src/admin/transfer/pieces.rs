@@ -88,7 +88,12 @@ type Step = Result<(), Fault>;
 
 /// Reads a file and gives its pieces away until there are no more, or the taker wants none.
 pub(super) fn read(path: &Path, give: &mut dyn FnMut(Piece) -> Result<(), String>) -> Result<(), String> {
-    let result = Source { give, files: Vec::new() }.file(path, Level::Document);
+    let mut source = Source { give, files: Vec::new(), begun: false };
+    let result = source.file(path, Level::Document);
+    let result = result.and_then(|()| match source.begun {
+        true => Ok(()),
+        false => Err(Fault { place: Some(path.display().to_string()), why: "there is no <server-data/> in it".to_owned() }),
+    });
     result.map_err(|fault| match fault.place {
         Some(place) => format!("{place}: {}", fault.why),
         None => fault.why,
@@ -99,6 +104,8 @@ struct Source<'a> {
     give: &'a mut dyn FnMut(Piece) -> Result<(), String>,
     /// The files being read, each included by the one before.
     files: Vec<PathBuf>,
+    /// The root has been seen.
+    begun: bool,
 }
 
 impl Source<'_> {
@@ -154,7 +161,10 @@ impl Source<'_> {
     fn element(&mut self, reader: &mut Reader, level: Level, namespace: &str, start: &BytesStart<'static>) -> Step {
         let name = start.local_name().into_inner().to_owned();
         match (level, namespace, name.as_str()) {
-            (Level::Document, PIE, "server-data") => self.children(reader, Level::ServerData, End::Tag),
+            (Level::Document, PIE, "server-data") => {
+                self.begun = true;
+                self.children(reader, Level::ServerData, End::Tag)
+            }
             (Level::Document, _, _) => Err(format!("the root is <{name}/> and not <server-data/>").into()),
             (Level::ServerData | Level::Host | Level::User, INCLUDE, "include") => {
                 let included = self.target(start)?;
