@@ -255,9 +255,13 @@ impl Connection {
                 live.acknowledgement_owed = true;
                 self.acknowledge_if_due(live);
             }
-            Event::Acknowledged(h) => self.acknowledged(live, h),
+            Event::Acknowledged(h) => return Ok(self.acknowledged(live, h)),
             Event::Active(active) => self.active(live, active),
-            Event::Enable(request) => self.enable(live, request),
+            Event::Enable(request) => {
+                // XEP-0198 section 4: what was sent before does not count.
+                self.settle_all(live).await?;
+                self.enable(live, request);
+            }
             Event::Closed => {
                 self.settle_all(live).await?;
                 return Ok(Some(End::Over));
@@ -419,13 +423,16 @@ impl Connection {
         }
     }
 
-    fn acknowledged(&mut self, live: &mut Live, h: u32) {
-        let Some(management) = &mut live.management else {
-            return;
-        };
-        match management.counts.acknowledge(h) {
-            Ok(stanzas) => live.confirmed(&self.face.chat, &stanzas),
-            Err(report) => self.stream.fail(&report.stream_error()),
+    fn acknowledged(&mut self, live: &mut Live, h: u32) -> Option<End> {
+        match live.management.as_mut()?.counts.acknowledge(h) {
+            Ok(stanzas) => {
+                live.confirmed(&self.face.chat, &stanzas);
+                None
+            }
+            Err(report) => {
+                self.stream.fail(&report.stream_error());
+                Some(End::Over)
+            }
         }
     }
 
