@@ -23,14 +23,21 @@ pub struct Setup {
     pub sections: Vec<String>,
     /// Environment variables for the process.
     pub env: Vec<(String, String)>,
+    /// The addresses listened on, in the order of [`LISTENERS`].
+    pub listen: [String; 4],
 }
+
+/// The listeners by the names of their keys.
+const LISTENERS: [&str; 4] = ["xmpp", "xmpp_tls", "http", "https"];
 
 impl Default for Setup {
     fn default() -> Self {
+        let listen = std::array::from_fn(|_| "127.0.0.1:0".to_owned());
         Self {
             domains: vec!["localhost".to_owned()],
             sections: Vec::new(),
             env: Vec::new(),
+            listen,
         }
     }
 }
@@ -39,6 +46,12 @@ impl Setup {
     /// Adds text to the configuration file: a section with its keys.
     pub fn section(mut self, text: &str) -> Self {
         self.sections.push(text.to_owned());
+        self
+    }
+
+    /// Listens on the customary ports of this address.
+    pub fn address(mut self, ip: &str) -> Self {
+        self.listen = [5222, 5223, 5280, 5281].map(|port| format!("{ip}:{port}"));
         self
     }
 
@@ -54,8 +67,8 @@ impl Setup {
             text.push_str(&format!("[[domain]]\nname = {domain:?}\n"));
         }
         text.push_str("[listen]\n");
-        for listener in ["xmpp", "xmpp_tls", "http", "https"] {
-            text.push_str(&format!("{listener} = [\"127.0.0.1:0\"]\n"));
+        for (listener, address) in LISTENERS.iter().zip(&self.listen) {
+            text.push_str(&format!("{listener} = [{address:?}]\n"));
         }
         for section in &self.sections {
             text.push_str(section);

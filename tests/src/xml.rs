@@ -211,8 +211,10 @@ pub struct Reader {
 impl Reader {
     /// Reads a stream: a long document whose root's children are handed out one by one.
     pub fn stream() -> Self {
-        let mut options = Options::default();
-        options.max_token_length = 4 << 20;
+        let options = Options {
+            max_token_length: 4 << 20,
+            ..Options::default()
+        };
         Self {
             parser: Parser::with_options(options),
             stack: Vec::new(),

@@ -1,0 +1,140 @@
+//! Clients of other makers against the built server. They are skipped, loudly, unless `cargo xtask test` has fetched
+//! them and sets `WAXWING_TEST_ALL`.
+
+#![allow(missing_docs, reason = "tests are named by what they show")]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use waxwing_tests::world::password;
+use waxwing_tests::{Setup, World};
+
+fn interop() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .ancestors()
+        .find(|path| path.join("tests/interop").is_dir())
+        .map_or_else(
+            || PathBuf::from("tests/interop"),
+            |root| root.join("tests/interop"),
+        )
+}
+
+/// The folder with what `cargo xtask test` has fetched, or nothing when the foreign clients are to be skipped.
+fn fetched(what: &str) -> Option<PathBuf> {
+    if std::env::var_os("WAXWING_TEST_ALL").is_none() {
+        eprintln!("SKIPPED: {what} needs `cargo xtask test`, which fetches it");
+        return None;
+    }
+    let folder =
+        std::env::var_os("WAXWING_INTEROP").expect("`cargo xtask test` names the folder in WAXWING_INTEROP");
+    Some(PathBuf::from(folder))
+}
+
+/// A server with the accounts romeo and juliet.
+async fn world(setup: Setup) -> World {
+    let world = World::start(option_env!("CARGO_BIN_EXE_waxwing").unwrap_or("waxwing"), &setup).await;
+    world.user("romeo");
+    world.user("juliet");
+    world
+}
+
+/// Writes the server's certificate where other programs can be told to trust it.
+async fn certificate(world: &World) -> PathBuf {
+    use base64::Engine as _;
+    let client = world.secured().await;
+    let der = client.transport().certificate().expect("a certificate").to_vec();
+    let text = base64::engine::general_purpose::STANDARD.encode(der);
+    let lines: Vec<&str> = text
+        .as_bytes()
+        .chunks(64)
+        .map(|line| std::str::from_utf8(line).unwrap_or_default())
+        .collect();
+    let path = world.server.folder().join("certificate.pem");
+    let pem = format!(
+        "-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n",
+        lines.join("\n")
+    );
+    std::fs::write(&path, pem).expect("the test's folder is writable");
+    path
+}
+
+/// Runs a program that must succeed.
+fn run(command: &mut Command) {
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let (out, err) = (
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
+    println!("{out}");
+    assert!(
+        output.status.success(),
+        "{command:?}: {}\n{out}\n{err}",
+        output.status
+    );
+}
+
+/// covers: interop slixmpp
+#[tokio::test]
+async fn the_integration_tests_of_slixmpp() {
+    let Some(folder) = fetched("slixmpp") else { return };
+    // Its tests expect the registered ports; an address of the loopback network that nobody else uses has them free.
+    let address = "127.0.91.17";
+    let world = world(Setup::default().address(address)).await;
+    let [mut romeo, mut juliet] = world.all_online(["romeo/friend", "juliet/friend"]).await;
+    world.befriend(&mut romeo, &mut juliet).await;
+    romeo.close().await;
+    juliet.close().await;
+    let certificate = certificate(&world).await;
+    run(Command::new(folder.join("venv/bin/python"))
+        .arg(interop().join("slixmpp/run.py"))
+        .arg(folder.join("slixmpp"))
+        .arg(address)
+        .arg(certificate)
+        .env("CI_ACCOUNT1", "romeo@localhost")
+        .env("CI_ACCOUNT1_PASSWORD", password("romeo"))
+        .env("CI_ACCOUNT2", "juliet@localhost")
+        .env("CI_ACCOUNT2_PASSWORD", password("juliet")));
+}
+
+/// covers: interop profanity; interop go-sendxmpp
+#[tokio::test]
+async fn profanity_and_go_sendxmpp() {
+    if fetched("profanity").is_none() {
+        return;
+    }
+    let world = world(Setup::default()).await;
+    let (host, port) = world
+        .server
+        .addresses()
+        .xmpp
+        .rsplit_once(':')
+        .expect("an address");
+    run(Command::new(interop().join("profanity.sh")).args([
+        host,
+        port,
+        &password("romeo"),
+        &password("juliet"),
+    ]));
+}
+
+/// covers: interop @xmpp/client
+#[tokio::test]
+async fn xmpp_js_over_tcp_and_websocket() {
+    let Some(folder) = fetched("@xmpp/client") else {
+        return;
+    };
+    let world = world(Setup::default()).await;
+    let certificate = certificate(&world).await;
+    let addresses = world.server.addresses();
+    let localhost = |address: &str| address.replace("127.0.0.1", "localhost");
+    run(Command::new("node")
+        .arg("--experimental-websocket")
+        .arg(folder.join("xmppjs/chat.mjs"))
+        .args([localhost(&addresses.xmpp), localhost(&addresses.xmpps)])
+        .arg(format!("wss://{}/xmpp-websocket", localhost(&addresses.https)))
+        .args([password("romeo"), password("juliet")])
+        .env("NODE_EXTRA_CA_CERTS", certificate));
+}
