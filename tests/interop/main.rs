@@ -32,7 +32,7 @@ fn fetched(what: &str) -> Option<PathBuf> {
 
 /// A server with the accounts romeo and juliet.
 async fn world(setup: Setup) -> World {
-    let world = World::start(option_env!("CARGO_BIN_EXE_waxwing").unwrap_or("waxwing"), &setup).await;
+    let world = World::start(env!("CARGO_BIN_EXE_waxwing"), &setup).await;
     world.user("romeo");
     world.user("juliet");
     world

@@ -206,11 +206,7 @@ async fn disabling_ends_the_sessions() {
     for (user, command) in [("romeo", "disable"), ("juliet", "delete")] {
         let mut client = world.online(&format!("{user}/a")).await;
         let jid = format!("{user}@localhost");
-        let mut args = vec!["user", command, jid.as_str()];
-        if command == "delete" {
-            args.push("--yes");
-        }
-        world.server.admin(&args, "").unwrap();
+        world.server.admin(&["user", command, &jid], "").unwrap();
         let error = client.next().await.unwrap();
         assert!(error.name == "error", "{error}");
         client.expect_end().await;

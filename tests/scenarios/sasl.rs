@@ -69,9 +69,10 @@ async fn every_mechanism_signs_in() {
 /// covers: RFC 6120 6.5.10
 #[tokio::test]
 async fn not_authorized() {
-    let world = world().await;
-    world.user("romeo");
     for mechanism in MECHANISMS {
+        // Failures are delayed per account and address; each mechanism has a server that has seen none.
+        let world = world().await;
+        world.user("romeo");
         for (user, secret) in [("romeo", "wrong"), ("nobody", "wrong"), ("romeo", "")] {
             if mechanism == "PLAIN" && secret.is_empty() {
                 continue;
@@ -103,6 +104,30 @@ async fn a_failure_may_be_tried_again_on_the_same_stream() {
         .await
         .unwrap();
     assert!(outcome.is(SASL, "success"), "{outcome}");
+}
+
+/// Failures in a row are answered with growing delays, never with a lock.
+/// covers: RFC 6120 6.5.11
+#[tokio::test]
+async fn temporary_auth_failure() {
+    let world = world().await;
+    world.user("romeo");
+    let mut refused = false;
+    for _ in 0..50 {
+        let mut client = world.secured().await;
+        let outcome = client
+            .authenticate("SCRAM-SHA-256", "romeo", "wrong")
+            .await
+            .unwrap();
+        refused = outcome.child(SASL, "temporary-auth-failure").is_some();
+        if refused {
+            break;
+        }
+        assert!(outcome.child(SASL, "not-authorized").is_some(), "{outcome}");
+    }
+    assert!(refused, "50 wrong passwords in a row were all answered at once");
+    // Others are not held up.
+    world.connected("juliet/balcony").await;
 }
 
 /// covers: RFC 6120 6.4.5 limit

@@ -9,5 +9,5 @@ pub(crate) async fn world() -> World {
 
 /// A server with this configuration.
 pub(crate) async fn world_with(setup: Setup) -> World {
-    World::start(option_env!("CARGO_BIN_EXE_waxwing").unwrap_or("waxwing"), &setup).await
+    World::start(env!("CARGO_BIN_EXE_waxwing"), &setup).await
 }

@@ -264,11 +264,23 @@ impl Client {
         }
     }
 
-    /// One round trip to the server: everything that was on its way to this client is in the inbox afterwards.
+    /// One round trip to the server: everything that was on its way to this client is in the inbox afterwards. The
+    /// request goes to the client's own full address, so that it comes back the way that stanzas of others come; the
+    /// server's own answers may take a shorter way.
     #[track_caller]
     pub fn round_trip(&mut self) -> impl Future<Output = ()> + '_ {
-        let answer = self.ask("get", None, "<ping xmlns='urn:xmpp:ping'/>");
-        async move { drop(answer.await) }
+        let at = Location::caller();
+        async move {
+            self.sequence += 1;
+            let id = format!("round-trip-{}", self.sequence);
+            let to = self.full().to_owned();
+            self.send(&format!(
+                "<iq type='get' to='{to}' id='{id}'><ping xmlns='urn:xmpp:ping'/></iq>"
+            ))
+            .await;
+            let own = |element: &Element| element.name == "iq" && element.attr("id") == Some(id.as_str());
+            self.take_when(own, at).await;
+        }
     }
 
     /// Waits until the server has handled all that this client has sent, messages to be stored included: they are
