@@ -15,6 +15,7 @@ use crate::event::{Delivery, Event};
 use crate::hints;
 use crate::messages::Checked;
 use crate::session::Session;
+use crate::store::StoreError;
 
 /// How many waiting messages one step of a replay reads.
 pub const REPLAY_PAGE: usize = 100;
@@ -76,6 +77,27 @@ impl Chat {
     /// Tells a session that was brought back what its client still has to confirm, so that no replay repeats it.
     pub fn restore(&self, session: &Session, unconfirmed: impl Iterator<Item = ArchiveId>) {
         unconfirmed.for_each(|id| session.note_ahead(id));
+    }
+
+    /// Lets what waits for an account count as delivered, because the client of this session reads it from the archive
+    /// (XEP-0386 section 4). If anything waits that the archive does not show, nothing is changed and all is replayed.
+    pub async fn leave_to_archive(&self, session: &Session) -> Result<()> {
+        let Some(mark) = self.sessions.mark(&session.jid.to_bare()) else {
+            return Ok(());
+        };
+        let mut reached = mark.reached();
+        loop {
+            let page = self.store.waiting(session.account, reached, REPLAY_PAGE).await?;
+            let ids: Vec<ArchiveId> = page.iter().map(|message| message.id).collect();
+            let Some(last) = ids.last() else { break };
+            match self.store.archived(session.account, &ids).await {
+                Ok(_) => reached = *last,
+                Err(StoreError::NotFound) => return Ok(()),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        mark.advance(reached);
+        Ok(())
     }
 
     /// The next messages that wait for a session's account, oldest first (XEP-0160 section 3). Called by the session's
@@ -310,6 +332,26 @@ mod tests {
         let third = world.connect("juliet", "third").await;
         third.send("<presence/>").await;
         assert!(replayed(&third).await.is_empty());
+    }
+
+    /// XEP-0386 section 4: what the archive shows is not sent; what it does not show is.
+    #[tokio::test]
+    async fn a_client_that_reads_the_archive_is_not_sent_what_it_shows() {
+        let world = World::of(&["romeo", "juliet"]).await;
+        let romeo = ready(&world, "romeo", "a", "<presence/>").await;
+        say(&romeo, "juliet", "archived").await;
+        let juliet = world.connect("juliet", "one").await;
+        juliet.chat.leave_to_archive(&juliet.session).await.expect("it is left");
+        say(&romeo, "juliet", "later").await;
+        juliet.send("<presence/>").await;
+        assert_eq!(replayed(&juliet).await, ["later"]);
+        juliet.leave().await;
+        let only_waits = "<body>off the record</body><no-permanent-store xmlns='urn:xmpp:hints'/>";
+        send(&romeo, "juliet", "type='chat'", only_waits).await.expect("it is sent");
+        let juliet = world.connect("juliet", "two").await;
+        juliet.chat.leave_to_archive(&juliet.session).await.expect("nothing happens");
+        juliet.send("<presence/>").await;
+        assert!(replayed(&juliet).await.contains(&"off the record".to_owned()));
     }
 
     /// A session that ends with something unconfirmed leaves it to the next, unless another was there.

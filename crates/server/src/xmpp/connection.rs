@@ -117,8 +117,17 @@ impl Connection {
                 return Ok(event);
             }
             self.flush().await?;
-            let received = tokio::time::timeout_at(self.patience, self.link.receive(&mut self.input)).await;
-            if !received.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?? {
+            let mut drain = self.face.lifecycle.drain_signal();
+            let received = tokio::select! {
+                biased;
+                () = drain.draining() => {
+                    self.say_goodbye();
+                    return Ok(Event::Closed);
+                }
+                received = self.link.receive(&mut self.input) => received?,
+                () = sleep_until(self.patience) => return Err(io::ErrorKind::TimedOut.into()),
+            };
+            if !received {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
         }

@@ -17,6 +17,7 @@ use waxwing_xmpp::sm::{self, Enable, Enabled, Resume, ResumeFailed};
 
 use super::connection::Connection;
 use super::error::stanza_error;
+use super::features::archive;
 use super::features::registration::Applicant;
 use super::live::{Live, Management};
 use super::suspended;
@@ -194,10 +195,14 @@ impl Connection {
         let mut live = Box::new(Live::new(session, events));
         live.session.set_carbons(request.carbons);
         live.held.set_active(!request.inactive);
+        let chat = Arc::clone(&self.face.chat);
+        if let Err(error) = chat.leave_to_archive(&live.session).await {
+            tracing::warn!(%error, "messages that wait stay where they are");
+        }
         acceptance.bound = Some(Bound {
             jid: live.session.jid.clone(),
             enabled: request.enable.map(|enable| self.manage(&mut live, enable)),
-            children: Vec::new(),
+            children: archive::state(&chat, &live.session).await.into_iter().collect(),
         });
         Some(live)
     }

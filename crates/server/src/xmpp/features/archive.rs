@@ -1,8 +1,10 @@
 //! Message archive management (XEP-0313): an account's clients read its conversations from the server.
 
+use waxwing_chat::Chat;
 use waxwing_chat::archive::{ArchiveBounds, ArchiveId, ArchivePage, Archived, PageFrom};
 use waxwing_chat::history::HistoryQuery;
 use waxwing_chat::rosters::Owner;
+use waxwing_chat::session::Session;
 use waxwing_chat::time::{parse_timestamp, timestamp};
 use waxwing_xmpp::error::{Condition, StanzaError};
 use waxwing_xmpp::jid::Jid;
@@ -238,6 +240,17 @@ fn fin(page: &ArchivePage) -> Element {
     fin.with_child(paging::answer(
         ends.as_ref().map(|(first, last)| (first.as_str(), last.as_str())),
     ))
+}
+
+/// The ends of the own archive at the moment of binding (XEP-0386 section 4); nothing when the store cannot tell.
+pub(crate) async fn state(chat: &Chat, session: &Session) -> Option<Element> {
+    match chat.history_bounds(&Owner::from(session)).await {
+        Ok(bounds) => Some(render_bounds(bounds)),
+        Err(error) => {
+            tracing::warn!(%error, "the ends of an archive could not be read");
+            None
+        }
+    }
 }
 
 /// Section 5.
