@@ -23,7 +23,7 @@ use crate::first_start;
 use crate::http::{self, Health, Http};
 use crate::lifecycle::Lifecycle;
 use crate::net::{Admission, Listeners, accept_loop};
-use crate::observe::{Log, Metrics};
+use crate::observe::{Log, Metrics, names};
 use crate::service;
 use crate::tls::{Purpose, Tls, acme};
 use crate::welcome::Welcome;
@@ -258,6 +258,8 @@ impl Server {
         service::reloading();
         let result = self.try_reload();
         service::ready();
+        let word = if result.is_ok() { "ok" } else { "refused" };
+        metrics::counter!(names::RELOADS, "result" => word).increment(1);
         match &result {
             Ok(changes) => tracing::info!(?changes, "the configuration was read again"),
             Err(error) => tracing::error!(%error, "the new configuration is refused and the old one stays"),

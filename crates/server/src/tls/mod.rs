@@ -26,6 +26,7 @@ pub(crate) use client::subject_names;
 pub use client::{ClientCertificate, Verification};
 
 use crate::config::{Config as ServerSettings, choice, config};
+use crate::observe::names;
 
 config! {
     /// TLS on every listener.
@@ -186,6 +187,9 @@ impl Snapshot {
         challenges: &acme::Challenges,
     ) -> Result<Self, TlsError> {
         let certificates = Arc::new(Certificates::load(settings)?);
+        for served in certificates.served() {
+            metrics::gauge!(names::CERTIFICATE_EXPIRY, "domain" => served.domain).set(served.not_after as f64);
+        }
         let build = |index: usize| -> Result<Arc<ServerConfig>, TlsError> {
             let resolver = certificates::Resolver::new(certificates.clone(), challenges.clone());
             let mut config =
