@@ -110,6 +110,8 @@ struct Negotiation {
     failures: u8,
     /// Who is authenticated.
     account: Option<Jid>,
+    /// The former stream is over and nothing of the new one has come: white space still belongs to the former.
+    between_streams: bool,
     /// What the client asked for along with its SASL2 request.
     inline: Option<Box<Inline>>,
 }
@@ -144,6 +146,7 @@ impl Stream {
             from: None,
             failures: 0,
             account: None,
+            between_streams: false,
             inline: None,
         };
         Stream {
@@ -165,6 +168,7 @@ impl Stream {
             if matches!(self.state, State::Ended) {
                 return (input.len(), None);
             }
+            used += self.skip_space(&input[used..]);
             let token = match self.scanner.feed(&input[used..]) {
                 Ok((count, token)) => {
                     used += count;
@@ -180,7 +184,7 @@ impl Stream {
                 }
             };
             let Some(token) = token else { continue };
-            let pipelined = !input[used..].iter().all(|octet| matches!(octet, b' ' | b'\t' | b'\r' | b'\n'));
+            let pipelined = !input[used..].iter().all(|octet| is_space(*octet));
             if let Some(event) = self.token(token, pipelined) {
                 if let Event::StartTls(_) = event {
                     used = input.len();
@@ -276,6 +280,19 @@ impl Stream {
         matches!(self.state, State::Ended)
     }
 
+    /// How many octets of white space stand between a stream and the one that follows it. An XML declaration may not
+    /// have any before it, but a client may end its last element of the former stream with a line feed.
+    fn skip_space(&mut self, input: &[u8]) -> usize {
+        match &mut self.state {
+            State::Negotiating(negotiation) if negotiation.between_streams => {
+                let first = input.iter().position(|octet| !is_space(*octet));
+                negotiation.between_streams = first.is_none();
+                first.unwrap_or(input.len())
+            }
+            _ => 0,
+        }
+    }
+
     fn token(&mut self, token: Token, pipelined: bool) -> Option<Event> {
         if matches!(self.state, State::Closing) {
             let closes = match &token {
@@ -320,6 +337,10 @@ impl Stream {
     fn awaits_header(&self) -> bool {
         matches!(&self.state, State::Negotiating(negotiation) if matches!(negotiation.phase, Phase::AwaitingHeader))
     }
+}
+
+fn is_space(octet: u8) -> bool {
+    matches!(octet, b' ' | b'\t' | b'\r' | b'\n')
 }
 
 /// # Ending
@@ -407,6 +428,7 @@ impl Stream {
         self.scanner = Scanner::new(self.framing, self.config.limits_before);
         if let State::Negotiating(negotiation) = &mut self.state {
             negotiation.phase = Phase::AwaitingHeader;
+            negotiation.between_streams = negotiation.account.is_some();
         }
     }
 

@@ -263,6 +263,21 @@ fn the_restart_may_be_pipelined() {
     assert!(peer.hears().contains("<stream:features>"));
 }
 
+/// go-xmpp ends its elements with a line feed: after the last of a stream it does not belong to the next one, where an
+/// XML declaration could not follow it.
+#[test]
+fn white_space_between_streams() {
+    let mut peer = Peer::encrypted();
+    peer.signs_in("\0user\0pencil");
+    let answer = peer.opens(&format!("\r\n {}", HEADER.replace(" to=", "\n to=")));
+    assert!(features(&answer).child(ns::BIND, "bind").is_some());
+    // Before the first stream there is nothing that it could belong to.
+    assert_eq!(
+        Peer::new(Transport::tcp()).fails(&format!("\n{}", &HEADER[..2])),
+        StreamCondition::RestrictedXml
+    );
+}
+
 /// During an exchange there is nothing else.
 #[test]
 fn other_things_during_an_exchange() {
