@@ -19,6 +19,21 @@ pub(crate) struct Reading<E> {
     pub(crate) error: Option<E>,
 }
 
+/// How many bytes the scanner takes up to the end of the stream, if it finds that.
+#[allow(dead_code, reason = "the fuzz targets use it")]
+pub(crate) fn length(input: &[u8]) -> Option<usize> {
+    let mut scanner = Scanner::new(Framing::Stream, Limits::default());
+    let mut length = 0;
+    while length < input.len() {
+        let (used, token) = scanner.feed(&input[length..]).ok()?;
+        length += used;
+        if token == Some(Token::Close) {
+            return Some(length);
+        }
+    }
+    None
+}
+
 /// Reads a stream with the scanner, given in pieces whose lengths `piece` chooses.
 pub(crate) fn read(input: &[u8], limits: Limits, mut piece: impl FnMut() -> usize) -> Reading<XmlError> {
     let mut scanner = Scanner::new(Framing::Stream, limits);
@@ -115,7 +130,7 @@ pub(crate) fn read_with_rxml(input: &[u8]) -> Reading<rxml::Error> {
     }
 }
 
-fn normalise_line_ends(input: &[u8]) -> Vec<u8> {
+pub(crate) fn normalise_line_ends(input: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(input.len());
     for (at, byte) in input.iter().enumerate() {
         match byte {
@@ -127,12 +142,12 @@ fn normalise_line_ends(input: &[u8]) -> Vec<u8> {
     out
 }
 
-fn start(ns: &str, name: &str, mut attributes: Vec<(&str, &str, &str)>, lines: &mut Lines) {
+pub(crate) fn start(ns: &str, name: &str, mut attributes: Vec<(&str, &str, &str)>, lines: &mut Lines) {
     attributes.sort_unstable();
     lines.push(format!("start {name:?} in {ns:?} with {attributes:?}"));
 }
 
-fn text(run: &str, lines: &mut Lines) {
+pub(crate) fn text(run: &str, lines: &mut Lines) {
     if run.is_empty() {
         return;
     }

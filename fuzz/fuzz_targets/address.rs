@@ -1,0 +1,5 @@
+//! Addresses, normalised and read again.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| waxwing_fuzz::address(input));
