@@ -57,12 +57,8 @@ struct Message {
 impl Message {
     fn seen_by(&self, id: ArchiveId, owner: AccountId) -> Option<(&ArchiveCopy, Archived)> {
         let copy = self.copies.iter().find(|copy| copy.owner == owner)?;
-        let archived = Archived {
-            id,
-            peer: copy.peer.clone(),
-            direction: copy.direction,
-            xml: self.xml.clone(),
-        };
+        let archived =
+            Archived { id, peer: copy.peer.clone(), direction: copy.direction, xml: self.xml.clone() };
         Some((copy, archived))
     }
 }
@@ -78,23 +74,18 @@ impl MemoryStore {
     /// Does not wait: the lock is held for plain look-ups only.
     fn tables(&self) -> StoreResult<MutexGuard<'_, Tables>> {
         let tables = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if tables.closed {
-            Err(StoreError::Unavailable)
-        } else {
-            Ok(tables)
-        }
+        if tables.closed { Err(StoreError::Unavailable) } else { Ok(tables) }
     }
 }
 
 impl Tables {
     fn account_mut(&mut self, id: AccountId) -> StoreResult<&mut Account> {
-        self.accounts
-            .values_mut()
-            .find(|account| account.id == id)
-            .ok_or(StoreError::NotFound)
+        self.accounts.values_mut().find(|account| account.id == id).ok_or(StoreError::NotFound)
     }
 
-    fn commit(&mut self, message: Append) -> Committed {
+    fn commit(&mut self, mut message: Append) -> Committed {
+        // A copy that is neither shown nor waits is nobody's.
+        message.copies.retain(|copy| copy.kept || copy.waits);
         if let Some(key) = &message.dedupe
             && let Some(id) = self.sent.get(key)
         {
@@ -106,14 +97,8 @@ impl Tables {
             self.sent.insert(key, id);
         }
         if !message.copies.is_empty() {
-            self.messages.insert(
-                id,
-                Message {
-                    copies: message.copies,
-                    xml: message.xml,
-                    text: message.text,
-                },
-            );
+            self.messages
+                .insert(id, Message { copies: message.copies, xml: message.xml, text: message.text });
         }
         Committed::New(id)
     }
@@ -138,10 +123,7 @@ fn now_us() -> u64 {
 /// Whether all words of the search are words of the text, whatever their case.
 fn matches_text(text: Option<&str>, words: &str) -> bool {
     let text = text.unwrap_or_default().to_lowercase();
-    words
-        .to_lowercase()
-        .split_whitespace()
-        .all(|word| text.contains(word))
+    words.to_lowercase().split_whitespace().all(|word| text.contains(word))
 }
 
 #[async_trait]
@@ -180,15 +162,8 @@ impl Store for MemoryStore {
         limit: usize,
     ) -> StoreResult<Vec<Account>> {
         let tables = self.tables()?;
-        let here = tables
-            .accounts
-            .values()
-            .filter(|a| domain.is_none_or(|domain| a.jid.domain() == domain));
-        Ok(here
-            .filter(|a| after.is_none_or(|after| a.jid > *after))
-            .take(limit)
-            .cloned()
-            .collect())
+        let here = tables.accounts.values().filter(|a| domain.is_none_or(|domain| a.jid.domain() == domain));
+        Ok(here.filter(|a| after.is_none_or(|after| a.jid > *after)).take(limit).cloned().collect())
     }
 
     async fn change_account(&self, id: AccountId, change: AccountChange) -> StoreResult<()> {
@@ -231,14 +206,12 @@ impl Store for MemoryStore {
     }
 
     async fn roster(&self, owner: AccountId) -> StoreResult<RosterSnapshot> {
-        let tables = self.tables()?;
-        Ok(tables
-            .rosters
-            .get(&owner)
-            .map_or_else(RosterSnapshot::default, |roster| RosterSnapshot {
-                version: roster.version,
-                items: roster.items.values().map(|(_, item)| item.clone()).collect(),
-            }))
+        let mut tables = self.tables()?;
+        tables.account_mut(owner)?;
+        Ok(tables.rosters.get(&owner).map_or_else(RosterSnapshot::default, |roster| RosterSnapshot {
+            version: roster.version,
+            items: roster.items.values().map(|(_, item)| item.clone()).collect(),
+        }))
     }
 
     async fn roster_changes(&self, owner: AccountId, since: u64) -> StoreResult<Option<RosterChanges>> {
@@ -248,12 +221,7 @@ impl Store for MemoryStore {
         if since > roster.version {
             return Ok(None);
         }
-        let mut changed: Vec<_> = roster
-            .items
-            .values()
-            .filter(|(at, _)| *at > since)
-            .cloned()
-            .collect();
+        let mut changed: Vec<_> = roster.items.values().filter(|(at, _)| *at > since).cloned().collect();
         changed.sort_by_key(|(at, _)| *at);
         let mut removed: Vec<_> = roster
             .removed
@@ -262,11 +230,7 @@ impl Store for MemoryStore {
             .map(|(jid, at)| (*at, jid.clone()))
             .collect();
         removed.sort_by_key(|(at, _)| *at);
-        Ok(Some(RosterChanges {
-            version: roster.version,
-            changed,
-            removed,
-        }))
+        Ok(Some(RosterChanges { version: roster.version, changed, removed }))
     }
 
     async fn roster_item(&self, owner: AccountId, contact: &Jid) -> StoreResult<Option<RosterItem>> {
@@ -298,11 +262,7 @@ impl Store for MemoryStore {
     }
 
     async fn roster_size(&self, owner: AccountId) -> StoreResult<usize> {
-        Ok(self
-            .tables()?
-            .rosters
-            .get(&owner)
-            .map_or(0, |roster| roster.items.len()))
+        Ok(self.tables()?.rosters.get(&owner).map_or(0, |roster| roster.items.len()))
     }
 
     fn append(&self, message: Append, done: OnCommit) {
@@ -332,27 +292,16 @@ impl Store for MemoryStore {
         let mut found: Vec<Archived> = all
             .into_iter()
             .filter(|(_, message, a)| {
-                query.with.as_ref().is_none_or(|w| {
-                    if w.is_bare() {
-                        a.peer.same_bare(w)
-                    } else {
-                        a.peer == *w
-                    }
-                }) && query.start.is_none_or(|start| a.id >= start)
+                query.with.as_ref().is_none_or(
+                    |w| {
+                        if w.is_bare() { a.peer.same_bare(w) } else { a.peer == *w }
+                    },
+                ) && query.start.is_none_or(|start| a.id >= start)
                     && query.end.is_none_or(|end| a.id <= end)
-                    && [query.after_id, behind]
-                        .iter()
-                        .flatten()
-                        .all(|after| a.id > *after)
-                    && [query.before_id, before]
-                        .iter()
-                        .flatten()
-                        .all(|before| a.id < *before)
+                    && [query.after_id, behind].iter().flatten().all(|after| a.id > *after)
+                    && [query.before_id, before].iter().flatten().all(|before| a.id < *before)
                     && (query.ids.is_empty() || query.ids.contains(&a.id))
-                    && query
-                        .text
-                        .as_ref()
-                        .is_none_or(|words| matches_text(message.text.as_deref(), words))
+                    && query.text.as_ref().is_none_or(|words| matches_text(message.text.as_deref(), words))
             })
             .map(|(.., archived)| archived)
             .collect();
@@ -363,20 +312,14 @@ impl Store for MemoryStore {
                 drop(found.drain(..found.len().saturating_sub(query.limit)))
             }
         }
-        Ok(ArchivePage {
-            items: found,
-            complete,
-        })
+        Ok(ArchivePage { items: found, complete })
     }
 
     async fn archived(&self, owner: AccountId, ids: &[ArchiveId]) -> StoreResult<Vec<Archived>> {
         let tables = self.tables()?;
         let one = |id: &ArchiveId| {
             let message = tables.messages.get(id)?;
-            message
-                .seen_by(*id, owner)
-                .filter(|(copy, _)| copy.kept)
-                .map(|(_, archived)| archived)
+            message.seen_by(*id, owner).filter(|(copy, _)| copy.kept).map(|(_, archived)| archived)
         };
         ids.iter().map(|id| one(id).ok_or(StoreError::NotFound)).collect()
     }
@@ -385,10 +328,7 @@ impl Store for MemoryStore {
         let tables = self.tables()?;
         let ends = (tables.kept(owner).next(), tables.kept(owner).next_back());
         Ok(match ends {
-            (Some((.., first)), Some((.., last))) => Some(ArchiveBounds {
-                first: first.id,
-                last: last.id,
-            }),
+            (Some((.., first)), Some((.., last))) => Some(ArchiveBounds { first: first.id, last: last.id }),
             _ => None,
         })
     }
@@ -403,7 +343,8 @@ impl Store for MemoryStore {
 
     async fn set_delivered(&self, owner: AccountId, mark: ArchiveId) -> StoreResult<()> {
         let mut tables = self.tables()?;
-        tables.account_mut(owner)?.delivered = mark;
+        let account = tables.account_mut(owner)?;
+        account.delivered = account.delivered.max(mark);
         for (_, message) in tables.messages.range_mut(..=mark) {
             message.copies.retain(|copy| copy.owner != owner || copy.kept);
         }
@@ -414,31 +355,15 @@ impl Store for MemoryStore {
     async fn import_archive(&self, owner: AccountId, messages: Vec<ImportedMessage>) -> StoreResult<()> {
         let mut tables = self.tables()?;
         for imported in messages {
-            let ImportedMessage {
-                mut id,
-                peer,
-                direction,
-                waits,
-                xml,
-                text,
-            } = imported;
+            let ImportedMessage { mut id, peer, direction, waits, xml, text } = imported;
             id = ArchiveId(id.0.min(now_us()));
             while tables.messages.get(&id).is_some_and(|there| there.xml != xml) {
                 id.0 += 1;
             }
-            let there = tables.messages.entry(id).or_insert_with(|| Message {
-                copies: Vec::new(),
-                xml,
-                text,
-            });
+            let there =
+                tables.messages.entry(id).or_insert_with(|| Message { copies: Vec::new(), xml, text });
             if !there.copies.iter().any(|copy| copy.owner == owner) {
-                there.copies.push(ArchiveCopy {
-                    owner,
-                    peer,
-                    direction,
-                    kept: true,
-                    waits,
-                });
+                there.copies.push(ArchiveCopy { owner, peer, direction, kept: true, waits });
             }
             tables.last_message = tables.last_message.max(id.0);
         }
@@ -447,12 +372,7 @@ impl Store for MemoryStore {
 
     async fn expire_archive(&self, before: ArchiveId, limit: usize) -> StoreResult<usize> {
         let mut tables = self.tables()?;
-        let old: Vec<ArchiveId> = tables
-            .messages
-            .range(..before)
-            .map(|(id, _)| *id)
-            .take(limit)
-            .collect();
+        let old: Vec<ArchiveId> = tables.messages.range(..before).map(|(id, _)| *id).take(limit).collect();
         for id in &old {
             tables.messages.remove(id);
         }
@@ -465,6 +385,7 @@ impl Store for MemoryStore {
 
     async fn block(&self, owner: AccountId, contacts: &[Jid]) -> StoreResult<()> {
         let mut tables = self.tables()?;
+        tables.account_mut(owner)?;
         let blocked = tables.blocked.entry(owner).or_default();
         for contact in contacts {
             if !blocked.contains(contact) {
@@ -482,22 +403,13 @@ impl Store for MemoryStore {
     }
 
     async fn document(&self, owner: AccountId, kind: DocumentKind, key: &str) -> StoreResult<Option<String>> {
-        Ok(self
-            .tables()?
-            .documents
-            .get(&(owner, kind_name(kind), key.to_owned()))
-            .cloned())
+        Ok(self.tables()?.documents.get(&(owner, kind_name(kind), key.to_owned())).cloned())
     }
 
     async fn documents(&self, owner: AccountId, kind: DocumentKind) -> StoreResult<Vec<(String, String)>> {
         let tables = self.tables()?;
-        let of_kind = tables
-            .documents
-            .iter()
-            .filter(|((o, k, _), _)| *o == owner && *k == kind_name(kind));
-        Ok(of_kind
-            .map(|((.., key), content)| (key.clone(), content.clone()))
-            .collect())
+        let of_kind = tables.documents.iter().filter(|((o, k, _), _)| *o == owner && *k == kind_name(kind));
+        Ok(of_kind.map(|((.., key), content)| (key.clone(), content.clone())).collect())
     }
 
     async fn put_document(
@@ -508,6 +420,7 @@ impl Store for MemoryStore {
         content: Option<&str>,
     ) -> StoreResult<()> {
         let mut tables = self.tables()?;
+        tables.account_mut(owner)?;
         let key = (owner, kind_name(kind), key.to_owned());
         match content {
             Some(content) => tables.documents.insert(key, content.to_owned()),
@@ -528,6 +441,7 @@ impl Store for MemoryStore {
 
     async fn put_token(&self, token: Token) -> StoreResult<()> {
         let mut tables = self.tables()?;
+        tables.account_mut(token.owner)?;
         let same = |other: &Token| {
             (other.owner, &other.agent, &other.secret) == (token.owner, &token.agent, &token.secret)
         };
@@ -551,9 +465,7 @@ impl Store for MemoryStore {
     }
 
     async fn put_invitation(&self, invitation: Invitation) -> StoreResult<()> {
-        self.tables()?
-            .invitations
-            .insert(invitation.token.clone(), invitation);
+        self.tables()?.invitations.insert(invitation.token.clone(), invitation);
         Ok(())
     }
 
@@ -564,36 +476,22 @@ impl Store for MemoryStore {
     async fn redeem_invitation(&self, token: &str, now_ms: u64) -> StoreResult<Option<Invitation>> {
         let mut tables = self.tables()?;
         let found = tables.invitations.get_mut(token);
-        Ok(found
-            .filter(|found| found.uses_left > 0 && found.expires_ms > now_ms)
-            .map(|found| {
-                found.uses_left -= 1;
-                found.clone()
-            }))
+        Ok(found.filter(|found| found.uses_left > 0 && found.expires_ms > now_ms).map(|found| {
+            found.uses_left -= 1;
+            found.clone()
+        }))
     }
 
     async fn invitations(&self) -> StoreResult<Vec<Invitation>> {
-        Ok(self
-            .tables()?
-            .invitations
-            .values()
-            .filter(|i| i.uses_left > 0)
-            .cloned()
-            .collect())
+        Ok(self.tables()?.invitations.values().filter(|i| i.is_open(now_us() / 1000)).cloned().collect())
     }
 
     async fn delete_invitation(&self, token: &str) -> StoreResult<()> {
-        self.tables()?
-            .invitations
-            .remove(token)
-            .map(drop)
-            .ok_or(StoreError::NotFound)
+        self.tables()?.invitations.remove(token).map(drop).ok_or(StoreError::NotFound)
     }
 
     async fn save_streams(&self, streams: Vec<SavedStream>) -> StoreResult<()> {
-        self.tables()?
-            .streams
-            .extend(streams.into_iter().map(|stream| (stream.id.clone(), stream)));
+        self.tables()?.streams.extend(streams.into_iter().map(|stream| (stream.id.clone(), stream)));
         Ok(())
     }
 
@@ -624,21 +522,14 @@ impl Store for MemoryStore {
         let mut tables = self.tables()?;
         let number = tables.audit.len() as u64 + 1;
         // A chain worth its name needs a hash function; what a test looks at is the entries.
-        tables.audit.push(AuditRecord {
-            number,
-            entry,
-            hash: String::new(),
-        });
+        tables.audit.push(AuditRecord { number, entry, hash: String::new() });
         Ok(())
     }
 
     async fn audit(&self, before: Option<u64>, limit: usize) -> StoreResult<Vec<AuditRecord>> {
         let tables = self.tables()?;
-        let older = tables
-            .audit
-            .iter()
-            .rev()
-            .filter(|record| before.is_none_or(|before| record.number < before));
+        let older =
+            tables.audit.iter().rev().filter(|record| before.is_none_or(|before| record.number < before));
         Ok(older.take(limit).cloned().collect())
     }
 
@@ -658,6 +549,8 @@ impl Store for MemoryStore {
         let tables = self.tables()?;
         Ok(StoreStatus {
             engine: "memory".to_owned(),
+            bytes: tables.settings.iter().map(|(key, value)| (key.len() + value.len()) as u64).sum::<u64>()
+                + tables.messages.values().map(|message| message.xml.len() as u64).sum::<u64>(),
             accounts: tables.accounts.len() as u64,
             messages: tables.messages.len() as u64,
             ..StoreStatus::default()
