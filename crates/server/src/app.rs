@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use waxwing_chat::Chat;
 use waxwing_chat::port::{SystemClock, SystemRandom};
 use waxwing_storage::sqlite::{Options, Sqlite};
@@ -65,78 +66,27 @@ async fn run(config: Config, file: Option<PathBuf>) -> anyhow::Result<()> {
     // Signals are caught before anything is there that a sudden end could leave half done.
     let mut signals = Signals::new()?;
     let log = Log::start(&config.log);
-    let metrics = Metrics::start();
-    let lifecycle = Lifecycle::new();
-
     // What lasts: the data folder is ours alone from here on, then the store, then the domain on top of it.
     let folder = DataFolder::take(&config.data_dir)?;
     let chat = open_chat(&config, &folder)?;
-    let administrator = first_start::prepare(&chat).await.context("the first administrator could not be made")?;
-
-    // What faces the network: certificates, then every address, so that one in use stops the start before anybody is served.
-    let tls = Tls::load(&config)?;
-    let listeners = Listeners::open(&config.listen, config.limits.backlog)?;
-    let listening = describe(&listeners);
-    let admission = Admission::new(&config.limits);
-    let health = Health::default();
-    require_store(&health, &chat);
-    let face = xmpp::Face::new(Arc::clone(&chat), &tls, lifecycle.clone(), &config);
+    // What faces the network, and what works beside it.
     let live = Live::new(config, file.clone());
-    let http = Arc::new(Http {
-        live: live.clone(),
-        tls: Arc::clone(&tls),
-        metrics: metrics.clone(),
-        health,
-        websocket: Some(Arc::new(xmpp::OverWebSocket(Arc::clone(&face)))),
-        admission: admission.clone(),
-        https_port: listeners.https.first().map(|listener| listener.address().port()),
-        lifecycle: lifecycle.clone(),
-    });
-    for listener in listeners.xmpp {
-        let face = Arc::clone(&face);
-        let serve = move |conn| Arc::clone(&face).serve_plain(conn);
-        tokio::spawn(accept_loop(listener, admission.clone(), lifecycle.clone(), serve));
-    }
-    for listener in listeners.xmpp_tls {
-        let face = Arc::clone(&face);
-        let serve = move |conn| Arc::clone(&face).serve_tls(conn);
-        tokio::spawn(accept_loop(listener, admission.clone(), lifecycle.clone(), serve));
-    }
-    for listener in listeners.http {
-        tokio::spawn(http::serve(listener, None, Arc::clone(&http)));
-    }
-    for listener in listeners.https {
-        tokio::spawn(http::serve(listener, Some(tls.acceptor(Purpose::Https)), Arc::clone(&http)));
-    }
-
-    // What works beside them.
-    tokio::spawn(metrics.upkeep());
-    tokio::spawn(service::watchdog());
-    tokio::spawn(acme::run(live.clone(), Arc::clone(&tls), lifecycle.clone()));
-    tokio::spawn(upkeep(Arc::clone(&chat)));
-
-    // The administration socket comes last: whoever gets an answer there may rely on everything else being up.
+    let server = Server::start(live, Arc::clone(&chat), log)?;
+    let path = server.live.current().admin_socket();
+    let socket =
+        Socket::bind(&path).with_context(|| format!("the administration socket {}", path.display()))?;
+    // Only now, so that no start that fails has made a password which nobody got to see.
+    let administrator =
+        first_start::prepare(&chat).await.context("the first administrator could not be made")?;
+    // Commands come last: whoever gets an answer there may rely on everything else being up.
     let (steering, mut asked) = mpsc::channel(8);
-    let running = Running {
-        started: Instant::now(),
-        listeners: listening.clone(),
-        tls: Arc::clone(&tls),
-        steering,
-    };
-    let admin = Arc::new(Admin { chat: Arc::clone(&chat), data_dir: folder.path().to_owned(), running: Some(running) });
-    let path = live.current().admin_socket();
-    let socket = Socket::bind(&path).with_context(|| format!("the administration socket {}", path.display()))?;
-    let socket_path = std::path::absolute(socket.path())?;
-    let administration = tokio::spawn(socket.serve(admin, lifecycle.clone()));
-    let addresses = folder.path().join(ADDRESSES);
-    write_addresses(&addresses, &listening, &socket_path)?;
-
+    let administration = server.administer(&folder, socket, steering)?;
     service::ready();
     let welcome = Welcome {
-        domains: live.current().domain_names().map(str::to_owned).collect(),
+        domains: server.live.current().domain_names().map(str::to_owned).collect(),
         data: folder.path(),
-        listening: &listening,
-        certificates: &tls.certificates().served(),
+        listening: &server.listening,
+        certificates: &server.tls.certificates().served(),
         administrator: administrator.as_ref(),
         config: file.as_deref(),
         // The journal keeps what a service writes (systemd.exec(5)).
@@ -145,19 +95,9 @@ async fn run(config: Config, file: Option<PathBuf>) -> anyhow::Result<()> {
     cli::terminal::line(&welcome.to_string());
     drop(administrator);
 
-    let server = Server { live, tls, chat: Arc::clone(&chat), face, admission, log };
     server.steer(&mut signals, &mut asked).await;
-
-    // The end: nobody new, those who are there are told, what is under way is finished, then the store closes.
-    tracing::info!("stopping");
-    service::stopping();
-    let _ = std::fs::remove_file(&addresses);
-    lifecycle.drain();
-    let grace = Duration::from_millis(server.live.current().shutdown.drain_grace_ms);
-    let left = lifecycle.ended(grace).await;
-    if left > 0 {
-        tracing::warn!(left, "the time to drain is over; connections are cut");
-    }
+    let _ = std::fs::remove_file(folder.path().join(ADDRESSES));
+    server.drain().await;
     administration.abort();
     chat.write_marks().await;
     chat.store().close().await;
@@ -178,7 +118,8 @@ fn describe(listeners: &Listeners) -> Vec<Listening> {
         ("http", &listeners.http),
         ("https", &listeners.https),
     ];
-    let each = lists.into_iter().flat_map(|(protocol, list)| list.iter().map(move |listener| (protocol, listener)));
+    let each =
+        lists.into_iter().flat_map(|(protocol, list)| list.iter().map(move |listener| (protocol, listener)));
     each.map(|(protocol, listener)| Listening {
         protocol: protocol.to_owned(),
         address: listener.address().to_string(),
@@ -221,17 +162,112 @@ async fn upkeep(chat: Arc<Chat>) {
     }
 }
 
-/// What a reload changes.
+/// The running server: what its parts share.
 struct Server {
     live: Live,
     tls: Arc<Tls>,
     chat: Arc<Chat>,
     face: Arc<xmpp::Face>,
     admission: Admission,
+    lifecycle: Lifecycle,
+    listening: Vec<Listening>,
     log: Log,
 }
 
 impl Server {
+    /// Starts everything that faces the network, and what works beside it.
+    fn start(live: Live, chat: Arc<Chat>, log: Log) -> anyhow::Result<Self> {
+        let config = live.current();
+        let metrics = Metrics::start();
+        let lifecycle = Lifecycle::new();
+        let tls = Tls::load(&config)?;
+        // Every address is bound before anybody is served, so that one in use stops the start.
+        let listeners = Listeners::open(&config.listen, config.limits.backlog)?;
+        let server = Self {
+            face: xmpp::Face::new(Arc::clone(&chat), &tls, lifecycle.clone(), &config),
+            admission: Admission::new(&config.limits),
+            listening: describe(&listeners),
+            live,
+            tls,
+            chat,
+            lifecycle,
+            log,
+        };
+        server.serve(listeners, metrics.clone());
+        tokio::spawn(metrics.upkeep());
+        tokio::spawn(service::watchdog());
+        tokio::spawn(acme::run(server.live.clone(), Arc::clone(&server.tls), server.lifecycle.clone()));
+        tokio::spawn(upkeep(Arc::clone(&server.chat)));
+        Ok(server)
+    }
+
+    /// Gives each listener to the face that speaks on it.
+    fn serve(&self, listeners: Listeners, metrics: Metrics) {
+        let health = Health::default();
+        require_store(&health, &self.chat);
+        let http = Arc::new(Http {
+            live: self.live.clone(),
+            tls: Arc::clone(&self.tls),
+            metrics,
+            health,
+            websocket: Some(Arc::new(xmpp::OverWebSocket(Arc::clone(&self.face)))),
+            admission: self.admission.clone(),
+            https_port: listeners.https.first().map(|listener| listener.address().port()),
+            lifecycle: self.lifecycle.clone(),
+        });
+        for listener in listeners.xmpp {
+            let face = Arc::clone(&self.face);
+            let serve = move |conn| Arc::clone(&face).serve_plain(conn);
+            tokio::spawn(accept_loop(listener, self.admission.clone(), self.lifecycle.clone(), serve));
+        }
+        for listener in listeners.xmpp_tls {
+            let face = Arc::clone(&self.face);
+            let serve = move |conn| Arc::clone(&face).serve_tls(conn);
+            tokio::spawn(accept_loop(listener, self.admission.clone(), self.lifecycle.clone(), serve));
+        }
+        for listener in listeners.http {
+            tokio::spawn(http::serve(listener, None, Arc::clone(&http)));
+        }
+        for listener in listeners.https {
+            tokio::spawn(http::serve(listener, Some(self.tls.acceptor(Purpose::Https)), Arc::clone(&http)));
+        }
+    }
+
+    /// Serves administrators, and writes down where everything is to be found.
+    fn administer(
+        &self,
+        folder: &DataFolder,
+        socket: Socket,
+        steering: mpsc::Sender<Steer>,
+    ) -> anyhow::Result<JoinHandle<()>> {
+        let running = Running {
+            started: Instant::now(),
+            listeners: self.listening.clone(),
+            tls: Arc::clone(&self.tls),
+            steering,
+        };
+        let admin = Admin {
+            chat: Arc::clone(&self.chat),
+            data_dir: folder.path().to_owned(),
+            running: Some(running),
+        };
+        let path = std::path::absolute(socket.path())?;
+        write_addresses(&folder.path().join(ADDRESSES), &self.listening, &path)?;
+        Ok(tokio::spawn(socket.serve(Arc::new(admin), self.lifecycle.clone())))
+    }
+
+    /// Nobody new is served, those who are there are told, and what is under way is finished.
+    async fn drain(&self) {
+        tracing::info!("stopping");
+        service::stopping();
+        self.lifecycle.drain();
+        let grace = Duration::from_millis(self.live.current().shutdown.drain_grace_ms);
+        let left = self.lifecycle.ended(grace).await;
+        if left > 0 {
+            tracing::warn!(left, "the time to drain is over; connections are cut");
+        }
+    }
+
     /// Follows signals and administrators until one of them says stop.
     async fn steer(&self, signals: &mut Signals, asked: &mut mpsc::Receiver<Steer>) {
         loop {
@@ -332,7 +368,8 @@ impl Stopped {
     pub fn open(config: &Config) -> Result<Self, Failure> {
         let folder = DataFolder::take(&config.data_dir)
             .map_err(|error| Failure::new(Code::Refused, format!("{error}.")))?;
-        let chat = open_chat(config, &folder).map_err(|error| Failure::new(Code::Failed, format!("{error:#}.")))?;
+        let chat =
+            open_chat(config, &folder).map_err(|error| Failure::new(Code::Failed, format!("{error:#}.")))?;
         let admin = Admin { chat, data_dir: folder.path().to_owned(), running: None };
         Ok(Self { admin: Arc::new(admin), _folder: folder })
     }

@@ -59,11 +59,7 @@ fn run(name: &str, matches: &ArgMatches, config: Option<PathBuf>, json: bool) ->
     let outcome = arguments(command, matches).and_then(|arguments| execute(command, arguments, config));
     match outcome {
         Ok(value) => {
-            let text = if json {
-                pretty(&value)
-            } else {
-                (command.render)(&value).unwrap_or(pretty(&value))
-            };
+            let text = if json { pretty(&value) } else { (command.render)(&value).unwrap_or(pretty(&value)) };
             terminal::line(&text);
             // A command that looked at something may say that it found it unsound.
             if value.get("sound") == Some(&Value::Bool(false)) { FAILURE } else { OK }
@@ -129,20 +125,13 @@ fn execute(
         }
         _ => Err(Failure::new(
             Code::Unavailable,
-            format!(
-                "No server runs on {} (nothing answers on {}).",
-                shown(&config.data_dir),
-                shown(&socket)
-            ),
+            format!("No server runs on {} (nothing answers on {}).", shown(&config.data_dir), shown(&socket)),
         )),
     }
 }
 
 fn shown(path: &Path) -> String {
-    std::path::absolute(path)
-        .unwrap_or_else(|_| path.to_owned())
-        .display()
-        .to_string()
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).display().to_string()
 }
 
 fn load(file: Option<&Path>) -> Result<Config, Failure> {
@@ -153,8 +142,5 @@ fn load(file: Option<&Path>) -> Result<Config, Failure> {
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
-    Ok(tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()?)
+    Ok(tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?)
 }

@@ -27,11 +27,7 @@ impl DataFolder {
     /// Takes the folder; makes it when it does not exist.
     pub fn take(path: &Path) -> Result<Self, DataFolderError> {
         let failed = |error| DataFolderError::Io(path.to_owned(), error);
-        std::fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(path)
-            .map_err(failed)?;
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed)?;
         let path = path.canonicalize().map_err(failed)?;
         let mut lock = open_lock(&path).map_err(failed)?;
         match lock.try_lock() {
@@ -66,13 +62,7 @@ pub fn wait_until_free(path: &Path) -> io::Result<()> {
 /// The lock file stays when its holder ends: removing it would let two processes lock two files of one name.
 fn open_lock(folder: &Path) -> io::Result<File> {
     let path = folder.join("lock");
-    OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(path)
+    OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
 }
 
 #[cfg(test)]
@@ -85,10 +75,7 @@ mod tests {
     fn one_process_at_a_time() {
         let path = std::env::temp_dir().join(format!("waxwing-folder-{}", std::process::id()));
         let folder = DataFolder::take(&path).expect("taken");
-        let mode = std::fs::metadata(folder.path())
-            .expect("there")
-            .permissions()
-            .mode();
+        let mode = std::fs::metadata(folder.path()).expect("there").permissions().mode();
         assert_eq!(mode & 0o777, 0o700);
         let refused = DataFolder::take(&path).expect_err("held already").to_string();
         assert!(refused.contains(&std::process::id().to_string()), "{refused}");

@@ -43,12 +43,7 @@ async fn make(chat: &Chat) -> anyhow::Result<Administrator> {
     let domain = settings.domains.first().map_or("localhost", String::as_str);
     let address = Jid::from_parts(Some(NAME), domain, None)?;
     let password = password::generate(chat);
-    let new = NewPerson {
-        jid: address.clone(),
-        name: None,
-        role: Role::Administrator,
-        password: &password,
-    };
+    let new = NewPerson { jid: address.clone(), name: None, role: Role::Administrator, password: &password };
     chat.create_account(new, "local").await?;
     Ok(Administrator { address, password })
 }
@@ -76,6 +71,9 @@ mod tests {
         assert_eq!(account.role, Role::Administrator);
         assert!(prepare(&chat).await.expect("prepared").is_none());
         chat.delete_account(&made.address, "local").await.expect("deleted");
-        assert!(prepare(&chat).await.expect("prepared").is_none(), "not a second time, even without any account");
+        assert!(
+            prepare(&chat).await.expect("prepared").is_none(),
+            "not a second time, even without any account"
+        );
     }
 }

@@ -38,7 +38,12 @@ impl Display for Welcome<'_> {
                 administrator.address
             ),
             Some(administrator) => self.first(f, administrator),
-            None => writeln!(f, "\nAdd a person: {} user add NAME@{}   Stop: Ctrl+C", self.program(), self.domain()),
+            None => writeln!(
+                f,
+                "\nAdd a person: {} user add NAME@{}   Stop: Ctrl+C",
+                self.program(),
+                self.domain()
+            ),
         }
     }
 }
@@ -115,8 +120,10 @@ mod tests {
 
     #[test]
     fn the_password_is_shown_at_the_first_start_only() {
-        let administrator =
-            Administrator { address: Jid::new("admin@localhost").expect("valid"), password: "s3cr-et".into() };
+        let administrator = Administrator {
+            address: Jid::new("admin@localhost").expect("valid"),
+            password: "s3cr-et".into(),
+        };
         let listening = [Listening { protocol: "xmpp".into(), address: "127.0.0.1:5222".into() }];
         let mut welcome = Welcome {
             domains: vec!["localhost".to_owned()],

@@ -53,12 +53,16 @@ impl Installation {
     fn refused(&self, line: &str) -> (i32, String) {
         let output = self.run(&format!("{line} --json"));
         let error: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
-        (output.status.code().expect("not killed"), error["error"]["code"].as_str().unwrap_or_default().to_owned())
+        (
+            output.status.code().expect("not killed"),
+            error["error"]["code"].as_str().unwrap_or_default().to_owned(),
+        )
     }
 
     /// Starts the server; returns with what it says until it is ready.
     fn start(&self) -> (Server, String) {
-        let mut child = self.command("").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("started");
+        let mut child =
+            self.command("").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("started");
         let mut said = String::new();
         let mut out = BufReader::new(child.stdout.take().expect("piped"));
         while !said.contains("Stop: Ctrl+C") {
@@ -129,7 +133,10 @@ fn the_first_start_makes_an_administrator_and_the_second_finds_everything() {
 fn accounts_are_administered_with_and_without_a_server() {
     let installation = Installation::new();
     // Before the first start: the command itself opens the data.
-    assert_eq!(installation.done("user add first@localhost --generate")["password"].as_str().map(str::len), Some(34));
+    assert_eq!(
+        installation.done("user add first@localhost --generate")["password"].as_str().map(str::len),
+        Some(34)
+    );
     let (server, said) = installation.start();
     assert!(!said.contains("admin@localhost"), "somebody is there, so that nobody is made up: {said}");
 
@@ -151,7 +158,10 @@ fn accounts_are_administered_with_and_without_a_server() {
     let conflict = installation.refused("user add alice@localhost --generate");
     assert_eq!(conflict, (1, "conflict".to_owned()));
     assert_eq!(installation.refused("user show nobody@localhost"), (1, "not-found".to_owned()));
-    assert_eq!(installation.refused("user add alice@elsewhere.example --generate"), (2, "invalid-argument".to_owned()));
+    assert_eq!(
+        installation.refused("user add alice@elsewhere.example --generate"),
+        (2, "invalid-argument".to_owned())
+    );
     assert_eq!(installation.refused("user add alice").0, 2);
     assert_eq!(installation.refused("user add bob@localhost").0, 2, "no terminal to ask for a password on");
     assert_eq!(installation.refused("user add bob@localhost --password secret").0, 2, "never as an argument");
@@ -191,8 +201,12 @@ fn what_is_backed_up_while_running_comes_back() {
     assert_eq!(installation.refused("restore saved"), (1, "refused".to_owned()), "there is data");
     installation.done("restore saved --replace");
     let users = installation.done("user list");
-    let users: Vec<&str> =
-        users["users"].as_array().expect("a list").iter().filter_map(|user| user["address"].as_str()).collect();
+    let users: Vec<&str> = users["users"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter_map(|user| user["address"].as_str())
+        .collect();
     assert_eq!(users, ["admin@localhost", "kept@localhost"]);
 
     // Onto another machine: an empty data folder, the same certificate for clients that trust it.
@@ -221,7 +235,8 @@ fn a_reload_takes_what_is_right_and_refuses_what_is_wrong() {
     write(&format!("{config}[shutdown]\ndrain_grace_ms = \"soon\"\n"));
     assert_eq!(installation.refused("user list").0, 78, "the command line reads the same file");
     // Asked over the socket, so that only the server reads the file.
-    let reply = over_socket(&installation.path("data/admin.sock"), "{\"waxwing\":1,\"command\":\"reload\"}\n");
+    let reply =
+        over_socket(&installation.path("data/admin.sock"), "{\"waxwing\":1,\"command\":\"reload\"}\n");
     assert_eq!(reply["error"]["code"], "refused", "{reply}");
 
     write(&format!("{config}\n[[domain]]\nname = \"localhost\"\n[[domain]]\nname = \"second.example\"\n"));

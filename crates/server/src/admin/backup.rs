@@ -143,10 +143,13 @@ fn check(folder: &Path) -> Result<Manifest, BackupError> {
         }
         Err(error) => return Err(at(&list)(error)),
     };
-    let manifest: Manifest =
-        serde_json::from_slice(&text).map_err(|error| unsound(format!("{LIST} is not understood: {error}")))?;
+    let manifest: Manifest = serde_json::from_slice(&text)
+        .map_err(|error| unsound(format!("{LIST} is not understood: {error}")))?;
     if manifest.version != VERSION {
-        return Err(unsound(format!("it is of version {}, and this program knows {VERSION}", manifest.version)));
+        return Err(unsound(format!(
+            "it is of version {}, and this program knows {VERSION}",
+            manifest.version
+        )));
     }
     if !manifest.files.contains_key(DATABASE) {
         return Err(unsound(format!("{LIST} names no {DATABASE}")));

@@ -25,9 +25,7 @@ pub struct Admin {
 impl Admin {
     /// The running server, for commands that are about nothing else.
     pub fn running(&self) -> Result<&Running, Failure> {
-        self.running
-            .as_ref()
-            .ok_or_else(|| Failure::new(Code::Unavailable, "No server runs."))
+        self.running.as_ref().ok_or_else(|| Failure::new(Code::Unavailable, "No server runs."))
     }
 }
 

@@ -45,20 +45,12 @@ pub struct Failure {
 impl Failure {
     /// A failure of this kind.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Self {
-            code,
-            message: message.into(),
-            argument: None,
-        }
+        Self { code, message: message.into(), argument: None }
     }
 
     /// A failure that is about one argument.
     pub fn argument(code: Code, argument: &str, message: impl Into<String>) -> Self {
-        Self {
-            code,
-            message: message.into(),
-            argument: Some(argument.to_owned()),
-        }
+        Self { code, message: message.into(), argument: Some(argument.to_owned()) }
     }
 
     /// An argument that is not what it has to be.

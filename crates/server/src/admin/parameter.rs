@@ -53,32 +53,17 @@ pub struct Parameter {
 impl Parameter {
     /// A parameter the command cannot do without.
     pub const fn required(name: &'static str, kind: Kind, help: &'static str) -> Self {
-        Self {
-            name,
-            kind,
-            required: true,
-            default: None,
-            help,
-        }
+        Self { name, kind, required: true, default: None, help }
     }
 
     /// A parameter that may be left out.
     pub const fn optional(name: &'static str, kind: Kind, help: &'static str) -> Self {
-        Self {
-            name,
-            kind,
-            required: false,
-            default: None,
-            help,
-        }
+        Self { name, kind, required: false, default: None, help }
     }
 
     /// Says what holds when it is left out.
     pub const fn or(self, default: &'static str) -> Self {
-        Self {
-            default: Some(default),
-            ..self
-        }
+        Self { default: Some(default), ..self }
     }
 }
 
@@ -101,10 +86,9 @@ impl Kind {
     /// Reads the text form into the JSON form.
     pub fn from_text(self, text: &str) -> Result<Value, String> {
         let value = match self {
-            Self::Number { .. } => Value::from(
-                text.parse::<u64>()
-                    .map_err(|_| format!("\"{text}\" is not a whole number"))?,
-            ),
+            Self::Number { .. } => {
+                Value::from(text.parse::<u64>().map_err(|_| format!("\"{text}\" is not a whole number"))?)
+            }
             Self::Flag => match text {
                 "true" | "1" => Value::Bool(true),
                 "false" | "0" => Value::Bool(false),
@@ -119,10 +103,7 @@ impl Kind {
     /// Says what is wrong with a value in its JSON form, if anything.
     pub fn check(self, value: &Value) -> Result<(), String> {
         match self {
-            Self::Flag => value
-                .as_bool()
-                .map(|_| ())
-                .ok_or_else(|| "must be true or false".into()),
+            Self::Flag => value.as_bool().map(|_| ()).ok_or_else(|| "must be true or false".into()),
             Self::Number { min, max } => match value.as_u64() {
                 Some(number) if (min..=max).contains(&number) => Ok(()),
                 _ => Err(format!("must be a whole number from {min} to {max}")),
@@ -138,9 +119,7 @@ impl Kind {
         match self {
             Self::Account => match Jid::new(text) {
                 Ok(jid) if jid.local().is_some() && jid.is_bare() => Ok(()),
-                Ok(_) => Err(format!(
-                    "\"{text}\" is not an account's address, such as alice@example.org"
-                )),
+                Ok(_) => Err(format!("\"{text}\" is not an account's address, such as alice@example.org")),
                 Err(error) => Err(format!("\"{text}\" is not an address: {error}")),
             },
             Self::Address => match Jid::new(text) {
@@ -177,36 +156,20 @@ pub fn duration_ms(text: &str) -> Result<u64, String> {
 /// Checks arguments against a command's parameters: none unknown, none missing, each of its type.
 pub fn check_arguments(parameters: &[Parameter], arguments: &Map<String, Value>) -> Result<(), Failure> {
     for (name, value) in arguments {
-        let parameter = parameters
-            .iter()
-            .find(|parameter| parameter.name == name)
-            .ok_or_else(|| {
-                let known = match parameters {
-                    [] => "it takes none".to_owned(),
-                    _ => format!(
-                        "it takes {}",
-                        parameters.iter().map(|p| p.name).collect::<Vec<_>>().join(", ")
-                    ),
-                };
-                Failure::invalid(name, format!("There is no argument \"{name}\": {known}."))
-            })?;
-        parameter
-            .kind
-            .check(value)
-            .map_err(|why| Failure::invalid(name, format!("\"{name}\": {why}.")))?;
+        let parameter = parameters.iter().find(|parameter| parameter.name == name).ok_or_else(|| {
+            let known = match parameters {
+                [] => "it takes none".to_owned(),
+                _ => format!("it takes {}", parameters.iter().map(|p| p.name).collect::<Vec<_>>().join(", ")),
+            };
+            Failure::invalid(name, format!("There is no argument \"{name}\": {known}."))
+        })?;
+        parameter.kind.check(value).map_err(|why| Failure::invalid(name, format!("\"{name}\": {why}.")))?;
     }
-    match parameters
-        .iter()
-        .find(|parameter| parameter.required && !arguments.contains_key(parameter.name))
-    {
+    match parameters.iter().find(|parameter| parameter.required && !arguments.contains_key(parameter.name)) {
         Some(missing) => Err(Failure::argument(
             Code::InvalidArgument,
             missing.name,
-            format!(
-                "\"{}\" is missing: {}.",
-                missing.name,
-                missing.help.trim_end_matches('.')
-            ),
+            format!("\"{}\" is missing: {}.", missing.name, missing.help.trim_end_matches('.')),
         )),
         None => Ok(()),
     }
@@ -232,28 +195,13 @@ mod tests {
             (serde_json::json!({"limit": 1}), "address"),
             (serde_json::json!({"address": {"$ne": null}}), "address"),
             (serde_json::json!({"address": "montague.example"}), "address"),
-            (
-                serde_json::json!({"address": "romeo@montague.example/orchard"}),
-                "address",
-            ),
-            (
-                serde_json::json!({"address": "romeo@montague.example", "limit": 11}),
-                "limit",
-            ),
-            (
-                serde_json::json!({"address": "romeo@montague.example", "limit": "3"}),
-                "limit",
-            ),
-            (
-                serde_json::json!({"address": "romeo@montague.example", "colour": 1}),
-                "colour",
-            ),
+            (serde_json::json!({"address": "romeo@montague.example/orchard"}), "address"),
+            (serde_json::json!({"address": "romeo@montague.example", "limit": 11}), "limit"),
+            (serde_json::json!({"address": "romeo@montague.example", "limit": "3"}), "limit"),
+            (serde_json::json!({"address": "romeo@montague.example", "colour": 1}), "colour"),
         ] {
             let failure = check(json).expect_err("refused");
-            assert_eq!(
-                (failure.code, failure.argument.as_deref()),
-                (Code::InvalidArgument, Some(argument))
-            );
+            assert_eq!((failure.code, failure.argument.as_deref()), (Code::InvalidArgument, Some(argument)));
         }
     }
 
@@ -261,16 +209,7 @@ mod tests {
     fn lengths_of_time_are_read() {
         assert_eq!(duration_ms("90s"), Ok(90_000));
         assert_eq!(duration_ms("7d"), Ok(604_800_000));
-        for wrong in [
-            "",
-            "7",
-            "d",
-            "-1d",
-            "1w",
-            "1é",
-            "99999999999999999999d",
-            "18446744073709551615d",
-        ] {
+        for wrong in ["", "7", "d", "-1d", "1w", "1é", "99999999999999999999d", "18446744073709551615d"] {
             assert!(duration_ms(wrong).is_err(), "{wrong}");
         }
     }

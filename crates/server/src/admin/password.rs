@@ -25,10 +25,13 @@ mod tests {
     async fn passwords_are_long_and_differ() {
         let scratch = Scratch::new();
         let store = Sqlite::open(&scratch.path().join("waxwing.db"), Options::default()).expect("opened");
-        let chat = Chat::new(Arc::new(store), Arc::new(SystemClock), Arc::new(SystemRandom), Settings::default());
+        let chat =
+            Chat::new(Arc::new(store), Arc::new(SystemClock), Arc::new(SystemRandom), Settings::default());
         let (a, b) = (generate(&chat), generate(&chat));
         assert_ne!(a, b);
         assert_eq!(a.len(), 34);
-        assert!(a.split('-').all(|group| group.len() == 4 && group.bytes().all(|c| c.is_ascii_alphanumeric())));
+        assert!(
+            a.split('-').all(|group| group.len() == 4 && group.bytes().all(|c| c.is_ascii_alphanumeric()))
+        );
     }
 }

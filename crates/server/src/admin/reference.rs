@@ -18,13 +18,8 @@ pub fn page() -> String {
     );
     for command in registry::all() {
         let anchor = command.name.replace(' ', "-");
-        let _ = writeln!(
-            page,
-            "| [`{}`](#{anchor}) | {} | {} |",
-            command.name,
-            command.summary,
-            place(command)
-        );
+        let _ =
+            writeln!(page, "| [`{}`](#{anchor}) | {} | {} |", command.name, command.summary, place(command));
     }
     for command in registry::all() {
         section(&mut page, command);

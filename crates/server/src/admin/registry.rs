@@ -121,30 +121,12 @@ mod tests {
         for command in all() {
             assert!(seen.insert(command.name), "{} is there twice", command.name);
             assert!(command.name.split(' ').count() <= 2, "{}", command.name);
-            assert!(
-                command.name.chars().all(|c| c.is_ascii_lowercase() || c == ' '),
-                "{}",
-                command.name
-            );
-            assert!(
-                !command.summary.ends_with('.') && !command.summary.is_empty(),
-                "{}",
-                command.name
-            );
+            assert!(command.name.chars().all(|c| c.is_ascii_lowercase() || c == ' '), "{}", command.name);
+            assert!(!command.summary.ends_with('.') && !command.summary.is_empty(), "{}", command.name);
             let mut names = HashSet::new();
             for parameter in command.parameters {
-                assert!(
-                    names.insert(parameter.name),
-                    "{}: {}",
-                    command.name,
-                    parameter.name
-                );
-                assert!(
-                    parameter.help.ends_with('.'),
-                    "{}: {}",
-                    command.name,
-                    parameter.name
-                );
+                assert!(names.insert(parameter.name), "{}: {}", command.name, parameter.name);
+                assert!(parameter.help.ends_with('.'), "{}: {}", command.name, parameter.name);
             }
         }
     }
@@ -159,10 +141,7 @@ mod tests {
                 assert!(last < first, "{}", command.name);
             }
             assert!(
-                !command
-                    .parameters
-                    .iter()
-                    .any(|p| p.required && matches!(p.kind, Kind::Secret | Kind::Flag)),
+                !command.parameters.iter().any(|p| p.required && matches!(p.kind, Kind::Secret | Kind::Flag)),
                 "{}: a secret or a flag cannot be required",
                 command.name
             );

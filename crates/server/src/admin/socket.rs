@@ -41,11 +41,7 @@ impl Socket {
         let listener = UnixListener::bind(path)?;
         std::fs::set_permissions(path, Permissions::from_mode(0o600))?;
         let owner = std::fs::symlink_metadata(path)?.uid();
-        Ok(Self {
-            listener,
-            path: path.to_owned(),
-            owner,
-        })
+        Ok(Self { listener, path: path.to_owned(), owner })
     }
 
     /// Where it is.
@@ -82,9 +78,7 @@ impl Socket {
 
     /// The socket's mode keeps other users out already; this holds when somebody loosened it.
     fn allows(&self, stream: &UnixStream) -> bool {
-        stream
-            .peer_cred()
-            .is_ok_and(|peer| peer.uid() == self.owner || peer.uid() == 0)
+        stream.peer_cred().is_ok_and(|peer| peer.uid() == self.owner || peer.uid() == 0)
     }
 }
 
@@ -122,10 +116,7 @@ async fn converse(stream: UnixStream, admin: Arc<Admin>, lifecycle: Lifecycle) -
 async fn answer(line: &[u8], admin: &Arc<Admin>) -> Result<serde_json::Value, Failure> {
     // The version is looked at before anything else, so that a later protocol gets a clear answer.
     let value: serde_json::Value = serde_json::from_slice(line).map_err(|error| {
-        Failure::new(
-            Code::Protocol,
-            format!("The request is not JSON on one line: {error}."),
-        )
+        Failure::new(Code::Protocol, format!("The request is not JSON on one line: {error}."))
     })?;
     match value.get("waxwing").and_then(serde_json::Value::as_u64) {
         Some(version) if version == u64::from(VERSION) => {}
@@ -138,24 +129,15 @@ async fn answer(line: &[u8], admin: &Arc<Admin>) -> Result<serde_json::Value, Fa
             ));
         }
         None => {
-            return Err(Failure::new(
-                Code::Protocol,
-                "The request has no version (\"waxwing\").",
-            ));
+            return Err(Failure::new(Code::Protocol, "The request has no version (\"waxwing\")."));
         }
     }
     let request: Request = serde_json::from_value(value)
         .map_err(|error| Failure::new(Code::Protocol, format!("The request is not understood: {error}.")))?;
     let command = registry::find(&request.command).ok_or_else(|| {
-        Failure::new(
-            Code::UnknownCommand,
-            format!("There is no command \"{}\".", request.command),
-        )
+        Failure::new(Code::UnknownCommand, format!("There is no command \"{}\".", request.command))
     })?;
-    let context = Context {
-        admin: Arc::clone(admin),
-        actor: Actor::local(),
-    };
+    let context = Context { admin: Arc::clone(admin), actor: Actor::local() };
     registry::run(context, command, request.arguments).await
 }
 
@@ -179,9 +161,7 @@ mod tests {
         let mut text = String::new();
         read.read_to_string(&mut text).await.expect("answered");
         serving.await.expect("no panic").expect("no error");
-        text.lines()
-            .map(|line| serde_json::from_str(line).expect("JSON"))
-            .collect()
+        text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
     }
 
     #[tokio::test]
@@ -200,10 +180,7 @@ mod tests {
             ("{\"command\":\"status\"}\n", "protocol"),
             ("{\"waxwing\":2,\"command\":\"status\"}\n", "protocol"),
             ("{\"waxwing\":1,\"command\":\"status\",\"more\":1}\n", "protocol"),
-            (
-                "{\"waxwing\":1,\"command\":\"status\",\"arguments\":{\"x\":1}}\n",
-                "invalid-argument",
-            ),
+            ("{\"waxwing\":1,\"command\":\"status\",\"arguments\":{\"x\":1}}\n", "invalid-argument"),
             ("{\"waxwing\":1,\"command\":\"version\"}\n", "unknown-command"),
             ("{\"waxwing\":1,\"command\":\"status\"}\n", "unavailable"),
         ] {
@@ -218,10 +195,7 @@ mod tests {
         let path = folder.join("admin.sock");
         drop(Socket::bind(&path).expect("bound"));
         let socket = Socket::bind(&path).expect("bound again after an unclean end");
-        assert_eq!(
-            std::fs::metadata(&path).expect("there").permissions().mode() & 0o777,
-            0o600
-        );
+        assert_eq!(std::fs::metadata(&path).expect("there").permissions().mode() & 0o777, 0o600);
         drop(socket);
         assert!(!path.exists());
         std::fs::remove_dir_all(&folder).expect("removed");

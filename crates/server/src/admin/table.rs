@@ -18,26 +18,16 @@ pub fn write(f: &mut fmt::Formatter<'_>, heading: &[&str], rows: &[Vec<String>])
         f.write_str(text.trim_end())?;
         f.write_str(end)
     };
-    line(
-        &mut heading.iter().copied(),
-        if rows.is_empty() { "" } else { "\n" },
-    )?;
+    line(&mut heading.iter().copied(), if rows.is_empty() { "" } else { "\n" })?;
     for (index, row) in rows.iter().enumerate() {
-        line(
-            &mut row.iter().map(String::as_str),
-            if index + 1 == rows.len() { "" } else { "\n" },
-        )?;
+        line(&mut row.iter().map(String::as_str), if index + 1 == rows.len() { "" } else { "\n" })?;
     }
     Ok(())
 }
 
 /// Writes names and values below each other; the values are aligned.
 pub fn write_pairs(f: &mut fmt::Formatter<'_>, pairs: &[(&str, String)]) -> fmt::Result {
-    let width = pairs
-        .iter()
-        .map(|(name, _)| name.chars().count())
-        .max()
-        .unwrap_or(0);
+    let width = pairs.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
     for (index, (name, value)) in pairs.iter().enumerate() {
         let end = if index + 1 == pairs.len() { "" } else { "\n" };
         write!(f, "{name:width$}  {value}{end}")?;
@@ -92,10 +82,7 @@ mod tests {
         struct Sample;
         impl fmt::Display for Sample {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                let rows = [
-                    vec!["romeo".to_owned(), "yes".to_owned()],
-                    vec!["jo".to_owned(), String::new()],
-                ];
+                let rows = [vec!["romeo".to_owned(), "yes".to_owned()], vec!["jo".to_owned(), String::new()]];
                 write(f, &["NAME", "ON"], &rows)
             }
         }

@@ -63,10 +63,7 @@ mod tests {
 
     #[test]
     fn a_password_is_the_first_line_as_it_stands() {
-        assert_eq!(
-            first_line(&mut &b" pass word \r\nnext\n"[..]).expect("read"),
-            " pass word "
-        );
+        assert_eq!(first_line(&mut &b" pass word \r\nnext\n"[..]).expect("read"), " pass word ");
         assert_eq!(first_line(&mut &b"no newline"[..]).expect("read"), "no newline");
     }
 }

@@ -13,25 +13,14 @@ use crate::admin::protocol::{Reply, Request, VERSION};
 pub(super) fn connect(socket: &Path) -> Result<Option<UnixStream>, Failure> {
     match UnixStream::connect(socket) {
         Ok(stream) => Ok(Some(stream)),
-        Err(error)
-            if matches!(
-                error.kind(),
-                io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused
-            ) =>
-        {
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
             Ok(None)
         }
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Err(Failure::new(
             Code::Denied,
-            format!(
-                "{} belongs to another user: run this as that user or as root.",
-                socket.display()
-            ),
+            format!("{} belongs to another user: run this as that user or as root.", socket.display()),
         )),
-        Err(error) => Err(Failure::new(
-            Code::Unavailable,
-            format!("{}: {error}.", socket.display()),
-        )),
+        Err(error) => Err(Failure::new(Code::Unavailable, format!("{}: {error}.", socket.display()))),
     }
 }
 
@@ -41,11 +30,7 @@ pub(super) fn ask(
     command: &str,
     arguments: Map<String, Value>,
 ) -> Result<Value, Failure> {
-    let request = Request {
-        waxwing: VERSION,
-        command: command.to_owned(),
-        arguments,
-    };
+    let request = Request { waxwing: VERSION, command: command.to_owned(), arguments };
     let mut line = serde_json::to_vec(&request).map_err(io::Error::other)?;
     line.push(b'\n');
     let lost = |error: &dyn std::fmt::Display| {
@@ -53,13 +38,9 @@ pub(super) fn ask(
     };
     server.write_all(&line).map_err(|error| lost(&error))?;
     let mut text = String::new();
-    let length = BufReader::new(&*server)
-        .read_line(&mut text)
-        .map_err(|error| lost(&error))?;
+    let length = BufReader::new(&*server).read_line(&mut text).map_err(|error| lost(&error))?;
     if length == 0 {
-        return Err(lost(
-            &"it closed the connection, perhaps because another user owns it",
-        ));
+        return Err(lost(&"it closed the connection, perhaps because another user owns it"));
     }
     let reply: Reply = serde_json::from_str(&text)
         .map_err(|error| Failure::new(Code::Protocol, format!("The reply is not understood: {error}.")))?;

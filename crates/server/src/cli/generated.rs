@@ -26,11 +26,9 @@ pub fn generate(root: &Path) -> io::Result<()> {
 /// Every generated file with its content.
 fn files() -> io::Result<Vec<(String, Vec<u8>)>> {
     let mut files = vec![("docs/commands.md".to_owned(), reference::page().into_bytes())];
-    for (shell, name) in [
-        (Shell::Bash, "waxwing.bash"),
-        (Shell::Zsh, "_waxwing"),
-        (Shell::Fish, "waxwing.fish"),
-    ] {
+    for (shell, name) in
+        [(Shell::Bash, "waxwing.bash"), (Shell::Zsh, "_waxwing"), (Shell::Fish, "waxwing.fish")]
+    {
         files.push((format!("packaging/completions/{name}"), completions(shell)));
     }
     for (name, page) in pages(tree::command())? {
@@ -48,11 +46,8 @@ fn completions(shell: Shell) -> Vec<u8> {
 /// The manual page of each command, under its name (`waxwing-user-add`).
 fn pages(root: Clap) -> io::Result<Vec<(String, Vec<u8>)>> {
     fn walk(name: &str, mut command: Clap, pages: &mut Vec<(String, Vec<u8>)>) -> io::Result<()> {
-        let children: Vec<Clap> = command
-            .get_subcommands()
-            .filter(|c| c.get_name() != "help")
-            .cloned()
-            .collect();
+        let children: Vec<Clap> =
+            command.get_subcommands().filter(|c| c.get_name() != "help").cloned().collect();
         command = command.name(name.to_owned()).disable_help_subcommand(true);
         let mut page = Vec::new();
         clap_mangen::Man::new(command).render(&mut page)?;

@@ -45,21 +45,11 @@ pub(super) fn command() -> Clap {
     root.subcommand(
         Clap::new("completions")
             .about("Write the completions of a shell")
-            .arg(
-                Arg::new("shell")
-                    .required(true)
-                    .value_parser(["bash", "zsh", "fish"])
-                    .help("The shell."),
-            ),
+            .arg(Arg::new("shell").required(true).value_parser(["bash", "zsh", "fish"]).help("The shell.")),
     )
-    .subcommand(
-        Clap::new("man").about("Write a manual page, in roff").arg(
-            Arg::new("command")
-                .num_args(0..=2)
-                .value_name("COMMAND")
-                .help("Of which command; of all without."),
-        ),
-    )
+    .subcommand(Clap::new("man").about("Write a manual page, in roff").arg(
+        Arg::new("command").num_args(0..=2).value_name("COMMAND").help("Of which command; of all without."),
+    ))
 }
 
 /// Hangs a command into the tree: `user add` becomes `add` under `user`.
@@ -74,10 +64,7 @@ fn add(root: Clap, command: &Command) -> Clap {
                 })
             } else {
                 root.subcommand(
-                    Clap::new(group)
-                        .about(group_summary(group))
-                        .subcommand_required(true)
-                        .subcommand(child),
+                    Clap::new(group).about(group_summary(group)).subcommand_required(true).subcommand(child),
                 )
             }
         }
@@ -155,9 +142,7 @@ fn arguments(parameter: &Parameter) -> Vec<Arg> {
 
 fn absolute(text: &str) -> Result<Value, String> {
     let path = std::path::absolute(text).map_err(|error| error.to_string())?;
-    path.to_str()
-        .map(Value::from)
-        .ok_or_else(|| "is not UTF-8".to_owned())
+    path.to_str().map(Value::from).ok_or_else(|| "is not UTF-8".to_owned())
 }
 
 /// What the command line gave for a parameter.
@@ -185,9 +170,7 @@ mod tests {
         for command in registry::all() {
             let mut node = &tree;
             for word in command.name.split(' ') {
-                node = node
-                    .find_subcommand(word)
-                    .unwrap_or_else(|| panic!("{} is missing", command.name));
+                node = node.find_subcommand(word).unwrap_or_else(|| panic!("{} is missing", command.name));
             }
         }
     }
@@ -197,9 +180,7 @@ mod tests {
         for command in registry::all() {
             for parameter in command.parameters.iter().filter(|p| p.kind == Kind::Secret) {
                 assert!(
-                    arguments(parameter)
-                        .iter()
-                        .all(|arg| !arg.get_action().takes_values()),
+                    arguments(parameter).iter().all(|arg| !arg.get_action().takes_values()),
                     "{}",
                     command.name
                 );

@@ -18,7 +18,11 @@ pub(super) const LIST: Command = Command {
     help: "The newest comes first. It holds no password and no message.",
     permission: Permission::Installation,
     parameters: &[
-        Parameter::optional("before", Kind::Number { min: 1, max: u64::MAX }, "Only records before this number."),
+        Parameter::optional(
+            "before",
+            Kind::Number { min: 1, max: u64::MAX },
+            "Only records before this number.",
+        ),
         Parameter::optional("limit", Kind::Number { min: 1, max: 10_000 }, "How many at most.").or("50"),
     ],
     run: Run::Data(|context, arguments| call(context, arguments, list)),
@@ -128,7 +132,11 @@ struct Verified {
 impl fmt::Display for Verified {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.hash {
-            Some(hash) => write!(f, "The audit log is whole: {} records, the newest with the hash\n{hash}", self.records),
+            Some(hash) => write!(
+                f,
+                "The audit log is whole: {} records, the newest with the hash\n{hash}",
+                self.records
+            ),
             None => f.write_str("The audit log is empty."),
         }
     }
@@ -140,9 +148,14 @@ async fn verify(context: Context, _: Nothing) -> Result<Verified, Failure> {
     if let Some(number) = store.verify_audit().await.map_err(failed)? {
         return Err(Failure::new(
             Code::Failed,
-            format!("The audit log was tampered with: record {number} is the first that is changed or missing."),
+            format!(
+                "The audit log was tampered with: record {number} is the first that is changed or missing."
+            ),
         ));
     }
     let newest = store.audit(None, 1).await.map_err(failed)?.into_iter().next();
-    Ok(Verified { records: newest.as_ref().map_or(0, |record| record.number), hash: newest.map(|record| record.hash) })
+    Ok(Verified {
+        records: newest.as_ref().map_or(0, |record| record.number),
+        hash: newest.map(|record| record.hash),
+    })
 }

@@ -24,10 +24,8 @@ pub(super) const BACKUP: Command = Command {
            list of the files with their SHA-256. It shows one moment: what was acknowledged before the command is in it. \
            The configuration file is not in it. The server writes it, so the path has to be one that it may write to.",
     permission: Permission::Installation,
-    parameters: &[
-        Parameter::optional("folder", Kind::Path, "The folder to make; it must not exist.")
-            .or("a new one under \"backups\" in the data folder"),
-    ],
+    parameters: &[Parameter::optional("folder", Kind::Path, "The folder to make; it must not exist.")
+        .or("a new one under \"backups\" in the data folder")],
     run: Run::Data(|context, arguments| call(context, arguments, write)),
     render: render::<Written>,
 };

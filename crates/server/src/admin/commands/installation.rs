@@ -72,7 +72,5 @@ impl fmt::Display for Stopping {
 
 async fn stop(context: Context, _: Nothing) -> Result<Stopping, Failure> {
     context.admin.running()?.steer(Steer::Stop).await?;
-    Ok(Stopping {
-        pid: std::process::id(),
-    })
+    Ok(Stopping { pid: std::process::id() })
 }

@@ -23,7 +23,8 @@ pub(super) const CREATE: Command = Command {
     permission: Permission::Accounts,
     parameters: &[
         Parameter::optional("domain", Kind::Text, "At which domain.").or("the first domain of the server"),
-        Parameter::optional("username", Kind::Text, "Set this name aside for the person.").or("the person chooses"),
+        Parameter::optional("username", Kind::Text, "Set this name aside for the person.")
+            .or("the person chooses"),
         Parameter::optional("contact", Kind::Account, "This account and the new one become contacts."),
         Parameter::optional("lifetime", Kind::Duration, "How long the link is good for.").or("7d"),
         Parameter::optional("uses", Kind::Number { min: 1, max: 1000 }, "How many may use it.").or("1"),
@@ -49,7 +50,11 @@ pub(super) const REVOKE: Command = Command {
     summary: "Withdraw an invitation",
     help: "Accounts that were made with it stay.",
     permission: Permission::Accounts,
-    parameters: &[Parameter::required("token", Kind::Text, "The invitation's token, the last part of its link.")],
+    parameters: &[Parameter::required(
+        "token",
+        Kind::Text,
+        "The invitation's token, the last part of its link.",
+    )],
     run: Run::Data(|context, arguments| call(context, arguments, revoke)),
     render: render::<Revoked>,
 };
@@ -166,7 +171,8 @@ impl fmt::Display for Listed {
 }
 
 async fn list(context: Context, _: Nothing) -> Result<Listed, Failure> {
-    let invitations = context.admin.chat.invitations().await.map_err(|error| domain_failure(error, "", ""))?;
+    let invitations =
+        context.admin.chat.invitations().await.map_err(|error| domain_failure(error, "", ""))?;
     Ok(Listed { invitations: invitations.into_iter().map(Invited::from).collect() })
 }
 

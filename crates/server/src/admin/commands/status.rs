@@ -63,12 +63,7 @@ impl fmt::Display for Status {
         let mut pairs = vec![
             (
                 "Waxwing",
-                format!(
-                    "{}, process {}, up {}",
-                    self.version,
-                    self.pid,
-                    table::length(self.uptime_ms)
-                ),
+                format!("{}, process {}, up {}", self.version, self.pid, table::length(self.uptime_ms)),
             ),
             ("Domains", self.domains.join(", ")),
             ("Accounts", format!("{}, {} sessions", self.accounts, self.sessions)),
@@ -86,7 +81,8 @@ impl fmt::Display for Status {
             let name = if index == 0 { "Certificates" } else { "" };
             let until = timestamp(u64::try_from(served.not_after).unwrap_or(0) * 1000);
             let kind = if served.self_signed { ", self-signed" } else { "" };
-            pairs.push((name, format!("{} until {}{kind}", served.domain, until.get(..10).unwrap_or(&until))));
+            pairs
+                .push((name, format!("{} until {}{kind}", served.domain, until.get(..10).unwrap_or(&until))));
         }
         table::write_pairs(f, &pairs)
     }
@@ -118,10 +114,5 @@ async fn status(context: Context, _: Nothing) -> Result<Status, Failure> {
 fn memory_bytes() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    line.trim()
-        .strip_suffix("kB")?
-        .trim()
-        .parse::<u64>()
-        .ok()?
-        .checked_mul(1024)
+    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
 }

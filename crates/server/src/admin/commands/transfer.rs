@@ -81,7 +81,9 @@ async fn export(context: Context, arguments: Export) -> Result<Exported, Failure
     let chat = &context.admin.chat;
     let domains = match arguments.domain {
         Some(domain) if chat.is_local(&domain) => vec![domain],
-        Some(domain) => return Err(Failure::argument(Code::NotFound, "domain", format!("{domain} is not served here."))),
+        Some(domain) => {
+            return Err(Failure::argument(Code::NotFound, "domain", format!("{domain} is not served here.")));
+        }
         None => chat.settings().domains.clone(),
     };
     let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&arguments.file);
@@ -168,7 +170,9 @@ fn file_failure(error: &io::Error, file: &std::path::Path) -> Failure {
     let file = file.display();
     let (code, message) = match error.kind() {
         io::ErrorKind::AlreadyExists => (Code::Conflict, format!("{file} exists already.")),
-        io::ErrorKind::NotFound => (Code::NotFound, format!("{file} does not exist, or the folder it is in.")),
+        io::ErrorKind::NotFound => {
+            (Code::NotFound, format!("{file} does not exist, or the folder it is in."))
+        }
         io::ErrorKind::PermissionDenied => {
             (Code::Denied, format!("The server may not use {file}: choose a path below its data folder."))
         }

@@ -15,8 +15,8 @@ use crate::admin::registry::{Command, Permission, Run, call, render};
 use crate::admin::{domain_failure, password, table};
 
 const ADDRESS: Parameter = Parameter::required("address", Kind::Account, "The account's address.");
-const PASSWORD: Parameter = Parameter::optional("password", Kind::Secret, "The password.")
-    .or("one is made and shown once");
+const PASSWORD: Parameter =
+    Parameter::optional("password", Kind::Secret, "The password.").or("one is made and shown once");
 
 /// `user add`.
 pub(super) const ADD: Command = Command {
@@ -142,7 +142,11 @@ async fn add(context: Context, arguments: Add) -> Result<Added, Failure> {
     if !chat.is_local(jid.domain()) {
         return Err(Failure::invalid(
             "address",
-            format!("{} is not a domain of this server: it serves {}.", jid.domain(), chat.settings().domains.join(", ")),
+            format!(
+                "{} is not a domain of this server: it serves {}.",
+                jid.domain(),
+                chat.settings().domains.join(", ")
+            ),
         ));
     }
     let made = arguments.password.is_none().then(|| password::generate(chat));
@@ -295,7 +299,10 @@ impl fmt::Display for Shown {
             ("Created", short(Some(&user.created))),
             ("Last seen", short(user.last_seen.as_deref())),
             ("Contacts", self.contacts.to_string()),
-            ("Passwords", if self.mechanisms.is_empty() { "none".into() } else { self.mechanisms.join(", ") }),
+            (
+                "Passwords",
+                if self.mechanisms.is_empty() { "none".into() } else { self.mechanisms.join(", ") },
+            ),
         ];
         if let Some(expires) = &self.expires {
             pairs.push(("Expires", short(Some(expires))));

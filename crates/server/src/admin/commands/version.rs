@@ -39,8 +39,5 @@ impl fmt::Display for Version {
 }
 
 async fn version(_: Program, _: Nothing) -> Result<Version, Failure> {
-    Ok(Version {
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        protocol: protocol::VERSION,
-    })
+    Ok(Version { version: env!("CARGO_PKG_VERSION").to_owned(), protocol: protocol::VERSION })
 }

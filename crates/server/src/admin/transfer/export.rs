@@ -13,7 +13,9 @@ use waxwing_chat::store::{DocumentKind, StoreError};
 use waxwing_chat::time::timestamp;
 use waxwing_xmpp::xml::Element;
 
-use super::{ACCOUNT, ARCHIVE, BLOCKING, DELAY, FORWARD, PIE, PIE_ARCHIVE, PIE_SCRAM, PRIVATE, ROSTER, STANZA_ID};
+use super::{
+    ACCOUNT, ARCHIVE, BLOCKING, DELAY, FORWARD, PIE, PIE_ARCHIVE, PIE_SCRAM, PRIVATE, ROSTER, STANZA_ID,
+};
 
 /// Accounts, and messages, read from the store at a time.
 const PAGE: usize = 200;

@@ -58,7 +58,9 @@ pub async fn import(chat: &Chat, path: &Path, actor: &str) -> Result<Imported, I
     let (sender, mut pieces) = mpsc::channel(READ_AHEAD);
     let path = path.to_owned();
     let reading = tokio::task::spawn_blocking(move || {
-        pieces::read(&path, &mut |piece| sender.blocking_send(piece).map_err(|_| "the import was given up".to_owned()))
+        pieces::read(&path, &mut |piece| {
+            sender.blocking_send(piece).map_err(|_| "the import was given up".to_owned())
+        })
     });
     let mut importer = Importer { chat, actor, host: None, user: User::None, report: Imported::default() };
     let mut result = Ok(());
@@ -124,7 +126,8 @@ impl Importer<'_> {
             }
             Piece::User { name, password } => self.begin(&name, password).await?,
             Piece::Part(element) => {
-                self.announced(element.is(ACCOUNT, "account").then(|| element.attr("created")).flatten()).await?;
+                self.announced(element.is(ACCOUNT, "account").then(|| element.attr("created")).flatten())
+                    .await?;
                 self.part(&element).await?;
             }
             Piece::Item(container, element) => {
@@ -208,7 +211,10 @@ impl Importer<'_> {
                     store.change_account(open.account, AccountChange::AddVerifier(verifier)).await?;
                     open.has_credentials = true;
                 }
-                None => self.ignore(format!("credentials of {}", element.attr("mechanism").unwrap_or("no mechanism"))),
+                None => self.ignore(format!(
+                    "credentials of {}",
+                    element.attr("mechanism").unwrap_or("no mechanism")
+                )),
             }
         } else if element.is(CLIENT, "presence") && element.attr("type") == Some("subscribe") {
             let from = element.attr("from").and_then(|from| Jid::new(from).ok());
@@ -251,7 +257,9 @@ impl Importer<'_> {
             },
             Container::Private => {
                 let key = format!("{{{}}}{}", element.ns(), element.name());
-                store.put_document(open.account, DocumentKind::PrivateXml, &key, Some(&element.to_xml())).await?;
+                store
+                    .put_document(open.account, DocumentKind::PrivateXml, &key, Some(&element.to_xml()))
+                    .await?;
             }
             Container::Blocklist => {
                 let jid = element.attr("jid").and_then(|jid| Jid::new(jid).ok());
@@ -273,7 +281,8 @@ impl Importer<'_> {
                             store.import_archive(open.account, std::mem::take(&mut open.batch)).await?;
                         }
                     }
-                    None => self.ignore("messages without a time, an address or a body that can be read".to_owned()),
+                    None => self
+                        .ignore("messages without a time, an address or a body that can be read".to_owned()),
                 }
             }
         }
@@ -332,7 +341,8 @@ impl Open {
         let domain = self.jid.domain().to_owned();
         let delay = element.children().find(|child| child.is(DELAY, "delay"));
         let stamp = delay.and_then(|delay| delay.attr("stamp")).and_then(parse_timestamp);
-        let own = element.children().find(|child| is_own_id(child, &self.jid)).and_then(|child| child.attr("id"));
+        let own =
+            element.children().find(|child| is_own_id(child, &self.jid)).and_then(|child| child.attr("id"));
         let id = self.place(own, stamp?);
         let mut message = element.clone();
         message.retain_children(|child| {
@@ -427,7 +437,9 @@ fn contact(element: &Element) -> Option<RosterItem> {
 
 /// SCRAM credentials (XEP-0227 section 4.3) as a verifier in its text form; `None` for a mechanism not known here.
 fn verifier(element: &Element) -> Option<String> {
-    let text = |name| element.child(PIE_SCRAM, name).map(|child| child.text().split_whitespace().collect::<String>());
+    let text = |name| {
+        element.child(PIE_SCRAM, name).map(|child| child.text().split_whitespace().collect::<String>())
+    };
     let form = format!(
         "{}${}:{}${}:{}",
         element.attr("mechanism")?,
@@ -481,7 +493,8 @@ fn preferences(element: &Element) -> ArchivePreferences {
 
 /// The addresses that the default privacy list denies everything, and whether there are other rules.
 fn denied(element: &Element) -> (Vec<Jid>, bool) {
-    let default = element.children().find(|child| child.name() == "default").and_then(|child| child.attr("name"));
+    let default =
+        element.children().find(|child| child.name() == "default").and_then(|child| child.attr("name"));
     let (mut blocked, mut others) = (Vec::new(), false);
     for list in element.children().filter(|child| child.name() == "list") {
         for item in list.children() {

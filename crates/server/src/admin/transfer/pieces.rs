@@ -92,7 +92,10 @@ pub(super) fn read(path: &Path, give: &mut dyn FnMut(Piece) -> Result<(), String
     let result = source.file(path, Level::Document);
     let result = result.and_then(|()| match source.begun {
         true => Ok(()),
-        false => Err(Fault { place: Some(path.display().to_string()), why: "there is no <server-data/> in it".to_owned() }),
+        false => Err(Fault {
+            place: Some(path.display().to_string()),
+            why: "there is no <server-data/> in it".to_owned(),
+        }),
     });
     result.map_err(|fault| match fault.place {
         Some(place) => format!("{place}: {}", fault.why),
@@ -128,7 +131,9 @@ impl Source<'_> {
         self.files.pop();
         result.map_err(|fault| match fault.place {
             Some(_) => fault,
-            None => Fault { place: Some(format!("{place}, near byte {}", reader.buffer_position())), ..fault },
+            None => {
+                Fault { place: Some(format!("{place}, near byte {}", reader.buffer_position())), ..fault }
+            }
         })
     }
 
@@ -158,7 +163,13 @@ impl Source<'_> {
         }
     }
 
-    fn element(&mut self, reader: &mut Reader, level: Level, namespace: &str, start: &BytesStart<'static>) -> Step {
+    fn element(
+        &mut self,
+        reader: &mut Reader,
+        level: Level,
+        namespace: &str,
+        start: &BytesStart<'static>,
+    ) -> Step {
         let name = start.local_name().into_inner().to_owned();
         match (level, namespace, name.as_str()) {
             (Level::Document, PIE, "server-data") => {
@@ -189,7 +200,9 @@ impl Source<'_> {
                 Some(container) => self.children(reader, Level::Inside(container), End::Tag),
                 None => self.piece(reader, start, Piece::Part),
             },
-            (Level::Inside(container), _, _) => self.piece(reader, start, |element| Piece::Item(container, element)),
+            (Level::Inside(container), _, _) => {
+                self.piece(reader, start, |element| Piece::Item(container, element))
+            }
         }
     }
 
@@ -216,7 +229,8 @@ impl Source<'_> {
             return Err("an include with parse or xpointer is not supported".to_owned());
         }
         let href = required(start, "href")?;
-        let relative = percent_decoded(&href).ok_or_else(|| format!("\"{href}\" is not a relative address"))?;
+        let relative =
+            percent_decoded(&href).ok_or_else(|| format!("\"{href}\" is not a relative address"))?;
         let plain = Path::new(&relative).components().all(|c| matches!(c, std::path::Component::Normal(_)));
         if !plain || relative.is_empty() {
             return Err(format!("\"{href}\" does not lie beside or below the file that includes it"));
@@ -240,7 +254,9 @@ fn container(namespace: &str, name: &str) -> Option<Container> {
 fn attribute(start: &BytesStart<'_>, name: &str) -> Result<Option<String>, String> {
     let found = start.try_get_attribute(name).map_err(|error| error.to_string())?;
     found
-        .map(|attribute| attribute.normalized_value(quick_xml::XmlVersion::Implicit1_0).map(|value| value.into_owned()))
+        .map(|attribute| {
+            attribute.normalized_value(quick_xml::XmlVersion::Implicit1_0).map(|value| value.into_owned())
+        })
         .transpose()
         .map_err(|error| error.to_string())
 }
@@ -296,7 +312,8 @@ fn subtree(reader: &mut Reader, start: &BytesStart<'static>) -> Result<String, S
 
 /// A relative reference (RFC 3986 section 4.2) as a path; `None` when it is something else.
 fn percent_decoded(href: &str) -> Option<String> {
-    if href.contains(['?', '#', '\\', '\0']) || href.starts_with('/') || href.split('/').next()?.contains(':') {
+    if href.contains(['?', '#', '\\', '\0']) || href.starts_with('/') || href.split('/').next()?.contains(':')
+    {
         return None;
     }
     let mut out = Vec::with_capacity(href.len());
