@@ -28,6 +28,7 @@ mod writer;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, SystemTime};
@@ -215,11 +216,16 @@ impl Sqlite {
             self.checkpoints.clone(),
             self.options.clone(),
         );
+        let (opened, ready) = mpsc::sync_channel(1);
         threads.writer = Some(spawn("store-writer", move || {
-            writer::run(&writer, &queue, tail, &options, &|| {
+            let ready = move |result| drop(opened.send(result));
+            writer::run(&writer, &queue, tail, &options, ready, &|| {
                 checkpoints.note(wal_pages.load(Ordering::Relaxed))
             });
         })?);
+        ready
+            .recv()
+            .map_err(|error| OpenError::Database(Box::new(error)))??;
         let (queue, checkpoints, on_fatal) = (
             self.writes.clone(),
             self.checkpoints.clone(),
@@ -227,8 +233,9 @@ impl Sqlite {
         );
         threads.checkpointer = Some(spawn("store-checkpoint", move || {
             if let Err(cause) = checkpoints.run(&checkpointer) {
-                on_fatal(&cause);
+                // Before the process learns of it, so that the writer acknowledges nothing more meanwhile.
                 queue.abandon();
+                on_fatal(&cause);
                 checkpoints.stop();
             }
         })?);

@@ -23,7 +23,23 @@ pub(super) fn writer(path: &Path, options: &Options, synchronous: &str) -> rusql
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
     )?;
     common_settings(&db, options.writer_cache_bytes)?;
-    db.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
+    {
+        // The pragma answers before it commits. Only the step behind its answer tells of a failed sync.
+        let mut pragma = db.prepare("PRAGMA journal_mode = WAL")?;
+        let mut rows = pragma.query([])?;
+        while rows.next()?.is_some() {}
+    }
+    // What is in use shows after the first read.
+    db.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
+    let mode: String = db.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
+    if mode != "wal" {
+        return Err(rusqlite::Error::SqliteFailure(
+            rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_IOERR),
+            Some(format!(
+                "the write-ahead log could not be turned on (journal mode {mode})"
+            )),
+        ));
+    }
     db.pragma_update(None, "synchronous", synchronous)?;
     db.pragma_update(None, "wal_autocheckpoint", 0)?;
     db.pragma_update(None, "application_id", APPLICATION_ID)?;

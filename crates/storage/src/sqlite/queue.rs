@@ -1,6 +1,7 @@
 //! The bounded queue between callers and the threads that own database connections.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -8,6 +9,7 @@ use std::time::{Duration, Instant};
 pub(super) struct Queue<T> {
     state: Mutex<State<T>>,
     wake: Condvar,
+    abandoned: AtomicBool,
     max_jobs: usize,
     max_bytes: usize,
 }
@@ -40,6 +42,7 @@ impl<T> Queue<T> {
                 closed: false,
             }),
             wake: Condvar::new(),
+            abandoned: AtomicBool::new(false),
             max_jobs,
             max_bytes,
         }
@@ -112,8 +115,14 @@ impl<T> Queue<T> {
         self.wake.notify_all();
     }
 
+    /// Whether the queue was given up with whatever was in it.
+    pub(super) fn is_abandoned(&self) -> bool {
+        self.abandoned.load(Ordering::Acquire)
+    }
+
     /// Refuses further jobs and drops those not yet handed out.
     pub(super) fn abandon(&self) {
+        self.abandoned.store(true, Ordering::Release);
         let mut state = self.lock();
         state.closed = true;
         state.bytes = 0;

@@ -103,60 +103,41 @@ enum End {
 /// The writer's state, owned by its thread.
 struct Writer<'c> {
     db: &'c Connection,
+    queue: &'c Queue<Job>,
     appender: Appender<'c>,
     outcomes: Vec<Option<StoreResult<Committed>>>,
 }
 
-/// Runs until the queue is closed and empty, or until nothing can be promised any more.
+/// Runs until the queue is closed and empty, or until nothing can be promised any more. Calls `ready` when the tail is
+/// complete, before which nobody may read.
 pub(super) fn run(
     db: &Connection,
     queue: &Queue<Job>,
     tail: Arc<Tail>,
     options: &Options,
+    ready: impl FnOnce(rusqlite::Result<()>),
     committed: &dyn Fn(),
 ) {
+    let appender = match Appender::new(db, tail, options) {
+        Ok(appender) => {
+            ready(Ok(()));
+            appender
+        }
+        Err(error) => return ready(Err(error)),
+    };
     let mut jobs = Vec::with_capacity(options.batch_jobs);
-    if let Err(cause) = work(db, queue, tail, options, committed, &mut jobs) {
-        // First the process learns of it; only then do the callers' futures end, without an answer.
-        (options.on_fatal)(&cause);
-        queue.abandon();
-    }
-}
-
-/// An error ends the store: the jobs it struck have heard nothing.
-fn work(
-    db: &Connection,
-    queue: &Queue<Job>,
-    tail: Arc<Tail>,
-    options: &Options,
-    committed: &dyn Fn(),
-    jobs: &mut Vec<Job>,
-) -> Result<(), String> {
-    let appender = Appender::new(db, tail, options).map_err(|error| error.to_string())?;
     let mut writer = Writer {
         db,
+        queue,
         appender,
         outcomes: Vec::new(),
     };
-    let mut rest_until = None;
-    loop {
-        let rested = rest_until.is_none_or(|until| Instant::now() >= until);
-        let patience = (rested && writer.appender.index.has_spare_work()).then_some(IDLE);
-        match queue.take(options.batch_jobs, jobs, patience) {
-            Waited::Closed => return Ok(()),
-            Waited::TimedOut => {
-                if !writer.index_alone(Index::spare_work)? {
-                    rest_until = Some(Instant::now() + REST);
-                }
-            }
-            Waited::Jobs => {
-                if jobs.iter().any(|job| matches!(job, Job::Indexed(_))) {
-                    writer.catch_up_for(jobs)?;
-                }
-                writer.batch(jobs)?;
-            }
-        }
-        committed();
+    if let Err(cause) = writer.work(options.batch_jobs, committed, &mut jobs)
+        && !queue.is_abandoned()
+    {
+        // First the process learns of it; only then do the callers' futures end, without an answer.
+        (options.on_fatal)(&cause);
+        queue.abandon();
     }
 }
 
@@ -167,6 +148,30 @@ const IDLE: Duration = Duration::from_millis(20);
 const REST: Duration = Duration::from_secs(10);
 
 impl<'c> Writer<'c> {
+    /// An error ends the store: the jobs it struck have heard nothing.
+    fn work(&mut self, batch_jobs: usize, committed: &dyn Fn(), jobs: &mut Vec<Job>) -> Result<(), String> {
+        let mut rest_until = None;
+        loop {
+            let rested = rest_until.is_none_or(|until| Instant::now() >= until);
+            let patience = (rested && self.appender.index.has_spare_work()).then_some(IDLE);
+            match self.queue.take(batch_jobs, jobs, patience) {
+                Waited::Closed => return Ok(()),
+                Waited::TimedOut => {
+                    if !self.index_alone(Index::spare_work)? {
+                        rest_until = Some(Instant::now() + REST);
+                    }
+                }
+                Waited::Jobs => {
+                    if jobs.iter().any(|job| matches!(job, Job::Indexed(_))) {
+                        self.catch_up_for(jobs)?;
+                    }
+                    self.batch(jobs)?;
+                }
+            }
+            committed();
+        }
+    }
+
     /// Commits the jobs and reports to each of them. An error ends the store: nothing was reported to those jobs.
     fn batch(&mut self, jobs: &mut Vec<Job>) -> Result<(), String> {
         let mut end = self.transaction(jobs);
@@ -233,6 +238,10 @@ impl<'c> Writer<'c> {
             End::Fatal(cause) => return Err(cause),
         };
         for (job, outcome) in jobs.drain(..).zip(self.outcomes.drain(..)) {
+            if self.queue.is_abandoned() {
+                // A checkpoint has failed meanwhile, and the process is about to end.
+                return Err("the store has failed".to_owned());
+            }
             report(job, outcome, refusal);
         }
         Ok(())

@@ -1,6 +1,9 @@
 //! A folder that goes with the test.
 
-use std::path::PathBuf;
+// Each test that includes this uses its own part of it.
+#![allow(dead_code)]
+
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 pub(crate) struct Scratch(PathBuf);
@@ -16,6 +19,10 @@ impl Scratch {
         let path = std::env::temp_dir().join(name);
         std::fs::create_dir_all(&path).expect("a scratch folder");
         Self(path)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
     }
 
     pub(crate) fn database(&self) -> PathBuf {
