@@ -13,10 +13,7 @@ fn interop() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .ancestors()
         .find(|path| path.join("tests/interop").is_dir())
-        .map_or_else(
-            || PathBuf::from("tests/interop"),
-            |root| root.join("tests/interop"),
-        )
+        .map_or_else(|| PathBuf::from("tests/interop"), |root| root.join("tests/interop"))
 }
 
 /// The folder with what `cargo xtask test` has fetched, or nothing when the foreign clients are to be skipped.
@@ -44,36 +41,20 @@ async fn certificate(world: &World) -> PathBuf {
     let client = world.secured().await;
     let der = client.transport().certificate().expect("a certificate").to_vec();
     let text = base64::engine::general_purpose::STANDARD.encode(der);
-    let lines: Vec<&str> = text
-        .as_bytes()
-        .chunks(64)
-        .map(|line| std::str::from_utf8(line).unwrap_or_default())
-        .collect();
+    let lines: Vec<&str> =
+        text.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap_or_default()).collect();
     let path = world.server.folder().join("certificate.pem");
-    let pem = format!(
-        "-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n",
-        lines.join("\n")
-    );
+    let pem = format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", lines.join("\n"));
     std::fs::write(&path, pem).expect("the test's folder is writable");
     path
 }
 
 /// Runs a program that must succeed.
 fn run(command: &mut Command) {
-    let output = command
-        .stdin(Stdio::null())
-        .output()
-        .unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    let (out, err) = (
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr),
-    );
+    let output = command.stdin(Stdio::null()).output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     println!("{out}");
-    assert!(
-        output.status.success(),
-        "{command:?}: {}\n{out}\n{err}",
-        output.status
-    );
+    assert!(output.status.success(), "{command:?}: {}\n{out}\n{err}", output.status);
 }
 
 /// covers: interop slixmpp
@@ -106,12 +87,7 @@ async fn profanity_and_go_sendxmpp() {
         return;
     }
     let world = world(Setup::default()).await;
-    let (host, port) = world
-        .server
-        .addresses()
-        .xmpp
-        .rsplit_once(':')
-        .expect("an address");
+    let (host, port) = world.server.addresses().xmpp.rsplit_once(':').expect("an address");
     run(Command::new(interop().join("profanity.sh")).args([
         host,
         port,

@@ -30,44 +30,26 @@ async fn invite(client: &mut Client, node: &str, form: &str) -> String {
         .and_then(|command| command.attr("sessionid"))
         .unwrap_or_default()
         .to_owned();
-    if answer
-        .find(COMMANDS, "command")
-        .and_then(|command| command.attr("status"))
-        == Some("executing")
-    {
+    if answer.find(COMMANDS, "command").and_then(|command| command.attr("status")) == Some("executing") {
         let next = format!(
             "<command xmlns='{COMMANDS}' node='{node}' sessionid='{session}'><x xmlns='{DATA}' type='submit'>{form}</x></command>"
         );
         answer = client.ask("set", Some("localhost"), &next).await;
     }
-    let form = answer
-        .find(DATA, "x")
-        .unwrap_or_else(|| panic!("no invitation: {answer}"));
-    let field = form
-        .children()
-        .find(|field| field.attr("var") == Some("uri"))
-        .expect("a link");
+    let form = answer.find(DATA, "x").unwrap_or_else(|| panic!("no invitation: {answer}"));
+    let field = form.children().find(|field| field.attr("var") == Some("uri")).expect("a link");
     field.children().map(Element::text).collect()
 }
 
 /// The part of a link with this name.
 fn part(uri: &str, name: &str) -> String {
     let parts = uri.split(['?', ';', '&']);
-    parts
-        .filter_map(|part| part.strip_prefix(name)?.strip_prefix('='))
-        .next()
-        .unwrap_or_default()
-        .to_owned()
+    parts.filter_map(|part| part.strip_prefix(name)?.strip_prefix('=')).next().unwrap_or_default().to_owned()
 }
 
 async fn signs_in(world: &World, user: &str, secret: &str) -> bool {
     let mut client = world.secured().await;
-    client
-        .authenticate("SCRAM-SHA-256", user, secret)
-        .await
-        .unwrap()
-        .name
-        == "success"
+    client.authenticate("SCRAM-SHA-256", user, secret).await.unwrap().name == "success"
 }
 
 /// covers: XEP-0077 3.1; XEP-0077 off
@@ -108,16 +90,9 @@ async fn a_password_is_changed() {
 async fn an_account_is_removed() {
     let world = world().await;
     let mut romeo = world.connected("romeo/orchard").await;
-    romeo
-        .send(&format!(
-            "<iq type='set' id='x'><query xmlns='{REGISTER}'><remove/></query></iq>"
-        ))
-        .await;
+    romeo.send(&format!("<iq type='set' id='x'><query xmlns='{REGISTER}'><remove/></query></iq>")).await;
     let answer = romeo.next().await.unwrap();
-    assert!(
-        answer.attr("type") == Some("result") || answer.name == "error",
-        "{answer}"
-    );
+    assert!(answer.attr("type") == Some("result") || answer.name == "error", "{answer}");
     while let Ok(Some(_)) = romeo.next_item().await {}
     assert!(!signs_in(&world, "romeo", &password("romeo")).await);
 }
@@ -132,39 +107,21 @@ async fn a_member_invites_a_friend_who_registers() {
     let token = part(&uri, "preauth");
     assert!(token.len() >= 16, "{uri}");
     let mut client = world.secured().await;
-    let feature = client
-        .features
-        .children()
-        .any(|feature| feature.is("urn:xmpp:ibr-token:0", "register"));
+    let feature = client.features.children().any(|feature| feature.is("urn:xmpp:ibr-token:0", "register"));
     assert!(feature, "{}", client.features);
-    let wrong = client
-        .ask(
-            "set",
-            Some("localhost"),
-            &format!("<preauth xmlns='{PARS}' token='wrong'/>"),
-        )
-        .await;
+    let wrong =
+        client.ask("set", Some("localhost"), &format!("<preauth xmlns='{PARS}' token='wrong'/>")).await;
     assert!(wrong.find(STANZAS, "item-not-found").is_some(), "{wrong}");
-    let right = client
-        .ask(
-            "set",
-            Some("localhost"),
-            &format!("<preauth xmlns='{PARS}' token='{token}'/>"),
-        )
-        .await;
+    let right =
+        client.ask("set", Some("localhost"), &format!("<preauth xmlns='{PARS}' token='{token}'/>")).await;
     assert_eq!(right.attr("type"), Some("result"), "{right}");
     let answer = register(&mut client, "benvolio").await;
     assert_eq!(answer.attr("type"), Some("result"), "{answer}");
     assert!(signs_in(&world, "benvolio", &password("benvolio")).await);
     // An invitation is used once.
     let mut second = world.secured().await;
-    let again = second
-        .ask(
-            "set",
-            Some("localhost"),
-            &format!("<preauth xmlns='{PARS}' token='{token}'/>"),
-        )
-        .await;
+    let again =
+        second.ask("set", Some("localhost"), &format!("<preauth xmlns='{PARS}' token='{token}'/>")).await;
     let refused = again.attr("type") == Some("error")
         || register(&mut second, "balthasar").await.attr("type") == Some("error");
     assert!(refused);
@@ -221,10 +178,7 @@ async fn a_changed_password_ends_the_sessions() {
     let mut client = world.online("romeo/a").await;
     world
         .server
-        .admin(
-            &["user", "password", "romeo@localhost", "--password-stdin"],
-            "a-new-secret-9\n",
-        )
+        .admin(&["user", "password", "romeo@localhost", "--password-stdin"], "a-new-secret-9\n")
         .unwrap();
     while let Ok(Some(_)) = client.next_item().await {}
     assert!(signs_in(&world, "romeo", "a-new-secret-9").await);

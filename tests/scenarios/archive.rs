@@ -33,9 +33,7 @@ impl Page {
     }
 
     fn complete(&self) -> bool {
-        self.answer
-            .find(MAM, "fin")
-            .is_some_and(|fin| matches!(fin.attr("complete"), Some("true" | "1")))
+        self.answer.find(MAM, "fin").is_some_and(|fin| matches!(fin.attr("complete"), Some("true" | "1")))
     }
 
     fn rsm(&self, name: &str) -> Option<String> {
@@ -54,30 +52,18 @@ async fn query(client: &mut Client, fields: &[(&str, &str)], more: &str) -> Page
         form.push_str("</x>");
     }
     client.clear().await;
-    let answer = client
-        .ask(
-            "set",
-            None,
-            &format!("<query xmlns='{MAM}' queryid='q'>{form}{more}</query>"),
-        )
-        .await;
+    let answer =
+        client.ask("set", None, &format!("<query xmlns='{MAM}' queryid='q'>{form}{more}</query>")).await;
     let mut hits = Vec::new();
     for message in client.drain().await {
-        let result = message
-            .child(MAM, "result")
-            .unwrap_or_else(|| panic!("not a result: {message}"));
+        let result = message.child(MAM, "result").unwrap_or_else(|| panic!("not a result: {message}"));
         assert_eq!(result.attr("queryid"), Some("q"));
         let forwarded = result.child(FORWARD, "forwarded").expect("a forwarded message");
-        let delay = forwarded
-            .child("urn:xmpp:delay", "delay")
-            .expect("when it was archived");
+        let delay = forwarded.child("urn:xmpp:delay", "delay").expect("when it was archived");
         let original = forwarded.child("jabber:client", "message").expect("the message");
         hits.push(Hit {
             id: result.attr("id").expect("an id").to_owned(),
-            body: original
-                .child("jabber:client", "body")
-                .map(Element::text)
-                .unwrap_or_default(),
+            body: original.child("jabber:client", "body").map(Element::text).unwrap_or_default(),
             from: original.attr("from").unwrap_or_default().to_owned(),
             stamp: delay.attr("stamp").unwrap_or_default().to_owned(),
         });
@@ -91,22 +77,13 @@ async fn archive(world: &World, count: usize) -> Client {
     world.user("mercutio");
     let mut romeo = world.online("romeo/orchard").await;
     for number in 1..=count {
-        let (letter, to) = if number % 2 == 1 {
-            ("j", "juliet")
-        } else {
-            ("m", "mercutio")
-        };
+        let (letter, to) = if number % 2 == 1 { ("j", "juliet") } else { ("m", "mercutio") };
         romeo
             .send(&format!(
                 "<message to='{to}@localhost' type='chat'><body>{letter}{number}</body></message>"
             ))
             .await;
     }
-    // The order in the archive is the order of sending; an acknowledged round trip makes sure that all are in.
-    romeo.send("<enable xmlns='urn:xmpp:sm:3'/>").await;
-    romeo.expect("<enabled xmlns='urn:xmpp:sm:3' _='...'/>").await;
-    romeo.send("<r xmlns='urn:xmpp:sm:3'/>").await;
-    romeo.expect("<a xmlns='urn:xmpp:sm:3' h='0'/>").await;
     wait_for(&mut romeo, count).await;
     romeo
 }
@@ -145,18 +122,9 @@ async fn a_delivered_message_carries_its_archive_id() {
     assert_eq!(page.hits.len(), 1, "{}", page.answer);
     assert_eq!(page.hits[0].id, juliet.captured("archived"));
     let info = "http://jabber.org/protocol/disco#info";
-    let answer = juliet
-        .ask(
-            "get",
-            Some("juliet@localhost"),
-            &format!("<query xmlns='{info}'/>"),
-        )
-        .await;
+    let answer = juliet.ask("get", Some("juliet@localhost"), &format!("<query xmlns='{info}'/>")).await;
     let query = answer.child(info, "query").expect("an answer");
-    let features: Vec<&str> = query
-        .children()
-        .filter_map(|feature| feature.attr("var"))
-        .collect();
+    let features: Vec<&str> = query.children().filter_map(|feature| feature.attr("var")).collect();
     for wanted in [MAM, "urn:xmpp:mam:2#extended", SID] {
         assert!(features.contains(&wanted), "{wanted} is missing in {features:?}");
     }
@@ -167,18 +135,10 @@ async fn a_delivered_message_carries_its_archive_id() {
 async fn all_messages_of_both_directions() {
     let world = world().await;
     let [mut romeo, mut juliet] = world.all_online(["romeo/orchard", "juliet/balcony"]).await;
-    romeo
-        .send("<message to='juliet@localhost/balcony' type='chat'><body>1</body></message>")
-        .await;
-    juliet
-        .expect("<message from='romeo@localhost/orchard' type='chat'><body>1</body></message>")
-        .await;
-    juliet
-        .send("<message to='romeo@localhost/orchard' type='chat'><body>2</body></message>")
-        .await;
-    romeo
-        .expect("<message from='juliet@localhost/balcony' type='chat'><body>2</body></message>")
-        .await;
+    romeo.send("<message to='juliet@localhost/balcony' type='chat'><body>1</body></message>").await;
+    juliet.expect("<message from='romeo@localhost/orchard' type='chat'><body>1</body></message>").await;
+    juliet.send("<message to='romeo@localhost/orchard' type='chat'><body>2</body></message>").await;
+    romeo.expect("<message from='juliet@localhost/balcony' type='chat'><body>2</body></message>").await;
     for client in [&mut romeo, &mut juliet] {
         let page = query(client, &[], "").await;
         assert_eq!(page.bodies(), ["1", "2"]);
@@ -197,16 +157,12 @@ async fn nobody_reads_a_strangers_archive() {
     let mut romeo = archive(&world, 2).await;
     let mut tybalt = world.online("tybalt/street").await;
     for to in ["romeo@localhost", "nobody@localhost"] {
-        let answer = tybalt
-            .ask("set", Some(to), &format!("<query xmlns='{MAM}'/>"))
-            .await;
+        let answer = tybalt.ask("set", Some(to), &format!("<query xmlns='{MAM}'/>")).await;
         assert_eq!(answer.attr("type"), Some("error"), "{answer}");
     }
     tybalt.expect_nothing().await;
     // One's own archive may be named.
-    let answer = romeo
-        .ask("set", Some("romeo@localhost"), &format!("<query xmlns='{MAM}'/>"))
-        .await;
+    let answer = romeo.ask("set", Some("romeo@localhost"), &format!("<query xmlns='{MAM}'/>")).await;
     assert_eq!(answer.attr("type"), Some("result"), "{answer}");
 }
 
@@ -215,32 +171,13 @@ async fn nobody_reads_a_strangers_archive() {
 async fn messages_with_a_contact() {
     let world = world().await;
     let mut romeo = archive(&world, 6).await;
-    assert_eq!(
-        query(&mut romeo, &[("with", "juliet@localhost")], "")
-            .await
-            .bodies(),
-        ["j1", "j3", "j5"]
-    );
-    assert_eq!(
-        query(&mut romeo, &[("with", "nobody@localhost")], "")
-            .await
-            .bodies(),
-        [""; 0]
-    );
-    romeo
-        .send("<message to='juliet@localhost/balcony' type='chat'><body>full</body></message>")
-        .await;
+    assert_eq!(query(&mut romeo, &[("with", "juliet@localhost")], "").await.bodies(), ["j1", "j3", "j5"]);
+    assert_eq!(query(&mut romeo, &[("with", "nobody@localhost")], "").await.bodies(), [""; 0]);
+    romeo.send("<message to='juliet@localhost/balcony' type='chat'><body>full</body></message>").await;
     wait_for(&mut romeo, 7).await;
+    assert_eq!(query(&mut romeo, &[("with", "juliet@localhost/balcony")], "").await.bodies(), ["full"]);
     assert_eq!(
-        query(&mut romeo, &[("with", "juliet@localhost/balcony")], "")
-            .await
-            .bodies(),
-        ["full"]
-    );
-    assert_eq!(
-        query(&mut romeo, &[("with", "juliet@localhost")], "")
-            .await
-            .bodies(),
+        query(&mut romeo, &[("with", "juliet@localhost")], "").await.bodies(),
         ["j1", "j3", "j5", "full"]
     );
 }
@@ -251,32 +188,12 @@ async fn messages_of_a_time() {
     let world = world().await;
     let mut romeo = archive(&world, 4).await;
     let none = ("2010-06-07T00:00:00Z", "2010-07-07T13:23:54Z");
-    assert!(
-        query(&mut romeo, &[("start", none.0), ("end", none.1)], "")
-            .await
-            .hits
-            .is_empty()
-    );
+    assert!(query(&mut romeo, &[("start", none.0), ("end", none.1)], "").await.hits.is_empty());
     assert_eq!(query(&mut romeo, &[("start", none.0)], "").await.hits.len(), 4);
-    assert_eq!(
-        query(&mut romeo, &[("end", "2100-01-01T00:00:00Z")], "")
-            .await
-            .hits
-            .len(),
-        4
-    );
-    assert!(
-        query(&mut romeo, &[("start", "2100-01-01T00:00:00Z")], "")
-            .await
-            .hits
-            .is_empty()
-    );
+    assert_eq!(query(&mut romeo, &[("end", "2100-01-01T00:00:00Z")], "").await.hits.len(), 4);
+    assert!(query(&mut romeo, &[("start", "2100-01-01T00:00:00Z")], "").await.hits.is_empty());
     let wrong = query(&mut romeo, &[("start", "yesterday")], "").await;
-    assert!(
-        wrong.answer.find(STANZAS, "bad-request").is_some(),
-        "{}",
-        wrong.answer
-    );
+    assert!(wrong.answer.find(STANZAS, "bad-request").is_some(), "{}", wrong.answer);
 }
 
 /// covers: XEP-0313 example 9; XEP-0313 example 10; XEP-0313 example 11
@@ -284,35 +201,17 @@ async fn messages_of_a_time() {
 async fn messages_between_ids() {
     let world = world().await;
     let mut romeo = archive(&world, 5).await;
-    let ids: Vec<String> = query(&mut romeo, &[], "")
-        .await
-        .hits
-        .into_iter()
-        .map(|hit| hit.id)
-        .collect();
-    assert_eq!(
-        query(&mut romeo, &[("after-id", &ids[1])], "").await.bodies(),
-        ["j3", "m4", "j5"]
-    );
+    let ids: Vec<String> = query(&mut romeo, &[], "").await.hits.into_iter().map(|hit| hit.id).collect();
+    assert_eq!(query(&mut romeo, &[("after-id", &ids[1])], "").await.bodies(), ["j3", "m4", "j5"]);
     let between = [("after-id", ids[0].as_str()), ("before-id", ids[4].as_str())];
     assert_eq!(query(&mut romeo, &between, "").await.bodies(), ["m2", "j3", "m4"]);
-    assert_eq!(
-        query(&mut romeo, &[("before-id", &ids[2])], "").await.bodies(),
-        ["j1", "m2"]
-    );
+    assert_eq!(query(&mut romeo, &[("before-id", &ids[2])], "").await.bodies(), ["j1", "m2"]);
     assert_eq!(query(&mut romeo, &[("ids", &ids[3])], "").await.bodies(), ["m4"]);
     let two = format!("{}</value><value>{}", ids[4], ids[0]);
-    assert_eq!(
-        query(&mut romeo, &[("ids", &two)], "").await.bodies(),
-        ["j1", "j5"]
-    );
+    assert_eq!(query(&mut romeo, &[("ids", &two)], "").await.bodies(), ["j1", "j5"]);
     for field in ["after-id", "before-id", "ids"] {
         let page = query(&mut romeo, &[(field, "no-such-id")], "").await;
-        assert!(
-            page.answer.find(STANZAS, "item-not-found").is_some(),
-            "{field}: {}",
-            page.answer
-        );
+        assert!(page.answer.find(STANZAS, "item-not-found").is_some(), "{field}: {}", page.answer);
     }
 }
 
@@ -325,16 +224,9 @@ async fn the_form_names_the_fields() {
     let form = answer.find(DATA, "x").expect("a form");
     assert_eq!(form.attr("type"), Some("form"));
     let fields: Vec<&str> = form.children().filter_map(|field| field.attr("var")).collect();
-    for wanted in [
-        "FORM_TYPE",
-        "with",
-        "start",
-        "end",
-        "before-id",
-        "after-id",
-        "ids",
-        "{urn:xmpp:fulltext:0}fulltext",
-    ] {
+    for wanted in
+        ["FORM_TYPE", "with", "start", "end", "before-id", "after-id", "ids", "{urn:xmpp:fulltext:0}fulltext"]
+    {
         assert!(fields.contains(&wanted), "{wanted} is missing in {fields:?}");
     }
 }
@@ -353,9 +245,7 @@ async fn messages_are_found_by_their_words() {
     ];
     for body in bodies {
         romeo
-            .send(&format!(
-                "<message to='juliet@localhost' type='chat'><body>{body}</body></message>"
-            ))
+            .send(&format!("<message to='juliet@localhost' type='chat'><body>{body}</body></message>"))
             .await;
     }
     wait_for(&mut romeo, 4).await;
@@ -370,10 +260,7 @@ async fn messages_are_found_by_their_words() {
         let page = query(&mut romeo, &[("{urn:xmpp:fulltext:0}fulltext", words)], "").await;
         assert_eq!(page.bodies(), found, "{words}");
     }
-    let with = [
-        ("{urn:xmpp:fulltext:0}fulltext", "window"),
-        ("with", "nobody@localhost"),
-    ];
+    let with = [("{urn:xmpp:fulltext:0}fulltext", "window"), ("with", "nobody@localhost")];
     assert!(query(&mut romeo, &with, "").await.hits.is_empty());
 }
 
@@ -389,12 +276,7 @@ async fn a_result_comes_page_by_page() {
     if let Some(count) = first.rsm("count") {
         assert_eq!(count, "7");
     }
-    let after = |page: &Page| {
-        max(
-            3,
-            &format!("<after>{}</after>", page.rsm("last").unwrap_or_default()),
-        )
-    };
+    let after = |page: &Page| max(3, &format!("<after>{}</after>", page.rsm("last").unwrap_or_default()));
     let second = query(&mut romeo, &start, &after(&first)).await;
     assert_eq!(second.bodies(), ["m4", "j5", "m6"]);
     assert!(!second.complete(), "{}", second.answer);
@@ -413,11 +295,7 @@ async fn a_page_after_an_unknown_id_is_not_found() {
     for place in ["<after>no-such-id</after>", "<before>no-such-id</before>"] {
         let page = query(&mut romeo, &[], &max(10, place)).await;
         assert_eq!(page.answer.attr("type"), Some("error"), "{}", page.answer);
-        assert!(
-            page.answer.find(STANZAS, "item-not-found").is_some(),
-            "{}",
-            page.answer
-        );
+        assert!(page.answer.find(STANZAS, "item-not-found").is_some(), "{}", page.answer);
     }
 }
 
@@ -429,12 +307,7 @@ async fn the_last_page_and_backwards() {
     let last = query(&mut romeo, &[], &max(3, "<before/>")).await;
     assert_eq!(last.bodies(), ["j5", "m6", "j7"]);
     assert!(!last.complete(), "{}", last.answer);
-    let before = |page: &Page| {
-        max(
-            3,
-            &format!("<before>{}</before>", page.rsm("first").unwrap_or_default()),
-        )
-    };
+    let before = |page: &Page| max(3, &format!("<before>{}</before>", page.rsm("first").unwrap_or_default()));
     let middle = query(&mut romeo, &[], &before(&last)).await;
     assert_eq!(middle.bodies(), ["m2", "j3", "m4"]);
     let first = query(&mut romeo, &[], &before(&middle)).await;
@@ -461,11 +334,7 @@ async fn the_metadata_names_the_first_and_the_last_message() {
     let ask = format!("<metadata xmlns='{MAM}'/>");
     let answer = empty.ask("get", None, &ask).await;
     let metadata = answer.child(MAM, "metadata").expect("metadata");
-    assert_eq!(
-        metadata.children().count(),
-        0,
-        "an empty archive has neither: {metadata}"
-    );
+    assert_eq!(metadata.children().count(), 0, "an empty archive has neither: {metadata}");
     let mut romeo = archive(&world, 3).await;
     let hits = query(&mut romeo, &[], "").await.hits;
     let answer = romeo.ask("get", None, &ask).await;
@@ -473,10 +342,7 @@ async fn the_metadata_names_the_first_and_the_last_message() {
     for (name, hit) in [("start", &hits[0]), ("end", &hits[2])] {
         let end = metadata.child(MAM, name).expect("both ends");
         assert_eq!(end.attr("id"), Some(hit.id.as_str()));
-        assert_eq!(
-            end.attr("timestamp").map(|stamp| &stamp[..19]),
-            Some(&hit.stamp[..19])
-        );
+        assert_eq!(end.attr("timestamp").map(|stamp| &stamp[..19]), Some(&hit.stamp[..19]));
     }
 }
 
@@ -511,15 +377,9 @@ async fn what_is_archived() {
     ];
     let mut expected = 0;
     for (kind, content, archived) in cases {
-        romeo
-            .send(&format!(
-                "<message to='juliet@localhost' type='{kind}'>{content}</message>"
-            ))
-            .await;
+        romeo.send(&format!("<message to='juliet@localhost' type='{kind}'>{content}</message>")).await;
         // A last message that is archived for sure follows; what is before it is in the archive or never will be.
-        romeo
-            .send("<message to='juliet@localhost' type='chat'><body>after</body></message>")
-            .await;
+        romeo.send("<message to='juliet@localhost' type='chat'><body>after</body></message>").await;
         expected += usize::from(archived) + 1;
         wait_for(&mut romeo, expected).await;
         let hits = query(&mut romeo, &[], "").await.hits;
@@ -536,33 +396,20 @@ async fn preferences_say_what_is_archived() {
     let mut romeo = world.online("romeo/orchard").await;
     let prefs = romeo.ask("get", None, &format!("<prefs xmlns='{MAM}'/>")).await;
     let before = prefs.child(MAM, "prefs").expect("preferences");
-    assert!(
-        matches!(before.attr("default"), Some("always" | "roster" | "never")),
-        "{before}"
-    );
+    assert!(matches!(before.attr("default"), Some("always" | "roster" | "never")), "{before}");
     let wish = format!(
         "<prefs xmlns='{MAM}' default='never'><always><jid>juliet@localhost</jid></always><never/></prefs>"
     );
     let answer = romeo.ask("set", None, &wish).await;
     let after = answer.child(MAM, "prefs").expect("the new preferences");
     assert_eq!(after.attr("default"), Some("never"), "{after}");
-    romeo
-        .send("<message to='mercutio@localhost' type='chat'><body>not kept</body></message>")
-        .await;
-    romeo
-        .send("<message to='juliet@localhost' type='chat'><body>kept</body></message>")
-        .await;
+    romeo.send("<message to='mercutio@localhost' type='chat'><body>not kept</body></message>").await;
+    romeo.send("<message to='juliet@localhost' type='chat'><body>kept</body></message>").await;
     wait_for(&mut romeo, 1).await;
     assert_eq!(query(&mut romeo, &[], "").await.bodies(), ["kept"]);
     let answer = romeo.ask("get", None, &format!("<prefs xmlns='{MAM}'/>")).await;
-    let always = answer
-        .child(MAM, "prefs")
-        .and_then(|prefs| prefs.child(MAM, "always"))
-        .expect("the list");
-    assert_eq!(
-        always.children().map(Element::text).collect::<Vec<_>>(),
-        ["juliet@localhost"]
-    );
+    let always = answer.child(MAM, "prefs").and_then(|prefs| prefs.child(MAM, "always")).expect("the list");
+    assert_eq!(always.children().map(Element::text).collect::<Vec<_>>(), ["juliet@localhost"]);
     // The other side keeps its own archive.
     let mut mercutio = world.online("mercutio/street").await;
     mercutio.clear().await;

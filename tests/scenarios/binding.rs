@@ -11,14 +11,7 @@ const STANZAS: &str = "urn:ietf:params:xml:ns:xmpp-stanzas";
 async fn binding_is_offered_after_signing_in() {
     let world = world().await;
     assert!(world.secured().await.features.child(BIND, "bind").is_none());
-    assert!(
-        world
-            .authenticated("romeo")
-            .await
-            .features
-            .child(BIND, "bind")
-            .is_some()
-    );
+    assert!(world.authenticated("romeo").await.features.child(BIND, "bind").is_some());
 }
 
 /// covers: RFC 6120 7.6.1
@@ -46,14 +39,10 @@ async fn the_client_names_its_resource() {
 async fn a_resource_that_is_none_is_refused() {
     let world = world().await;
     let mut client = world.authenticated("romeo").await;
-    let resources = [
-        format!("<resource>{}</resource>", "x".repeat(1024)),
-        "<resource>a&#x7f;b</resource>".to_owned(),
-    ];
+    let resources =
+        [format!("<resource>{}</resource>", "x".repeat(1024)), "<resource>a&#x7f;b</resource>".to_owned()];
     for wish in resources {
-        let answer = client
-            .ask("set", None, &format!("<bind xmlns='{BIND}'>{wish}</bind>"))
-            .await;
+        let answer = client.ask("set", None, &format!("<bind xmlns='{BIND}'>{wish}</bind>")).await;
         assert_eq!(answer.attr("type"), Some("error"), "{answer}");
         assert!(answer.find(STANZAS, "bad-request").is_some(), "{answer}");
     }
@@ -80,8 +69,6 @@ async fn the_session_of_old_clients_is_answered() {
         assert!(offer.child(session, "optional").is_some(), "{offer}");
     }
     client.bind("orchard").await.unwrap();
-    let answer = client
-        .ask("set", None, &format!("<session xmlns='{session}'/>"))
-        .await;
+    let answer = client.ask("set", None, &format!("<session xmlns='{session}'/>")).await;
     assert_eq!(answer.attr("type"), Some("result"), "{answer}");
 }

@@ -10,20 +10,13 @@ const STANZAS: &str = "urn:ietf:params:xml:ns:xmpp-stanzas";
 async fn command(client: &mut Client, name: &str, jids: &[&str]) {
     let items: String = jids.iter().map(|jid| format!("<item jid='{jid}'/>")).collect();
     client
-        .send(&format!(
-            "<iq type='set' id='{name}'><{name} xmlns='{BLOCKING}'>{items}</{name}></iq>"
-        ))
+        .send(&format!("<iq type='set' id='{name}'><{name} xmlns='{BLOCKING}'>{items}</{name}></iq>"))
         .await;
 }
 
 async fn block(client: &mut Client, jid: &str) {
-    let answer = client
-        .ask(
-            "set",
-            None,
-            &format!("<block xmlns='{BLOCKING}'><item jid='{jid}'/></block>"),
-        )
-        .await;
+    let answer =
+        client.ask("set", None, &format!("<block xmlns='{BLOCKING}'><item jid='{jid}'/></block>")).await;
     assert_eq!(answer.attr("type"), Some("result"), "{answer}");
     client.clear().await;
 }
@@ -34,16 +27,9 @@ async fn the_feature_is_announced() {
     let world = world().await;
     let mut juliet = world.online("juliet/balcony").await;
     let info = "http://jabber.org/protocol/disco#info";
-    let answer = juliet
-        .ask("get", Some("localhost"), &format!("<query xmlns='{info}'/>"))
-        .await;
+    let answer = juliet.ask("get", Some("localhost"), &format!("<query xmlns='{info}'/>")).await;
     let query = answer.child(info, "query").expect("an answer");
-    assert!(
-        query
-            .children()
-            .any(|feature| feature.attr("var") == Some(BLOCKING)),
-        "{query}"
-    );
+    assert!(query.children().any(|feature| feature.attr("var") == Some(BLOCKING)), "{query}");
 }
 
 /// covers: XEP-0191 example 3; XEP-0191 example 4; XEP-0191 example 5; XEP-0191 example 6; XEP-0191 example 7
@@ -74,13 +60,10 @@ async fn the_list_is_kept() {
 #[tokio::test]
 async fn changes_are_pushed_to_resources_that_asked_for_the_list() {
     let world = world().await;
-    let [mut chamber, mut balcony, mut tomb] = world
-        .all_online(["juliet/chamber", "juliet/balcony", "juliet/tomb"])
-        .await;
+    let [mut chamber, mut balcony, mut tomb] =
+        world.all_online(["juliet/chamber", "juliet/balcony", "juliet/tomb"]).await;
     for client in [&mut chamber, &mut balcony] {
-        client
-            .ask("get", None, &format!("<blocklist xmlns='{BLOCKING}'/>"))
-            .await;
+        client.ask("get", None, &format!("<blocklist xmlns='{BLOCKING}'/>")).await;
     }
     for client in [&mut chamber, &mut balcony, &mut tomb] {
         client.clear().await;
@@ -97,20 +80,11 @@ async fn changes_are_pushed_to_resources_that_asked_for_the_list() {
     ] {
         command(&mut chamber, name, jids).await;
         let push = format!("<iq type='set' id='{{any}}'><{name} xmlns='{BLOCKING}'>{items}</{name}></iq>");
-        chamber
-            .expect_all(&[&format!("<iq type='result' id='{name}'/>"), &push])
-            .await;
+        chamber.expect_all(&[&format!("<iq type='result' id='{name}'/>"), &push]).await;
         balcony.expect(&push).await;
     }
-    let list = chamber
-        .ask("get", None, &format!("<blocklist xmlns='{BLOCKING}'/>"))
-        .await;
-    assert_eq!(
-        list.child(BLOCKING, "blocklist")
-            .map(|list| list.children().count()),
-        Some(0),
-        "{list}"
-    );
+    let list = chamber.ask("get", None, &format!("<blocklist xmlns='{BLOCKING}'/>")).await;
+    assert_eq!(list.child(BLOCKING, "blocklist").map(|list| list.children().count()), Some(0), "{list}");
     tomb.expect_nothing().await;
 }
 
@@ -140,40 +114,23 @@ async fn a_blocked_contact_sees_someone_who_is_not_there() {
     world.befriend(&mut juliet, &mut romeo).await;
     block(&mut juliet, "romeo@localhost").await;
     // Section 3.2: the blocked contact is sent unavailable presence.
-    romeo
-        .expect("<presence from='juliet@localhost/chamber' type='unavailable'/>")
-        .await;
-    romeo
-        .send("<message to='juliet@localhost/chamber' type='chat' id='m'><body>x</body></message>")
-        .await;
-    romeo
-        .send("<message to='juliet@localhost' type='chat' id='n'><body>x</body></message>")
-        .await;
+    romeo.expect("<presence from='juliet@localhost/chamber' type='unavailable'/>").await;
+    romeo.send("<message to='juliet@localhost/chamber' type='chat' id='m'><body>x</body></message>").await;
+    romeo.send("<message to='juliet@localhost' type='chat' id='n'><body>x</body></message>").await;
     for id in ["m", "n"] {
         let answer = romeo.next().await.unwrap();
         assert_eq!(answer.attr("id"), Some(id), "{answer}");
         assert!(answer.find(STANZAS, "service-unavailable").is_some(), "{answer}");
     }
-    let answer = romeo
-        .ask(
-            "get",
-            Some("juliet@localhost/chamber"),
-            "<query xmlns='jabber:iq:version'/>",
-        )
-        .await;
+    let answer =
+        romeo.ask("get", Some("juliet@localhost/chamber"), "<query xmlns='jabber:iq:version'/>").await;
     assert!(answer.find(STANZAS, "service-unavailable").is_some(), "{answer}");
-    romeo
-        .send("<presence to='juliet@localhost' type='subscribe'/>")
-        .await;
+    romeo.send("<presence to='juliet@localhost' type='subscribe'/>").await;
     romeo.send("<presence><status>x</status></presence>").await;
     juliet.expect_nothing_from(&mut romeo).await;
     juliet.send("<presence><show>away</show></presence>").await;
     juliet.clear().await;
-    romeo.discard(|element| {
-        element
-            .attr("from")
-            .is_some_and(|from| from.starts_with("romeo@"))
-    });
+    romeo.discard(|element| element.attr("from").is_some_and(|from| from.starts_with("romeo@")));
     let seen = romeo.drain().await;
     let leak = seen
         .iter()
@@ -181,41 +138,25 @@ async fn a_blocked_contact_sees_someone_who_is_not_there() {
     assert!(leak.is_none(), "{leak:?}");
     // Unblocking shows the current presence again.
     let answer = juliet
-        .ask(
-            "set",
-            None,
-            &format!("<unblock xmlns='{BLOCKING}'><item jid='romeo@localhost'/></unblock>"),
-        )
+        .ask("set", None, &format!("<unblock xmlns='{BLOCKING}'><item jid='romeo@localhost'/></unblock>"))
         .await;
     assert_eq!(answer.attr("type"), Some("result"), "{answer}");
-    romeo
-        .expect("<presence from='juliet@localhost/chamber'><show>away</show></presence>")
-        .await;
+    romeo.expect("<presence from='juliet@localhost/chamber'><show>away</show></presence>").await;
 }
 
 /// covers: XEP-0191 3.1 matching
 #[tokio::test]
 async fn addresses_match_as_written() {
     let world = world().await;
-    let [mut juliet, mut romeo, mut other] = world
-        .all_online(["juliet/chamber", "romeo/orchard", "romeo/home"])
-        .await;
+    let [mut juliet, mut romeo, mut other] =
+        world.all_online(["juliet/chamber", "romeo/orchard", "romeo/home"]).await;
     romeo.clear().await;
     block(&mut juliet, "romeo@localhost/orchard").await;
-    romeo
-        .send("<message to='juliet@localhost/chamber' type='chat' id='1'><body>x</body></message>")
-        .await;
+    romeo.send("<message to='juliet@localhost/chamber' type='chat' id='1'><body>x</body></message>").await;
     let refused = romeo.next().await.unwrap();
-    assert!(
-        refused.find(STANZAS, "service-unavailable").is_some(),
-        "{refused}"
-    );
-    other
-        .send("<message to='juliet@localhost/chamber' type='chat' id='2'><body>x</body></message>")
-        .await;
-    juliet
-        .expect("<message from='romeo@localhost/home' type='chat' id='2'><body>x</body></message>")
-        .await;
+    assert!(refused.find(STANZAS, "service-unavailable").is_some(), "{refused}");
+    other.send("<message to='juliet@localhost/chamber' type='chat' id='2'><body>x</body></message>").await;
+    juliet.expect("<message from='romeo@localhost/home' type='chat' id='2'><body>x</body></message>").await;
 }
 
 /// covers: XEP-0191 3.3 errors
@@ -224,9 +165,7 @@ async fn an_empty_block_command_is_refused() {
     let world = world().await;
     let mut juliet = world.online("juliet/chamber").await;
     for wrong in ["", "<item/>", "<item jid='a b@c'/>"] {
-        let answer = juliet
-            .ask("set", None, &format!("<block xmlns='{BLOCKING}'>{wrong}</block>"))
-            .await;
+        let answer = juliet.ask("set", None, &format!("<block xmlns='{BLOCKING}'>{wrong}</block>")).await;
         assert_eq!(answer.attr("type"), Some("error"), "{wrong}: {answer}");
     }
 }

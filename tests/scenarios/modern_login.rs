@@ -45,9 +45,7 @@ async fn authenticate(
     }
     let server_first = String::from_utf8(BASE64.decode(challenge.text().trim()).unwrap()).unwrap();
     let answer = BASE64.encode(scram.answer(&server_first).unwrap());
-    client
-        .send(&format!("<response xmlns='{SASL2}'>{answer}</response>"))
-        .await;
+    client.send(&format!("<response xmlns='{SASL2}'>{answer}</response>")).await;
     let outcome = client.next().await.unwrap();
     if let Some(data) = outcome.child(SASL2, "additional-data") {
         let server_final = String::from_utf8(BASE64.decode(data.text().trim()).unwrap()).unwrap();
@@ -62,23 +60,16 @@ async fn signed_in(world: &World, user: &str, inline: &str) -> (Client, Element)
     let mut client = world.secured().await;
     let success = authenticate(&mut client, "SCRAM-SHA-256-PLUS", user, &password(user), inline).await;
     assert!(success.is(SASL2, "success"), "{success}");
-    client.jid = success
-        .child(SASL2, "authorization-identifier")
-        .map(Element::text);
+    client.jid = success.child(SASL2, "authorization-identifier").map(Element::text);
     (client, success)
 }
 
 fn authentication(client: &Client) -> &Element {
-    client
-        .features
-        .child(SASL2, "authentication")
-        .expect("SASL2 is announced")
+    client.features.child(SASL2, "authentication").expect("SASL2 is announced")
 }
 
 fn inline(client: &Client) -> &Element {
-    authentication(client)
-        .child(SASL2, "inline")
-        .expect("inline features")
+    authentication(client).child(SASL2, "inline").expect("inline features")
 }
 
 /// covers: XEP-0388 example 1; XEP-0388 example 2; XEP-0386 example 1; XEP-0198 example 27; XEP-0484 example 1
@@ -91,39 +82,22 @@ async fn the_features_are_announced() {
         .filter(|child| child.name == "mechanism")
         .map(Element::text)
         .collect();
-    for wanted in [
-        "SCRAM-SHA-1",
-        "SCRAM-SHA-1-PLUS",
-        "SCRAM-SHA-256",
-        "SCRAM-SHA-256-PLUS",
-        "SCRAM-SHA-512-PLUS",
-    ] {
-        assert!(
-            mechanisms.iter().any(|offered| offered == wanted),
-            "{mechanisms:?}"
-        );
+    for wanted in
+        ["SCRAM-SHA-1", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-256", "SCRAM-SHA-256-PLUS", "SCRAM-SHA-512-PLUS"]
+    {
+        assert!(mechanisms.iter().any(|offered| offered == wanted), "{mechanisms:?}");
     }
     let inline = inline(&client);
     assert!(inline.child(SM, "sm").is_some(), "{inline}");
-    let bind = inline
-        .child(BIND2, "bind")
-        .and_then(|bind| bind.child(BIND2, "inline"))
-        .expect("inline of Bind 2");
-    let features: Vec<&str> = bind
-        .children()
-        .filter_map(|feature| feature.attr("var"))
-        .collect();
+    let bind =
+        inline.child(BIND2, "bind").and_then(|bind| bind.child(BIND2, "inline")).expect("inline of Bind 2");
+    let features: Vec<&str> = bind.children().filter_map(|feature| feature.attr("var")).collect();
     for wanted in [SM, CARBONS, "urn:xmpp:csi:0"] {
         assert!(features.contains(&wanted), "{features:?}");
     }
     let fast = inline.child(FAST, "fast").expect("FAST");
     let tokens: Vec<String> = fast.children().map(Element::text).collect();
-    assert!(
-        tokens
-            .iter()
-            .any(|mechanism| mechanism.starts_with("HT-SHA-256-")),
-        "{tokens:?}"
-    );
+    assert!(tokens.iter().any(|mechanism| mechanism.starts_with("HT-SHA-256-")), "{tokens:?}");
     assert!(
         !matches!(fast.attr("tls-0rtt"), Some("true" | "1")),
         "early data is not protected against replay"
@@ -135,23 +109,13 @@ async fn the_features_are_announced() {
 async fn scram_with_channel_binding() {
     let world = world().await;
     world.user("romeo");
-    for mechanism in [
-        "SCRAM-SHA-1-PLUS",
-        "SCRAM-SHA-256-PLUS",
-        "SCRAM-SHA-512-PLUS",
-        "SCRAM-SHA-256",
-    ] {
+    for mechanism in ["SCRAM-SHA-1-PLUS", "SCRAM-SHA-256-PLUS", "SCRAM-SHA-512-PLUS", "SCRAM-SHA-256"] {
         let mut client = world.secured().await;
         let success = authenticate(&mut client, mechanism, "romeo", &password("romeo"), AGENT).await;
         assert!(success.is(SASL2, "success"), "{mechanism}: {success}");
-        let identity = success
-            .child(SASL2, "authorization-identifier")
-            .map(Element::text);
+        let identity = success.child(SASL2, "authorization-identifier").map(Element::text);
         assert_eq!(identity.as_deref(), Some("romeo@localhost"), "nothing was bound");
-        assert!(
-            success.child(SASL2, "additional-data").is_some(),
-            "the server's signature: {success}"
-        );
+        assert!(success.child(SASL2, "additional-data").is_some(), "the server's signature: {success}");
         // Features follow at once; there is no new stream (section 2.6.3).
         client.read_features().await.unwrap();
         client.bind("orchard").await.unwrap();
@@ -178,11 +142,7 @@ async fn plain_needs_one_step() {
         .await;
     client.read_features().await.unwrap();
     let bind = "urn:ietf:params:xml:ns:xmpp-bind";
-    assert!(
-        client.features.child(bind, "bind").is_some(),
-        "{}",
-        client.features
-    );
+    assert!(client.features.child(bind, "bind").is_some(), "{}", client.features);
 }
 
 /// covers: XEP-0388 example 10
@@ -192,10 +152,7 @@ async fn a_failure_says_why_and_may_be_tried_again() {
     world.user("romeo");
     let mut client = world.secured().await;
     let failure = authenticate(&mut client, "SCRAM-SHA-256", "romeo", "wrong", "").await;
-    assert!(
-        failure.is(SASL2, "failure") && failure.child(SASL, "not-authorized").is_some(),
-        "{failure}"
-    );
+    assert!(failure.is(SASL2, "failure") && failure.child(SASL, "not-authorized").is_some(), "{failure}");
     client.send(&format!("<authenticate xmlns='{SASL2}' mechanism='SCRAM-SHA-256'><initial-response>bixiLG49cm9tZW8scj1hYmNkZWZnaGlqa2w=</initial-response></authenticate>")).await;
     let challenge = client.next().await.unwrap();
     if challenge.is(SASL2, "challenge") {
@@ -224,19 +181,11 @@ async fn a_resource_is_bound_in_the_same_round_trip() {
     assert!(bound.child(MAM, "metadata").is_some(), "{bound}");
     client.read_features().await.unwrap();
     client.round_trip().await;
-    client
-        .send("<message to='juliet@localhost' type='chat'><body>x</body></message>")
-        .await;
+    client.send("<message to='juliet@localhost' type='chat'><body>x</body></message>").await;
     client.settle().await;
     let (_, success) = signed_in(&world, "romeo", &bind).await;
     let metadata = success.find(MAM, "metadata").expect("metadata");
-    assert!(
-        metadata
-            .child(MAM, "end")
-            .and_then(|end| end.attr("id"))
-            .is_some(),
-        "{metadata}"
-    );
+    assert!(metadata.child(MAM, "end").and_then(|end| end.attr("id")).is_some(), "{metadata}");
 }
 
 /// covers: XEP-0386 example 3
@@ -256,20 +205,11 @@ async fn features_are_switched_on_with_the_binding() {
     // Carbons work without having been asked for by an IQ.
     let [mut other, mut juliet] = world.all_online(["romeo/home", "juliet/balcony"]).await;
     client.clear().await;
-    juliet
-        .send("<message to='romeo@localhost/home' type='chat'><body>x</body></message>")
-        .await;
-    other
-        .expect("<message from='juliet@localhost/balcony' type='chat'><body>x</body></message>")
-        .await;
+    juliet.send("<message to='romeo@localhost/home' type='chat'><body>x</body></message>").await;
+    other.expect("<message from='juliet@localhost/balcony' type='chat'><body>x</body></message>").await;
     juliet.settle().await;
     let given = client.drain().await;
-    assert!(
-        given
-            .iter()
-            .any(|message| message.child(CARBONS, "received").is_some()),
-        "{given:?}"
-    );
+    assert!(given.iter().any(|message| message.child(CARBONS, "received").is_some()), "{given:?}");
 }
 
 /// covers: XEP-0386 4 offline; XEP-0386 4 same client
@@ -281,9 +221,7 @@ async fn a_new_binding_of_the_same_client_ends_the_old_one() {
     let (mut old, _) = signed_in(&world, "romeo", &bind).await;
     old.read_features().await.unwrap();
     let mut juliet = world.online("juliet/balcony").await;
-    juliet
-        .send("<message to='romeo@localhost' type='chat'><body>waiting</body></message>")
-        .await;
+    juliet.send("<message to='romeo@localhost' type='chat'><body>waiting</body></message>").await;
     juliet.settle().await;
     let (mut new, _) = signed_in(&world, "romeo", &bind).await;
     new.read_features().await.unwrap();
@@ -300,33 +238,18 @@ async fn a_stream_is_resumed_in_the_same_round_trip() {
     let world = world().await;
     let inline = format!("{AGENT}<bind xmlns='{BIND2}'><enable xmlns='{SM}' resume='true'/></bind>");
     let (mut old, success) = signed_in(&world, "romeo", &inline).await;
-    let id = success
-        .find(SM, "enabled")
-        .and_then(|enabled| enabled.attr("id"))
-        .expect("an id")
-        .to_owned();
+    let id = success.find(SM, "enabled").and_then(|enabled| enabled.attr("id")).expect("an id").to_owned();
     let jid = old.full().to_owned();
     old.read_features().await.unwrap();
     old.cut();
     let mut juliet = world.online("juliet/balcony").await;
-    juliet
-        .send(&format!(
-            "<message to='{jid}' type='chat' id='m'><body>x</body></message>"
-        ))
-        .await;
+    juliet.send(&format!("<message to='{jid}' type='chat' id='m'><body>x</body></message>")).await;
     juliet.settle().await;
     let inline = format!("<resume xmlns='{SM}' h='0' previd='{id}'/>{inline}");
     let (mut new, success) = signed_in(&world, "romeo", &inline).await;
     let resumed = success.child(SM, "resumed").expect("resumed");
-    assert_eq!(
-        (resumed.attr("previd"), resumed.attr("h")),
-        (Some(id.as_str()), Some("0")),
-        "{success}"
-    );
-    assert!(
-        success.child(BIND2, "bound").is_none(),
-        "the request to bind is ignored: {success}"
-    );
+    assert_eq!((resumed.attr("previd"), resumed.attr("h")), (Some(id.as_str()), Some("0")), "{success}");
+    assert!(success.child(BIND2, "bound").is_none(), "the request to bind is ignored: {success}");
     // No features follow; the stream goes on with what was not acknowledged.
     let message = new.next().await.unwrap();
     assert_eq!(message.attr("id"), Some("m"), "{message}");
@@ -359,17 +282,9 @@ async fn with_token(world: &World, user: &str, mechanism: &str) -> Token {
     let inline =
         format!("{AGENT}<request-token xmlns='{FAST}' mechanism='{mechanism}'/><bind xmlns='{BIND2}'/>");
     let (_, success) = signed_in(world, user, &inline).await;
-    let token = success
-        .find(FAST, "token")
-        .unwrap_or_else(|| panic!("no token: {success}"));
-    assert!(
-        token.attr("expiry").is_some_and(|expiry| expiry.ends_with('Z')),
-        "{token}"
-    );
-    Token {
-        secret: token.attr("token").expect("the token").to_owned(),
-        mechanism: mechanism.to_owned(),
-    }
+    let token = success.find(FAST, "token").unwrap_or_else(|| panic!("no token: {success}"));
+    assert!(token.attr("expiry").is_some_and(|expiry| expiry.ends_with('Z')), "{token}");
+    Token { secret: token.attr("token").expect("the token").to_owned(), mechanism: mechanism.to_owned() }
 }
 
 /// Signs in with a token (draft-schmaus-kitten-sasl-ht).
@@ -419,14 +334,8 @@ async fn a_token_signs_in() {
         let mut client = world.secured().await;
         let bind = format!("<bind xmlns='{BIND2}'><tag>AwesomeXMPP</tag></bind>");
         let success = by_token(&mut client, "romeo", &token, &format!(" count='{count}'"), &bind).await;
-        assert!(
-            success.is(SASL2, "success") && success.child(BIND2, "bound").is_some(),
-            "{success}"
-        );
-        assert!(
-            success.child(SASL2, "additional-data").is_some(),
-            "the server proves itself too: {success}"
-        );
+        assert!(success.is(SASL2, "success") && success.child(BIND2, "bound").is_some(), "{success}");
+        assert!(success.child(SASL2, "additional-data").is_some(), "the server proves itself too: {success}");
     }
 }
 
@@ -439,13 +348,8 @@ async fn a_token_is_renewed() {
     let mut client = world.secured().await;
     let request = format!("<request-token xmlns='{FAST}' mechanism='{mechanism}'/>");
     let success = by_token(&mut client, "romeo", &token, "", &request).await;
-    let renewed = success
-        .find(FAST, "token")
-        .unwrap_or_else(|| panic!("no token: {success}"));
-    let renewed = Token {
-        secret: renewed.attr("token").expect("the token").to_owned(),
-        mechanism,
-    };
+    let renewed = success.find(FAST, "token").unwrap_or_else(|| panic!("no token: {success}"));
+    let renewed = Token { secret: renewed.attr("token").expect("the token").to_owned(), mechanism };
     assert_ne!(renewed.secret, token.secret);
     // The old one works until the new one was used (section 3.6).
     for (secret, works) in [(&token, true), (&renewed, true), (&token, false)] {
@@ -479,15 +383,10 @@ async fn a_token_is_for_its_user_and_its_count_rises() {
     let mut client = world.secured().await;
     let outcome = by_token(&mut client, "tybalt", &token, "", "").await;
     assert!(outcome.is(SASL2, "failure"), "{outcome}");
-    let wrong = Token {
-        secret: "x".repeat(token.secret.len()),
-        mechanism: token.mechanism.clone(),
-    };
+    let wrong = Token { secret: "x".repeat(token.secret.len()), mechanism: token.mechanism.clone() };
     let mut client = world.secured().await;
     let outcome = by_token(&mut client, "romeo", &wrong, "", "").await;
-    let expired = outcome
-        .child(SASL, "credentials-expired")
-        .or(outcome.child(SASL, "not-authorized"));
+    let expired = outcome.child(SASL, "credentials-expired").or(outcome.child(SASL, "not-authorized"));
     assert!(expired.is_some(), "{outcome}");
     for (count, works) in [(5, true), (5, false), (4, false), (6, true)] {
         let mut client = world.secured().await;
@@ -502,10 +401,7 @@ async fn a_disabled_user_is_not_let_in_by_a_token() {
     let world = world().await;
     let mechanism = token_mechanism(&world).await;
     let token = with_token(&world, "romeo", &mechanism).await;
-    world
-        .server
-        .admin(&["user", "disable", "romeo@localhost"], "")
-        .unwrap();
+    world.server.admin(&["user", "disable", "romeo@localhost"], "").unwrap();
     let mut client = world.secured().await;
     let outcome = by_token(&mut client, "romeo", &token, "", "").await;
     assert!(outcome.is(SASL2, "failure"), "{outcome}");

@@ -15,10 +15,7 @@ async fn a_second_start_finds_everything_again() {
     assert!(world.server.terminate().unwrap().success());
     world.server.launch().unwrap();
     let romeo = world.online("romeo/orchard").await;
-    assert_eq!(
-        romeo.transport().certificate().expect("a certificate").to_vec(),
-        certificate
-    );
+    assert_eq!(romeo.transport().certificate().expect("a certificate").to_vec(), certificate);
 }
 
 /// covers: operation one server a folder
@@ -41,12 +38,7 @@ async fn a_reload_keeps_connections_and_takes_what_is_new() {
     world.server.signal("HUP").unwrap();
     let mut offered = true;
     for _ in 0..2000 {
-        offered = world
-            .secured()
-            .await
-            .mechanisms()
-            .iter()
-            .any(|name| name == "PLAIN");
+        offered = world.secured().await.mechanisms().iter().any(|name| name == "PLAIN");
         if !offered {
             break;
         }
@@ -67,10 +59,7 @@ async fn see_other_host_is_where_clients_go_when_the_server_drains() {
     let mut romeo = world.online("romeo/orchard").await;
     world.server.signal("TERM").unwrap();
     let error = romeo.expect_stream_error("see-other-host").await;
-    let to = error
-        .children()
-        .find(|child| child.name == "see-other-host")
-        .map(Element::text);
+    let to = error.children().find(|child| child.name == "see-other-host").map(Element::text);
     assert_eq!(to.as_deref(), Some("other.example:5222"));
 }
 
@@ -95,15 +84,9 @@ async fn an_administrator_sees_sessions_and_status() {
     let world = world().await;
     let _romeo = world.online("romeo/orchard").await;
     let sessions = world.server.admin(&["sessions", "--json"], "").unwrap();
-    assert!(
-        sessions.contains("romeo@localhost") && sessions.contains("orchard"),
-        "{sessions}"
-    );
+    assert!(sessions.contains("romeo@localhost") && sessions.contains("orchard"), "{sessions}");
     let status = world.server.admin(&["status", "--json"], "").unwrap();
-    assert!(
-        serde_json::from_str::<serde_json::Value>(&status).is_ok(),
-        "{status}"
-    );
+    assert!(serde_json::from_str::<serde_json::Value>(&status).is_ok(), "{status}");
     let users = world.server.admin(&["user", "list", "--json"], "").unwrap();
     assert!(users.contains("romeo@localhost"), "{users}");
 }
@@ -113,15 +96,10 @@ async fn an_administrator_sees_sessions_and_status() {
 async fn the_log_holds_no_secrets() {
     let world = world().await;
     let mut romeo = world.online("romeo/orchard").await;
-    romeo
-        .send("<message to='romeo@localhost' type='chat'><body>xyzzy-in-confidence</body></message>")
-        .await;
+    romeo.send("<message to='romeo@localhost' type='chat'><body>xyzzy-in-confidence</body></message>").await;
     romeo.settle().await;
     let mut client = world.secured().await;
-    client
-        .authenticate("PLAIN", "romeo", "plugh-as-password")
-        .await
-        .unwrap();
+    client.authenticate("PLAIN", "romeo", "plugh-as-password").await.unwrap();
     let log = world.server.log();
     for secret in ["xyzzy-in-confidence", "plugh-as-password", "wherefore-art-thou"] {
         assert!(!log.contains(secret), "{log}");

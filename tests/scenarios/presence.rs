@@ -25,23 +25,15 @@ async fn a_subscription_is_asked_for_and_granted() {
     romeo
         .send("<presence to='juliet@localhost' type='subscribe' id='s1'><status>please</status></presence>")
         .await;
-    romeo
-        .expect(&push(
-            "<item jid='juliet@localhost' subscription='none' ask='subscribe'/>",
-        ))
-        .await;
+    romeo.expect(&push("<item jid='juliet@localhost' subscription='none' ask='subscribe'/>")).await;
     // The sender is stamped with the bare address; the rest is passed on (section 3.1.3).
     juliet
         .expect(
             "<presence from='romeo@localhost' type='subscribe' id='s1'><status>please</status></presence>",
         )
         .await;
-    juliet
-        .send("<presence to='romeo@localhost' type='subscribed'/>")
-        .await;
-    juliet
-        .expect(&push("<item jid='romeo@localhost' subscription='from'/>"))
-        .await;
+    juliet.send("<presence to='romeo@localhost' type='subscribed'/>").await;
+    juliet.expect(&push("<item jid='romeo@localhost' subscription='from'/>")).await;
     romeo
         .expect_all(&[
             "<presence from='juliet@localhost' type='subscribed'/>",
@@ -58,12 +50,8 @@ async fn a_subscription_is_asked_for_and_granted() {
 async fn a_request_to_a_full_address_is_for_the_account() {
     let world = world().await;
     let [mut romeo, mut juliet] = world.all_online(["romeo/orchard", "juliet/balcony"]).await;
-    romeo
-        .send("<presence to='juliet@localhost/chamber' type='subscribe'/>")
-        .await;
-    juliet
-        .expect("<presence from='romeo@localhost' type='subscribe'/>")
-        .await;
+    romeo.send("<presence to='juliet@localhost/chamber' type='subscribe'/>").await;
+    juliet.expect("<presence from='romeo@localhost' type='subscribe'/>").await;
 }
 
 /// covers: RFC 6121 3.1.3 offline; RFC 6121 3.1.4
@@ -84,9 +72,7 @@ async fn a_request_waits_until_it_is_answered() {
         juliet.close().await;
     }
     let mut juliet = world.online("juliet/balcony").await;
-    juliet
-        .send("<presence to='romeo@localhost' type='unsubscribed'/>")
-        .await;
+    juliet.send("<presence to='romeo@localhost' type='unsubscribed'/>").await;
     juliet.settle().await;
     juliet.close().await;
     let mut juliet = world.online("juliet/balcony").await;
@@ -98,9 +84,7 @@ async fn a_request_waits_until_it_is_answered() {
 async fn a_subscription_is_cancelled() {
     let world = world().await;
     let (mut romeo, mut juliet) = friends(&world).await;
-    juliet
-        .send("<presence to='romeo@localhost' type='unsubscribed'/>")
-        .await;
+    juliet.send("<presence to='romeo@localhost' type='unsubscribed'/>").await;
     juliet.settle().await;
     let given = romeo.drain().await;
     let unavailable = given
@@ -119,9 +103,7 @@ async fn a_subscription_is_cancelled() {
 async fn a_user_unsubscribes() {
     let world = world().await;
     let (mut romeo, mut juliet) = friends(&world).await;
-    romeo
-        .send("<presence to='juliet@localhost' type='unsubscribe'/>")
-        .await;
+    romeo.send("<presence to='juliet@localhost' type='unsubscribe'/>").await;
     romeo.settle().await;
     let given = juliet.drain().await;
     assert!(
@@ -140,19 +122,10 @@ async fn a_user_unsubscribes() {
 async fn a_subscription_is_granted_in_advance() {
     let world = world().await;
     let client = world.authenticated("romeo").await;
-    assert!(
-        client
-            .features
-            .child("urn:xmpp:features:pre-approval", "sub")
-            .is_some(),
-        "{}",
-        client.features
-    );
+    assert!(client.features.child("urn:xmpp:features:pre-approval", "sub").is_some(), "{}", client.features);
     drop(client);
     let [mut romeo, mut juliet] = world.all_online(["romeo/orchard", "juliet/balcony"]).await;
-    juliet
-        .send("<presence to='romeo@localhost' type='subscribed'/>")
-        .await;
+    juliet.send("<presence to='romeo@localhost' type='subscribed'/>").await;
     juliet
         .expect(&format!(
             "<iq type='set' id='{{any}}'><query xmlns='{ROSTER}' _='...'>\
@@ -160,25 +133,14 @@ async fn a_subscription_is_granted_in_advance() {
         ))
         .await;
     romeo.expect_nothing_from(&mut juliet).await;
-    romeo
-        .send("<presence to='juliet@localhost' type='subscribe'/>")
-        .await;
+    romeo.send("<presence to='juliet@localhost' type='subscribe'/>").await;
     romeo.settle().await;
     let given = romeo.drain().await;
-    assert!(
-        given.iter().any(|e| e.attr("type") == Some("subscribed")),
-        "{given:?}"
-    );
-    let asked: Vec<Element> = juliet
-        .drain()
-        .await
-        .into_iter()
-        .filter(|e| e.attr("type") == Some("subscribe"))
-        .collect();
+    assert!(given.iter().any(|e| e.attr("type") == Some("subscribed")), "{given:?}");
+    let asked: Vec<Element> =
+        juliet.drain().await.into_iter().filter(|e| e.attr("type") == Some("subscribe")).collect();
     assert!(asked.is_empty(), "{asked:?}");
-    let roster = juliet
-        .ask("get", None, &format!("<query xmlns='{ROSTER}'/>"))
-        .await;
+    let roster = juliet.ask("get", None, &format!("<query xmlns='{ROSTER}'/>")).await;
     let item = roster.find(ROSTER, "item").expect("the item");
     assert_eq!(item.attr("subscription"), Some("from"), "{item}");
 }
@@ -188,21 +150,13 @@ async fn a_subscription_is_granted_in_advance() {
 async fn a_grant_in_advance_is_taken_back() {
     let world = world().await;
     let [mut romeo, mut juliet] = world.all_online(["romeo/orchard", "juliet/balcony"]).await;
-    juliet
-        .send("<presence to='romeo@localhost' type='subscribed'/>")
-        .await;
-    juliet
-        .send("<presence to='romeo@localhost' type='unsubscribed'/>")
-        .await;
+    juliet.send("<presence to='romeo@localhost' type='subscribed'/>").await;
+    juliet.send("<presence to='romeo@localhost' type='unsubscribed'/>").await;
     juliet.settle().await;
     juliet.clear().await;
     romeo.clear().await;
-    romeo
-        .send("<presence to='juliet@localhost' type='subscribe'/>")
-        .await;
-    juliet
-        .expect("<presence from='romeo@localhost' type='subscribe'/>")
-        .await;
+    romeo.send("<presence to='juliet@localhost' type='subscribe'/>").await;
+    juliet.expect("<presence from='romeo@localhost' type='subscribe'/>").await;
 }
 
 /// covers: RFC 6121 4.2.2; RFC 6121 4.2.3; RFC 6121 4.3.1; RFC 6121 4.3.2
@@ -210,9 +164,7 @@ async fn a_grant_in_advance_is_taken_back() {
 async fn initial_presence_is_broadcast_and_answered() {
     let world = world().await;
     let (mut romeo, mut juliet) = friends(&world).await;
-    juliet
-        .send("<presence><show>dnd</show><priority>3</priority></presence>")
-        .await;
+    juliet.send("<presence><show>dnd</show><priority>3</priority></presence>").await;
     juliet.clear().await;
     romeo.clear().await;
     let mut home = world.connected("romeo/home").await;
@@ -224,12 +176,8 @@ async fn initial_presence_is_broadcast_and_answered() {
     ])
     .await;
     home.expect_nothing().await;
-    juliet
-        .expect("<presence from='romeo@localhost/home'><status>here</status></presence>")
-        .await;
-    romeo
-        .expect("<presence from='romeo@localhost/home'><status>here</status></presence>")
-        .await;
+    juliet.expect("<presence from='romeo@localhost/home'><status>here</status></presence>").await;
+    romeo.expect("<presence from='romeo@localhost/home'><status>here</status></presence>").await;
 }
 
 /// covers: RFC 6121 4.4.2; RFC 6121 4.4.3; RFC 6121 4.5.2; RFC 6121 4.5.3
@@ -238,12 +186,8 @@ async fn changes_and_the_end_are_broadcast() {
     let world = world().await;
     let (mut romeo, mut juliet) = friends(&world).await;
     romeo.send("<presence><show>away</show></presence>").await;
-    juliet
-        .expect("<presence from='romeo@localhost/orchard'><show>away</show></presence>")
-        .await;
-    romeo
-        .send("<presence type='unavailable'><status>bye</status></presence>")
-        .await;
+    juliet.expect("<presence from='romeo@localhost/orchard'><show>away</show></presence>").await;
+    romeo.send("<presence type='unavailable'><status>bye</status></presence>").await;
     juliet
         .expect("<presence from='romeo@localhost/orchard' type='unavailable'><status>bye</status></presence>")
         .await;
@@ -265,9 +209,7 @@ async fn a_closed_or_broken_stream_ends_its_presence() {
     let mut home = world.online("romeo/home").await;
     juliet.expect("<presence from='romeo@localhost/home'/>").await;
     home.cut();
-    juliet
-        .expect("<presence from='romeo@localhost/home' type='unavailable' _='...'>{...}</presence>")
-        .await;
+    juliet.expect("<presence from='romeo@localhost/home' type='unavailable' _='...'>{...}</presence>").await;
 }
 
 /// covers: RFC 6121 4.6.3; RFC 6121 4.6.4; RFC 6121 4.6.5
@@ -275,27 +217,17 @@ async fn a_closed_or_broken_stream_ends_its_presence() {
 async fn directed_presence_ends_with_the_session() {
     let world = world().await;
     let [mut romeo, mut juliet] = world.all_online(["romeo/orchard", "juliet/balcony"]).await;
-    romeo
-        .send("<presence to='juliet@localhost/balcony'><status>hello</status></presence>")
-        .await;
-    juliet
-        .expect("<presence from='romeo@localhost/orchard'><status>hello</status></presence>")
-        .await;
+    romeo.send("<presence to='juliet@localhost/balcony'><status>hello</status></presence>").await;
+    juliet.expect("<presence from='romeo@localhost/orchard'><status>hello</status></presence>").await;
     romeo.send("<presence><show>away</show></presence>").await;
     juliet.expect_nothing_from(&mut romeo).await;
     romeo.send("<presence type='unavailable'/>").await;
-    juliet
-        .expect("<presence from='romeo@localhost/orchard' type='unavailable'/>")
-        .await;
+    juliet.expect("<presence from='romeo@localhost/orchard' type='unavailable'/>").await;
     // Once taken back, it is not ended again.
     romeo.send("<presence to='juliet@localhost/balcony'/>").await;
-    romeo
-        .send("<presence to='juliet@localhost/balcony' type='unavailable'/>")
-        .await;
+    romeo.send("<presence to='juliet@localhost/balcony' type='unavailable'/>").await;
     juliet.expect("<presence from='romeo@localhost/orchard'/>").await;
-    juliet
-        .expect("<presence from='romeo@localhost/orchard' type='unavailable'/>")
-        .await;
+    juliet.expect("<presence from='romeo@localhost/orchard' type='unavailable'/>").await;
     romeo.settle().await;
     romeo.close().await;
     juliet.expect_nothing().await;
@@ -321,12 +253,8 @@ async fn a_probe_is_answered_for_subscribers_only() {
     let (mut romeo, mut juliet) = friends(&world).await;
     let mut tybalt = world.online("tybalt/street").await;
     romeo.send("<presence to='juliet@localhost' type='probe'/>").await;
-    romeo
-        .expect("<presence from='juliet@localhost/balcony' _='...'>{...}</presence>")
-        .await;
-    tybalt
-        .send("<presence to='juliet@localhost' type='probe'/>")
-        .await;
+    romeo.expect("<presence from='juliet@localhost/balcony' _='...'>{...}</presence>").await;
+    tybalt.send("<presence to='juliet@localhost' type='probe'/>").await;
     tybalt.settle().await;
     for answer in tybalt.drain().await {
         assert_eq!(answer.attr("type"), Some("unsubscribed"), "{answer}");
@@ -340,11 +268,7 @@ async fn a_priority_out_of_range_is_refused() {
     let world = world().await;
     let mut romeo = world.online("romeo/orchard").await;
     for priority in ["128", "-129", "high"] {
-        romeo
-            .send(&format!(
-                "<presence id='p'><priority>{priority}</priority></presence>"
-            ))
-            .await;
+        romeo.send(&format!("<presence id='p'><priority>{priority}</priority></presence>")).await;
         let answer = romeo.next().await.unwrap();
         assert_eq!(answer.attr("type"), Some("error"), "{priority}: {answer}");
         let stanzas = "urn:ietf:params:xml:ns:xmpp-stanzas";
@@ -369,9 +293,7 @@ async fn presence_to_an_account_without_available_resources_is_ignored() {
     world.user("juliet");
     let mut romeo = world.online("romeo/orchard").await;
     romeo.send("<presence to='juliet@localhost'/>").await;
-    romeo
-        .send("<presence to='juliet@localhost' type='unavailable'/>")
-        .await;
+    romeo.send("<presence to='juliet@localhost' type='unavailable'/>").await;
     romeo.settle().await;
     let mut juliet = world.online("juliet/balcony").await;
     juliet.expect_nothing().await;

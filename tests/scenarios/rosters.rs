@@ -9,21 +9,12 @@ const ROSTER: &str = "jabber:iq:roster";
 const STANZAS: &str = "urn:ietf:params:xml:ns:xmpp-stanzas";
 
 async fn set(client: &mut Client, item: &str) -> Element {
-    client
-        .ask("set", None, &format!("<query xmlns='{ROSTER}'>{item}</query>"))
-        .await
+    client.ask("set", None, &format!("<query xmlns='{ROSTER}'>{item}</query>")).await
 }
 
 async fn get(client: &mut Client) -> Vec<Element> {
-    let answer = client
-        .ask("get", None, &format!("<query xmlns='{ROSTER}'/>"))
-        .await;
-    answer
-        .child(ROSTER, "query")
-        .expect("a roster")
-        .children()
-        .cloned()
-        .collect()
+    let answer = client.ask("get", None, &format!("<query xmlns='{ROSTER}'/>")).await;
+    answer.child(ROSTER, "query").expect("a roster").children().cloned().collect()
 }
 
 fn push(item: &str) -> String {
@@ -35,14 +26,8 @@ fn push(item: &str) -> String {
 async fn an_empty_roster_is_returned() {
     let world = world().await;
     let mut juliet = world.connected("juliet/balcony").await;
-    juliet
-        .send(&format!("<iq id='r' type='get'><query xmlns='{ROSTER}'/></iq>"))
-        .await;
-    juliet
-        .expect(&format!(
-            "<iq id='r' type='result'><query xmlns='{ROSTER}' _='...'/></iq>"
-        ))
-        .await;
+    juliet.send(&format!("<iq id='r' type='get'><query xmlns='{ROSTER}'/></iq>")).await;
+    juliet.expect(&format!("<iq id='r' type='result'><query xmlns='{ROSTER}' _='...'/></iq>")).await;
 }
 
 /// covers: RFC 6121 2.3.1; RFC 6121 2.3.2; RFC 6121 2.1.6; RFC 6121 2.4.1; RFC 6121 2.4.2
@@ -62,19 +47,10 @@ async fn items_are_added_and_changed_and_pushed_to_interested_resources() {
             "<item jid='nurse@example.com' name='My &lt;Nurse&gt;'><group>A</group><group>B</group></item>",
             "<item jid='nurse@example.com' name='My &lt;Nurse&gt;' subscription='none'><group>A</group><group>B</group></item>",
         ),
-        (
-            "<item jid='nurse@example.com'/>",
-            "<item jid='nurse@example.com' subscription='none'/>",
-        ),
+        ("<item jid='nurse@example.com'/>", "<item jid='nurse@example.com' subscription='none'/>"),
     ] {
-        balcony
-            .send(&format!(
-                "<iq id='s' type='set'><query xmlns='{ROSTER}'>{sent}</query></iq>"
-            ))
-            .await;
-        balcony
-            .expect_all(&["<iq id='s' type='result'/>", &push(pushed)])
-            .await;
+        balcony.send(&format!("<iq id='s' type='set'><query xmlns='{ROSTER}'>{sent}</query></iq>")).await;
+        balcony.expect_all(&["<iq id='s' type='result'/>", &push(pushed)]).await;
         chamber.expect(&push(pushed)).await;
     }
     assert_eq!(get(&mut balcony).await.len(), 1);
@@ -96,11 +72,7 @@ async fn items_are_deleted() {
         ])
         .await;
     assert!(get(&mut juliet).await.is_empty());
-    let answer = set(
-        &mut juliet,
-        "<item jid='nurse@example.com' subscription='remove'/>",
-    )
-    .await;
+    let answer = set(&mut juliet, "<item jid='nurse@example.com' subscription='remove'/>").await;
     assert!(answer.find(STANZAS, "item-not-found").is_some(), "{answer}");
 }
 
@@ -112,16 +84,8 @@ async fn deleting_an_item_ends_its_subscriptions() {
     world.befriend(&mut romeo, &mut juliet).await;
     set(&mut romeo, "<item jid='juliet@localhost' subscription='remove'/>").await;
     romeo.settle().await;
-    let given: Vec<Element> = juliet
-        .drain()
-        .await
-        .into_iter()
-        .filter(|e| e.name == "presence")
-        .collect();
-    let kinds: Vec<&str> = given
-        .iter()
-        .filter_map(|presence| presence.attr("type"))
-        .collect();
+    let given: Vec<Element> = juliet.drain().await.into_iter().filter(|e| e.name == "presence").collect();
+    let kinds: Vec<&str> = given.iter().filter_map(|presence| presence.attr("type")).collect();
     for kind in ["unsubscribe", "unsubscribed", "unavailable"] {
         assert!(kinds.contains(&kind), "{kind} is missing in {given:?}");
     }
@@ -142,10 +106,7 @@ async fn what_is_no_item_is_refused() {
         ("<item jid='a@b.c'/><item jid='d@e.f'/>", "bad-request"),
         ("", "bad-request"),
         ("<item/>", "bad-request"),
-        (
-            "<item jid='a@b.c'><group>x</group><group>x</group></item>",
-            "bad-request",
-        ),
+        ("<item jid='a@b.c'><group>x</group><group>x</group></item>", "bad-request"),
         ("<item jid='a@b.c'><group/></item>", "not-acceptable"),
     ];
     for (item, condition) in cases {
@@ -161,18 +122,11 @@ async fn what_is_no_item_is_refused() {
     }
     assert!(get(&mut juliet).await.is_empty());
     // The state of a subscription is the server's, whatever the client writes (section 2.1.2.5).
-    let answer = set(
-        &mut juliet,
-        "<item jid='a@b.c' subscription='both' ask='subscribe' approved='true'/>",
-    )
-    .await;
+    let answer =
+        set(&mut juliet, "<item jid='a@b.c' subscription='both' ask='subscribe' approved='true'/>").await;
     assert_eq!(answer.attr("type"), Some("result"), "{answer}");
     let items = get(&mut juliet).await;
-    assert_eq!(
-        (items[0].attr("subscription"), items[0].attr("ask")),
-        (Some("none"), None),
-        "{items:?}"
-    );
+    assert_eq!((items[0].attr("subscription"), items[0].attr("ask")), (Some("none"), None), "{items:?}");
 }
 
 /// covers: RFC 6121 2.1.6 sender; RFC 6121 2.3.3 forbidden
@@ -183,11 +137,7 @@ async fn nobody_reads_or_writes_a_strangers_roster() {
     let mut tybalt = world.online("tybalt/street").await;
     for (kind, payload) in [("get", ""), ("set", "<item jid='tybalt@localhost'/>")] {
         let answer = tybalt
-            .ask(
-                kind,
-                Some("romeo@localhost"),
-                &format!("<query xmlns='{ROSTER}'>{payload}</query>"),
-            )
+            .ask(kind, Some("romeo@localhost"), &format!("<query xmlns='{ROSTER}'>{payload}</query>"))
             .await;
         assert_eq!(answer.attr("type"), Some("error"), "{answer}");
     }
@@ -196,9 +146,7 @@ async fn nobody_reads_or_writes_a_strangers_roster() {
 }
 
 async fn version(client: &mut Client, ver: &str) -> Element {
-    client
-        .ask("get", None, &format!("<query xmlns='{ROSTER}' ver='{ver}'/>"))
-        .await
+    client.ask("get", None, &format!("<query xmlns='{ROSTER}' ver='{ver}'/>")).await
 }
 
 /// covers: RFC 6121 2.6.1; RFC 6121 2.6.2; RFC 6121 2.6.3
@@ -206,14 +154,7 @@ async fn version(client: &mut Client, ver: &str) -> Element {
 async fn only_what_changed_since_a_version_is_sent() {
     let world = world().await;
     let client = world.authenticated("juliet").await;
-    assert!(
-        client
-            .features
-            .child("urn:xmpp:features:rosterver", "ver")
-            .is_some(),
-        "{}",
-        client.features
-    );
+    assert!(client.features.child("urn:xmpp:features:rosterver", "ver").is_some(), "{}", client.features);
     drop(client);
     let mut juliet = world.online("juliet/balcony").await;
     for name in ["a", "b", "c"] {
@@ -227,11 +168,7 @@ async fn only_what_changed_since_a_version_is_sent() {
     juliet.close().await;
     let mut again = world.connected("juliet/again").await;
     let same = version(&mut again, &ver).await;
-    assert_eq!(
-        (same.attr("type"), same.children().count()),
-        (Some("result"), 0),
-        "nothing changed: {same}"
-    );
+    assert_eq!((same.attr("type"), same.children().count()), (Some("result"), 0), "nothing changed: {same}");
     again.expect_nothing().await;
     set(&mut again, "<item jid='b@example.com' name='B'/>").await;
     set(&mut again, "<item jid='a@example.com' subscription='remove'/>").await;
@@ -249,29 +186,15 @@ async fn only_what_changed_since_a_version_is_sent() {
             .filter_map(|push| push.child(ROSTER, "query")?.children().next())
             .map(|item| (item.attr("jid"), item.attr("subscription")))
             .collect();
-        assert!(
-            changes.contains(&(Some("b@example.com"), Some("none"))),
-            "{pushes:?}"
-        );
-        assert!(
-            changes.contains(&(Some("a@example.com"), Some("remove"))),
-            "{pushes:?}"
-        );
+        assert!(changes.contains(&(Some("b@example.com"), Some("none"))), "{pushes:?}");
+        assert!(changes.contains(&(Some("a@example.com"), Some("remove"))), "{pushes:?}");
         assert_eq!(changes.len(), 2, "{pushes:?}");
-        let last = pushes
-            .last()
-            .and_then(|push| push.child(ROSTER, "query")?.attr("ver"));
+        let last = pushes.last().and_then(|push| push.child(ROSTER, "query")?.attr("ver"));
         assert!(last.is_some_and(|last| last != ver), "{pushes:?}");
     }
     // A version that the server never gave brings the whole roster.
     let unknown = version(&mut third, "no-such-version").await;
-    assert_eq!(
-        unknown
-            .child(ROSTER, "query")
-            .map(|query| query.children().count()),
-        Some(2),
-        "{unknown}"
-    );
+    assert_eq!(unknown.child(ROSTER, "query").map(|query| query.children().count()), Some(2), "{unknown}");
 }
 
 /// covers: RFC 6121 2.1 several domains

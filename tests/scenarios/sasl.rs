@@ -23,19 +23,12 @@ const MECHANISMS: [&str; 7] = [
 async fn fails(world: &World, request: &str, condition: &str) -> Client {
     let mut client = world.secured().await;
     client.send(request).await;
-    client
-        .expect(&format!(
-            "<failure xmlns='{SASL}'><{condition}/>{{...}}</failure>"
-        ))
-        .await;
+    client.expect(&format!("<failure xmlns='{SASL}'><{condition}/>{{...}}</failure>")).await;
     client
 }
 
 fn auth(mechanism: &str, response: impl AsRef<[u8]>) -> String {
-    format!(
-        "<auth xmlns='{SASL}' mechanism='{mechanism}'>{}</auth>",
-        BASE64.encode(response)
-    )
+    format!("<auth xmlns='{SASL}' mechanism='{mechanism}'>{}</auth>", BASE64.encode(response))
 }
 
 /// covers: RFC 6120 6.3.3; RFC 6120 6.4.1; RFC 6120 6.4.6; RFC 6120 6.3.2
@@ -45,23 +38,13 @@ async fn every_mechanism_signs_in() {
     world.user("romeo");
     for mechanism in MECHANISMS {
         let mut client = world.secured().await;
-        assert!(
-            client.mechanisms().iter().any(|offered| offered == mechanism),
-            "{:?}",
-            client.mechanisms()
-        );
-        let outcome = client
-            .authenticate(mechanism, "romeo", &password("romeo"))
-            .await
-            .unwrap();
+        assert!(client.mechanisms().iter().any(|offered| offered == mechanism), "{:?}", client.mechanisms());
+        let outcome = client.authenticate(mechanism, "romeo", &password("romeo")).await.unwrap();
         assert!(outcome.is(SASL, "success"), "{mechanism}: {outcome}");
         let before = client.header.attr("id").map(str::to_owned);
         client.reopen().await.unwrap();
         assert_ne!(client.header.attr("id").map(str::to_owned), before, "{mechanism}");
-        assert!(
-            client.mechanisms().is_empty(),
-            "{mechanism}: nothing to sign in with is offered again"
-        );
+        assert!(client.mechanisms().is_empty(), "{mechanism}: nothing to sign in with is offered again");
         client.bind("orchard").await.unwrap();
     }
 }
@@ -80,10 +63,7 @@ async fn not_authorized() {
             let mut client = world.secured().await;
             let outcome = client.authenticate(mechanism, user, secret).await.unwrap();
             assert!(outcome.is(SASL, "failure"), "{mechanism} {user}: {outcome}");
-            assert!(
-                outcome.child(SASL, "not-authorized").is_some(),
-                "{mechanism} {user}: {outcome}"
-            );
+            assert!(outcome.child(SASL, "not-authorized").is_some(), "{mechanism} {user}: {outcome}");
         }
     }
 }
@@ -94,15 +74,9 @@ async fn a_failure_may_be_tried_again_on_the_same_stream() {
     let world = world().await;
     world.user("romeo");
     let mut client = world.secured().await;
-    let outcome = client
-        .authenticate("SCRAM-SHA-256", "romeo", "wrong")
-        .await
-        .unwrap();
+    let outcome = client.authenticate("SCRAM-SHA-256", "romeo", "wrong").await.unwrap();
     assert!(outcome.is(SASL, "failure"));
-    let outcome = client
-        .authenticate("SCRAM-SHA-256", "romeo", &password("romeo"))
-        .await
-        .unwrap();
+    let outcome = client.authenticate("SCRAM-SHA-256", "romeo", &password("romeo")).await.unwrap();
     assert!(outcome.is(SASL, "success"), "{outcome}");
 }
 
@@ -115,10 +89,7 @@ async fn temporary_auth_failure() {
     let mut refused = false;
     for _ in 0..50 {
         let mut client = world.secured().await;
-        let outcome = client
-            .authenticate("SCRAM-SHA-256", "romeo", "wrong")
-            .await
-            .unwrap();
+        let outcome = client.authenticate("SCRAM-SHA-256", "romeo", "wrong").await.unwrap();
         refused = outcome.child(SASL, "temporary-auth-failure").is_some();
         if refused {
             break;
@@ -141,9 +112,7 @@ async fn endless_attempts_end_the_stream() {
         let answer = client.next().await.unwrap();
         if !answer.is(SASL, "failure") {
             assert!(
-                answer
-                    .find("urn:ietf:params:xml:ns:xmpp-streams", "policy-violation")
-                    .is_some(),
+                answer.find("urn:ietf:params:xml:ns:xmpp-streams", "policy-violation").is_some(),
                 "{answer}"
             );
             return;
@@ -157,14 +126,10 @@ async fn endless_attempts_end_the_stream() {
 async fn aborted() {
     let world = world().await;
     let mut client = world.secured().await;
-    client
-        .send(&auth("SCRAM-SHA-256", "n,,n=romeo,r=abcdefghijklmnop"))
-        .await;
+    client.send(&auth("SCRAM-SHA-256", "n,,n=romeo,r=abcdefghijklmnop")).await;
     assert!(client.next().await.unwrap().is(SASL, "challenge"));
     client.send(&format!("<abort xmlns='{SASL}'/>")).await;
-    client
-        .expect(&format!("<failure xmlns='{SASL}'><aborted/>{{...}}</failure>"))
-        .await;
+    client.expect(&format!("<failure xmlns='{SASL}'><aborted/>{{...}}</failure>")).await;
 }
 
 /// A disabled account is refused like a wrong password: nobody learns from the answer that it exists.
@@ -173,25 +138,13 @@ async fn aborted() {
 async fn account_disabled_looks_like_a_wrong_password() {
     let world = world().await;
     world.user("romeo");
-    world
-        .server
-        .admin(&["user", "disable", "romeo@localhost"], "")
-        .unwrap();
+    world.server.admin(&["user", "disable", "romeo@localhost"], "").unwrap();
     for mechanism in ["SCRAM-SHA-256", "SCRAM-SHA-256-PLUS", "PLAIN"] {
         let mut client = world.secured().await;
-        let outcome = client
-            .authenticate(mechanism, "romeo", &password("romeo"))
-            .await
-            .unwrap();
-        assert!(
-            outcome.child(SASL, "not-authorized").is_some(),
-            "{mechanism}: {outcome}"
-        );
+        let outcome = client.authenticate(mechanism, "romeo", &password("romeo")).await.unwrap();
+        assert!(outcome.child(SASL, "not-authorized").is_some(), "{mechanism}: {outcome}");
     }
-    world
-        .server
-        .admin(&["user", "enable", "romeo@localhost"], "")
-        .unwrap();
+    world.server.admin(&["user", "enable", "romeo@localhost"], "").unwrap();
     world.connected("romeo/orchard").await;
 }
 
@@ -202,14 +155,8 @@ async fn encryption_required() {
     world.user("romeo");
     let mut client = world.plain().await;
     client.open().await.unwrap();
-    client
-        .send(&auth("PLAIN", format!("\0romeo\0{}", password("romeo"))))
-        .await;
-    client
-        .expect(&format!(
-            "<failure xmlns='{SASL}'><encryption-required/>{{...}}</failure>"
-        ))
-        .await;
+    client.send(&auth("PLAIN", format!("\0romeo\0{}", password("romeo")))).await;
+    client.expect(&format!("<failure xmlns='{SASL}'><encryption-required/>{{...}}</failure>")).await;
 }
 
 /// covers: RFC 6120 6.5.5
@@ -217,12 +164,8 @@ async fn encryption_required() {
 async fn incorrect_encoding() {
     let world = world().await;
     for text in ["====", "not base64!", "AGE"] {
-        fails(
-            &world,
-            &format!("<auth xmlns='{SASL}' mechanism='PLAIN'>{text}</auth>"),
-            "incorrect-encoding",
-        )
-        .await;
+        fails(&world, &format!("<auth xmlns='{SASL}' mechanism='PLAIN'>{text}</auth>"), "incorrect-encoding")
+            .await;
     }
 }
 
@@ -234,26 +177,16 @@ async fn invalid_authzid() {
     world.user("juliet");
     let secret = password("romeo");
     for authzid in ["juliet@localhost", "juliet", "localhost", "romeo@other.example"] {
-        fails(
-            &world,
-            &auth("PLAIN", format!("{authzid}\0romeo\0{secret}")),
-            "invalid-authzid",
-        )
-        .await;
+        fails(&world, &auth("PLAIN", format!("{authzid}\0romeo\0{secret}")), "invalid-authzid").await;
         let mut client = world.secured().await;
         let gs2 = format!("n,a={authzid},");
         let scram = Scram::new(Hash::Sha256, "romeo", &secret, &gs2, &[], &nonce());
         let outcome = client.scram("SCRAM-SHA-256", scram).await.unwrap();
-        assert!(
-            outcome.child(SASL, "invalid-authzid").is_some(),
-            "{authzid}: {outcome}"
-        );
+        assert!(outcome.child(SASL, "invalid-authzid").is_some(), "{authzid}: {outcome}");
     }
     // One's own address is allowed.
     let mut client = world.secured().await;
-    client
-        .send(&auth("PLAIN", format!("romeo@localhost\0romeo\0{secret}")))
-        .await;
+    client.send(&auth("PLAIN", format!("romeo@localhost\0romeo\0{secret}"))).await;
     assert!(client.next().await.unwrap().is(SASL, "success"));
 }
 
@@ -273,13 +206,9 @@ async fn malformed_request() {
     for response in ["romeo", "\0romeo", "a\0b\0c\0d"] {
         fails(&world, &auth("PLAIN", response), "malformed-request").await;
     }
-    for response in [
-        "x",
-        "n,,",
-        "n,,n=romeo",
-        "n,,m=x,n=romeo,r=abcdefghijkl",
-        "p=tls-exporter,,n=romeo,r=abcdefghijkl",
-    ] {
+    for response in
+        ["x", "n,,", "n,,n=romeo", "n,,m=x,n=romeo,r=abcdefghijkl", "p=tls-exporter,,n=romeo,r=abcdefghijkl"]
+    {
         fails(&world, &auth("SCRAM-SHA-256", response), "malformed-request").await;
     }
 }
@@ -290,18 +219,11 @@ async fn a_request_without_an_initial_response_gets_an_empty_challenge() {
     let world = world().await;
     world.user("romeo");
     let mut client = world.secured().await;
-    client
-        .send(&format!("<auth xmlns='{SASL}' mechanism='PLAIN'/>"))
-        .await;
+    client.send(&format!("<auth xmlns='{SASL}' mechanism='PLAIN'/>")).await;
     let challenge = client.next().await.unwrap();
-    assert!(
-        challenge.is(SASL, "challenge") && challenge.text().is_empty(),
-        "{challenge}"
-    );
+    assert!(challenge.is(SASL, "challenge") && challenge.text().is_empty(), "{challenge}");
     let response = BASE64.encode(format!("\0romeo\0{}", password("romeo")));
-    client
-        .send(&format!("<response xmlns='{SASL}'>{response}</response>"))
-        .await;
+    client.send(&format!("<response xmlns='{SASL}'>{response}</response>")).await;
     assert!(client.next().await.unwrap().is(SASL, "success"));
 }
 
@@ -325,14 +247,7 @@ async fn another_connections_binding_is_refused() {
     world.user("romeo");
     let other = world.secured().await.transport().exporter().unwrap();
     let mut client = world.secured().await;
-    let scram = Scram::new(
-        Hash::Sha256,
-        "romeo",
-        &password("romeo"),
-        "p=tls-exporter,,",
-        &other,
-        &nonce(),
-    );
+    let scram = Scram::new(Hash::Sha256, "romeo", &password("romeo"), "p=tls-exporter,,", &other, &nonce());
     let outcome = client.scram("SCRAM-SHA-256-PLUS", scram).await.unwrap();
     assert!(outcome.child(SASL, "not-authorized").is_some(), "{outcome}");
 }
@@ -344,18 +259,9 @@ async fn the_certificate_can_be_bound_to() {
     let world = world().await;
     world.user("romeo");
     let mut client = world.secured().await;
-    let announced = client
-        .features
-        .child("urn:xmpp:sasl-cb:0", "sasl-channel-binding")
-        .expect("XEP-0440");
-    let types: Vec<&str> = announced
-        .children()
-        .filter_map(|binding| binding.attr("type"))
-        .collect();
-    assert!(
-        types.contains(&"tls-exporter") && types.contains(&"tls-server-end-point"),
-        "{types:?}"
-    );
+    let announced = client.features.child("urn:xmpp:sasl-cb:0", "sasl-channel-binding").expect("XEP-0440");
+    let types: Vec<&str> = announced.children().filter_map(|binding| binding.attr("type")).collect();
+    assert!(types.contains(&"tls-exporter") && types.contains(&"tls-server-end-point"), "{types:?}");
     let binding = sha2::Sha256::digest(client.transport().certificate().expect("a certificate"));
     let gs2 = "p=tls-server-end-point,,";
     let scram = Scram::new(Hash::Sha256, "romeo", &password("romeo"), gs2, &binding, &nonce());
@@ -372,9 +278,7 @@ async fn an_unknown_user_is_challenged_like_a_known_one() {
     let mut shapes = Vec::new();
     for user in ["romeo", "romeo", "nobody", "nobody", "nobody2"] {
         let mut client = world.secured().await;
-        client
-            .send(&auth("SCRAM-SHA-256", format!("n,,n={user},r=abcdefghijklmnop")))
-            .await;
+        client.send(&auth("SCRAM-SHA-256", format!("n,,n={user},r=abcdefghijklmnop"))).await;
         let challenge = client.next().await.unwrap();
         let text = String::from_utf8(BASE64.decode(challenge.text()).unwrap()).unwrap();
         let fields: Vec<String> = text.split(',').skip(1).map(str::to_owned).collect();
@@ -394,16 +298,11 @@ async fn names_and_passwords_are_prepared() {
     world.user("romeo");
     // RFC 7622 section 3.3 and RFC 8265: user names are case-mapped, passwords are not.
     let mut client = world.secured().await;
-    let outcome = client
-        .authenticate("SCRAM-SHA-256", "Romeo", &password("romeo"))
-        .await
-        .unwrap();
+    let outcome = client.authenticate("SCRAM-SHA-256", "Romeo", &password("romeo")).await.unwrap();
     assert!(outcome.is(SASL, "success"), "{outcome}");
     let mut client = world.secured().await;
-    let outcome = client
-        .authenticate("SCRAM-SHA-256", "romeo", &password("romeo").to_uppercase())
-        .await
-        .unwrap();
+    let outcome =
+        client.authenticate("SCRAM-SHA-256", "romeo", &password("romeo").to_uppercase()).await.unwrap();
     assert!(outcome.is(SASL, "failure"), "{outcome}");
     client.close().await;
 }

@@ -10,14 +10,8 @@ const STANZAS: &str = "urn:ietf:params:xml:ns:xmpp-stanzas";
 
 /// Enables resumption; the id is captured under this name.
 async fn enable(client: &mut Client, name: &str) {
-    client
-        .send(&format!("<enable xmlns='{SM}' resume='true'/>"))
-        .await;
-    client
-        .expect(&format!(
-            "<enabled xmlns='{SM}' id='{{{name}}}' resume='true' _='...'/>"
-        ))
-        .await;
+    client.send(&format!("<enable xmlns='{SM}' resume='true'/>")).await;
+    client.expect(&format!("<enabled xmlns='{SM}' id='{{{name}}}' resume='true' _='...'/>")).await;
 }
 
 /// A connected resource whose stream can be resumed.
@@ -30,25 +24,16 @@ async fn resumable(world: &World, who: &str, name: &str) -> Client {
 /// Resumes a stream on a new connection of this user. The server must say that it has handled `handled` stanzas.
 async fn resume(world: &World, user: &str, name: &str, h: u32, handled: u32) -> Client {
     let mut client = world.authenticated(user).await;
-    client
-        .send(&format!("<resume xmlns='{SM}' h='{h}' previd='{{{name}}}'/>"))
-        .await;
-    client
-        .expect(&format!(
-            "<resumed xmlns='{SM}' previd='{{{name}}}' h='{handled}'/>"
-        ))
-        .await;
+    client.send(&format!("<resume xmlns='{SM}' h='{h}' previd='{{{name}}}'/>")).await;
+    client.expect(&format!("<resumed xmlns='{SM}' previd='{{{name}}}' h='{handled}'/>")).await;
+    client.jid = Some(format!("{user}@localhost/orchard"));
     client
 }
 
 async fn fails_to_resume(client: &mut Client, previd: &str, h: u32) {
+    client.send(&format!("<resume xmlns='{SM}' h='{h}' previd='{previd}'/>")).await;
     client
-        .send(&format!("<resume xmlns='{SM}' h='{h}' previd='{previd}'/>"))
-        .await;
-    client
-        .expect(&format!(
-            "<failed xmlns='{SM}' _='...'><item-not-found xmlns='{STANZAS}'/>{{...}}</failed>"
-        ))
+        .expect(&format!("<failed xmlns='{SM}' _='...'><item-not-found xmlns='{STANZAS}'/>{{...}}</failed>"))
         .await;
 }
 
@@ -69,14 +54,26 @@ async fn a_message_is_acknowledged() {
     world.user("juliet");
     let mut romeo = world.connected("romeo/orchard").await;
     romeo.send(&format!("<enable xmlns='{SM}'/>")).await;
-    romeo
-        .send("<message to='juliet@localhost' xml:lang='en'><body>I'll send a friar</body></message>")
-        .await;
+    romeo.send("<message to='juliet@localhost' xml:lang='en'><body>I'll send a friar</body></message>").await;
     let enabled = romeo.expect(&format!("<enabled xmlns='{SM}' _='...'/>")).await;
-    assert!(
-        !matches!(enabled.attr("resume"), Some("true" | "1")),
-        "resumption was not asked for: {enabled}"
-    );
+    assert!(!matches!(enabled.attr("resume"), Some("true" | "1")), "resumption was not asked for: {enabled}");
+    romeo.send(&format!("<r xmlns='{SM}'/>")).await;
+    romeo.expect(&format!("<a xmlns='{SM}' h='1'/>")).await;
+}
+
+/// covers: XEP-0198 4 counts
+#[tokio::test]
+async fn what_was_sent_before_does_not_count() {
+    let world = world().await;
+    world.user("juliet");
+    let mut romeo = world.connected("romeo/orchard").await;
+    for _ in 0..20 {
+        romeo.send("<message to='juliet@localhost' type='chat'><body>before</body></message>").await;
+    }
+    enable(&mut romeo, "id").await;
+    romeo.send(&format!("<r xmlns='{SM}'/>")).await;
+    romeo.expect(&format!("<a xmlns='{SM}' h='0'/>")).await;
+    romeo.send("<message to='juliet@localhost' type='chat'><body>after</body></message>").await;
     romeo.send(&format!("<r xmlns='{SM}'/>")).await;
     romeo.expect(&format!("<a xmlns='{SM}' h='1'/>")).await;
 }
@@ -100,9 +97,7 @@ async fn enabling_before_binding_fails() {
     let mut client = world.authenticated("romeo").await;
     client.send(&format!("<enable xmlns='{SM}'/>")).await;
     client
-        .expect(&format!(
-            "<failed xmlns='{SM}'><unexpected-request xmlns='{STANZAS}'/>{{...}}</failed>"
-        ))
+        .expect(&format!("<failed xmlns='{SM}'><unexpected-request xmlns='{STANZAS}'/>{{...}}</failed>"))
         .await;
     client.bind("orchard").await.unwrap();
 }
@@ -129,27 +124,18 @@ async fn the_basic_scenario() {
     romeo.send(&format!("<enable xmlns='{SM}'/>")).await;
     romeo.expect(&format!("<enabled xmlns='{SM}' _='...'/>")).await;
     let request = format!("<r xmlns='{SM}'/>");
-    romeo
-        .send("<iq id='ls72g593' type='get'><query xmlns='jabber:iq:roster'/></iq>")
-        .await;
+    romeo.send("<iq id='ls72g593' type='get'><query xmlns='jabber:iq:roster'/></iq>").await;
     romeo.send(&request).await;
     let roster = "<iq id='ls72g593' type='result'><query xmlns='jabber:iq:roster' _='...'>{...}</query></iq>";
-    romeo
-        .expect_all(&[roster, &format!("<a xmlns='{SM}' h='1'/>")])
-        .await;
+    romeo.expect_all(&[roster, &format!("<a xmlns='{SM}' h='1'/>")]).await;
     romeo.send(&format!("<a xmlns='{SM}' h='1'/>")).await;
     romeo.send("<presence/>").await;
     romeo.send(&request).await;
     romeo
-        .expect_all(&[
-            "<presence from='romeo@localhost/orchard'/>",
-            &format!("<a xmlns='{SM}' h='2'/>"),
-        ])
+        .expect_all(&["<presence from='romeo@localhost/orchard'/>", &format!("<a xmlns='{SM}' h='2'/>")])
         .await;
     romeo.send(&format!("<a xmlns='{SM}' h='2'/>")).await;
-    romeo
-        .send("<message to='juliet@localhost'><body>ciao!</body></message>")
-        .await;
+    romeo.send("<message to='juliet@localhost'><body>ciao!</body></message>").await;
     romeo.send(&request).await;
     romeo.expect(&format!("<a xmlns='{SM}' h='3'/>")).await;
 }
@@ -162,14 +148,10 @@ async fn several_messages_are_acknowledged_together() {
     let mut romeo = resumable(&world, "romeo/orchard", "id").await;
     for round in 1..=2 {
         for _ in 0..5 {
-            romeo
-                .send("<message to='juliet@localhost' type='chat'><body>x</body></message>")
-                .await;
+            romeo.send("<message to='juliet@localhost' type='chat'><body>x</body></message>").await;
         }
         romeo.send(&format!("<r xmlns='{SM}'/>")).await;
-        romeo
-            .expect(&format!("<a xmlns='{SM}' h='{}'/>", round * 5))
-            .await;
+        romeo.expect(&format!("<a xmlns='{SM}' h='{}'/>", round * 5)).await;
     }
 }
 
@@ -183,9 +165,7 @@ async fn a_stream_is_resumed_with_what_was_not_acknowledged() {
     romeo.expect("<presence from='romeo@localhost/orchard'/>").await;
     for body in ["1", "2"] {
         juliet
-            .send(&format!(
-                "<message to='romeo@localhost/orchard' type='chat'><body>{body}</body></message>"
-            ))
+            .send(&format!("<message to='romeo@localhost/orchard' type='chat'><body>{body}</body></message>"))
             .await;
         romeo
             .expect(&format!(
@@ -194,26 +174,19 @@ async fn a_stream_is_resumed_with_what_was_not_acknowledged() {
             .await;
     }
     romeo.cut();
-    juliet
-        .send("<message to='romeo@localhost/orchard' type='chat'><body>3</body></message>")
-        .await;
+    juliet.send("<message to='romeo@localhost/orchard' type='chat'><body>3</body></message>").await;
     juliet.settle().await;
     // Romeo has handled his own presence and the first message; the server has handled one presence.
     let mut again = resume(&world, "romeo", "id", 2, 1).await;
     again.expect("<message from='juliet@localhost/balcony' to='romeo@localhost/orchard' type='chat'><body>2</body>{...}</message>").await;
     let third = again.next().await.unwrap();
     assert_eq!(
-        third
-            .child("jabber:client", "body")
-            .map(waxwing_tests::xml::Element::text)
-            .as_deref(),
+        third.child("jabber:client", "body").map(waxwing_tests::xml::Element::text).as_deref(),
         Some("3")
     );
     again.expect_nothing().await;
     // The address is the former one, and the session was available all the time.
-    again
-        .send("<message to='juliet@localhost/balcony' type='chat'><body>4</body></message>")
-        .await;
+    again.send("<message to='juliet@localhost/balcony' type='chat'><body>4</body></message>").await;
     let fourth = juliet.next().await.unwrap();
     assert_eq!(fourth.attr("from"), Some("romeo@localhost/orchard"), "{fourth}");
     assert_eq!(fourth.name, "message", "no presence may come between: {fourth}");
@@ -224,15 +197,11 @@ async fn a_stream_is_resumed_with_what_was_not_acknowledged() {
 async fn counts_go_on_after_a_resumption() {
     let world = world().await;
     let mut romeo = resumable(&world, "romeo/orchard", "id").await;
-    romeo
-        .send("<iq type='get' id='1'><ping xmlns='urn:xmpp:ping'/></iq>")
-        .await;
+    romeo.send("<iq type='get' id='1'><ping xmlns='urn:xmpp:ping'/></iq>").await;
     romeo.expect("<iq type='result' id='1' _='...'/>").await;
     romeo.cut();
     let mut again = resume(&world, "romeo", "id", 1, 1).await;
-    again
-        .send("<iq type='get' id='2'><ping xmlns='urn:xmpp:ping'/></iq>")
-        .await;
+    again.send("<iq type='get' id='2'><ping xmlns='urn:xmpp:ping'/></iq>").await;
     again.expect("<iq type='result' id='2' _='...'/>").await;
     again.send(&format!("<r xmlns='{SM}'/>")).await;
     again.expect(&format!("<a xmlns='{SM}' h='2'/>")).await;
@@ -268,9 +237,7 @@ async fn a_session_that_timed_out_is_not_found_and_its_messages_are_kept() {
     romeo.clear().await;
     watcher.clear().await;
     romeo.cut();
-    juliet
-        .send("<message to='romeo@localhost' type='chat' id='m'><body>kept</body></message>")
-        .await;
+    juliet.send("<message to='romeo@localhost' type='chat' id='m'><body>kept</body></message>").await;
     watcher
         .expect("<presence from='romeo@localhost/orchard' type='unavailable' _='...'>{...}</presence>")
         .await;
@@ -279,10 +246,7 @@ async fn a_session_that_timed_out_is_not_found_and_its_messages_are_kept() {
     client.bind("orchard").await.unwrap();
     client.send("<presence/>").await;
     let given = client.drain().await;
-    assert!(
-        given.iter().any(|element| element.attr("id") == Some("m")),
-        "{given:?}"
-    );
+    assert!(given.iter().any(|element| element.attr("id") == Some("m")), "{given:?}");
 }
 
 /// covers: XEP-0198 example 15
@@ -302,14 +266,8 @@ async fn too_high_a_count_ends_the_stream() {
     let mut romeo = resumable(&world, "romeo/orchard", "id").await;
     romeo.send(&format!("<a xmlns='{SM}' h='10'/>")).await;
     let error = romeo.expect_stream_error("undefined-condition").await;
-    let high = error
-        .child(SM, "handled-count-too-high")
-        .expect("the condition of stream management");
-    assert_eq!(
-        (high.attr("h"), high.attr("send-count")),
-        (Some("10"), Some("0")),
-        "{high}"
-    );
+    let high = error.child(SM, "handled-count-too-high").expect("the condition of stream management");
+    assert_eq!((high.attr("h"), high.attr("send-count")), (Some("10"), Some("0")), "{high}");
 }
 
 /// covers: XEP-0198 6 resumption
@@ -319,9 +277,7 @@ async fn too_high_a_count_at_resumption_does_not_resume() {
     let mut romeo = resumable(&world, "romeo/orchard", "id").await;
     romeo.cut();
     let mut client = world.authenticated("romeo").await;
-    client
-        .send(&format!("<resume xmlns='{SM}' h='10' previd='{{id}}'/>"))
-        .await;
+    client.send(&format!("<resume xmlns='{SM}' h='10' previd='{{id}}'/>")).await;
     if let Ok(answer) = client.next().await {
         assert!(!answer.is(SM, "resumed"), "{answer}");
     }
@@ -372,9 +328,7 @@ async fn what_was_acknowledged_survives_a_crash_and_is_delivered_once() {
     let mut world = world().await;
     world.user("juliet");
     let mut romeo = resumable(&world, "romeo/orchard", "id").await;
-    romeo
-        .send("<message to='juliet@localhost' type='chat' id='m'><body>durable</body></message>")
-        .await;
+    romeo.send("<message to='juliet@localhost' type='chat' id='m'><body>durable</body></message>").await;
     romeo.send(&format!("<r xmlns='{SM}'/>")).await;
     romeo.expect(&format!("<a xmlns='{SM}' h='1'/>")).await;
     world.server.kill().unwrap();

@@ -70,15 +70,10 @@ async fn bring(user: &mut Client, contact: &mut Client, (subscription, out, wait
 
 /// The state as the account's owner can see it.
 async fn observe(world: &World, client: &mut Client, other: &str) -> (String, bool, bool) {
-    let roster = client
-        .ask("get", None, &format!("<query xmlns='{ROSTER}'/>"))
-        .await;
+    let roster = client.ask("get", None, &format!("<query xmlns='{ROSTER}'/>")).await;
     let query = roster.child(ROSTER, "query").expect("a roster");
     let item = query.children().find(|item| item.attr("jid") == Some(other));
-    let subscription = item
-        .and_then(|item| item.attr("subscription"))
-        .unwrap_or("none")
-        .to_owned();
+    let subscription = item.and_then(|item| item.attr("subscription")).unwrap_or("none").to_owned();
     let out = item.is_some_and(|item| item.attr("ask") == Some("subscribe"));
     let user = client.bare().split('@').next().unwrap_or_default().to_owned();
     let mut visitor = world.online(&format!("{user}/visitor")).await;
@@ -121,14 +116,8 @@ async fn run(side: Side, kind: &str, table: &Table, inbound: &Table) {
                 (user.drain().await, &contact_bare)
             }
         };
-        let given = given
-            .iter()
-            .any(|e| e.attr("type") == Some(kind) && e.attr("from") == Some(sender));
-        let delivers = |state| {
-            inbound
-                .iter()
-                .any(|&(before, delivered, _)| before == state && delivered)
-        };
+        let given = given.iter().any(|e| e.attr("type") == Some(kind) && e.attr("from") == Some(sender));
+        let delivers = |state| inbound.iter().any(|&(before, delivered, _)| before == state && delivered);
         let expected = passes && (side == Side::Inbound || delivers(mirror(before)));
         if given != expected {
             wrong.push(format!(
@@ -297,13 +286,7 @@ async fn outbound_subscribed() {
 /// covers: RFC 6121 A.2.4 Both
 #[tokio::test]
 async fn outbound_unsubscribed() {
-    run(
-        Side::Outbound,
-        "unsubscribed",
-        &OUT_UNSUBSCRIBED,
-        &IN_UNSUBSCRIBED,
-    )
-    .await;
+    run(Side::Outbound, "unsubscribed", &OUT_UNSUBSCRIBED, &IN_UNSUBSCRIBED).await;
 }
 
 /// covers: RFC 6121 A.3.1 None

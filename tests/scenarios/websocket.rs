@@ -28,18 +28,10 @@ async fn two_users_chat() {
     assert_eq!(romeo.header.attr("from"), Some("localhost"));
     assert_eq!(romeo.header.attr("version"), Some("1.0"));
     assert!(romeo.header.attr("id").is_some());
-    romeo
-        .send("<message to='juliet@localhost/balcony' type='chat'><body>1</body></message>")
-        .await;
-    juliet
-        .expect("<message from='romeo@localhost/orchard' type='chat'><body>1</body></message>")
-        .await;
-    juliet
-        .send("<message to='romeo@localhost/orchard' type='chat'><body>2</body></message>")
-        .await;
-    romeo
-        .expect("<message from='juliet@localhost/balcony' type='chat'><body>2</body></message>")
-        .await;
+    romeo.send("<message to='juliet@localhost/balcony' type='chat'><body>1</body></message>").await;
+    juliet.expect("<message from='romeo@localhost/orchard' type='chat'><body>1</body></message>").await;
+    juliet.send("<message to='romeo@localhost/orchard' type='chat'><body>2</body></message>").await;
+    romeo.expect("<message from='juliet@localhost/balcony' type='chat'><body>2</body></message>").await;
 }
 
 /// covers: RFC 7395 3.3.3; RFC 7395 3.9
@@ -50,10 +42,7 @@ async fn features_are_without_starttls_and_carry_their_namespace() {
     client.open().await.unwrap();
     assert!(client.features.is(STREAMS, "features"));
     assert!(
-        client
-            .features
-            .child("urn:ietf:params:xml:ns:xmpp-tls", "starttls")
-            .is_none(),
+        client.features.child("urn:ietf:params:xml:ns:xmpp-tls", "starttls").is_none(),
         "{}",
         client.features
     );
@@ -65,10 +54,7 @@ async fn features_are_without_starttls_and_carry_their_namespace() {
 async fn a_stream_is_closed_by_both() {
     let world = world().await;
     let mut romeo = online(&world, "romeo", "orchard").await;
-    romeo
-        .send_raw(format!("<close xmlns='{FRAMING}'/>"))
-        .await
-        .unwrap();
+    romeo.send_raw(format!("<close xmlns='{FRAMING}'/>")).await.unwrap();
     romeo.expect_end().await;
 }
 
@@ -77,18 +63,10 @@ async fn a_stream_is_closed_by_both() {
 async fn an_error_is_followed_by_close() {
     let world = world().await;
     let mut romeo = online(&world, "romeo", "orchard").await;
-    romeo
-        .send_raw("<!-- no --><presence xmlns='jabber:client'/>")
-        .await
-        .unwrap();
+    romeo.send_raw("<!-- no --><presence xmlns='jabber:client'/>").await.unwrap();
     romeo.expect_stream_error("restricted-xml").await;
     let mut client = world.websocket().await;
-    client
-        .send_raw(format!(
-            "<open xmlns='{FRAMING}' to='unknown.example' version='1.0'/>"
-        ))
-        .await
-        .unwrap();
+    client.send_raw(format!("<open xmlns='{FRAMING}' to='unknown.example' version='1.0'/>")).await.unwrap();
     client.read_header().await.unwrap();
     client.expect_stream_error("host-unknown").await;
 }
@@ -133,21 +111,13 @@ async fn a_stream_is_resumed_from_a_websocket_onto_tcp() {
     let mut juliet = world.online("juliet/balcony").await;
     let mut romeo = online(&world, "romeo", "orchard").await;
     romeo.send("<enable xmlns='urn:xmpp:sm:3' resume='true'/>").await;
-    romeo
-        .expect("<enabled xmlns='urn:xmpp:sm:3' id='{id}' resume='true' _='...'/>")
-        .await;
+    romeo.expect("<enabled xmlns='urn:xmpp:sm:3' id='{id}' resume='true' _='...'/>").await;
     romeo.cut();
-    juliet
-        .send("<message to='romeo@localhost/orchard' type='chat' id='m'><body>x</body></message>")
-        .await;
+    juliet.send("<message to='romeo@localhost/orchard' type='chat' id='m'><body>x</body></message>").await;
     juliet.settle().await;
     let mut again = world.authenticated("romeo").await;
-    again
-        .send("<resume xmlns='urn:xmpp:sm:3' h='0' previd='{id}'/>")
-        .await;
-    again
-        .expect("<resumed xmlns='urn:xmpp:sm:3' previd='{id}' h='0'/>")
-        .await;
+    again.send("<resume xmlns='urn:xmpp:sm:3' h='0' previd='{id}'/>").await;
+    again.expect("<resumed xmlns='urn:xmpp:sm:3' previd='{id}' h='0'/>").await;
     let message = again.next().await.unwrap();
     assert_eq!(message.attr("id"), Some("m"), "{message}");
 }
@@ -159,15 +129,8 @@ async fn channel_binding_works_through_a_websocket() {
     world.user("romeo");
     let mut client = world.websocket().await;
     client.open().await.unwrap();
-    if client
-        .mechanisms()
-        .iter()
-        .any(|name| name == "SCRAM-SHA-256-PLUS")
-    {
-        let outcome = client
-            .authenticate("SCRAM-SHA-256-PLUS", "romeo", &password("romeo"))
-            .await
-            .unwrap();
+    if client.mechanisms().iter().any(|name| name == "SCRAM-SHA-256-PLUS") {
+        let outcome = client.authenticate("SCRAM-SHA-256-PLUS", "romeo", &password("romeo")).await.unwrap();
         assert_eq!(outcome.name, "success", "{outcome}");
     }
 }
@@ -176,22 +139,12 @@ async fn channel_binding_works_through_a_websocket() {
 #[tokio::test]
 async fn host_meta_names_the_websocket() {
     let world = world().await;
-    let port = world
-        .server
-        .addresses()
-        .https
-        .rsplit(':')
-        .next()
-        .unwrap_or_default()
-        .to_owned();
+    let port = world.server.addresses().https.rsplit(':').next().unwrap_or_default().to_owned();
     let url = format!("wss://localhost:{port}/xmpp-websocket");
     for path in ["/.well-known/host-meta", "/.well-known/host-meta.json"] {
         let (head, body) = world.get(path).await.unwrap();
         assert!(head.starts_with("HTTP/1.1 200"), "{head}");
-        assert!(
-            body.contains("urn:xmpp:alt-connections:websocket") && body.contains(&url),
-            "{body}"
-        );
+        assert!(body.contains("urn:xmpp:alt-connections:websocket") && body.contains(&url), "{body}");
     }
 }
 

@@ -29,6 +29,8 @@ pub struct Client {
     captures: SharedCaptures,
     /// The domain that streams are opened to.
     pub domain: String,
+    /// The language of the streams that are opened.
+    pub language: String,
     /// The full address, once a resource is bound.
     pub jid: Option<String>,
     /// The header of the server's latest stream.
@@ -48,6 +50,7 @@ impl Client {
             inbox: VecDeque::new(),
             captures,
             domain: domain.to_owned(),
+            language: "en".to_owned(),
             jid: None,
             header: Element::default(),
             features: Element::default(),
@@ -69,18 +72,12 @@ impl Client {
     /// What was captured under a name.
     pub fn captured(&self, name: &str) -> String {
         let captures = self.captures.lock().unwrap_or_else(PoisonError::into_inner);
-        captures
-            .get(name)
-            .unwrap_or_else(|| panic!("nothing was captured as {{{name}}}"))
-            .clone()
+        captures.get(name).unwrap_or_else(|| panic!("nothing was captured as {{{name}}}")).clone()
     }
 
     /// Forgets a captured name, so that it can be captured anew.
     pub fn forget(&self, name: &str) {
-        self.captures
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(name);
+        self.captures.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
     }
 
     /// The connection, to look at its TLS state.
@@ -90,13 +87,8 @@ impl Client {
 
     /// Writes bytes as they are.
     pub async fn send_raw(&mut self, bytes: impl AsRef<[u8]>) -> Result<()> {
-        self.transcript
-            .push(format!("C: {}", String::from_utf8_lossy(bytes.as_ref())));
-        self.transport
-            .as_mut()
-            .context("the connection is gone")?
-            .write(bytes.as_ref())
-            .await
+        self.transcript.push(format!("C: {}", String::from_utf8_lossy(bytes.as_ref())));
+        self.transport.as_mut().context("the connection is gone")?.write(bytes.as_ref()).await
     }
 
     /// Sends one element, with captured names replaced. On a WebSocket it gets its namespace declaration.
@@ -106,9 +98,7 @@ impl Client {
             pattern::substitute(text, &captures)
         };
         let text = match self.transport.as_ref().is_some_and(Transport::is_websocket) {
-            true => Element::parse(&text)
-                .expect("what is sent must be XML")
-                .standalone(),
+            true => Element::parse(&text).expect("what is sent must be XML").standalone(),
             false => text,
         };
         if let Err(error) = self.send_raw(text).await {
@@ -140,8 +130,7 @@ impl Client {
         if bytes.is_empty() {
             return Ok(true);
         }
-        self.transcript
-            .push(format!("S: {}", String::from_utf8_lossy(&bytes)));
+        self.transcript.push(format!("S: {}", String::from_utf8_lossy(&bytes)));
         if !transport.is_websocket() {
             self.inbox.extend(self.reader.feed(&bytes)?);
             return Ok(true);
@@ -172,10 +161,7 @@ impl Client {
             let pattern = Element::parse(wanted).expect("a pattern must be XML");
             let element = self.next_for(&pattern, at).await;
             if let Err(reason) = self.matches(&pattern, &element) {
-                panic!(
-                    "{at}: {reason}\nexpected: {wanted}\ngot:      {element}\n{}",
-                    self.said()
-                );
+                panic!("{at}: {reason}\nexpected: {wanted}\ngot:      {element}\n{}", self.said());
             }
             element
         }
@@ -186,16 +172,11 @@ impl Client {
     pub fn expect_all<'a>(&'a mut self, wanted: &'a [&'a str]) -> impl Future<Output = ()> + 'a {
         let at = Location::caller();
         async move {
-            let mut patterns: Vec<Element> = wanted
-                .iter()
-                .map(|text| Element::parse(text).expect("a pattern must be XML"))
-                .collect();
+            let mut patterns: Vec<Element> =
+                wanted.iter().map(|text| Element::parse(text).expect("a pattern must be XML")).collect();
             while !patterns.is_empty() {
                 let element = self.next_for(&patterns[0], at).await;
-                match patterns
-                    .iter()
-                    .position(|pattern| self.matches(pattern, &element).is_ok())
-                {
+                match patterns.iter().position(|pattern| self.matches(pattern, &element).is_ok()) {
                     Some(index) => drop(patterns.remove(index)),
                     None => panic!("{at}: none of {patterns:#?} is\n{element}\n{}", self.said()),
                 }
@@ -230,11 +211,8 @@ impl Client {
         async move {
             self.sequence += 1;
             let id = format!("ask-{}", self.sequence);
-            let to = to
-                .map(|to| format!(" to='{}'", crate::xml::escape(to)))
-                .unwrap_or_default();
-            self.send(&format!("<iq type='{kind}' id='{id}'{to}>{payload}</iq>"))
-                .await;
+            let to = to.map(|to| format!(" to='{}'", crate::xml::escape(to))).unwrap_or_default();
+            self.send(&format!("<iq type='{kind}' id='{id}'{to}>{payload}</iq>")).await;
             let answers = |element: &Element| {
                 element.name == "iq"
                     && element.attr("id") == Some(id.as_str())
@@ -274,10 +252,8 @@ impl Client {
             self.sequence += 1;
             let id = format!("round-trip-{}", self.sequence);
             let to = self.full().to_owned();
-            self.send(&format!(
-                "<iq type='get' to='{to}' id='{id}'><ping xmlns='urn:xmpp:ping'/></iq>"
-            ))
-            .await;
+            self.send(&format!("<iq type='get' to='{to}' id='{id}'><ping xmlns='urn:xmpp:ping'/></iq>"))
+                .await;
             let own = |element: &Element| element.name == "iq" && element.attr("id") == Some(id.as_str());
             self.take_when(own, at).await;
         }
@@ -336,8 +312,7 @@ impl Client {
 
     /// Throws away from the inbox what fulfils the condition.
     pub fn discard(&mut self, condition: impl Fn(&Element) -> bool) {
-        self.inbox
-            .retain(|item| !matches!(item, Item::Element(element) if condition(element)));
+        self.inbox.retain(|item| !matches!(item, Item::Element(element) if condition(element)));
     }
 
     /// All elements that have arrived or are on their way, taken out of the inbox.
@@ -362,11 +337,7 @@ impl Client {
             .expect("a condition is a name");
             let error = self.next_for(&pattern, at).await;
             let matches = error.is(STREAMS, "error") && error.child(STREAM_ERRORS, condition).is_some();
-            assert!(
-                matches,
-                "{at}: expected the stream error {condition}, got {error}\n{}",
-                self.said()
-            );
+            assert!(matches, "{at}: expected the stream error {condition}, got {error}\n{}", self.said());
             self.expect_end_at(at).await;
             error
         }
@@ -381,17 +352,11 @@ impl Client {
     async fn expect_end_at(&mut self, at: &Location<'_>) {
         match self.next_item().await {
             Ok(Some(Item::Close)) => {}
-            other => panic!(
-                "{at}: expected the end of the stream, got {other:?}\n{}",
-                self.said()
-            ),
+            other => panic!("{at}: expected the end of the stream, got {other:?}\n{}", self.said()),
         }
         match self.next_item().await {
             Ok(None) => self.transport = None,
-            other => panic!(
-                "{at}: expected the end of the connection, got {other:?}\n{}",
-                self.said()
-            ),
+            other => panic!("{at}: expected the end of the connection, got {other:?}\n{}", self.said()),
         }
     }
 
@@ -434,9 +399,6 @@ impl Client {
     pub fn said(&self) -> String {
         let start = self.transcript.len().saturating_sub(30);
         let who = self.jid.as_deref().unwrap_or("a client without a resource");
-        format!(
-            "---- conversation of {who} ----\n{}",
-            self.transcript[start..].join("\n")
-        )
+        format!("---- conversation of {who} ----\n{}", self.transcript[start..].join("\n"))
     }
 }

@@ -20,21 +20,17 @@ const FRAMING: &str = "urn:ietf:params:xml:ns:xmpp-framing";
 /// A nonce for SCRAM that differs from call to call.
 pub fn nonce() -> String {
     use std::hash::{BuildHasher as _, RandomState};
-    format!(
-        "{:016x}{:016x}",
-        RandomState::new().hash_one(0),
-        RandomState::new().hash_one(1)
-    )
+    format!("{:016x}{:016x}", RandomState::new().hash_one(0), RandomState::new().hash_one(1))
 }
 
 impl Client {
     /// Sends the opening of a stream, without waiting for an answer.
     pub async fn send_header(&mut self) -> Result<()> {
-        let to = self.domain.clone();
+        let (to, lang) = (&self.domain, &self.language);
         let header = match self.transport().is_websocket() {
-            true => format!("<open xmlns='{FRAMING}' to='{to}' version='1.0'/>"),
+            true => format!("<open xmlns='{FRAMING}' to='{to}' version='1.0' xml:lang='{lang}'/>"),
             false => format!(
-                "<?xml version='1.0'?><stream:stream to='{to}' version='1.0' xml:lang='en' xmlns='jabber:client' \
+                "<?xml version='1.0'?><stream:stream to='{to}' version='1.0' xml:lang='{lang}' xmlns='jabber:client' \
                  xmlns:stream='{STREAMS}'>"
             ),
         };
@@ -61,10 +57,7 @@ impl Client {
     /// Reads the stream's features.
     pub async fn read_features(&mut self) -> Result<()> {
         let features = self.next().await?;
-        ensure!(
-            features.is(STREAMS, "features"),
-            "expected features, got {features}"
-        );
+        ensure!(features.is(STREAMS, "features"), "expected features, got {features}");
         self.features = features;
         Ok(())
     }
@@ -87,11 +80,7 @@ impl Client {
     /// The SASL mechanisms that were announced.
     pub fn mechanisms(&self) -> Vec<String> {
         let mechanisms = self.features.child(SASL, "mechanisms");
-        mechanisms
-            .into_iter()
-            .flat_map(Element::children)
-            .map(Element::text)
-            .collect()
+        mechanisms.into_iter().flat_map(Element::children).map(Element::text).collect()
     }
 
     /// Channel binding as a mechanism's name asks for it: the GS2 header and the data.
@@ -107,8 +96,7 @@ impl Client {
     pub async fn authenticate(&mut self, mechanism: &str, user: &str, password: &str) -> Result<Element> {
         if mechanism == "PLAIN" {
             let text = BASE64.encode(format!("\0{user}\0{password}"));
-            self.send(&format!("<auth xmlns='{SASL}' mechanism='PLAIN'>{text}</auth>"))
-                .await;
+            self.send(&format!("<auth xmlns='{SASL}' mechanism='PLAIN'>{text}</auth>")).await;
             return self.next().await;
         }
         let hash = Hash::of(mechanism).with_context(|| format!("unknown mechanism {mechanism}"))?;
@@ -120,18 +108,14 @@ impl Client {
     /// Runs a prepared SCRAM exchange.
     pub async fn scram(&mut self, mechanism: &str, mut scram: Scram) -> Result<Element> {
         let first = BASE64.encode(scram.first());
-        self.send(&format!(
-            "<auth xmlns='{SASL}' mechanism='{mechanism}'>{first}</auth>"
-        ))
-        .await;
+        self.send(&format!("<auth xmlns='{SASL}' mechanism='{mechanism}'>{first}</auth>")).await;
         let challenge = self.next().await?;
         if !challenge.is(SASL, "challenge") {
             return Ok(challenge);
         }
         let server_first = String::from_utf8(BASE64.decode(challenge.text())?)?;
         let answer = BASE64.encode(scram.answer(&server_first)?);
-        self.send(&format!("<response xmlns='{SASL}'>{answer}</response>"))
-            .await;
+        self.send(&format!("<response xmlns='{SASL}'>{answer}</response>")).await;
         let outcome = self.next().await?;
         if outcome.is(SASL, "success") {
             scram.check(&String::from_utf8(BASE64.decode(outcome.text())?)?)?;
@@ -143,11 +127,7 @@ impl Client {
     /// server.
     pub async fn sign_in(&mut self, user: &str, password: &str, resource: &str) -> Result<()> {
         let outcome = self.authenticate("SCRAM-SHA-256", user, password).await?;
-        ensure!(
-            outcome.is(SASL, "success"),
-            "signing in as {user} failed: {outcome}\n{}",
-            self.said()
-        );
+        ensure!(outcome.is(SASL, "success"), "signing in as {user} failed: {outcome}\n{}", self.said());
         self.reopen().await?;
         self.bind(resource).await
     }
@@ -158,13 +138,8 @@ impl Client {
             "" => String::new(),
             name => format!("<resource>{}</resource>", crate::xml::escape(name)),
         };
-        let answer = self
-            .ask("set", None, &format!("<bind xmlns='{BIND}'>{wish}</bind>"))
-            .await;
-        let jid = answer
-            .child(BIND, "bind")
-            .and_then(|bind| bind.children().next())
-            .map(Element::text);
+        let answer = self.ask("set", None, &format!("<bind xmlns='{BIND}'>{wish}</bind>")).await;
+        let jid = answer.child(BIND, "bind").and_then(|bind| bind.children().next()).map(Element::text);
         self.jid = Some(jid.with_context(|| format!("binding failed: {answer}"))?);
         Ok(())
     }

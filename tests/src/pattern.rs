@@ -76,10 +76,7 @@ fn without_additions(pattern: &Element, actual: &Element, own: Option<&str>) -> 
 fn element(pattern: &Element, actual: &Element, captures: &mut Captures) -> Result<(), String> {
     if pattern.name != actual.name || pattern.ns != actual.ns {
         let (p, a) = (pattern, actual);
-        return Err(format!(
-            "expected {{{}}}{}, got {{{}}}{}",
-            p.ns, p.name, a.ns, a.name
-        ));
+        return Err(format!("expected {{{}}}{}, got {{{}}}{}", p.ns, p.name, a.ns, a.name));
     }
     attributes(pattern, actual, captures)?;
     content(pattern, actual, captures)
@@ -99,11 +96,7 @@ fn attributes(pattern: &Element, actual: &Element, captures: &mut Captures) -> R
     if pattern.attr("_").is_some() {
         return Ok(());
     }
-    match actual
-        .attrs
-        .iter()
-        .find(|(key, _)| !pattern.attrs.contains_key(key))
-    {
+    match actual.attrs.iter().find(|(key, _)| !pattern.attrs.contains_key(key)) {
         Some(((_, name), value)) => Err(format!("<{}/> has an unexpected {name}='{value}'", actual.name)),
         None => Ok(()),
     }
@@ -200,11 +193,7 @@ fn text(template: &str, actual: &str, captures: &mut Captures) -> Result<(), Str
             }
         }
     }
-    if rest.is_empty() {
-        Ok(())
-    } else {
-        Err(format!("expected `{template}`, got `{actual}`"))
-    }
+    if rest.is_empty() { Ok(()) } else { Err(format!("expected `{template}`, got `{actual}`")) }
 }
 
 enum Part<'a> {
@@ -220,9 +209,7 @@ fn split(template: &str) -> Vec<Part<'_>> {
         let name = rest[open + 1..].split('}').next().unwrap_or_default();
         let closed = rest[open + 1 + name.len()..].starts_with('}');
         let named = !name.is_empty()
-            && name
-                .chars()
-                .all(|c| c.is_ascii_lowercase() || c == '_' || c.is_ascii_digit());
+            && name.chars().all(|c| c.is_ascii_lowercase() || c == '_' || c.is_ascii_digit());
         if !(closed && named) {
             from = open + 1;
             continue;
@@ -246,79 +233,35 @@ mod tests {
 
     fn check(pattern: &str, actual: &str, captures: &mut Captures) -> Result<(), String> {
         let own = Some("romeo@localhost/orchard");
-        compare(
-            &Element::parse(pattern).unwrap(),
-            &Element::parse(actual).unwrap(),
-            own,
-            captures,
-        )
+        compare(&Element::parse(pattern).unwrap(), &Element::parse(actual).unwrap(), own, captures)
     }
 
     #[test]
     fn order_of_attributes_and_children_is_free() {
         let captures = &mut Captures::new();
         let actual = "<message from='a@b' id='1'><x xmlns='u'/><body>hi</body></message>";
-        check(
-            "<message id='1' from='a@b'><body>hi</body><x xmlns='u'/></message>",
-            actual,
-            captures,
-        )
-        .unwrap();
-        check(
-            "<message id='1' from='a@b'><body>hi</body></message>",
-            actual,
-            captures,
-        )
-        .unwrap_err();
-        check(
-            "<message id='1' from='a@b'><body>hi</body>{...}</message>",
-            actual,
-            captures,
-        )
-        .unwrap();
+        check("<message id='1' from='a@b'><body>hi</body><x xmlns='u'/></message>", actual, captures)
+            .unwrap();
+        check("<message id='1' from='a@b'><body>hi</body></message>", actual, captures).unwrap_err();
+        check("<message id='1' from='a@b'><body>hi</body>{...}</message>", actual, captures).unwrap();
         check("<message id='1'><body>hi</body>{...}</message>", actual, captures).unwrap_err();
-        check(
-            "<message _='...'><body>hi</body>{...}</message>",
-            actual,
-            captures,
-        )
-        .unwrap();
-        check(
-            "<message _='...'><body>ho</body>{...}</message>",
-            actual,
-            captures,
-        )
-        .unwrap_err();
+        check("<message _='...'><body>hi</body>{...}</message>", actual, captures).unwrap();
+        check("<message _='...'><body>ho</body>{...}</message>", actual, captures).unwrap_err();
     }
 
     #[test]
     fn a_capture_binds_once() {
         let captures = &mut Captures::new();
-        check(
-            "<iq id='{id}' type='result'/>",
-            "<iq id='7' type='result'/>",
-            captures,
-        )
-        .unwrap();
+        check("<iq id='{id}' type='result'/>", "<iq id='7' type='result'/>", captures).unwrap();
         assert_eq!(captures["id"], "7");
-        check(
-            "<iq id='{id}' type='result'/>",
-            "<iq id='8' type='result'/>",
-            captures,
-        )
-        .unwrap_err();
+        check("<iq id='{id}' type='result'/>", "<iq id='8' type='result'/>", captures).unwrap_err();
         assert_eq!(substitute("<a h='{id}'/>{", captures), "<a h='7'/>{");
     }
 
     #[test]
     fn a_failed_comparison_captures_nothing() {
         let captures = &mut Captures::new();
-        check(
-            "<iq id='{id}' type='error'/>",
-            "<iq id='7' type='result'/>",
-            captures,
-        )
-        .unwrap_err();
+        check("<iq id='{id}' type='error'/>", "<iq id='7' type='result'/>", captures).unwrap_err();
         assert!(captures.is_empty());
     }
 

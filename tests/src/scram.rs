@@ -109,17 +109,12 @@ impl Scram {
     /// Answers the server's first message with `client-final-message`.
     pub fn answer(&mut self, server_first: &str) -> Result<String> {
         let field = |name: char| {
-            let found = server_first
-                .split(',')
-                .find_map(|part| part.strip_prefix(name)?.strip_prefix('='));
+            let found = server_first.split(',').find_map(|part| part.strip_prefix(name)?.strip_prefix('='));
             found.with_context(|| format!("no {name}= in {server_first}"))
         };
         let nonce = field('r')?;
         let own = self.first_bare.rsplit("r=").next().unwrap_or_default();
-        ensure!(
-            nonce.starts_with(own) && nonce.len() > own.len(),
-            "the server did not extend the nonce"
-        );
+        ensure!(nonce.starts_with(own) && nonce.len() > own.len(), "the server did not extend the nonce");
         let salt = BASE64.decode(field('s')?)?;
         let iterations: u32 = field('i')?.parse()?;
         ensure!(iterations >= 4096, "too few iterations: {iterations}");
@@ -128,9 +123,7 @@ impl Scram {
         let bound = BASE64.encode([self.gs2.as_bytes(), &self.binding].concat());
         let without_proof = format!("c={bound},r={nonce}");
         self.auth_message = format!("{},{server_first},{without_proof}", self.first_bare);
-        let signature = self
-            .hash
-            .mac(&self.hash.digest(&client_key), self.auth_message.as_bytes());
+        let signature = self.hash.mac(&self.hash.digest(&client_key), self.auth_message.as_bytes());
         let proof: Vec<u8> = client_key.iter().zip(&signature).map(|(a, b)| a ^ b).collect();
         Ok(format!("{without_proof},p={}", BASE64.encode(proof)))
     }
@@ -159,13 +152,8 @@ mod tests {
         let server_first =
             "r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096";
         let client_final = scram.answer(server_first).unwrap();
-        assert!(
-            client_final.ends_with("p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ="),
-            "{client_final}"
-        );
-        scram
-            .check("v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=")
-            .unwrap();
+        assert!(client_final.ends_with("p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ="), "{client_final}");
+        scram.check("v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=").unwrap();
         scram.check("v=AAAA").unwrap_err();
     }
 }

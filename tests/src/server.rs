@@ -33,12 +33,7 @@ const LISTENERS: [&str; 4] = ["xmpp", "xmpp_tls", "http", "https"];
 impl Default for Setup {
     fn default() -> Self {
         let listen = std::array::from_fn(|_| "127.0.0.1:0".to_owned());
-        Self {
-            domains: vec!["localhost".to_owned()],
-            sections: Vec::new(),
-            env: Vec::new(),
-            listen,
-        }
+        Self { domains: vec!["localhost".to_owned()], sections: Vec::new(), env: Vec::new(), listen }
     }
 }
 
@@ -105,24 +100,14 @@ impl Server {
     /// `WAXWING_BINARY` names another binary to test.
     pub fn start(binary: impl AsRef<Path>, setup: &Setup) -> Result<Self> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
-        let name = format!(
-            "waxwing-test-{}-{}",
-            std::process::id(),
-            COUNT.fetch_add(1, Ordering::Relaxed)
-        );
+        let name = format!("waxwing-test-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let folder = std::env::temp_dir().join(name);
         fs::create_dir_all(&folder)?;
         fs::write(folder.join("waxwing.toml"), setup.text(&folder))?;
         let binary =
             std::env::var_os("WAXWING_BINARY").map_or_else(|| binary.as_ref().to_owned(), PathBuf::from);
         let env = setup.env.clone();
-        let mut server = Self {
-            binary,
-            folder,
-            child: None,
-            env,
-            addresses: Addresses::default(),
-        };
+        let mut server = Self { binary, folder, child: None, env, addresses: Addresses::default() };
         server.launch()?;
         Ok(server)
     }
@@ -175,12 +160,7 @@ impl Server {
         let text = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
         let json: Value = serde_json::from_str(&text)?;
         let get = |name: &str| json[name].as_str().unwrap_or_default().to_owned();
-        Ok(Addresses {
-            xmpp: get("xmpp"),
-            xmpps: get("xmpps"),
-            http: get("http"),
-            https: get("https"),
-        })
+        Ok(Addresses { xmpp: get("xmpp"), xmpps: get("xmpps"), http: get("http"), https: get("https") })
     }
 
     /// Where the server listens.
@@ -217,10 +197,7 @@ impl Server {
     /// The binary with its configuration, for any subcommand.
     pub fn command(&self) -> Command {
         let mut command = Command::new(&self.binary);
-        command
-            .arg("--config")
-            .arg(self.folder.join("waxwing.toml"))
-            .current_dir(&self.folder);
+        command.arg("--config").arg(self.folder.join("waxwing.toml")).current_dir(&self.folder);
         command
     }
 
@@ -243,24 +220,14 @@ impl Server {
     /// Runs a subcommand that must succeed, and returns what it printed.
     pub fn admin(&self, args: &[&str], input: &str) -> Result<String> {
         let output = self.run(args, input)?;
-        let (out, err) = (
-            String::from_utf8_lossy(&output.stdout),
-            String::from_utf8_lossy(&output.stderr),
-        );
-        ensure!(
-            output.status.success(),
-            "waxwing {} failed: {}\n{out}{err}",
-            args.join(" "),
-            output.status
-        );
+        let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        ensure!(output.status.success(), "waxwing {} failed: {}\n{out}{err}", args.join(" "), output.status);
         Ok(out.into_owned())
     }
 
     /// Sends a signal by name, such as `HUP`.
     pub fn signal(&self, name: &str) -> Result<()> {
-        let status = Command::new("kill")
-            .args(["-s", name, &self.pid().to_string()])
-            .status()?;
+        let status = Command::new("kill").args(["-s", name, &self.pid().to_string()]).status()?;
         ensure!(status.success(), "kill -s {name} failed");
         Ok(())
     }
@@ -280,9 +247,7 @@ impl Server {
         match receiver.recv_timeout(PATIENCE) {
             Ok(status) => Ok(status?),
             Err(_) => {
-                let _ = Command::new("kill")
-                    .args(["-s", "KILL", &id.to_string()])
-                    .status();
+                let _ = Command::new("kill").args(["-s", "KILL", &id.to_string()]).status();
                 bail!("the server did not end\n{}", self.log())
             }
         }

@@ -45,9 +45,7 @@ pub enum Transport {
 impl Transport {
     /// Connects by TCP.
     pub async fn plain(address: &str) -> Result<Self> {
-        let stream = TcpStream::connect(address)
-            .await
-            .with_context(|| format!("connecting to {address}"))?;
+        let stream = TcpStream::connect(address).await.with_context(|| format!("connecting to {address}"))?;
         stream.set_nodelay(true)?;
         Ok(Self::Plain(stream))
     }
@@ -59,9 +57,7 @@ impl Transport {
 
     /// Starts TLS on a plain connection.
     pub async fn upgrade(self, tls: &Tls) -> Result<Self> {
-        let Self::Plain(stream) = self else {
-            bail!("TLS runs on a plain connection only")
-        };
+        let Self::Plain(stream) = self else { bail!("TLS runs on a plain connection only") };
         Ok(Self::Tls(Box::new(handshake(stream, tls).await?)))
     }
 
@@ -72,19 +68,13 @@ impl Transport {
         path: &str,
         origin: Option<&str>,
     ) -> Result<Self> {
-        let stream = TcpStream::connect(address)
-            .await
-            .with_context(|| format!("connecting to {address}"))?;
+        let stream = TcpStream::connect(address).await.with_context(|| format!("connecting to {address}"))?;
         stream.set_nodelay(true)?;
         let scheme = if tls.is_some() { "wss" } else { "ws" };
         let mut request = format!("{scheme}://{address}{path}").into_client_request()?;
-        request
-            .headers_mut()
-            .insert("Sec-WebSocket-Protocol", HeaderValue::from_static("xmpp"));
+        request.headers_mut().insert("Sec-WebSocket-Protocol", HeaderValue::from_static("xmpp"));
         if let Some(origin) = origin {
-            request
-                .headers_mut()
-                .insert("Origin", HeaderValue::from_str(origin)?);
+            request.headers_mut().insert("Origin", HeaderValue::from_str(origin)?);
         }
         let (transport, response) = match tls {
             None => {
@@ -96,10 +86,7 @@ impl Transport {
                 (Self::Wss(Box::new(socket)), response)
             }
         };
-        let chosen = response
-            .headers()
-            .get("Sec-WebSocket-Protocol")
-            .map(HeaderValue::as_bytes);
+        let chosen = response.headers().get("Sec-WebSocket-Protocol").map(HeaderValue::as_bytes);
         ensure!(
             chosen == Some(b"xmpp".as_slice()),
             "the server must choose the subprotocol xmpp: {chosen:?}"
@@ -168,9 +155,7 @@ impl Transport {
     /// Channel-binding data of type tls-exporter (RFC 9266).
     pub fn exporter(&self) -> Result<Vec<u8>> {
         let state = self.tls_state().context("no TLS")?;
-        Ok(state
-            .export_keying_material([0u8; 32], b"EXPORTER-Channel-Binding", None)?
-            .to_vec())
+        Ok(state.export_keying_material([0u8; 32], b"EXPORTER-Channel-Binding", None)?.to_vec())
     }
 }
 
@@ -193,9 +178,7 @@ async fn handshake(stream: TcpStream, tls: &Tls) -> Result<TlsStream<TcpStream>>
         true => builder.with_safe_default_protocol_versions()?,
         false => builder.with_protocol_versions(&tls.versions)?,
     };
-    let builder = builder
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(AcceptAny(provider)));
+    let builder = builder.dangerous().with_custom_certificate_verifier(Arc::new(AcceptAny(provider)));
     let mut config = match &tls.identity {
         None => builder.with_no_client_auth(),
         Some((certificate, key)) => {
@@ -205,9 +188,7 @@ async fn handshake(stream: TcpStream, tls: &Tls) -> Result<TlsStream<TcpStream>>
     };
     config.alpn_protocols.clone_from(&tls.alpn);
     let name = tls.name.clone().unwrap_or_else(|| "localhost".to_owned());
-    Ok(TlsConnector::from(Arc::new(config))
-        .connect(ServerName::try_from(name)?, stream)
-        .await?)
+    Ok(TlsConnector::from(Arc::new(config)).connect(ServerName::try_from(name)?, stream).await?)
 }
 
 /// Accepts every certificate, but checks that the server holds its key.
@@ -232,12 +213,7 @@ impl ServerCertVerifier for AcceptAny {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(
-            message,
-            certificate,
-            signed,
-            &self.0.signature_verification_algorithms,
-        )
+        verify_tls12_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
     }
 
     fn verify_tls13_signature(
@@ -246,12 +222,7 @@ impl ServerCertVerifier for AcceptAny {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(
-            message,
-            certificate,
-            signed,
-            &self.0.signature_verification_algorithms,
-        )
+        verify_tls13_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

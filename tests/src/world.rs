@@ -32,27 +32,16 @@ impl World {
     pub async fn start(binary: impl AsRef<Path>, setup: &Setup) -> Self {
         let server = Server::start(binary, setup).unwrap_or_else(|error| panic!("{error:#}"));
         let domain = setup.domains[0].clone();
-        Self {
-            server,
-            captures: SharedCaptures::default(),
-            domain,
-            users: Mutex::default(),
-        }
+        Self { server, captures: SharedCaptures::default(), domain, users: Mutex::default() }
     }
 
     /// Makes an account, if the world has not made it before: `romeo`, or `romeo@other.domain`.
     pub fn user(&self, name: &str) {
-        let jid = if name.contains('@') {
-            name.to_owned()
-        } else {
-            format!("{name}@{}", self.domain)
-        };
+        let jid = if name.contains('@') { name.to_owned() } else { format!("{name}@{}", self.domain) };
         let mut users = self.users.lock().unwrap_or_else(PoisonError::into_inner);
         if users.insert(jid.clone()) {
             let secret = password(jid.split('@').next().unwrap_or_default());
-            let added = self
-                .server
-                .admin(&["user", "add", &jid, "--password-stdin"], &format!("{secret}\n"));
+            let added = self.server.admin(&["user", "add", &jid, "--password-stdin"], &format!("{secret}\n"));
             added.unwrap_or_else(|error| panic!("{error:#}"));
         }
     }
@@ -64,49 +53,33 @@ impl World {
 
     /// A TCP connection on which nothing was said yet.
     pub async fn plain(&self) -> Client {
-        self.client(
-            Transport::plain(&self.server.addresses().xmpp).await,
-            &self.domain,
-        )
+        self.client(Transport::plain(&self.server.addresses().xmpp).await, &self.domain)
     }
 
     /// A direct TLS connection (XEP-0368) on which nothing was said yet.
     pub async fn direct_tls(&self, tls: &Tls) -> Client {
-        self.client(
-            Transport::tls(&self.server.addresses().xmpps, tls).await,
-            &self.domain,
-        )
+        self.client(Transport::tls(&self.server.addresses().xmpps, tls).await, &self.domain)
     }
 
     /// A WebSocket on which nothing was said yet.
     pub async fn websocket(&self) -> Client {
         let address = &self.server.addresses().https;
         let tls = Tls::default();
-        self.client(
-            Transport::websocket(address, Some(&tls), "/xmpp-websocket", None).await,
-            &self.domain,
-        )
+        self.client(Transport::websocket(address, Some(&tls), "/xmpp-websocket", None).await, &self.domain)
     }
 
     /// A WebSocket from a page of this origin, or why there is none.
     pub async fn websocket_from(&self, origin: &str) -> Result<Client> {
-        let transport = Transport::websocket(
-            &self.server.addresses().http,
-            None,
-            "/xmpp-websocket",
-            Some(origin),
-        )
-        .await?;
+        let transport =
+            Transport::websocket(&self.server.addresses().http, None, "/xmpp-websocket", Some(origin))
+                .await?;
         Ok(self.client(Ok(transport), &self.domain))
     }
 
     /// Gets a page over HTTP: the status line and headers, and the body.
     pub async fn get(&self, path: &str) -> Result<(String, String)> {
         let mut stream = TcpStream::connect(&self.server.addresses().http).await?;
-        let request = format!(
-            "GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n",
-            self.domain
-        );
+        let request = format!("GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.domain);
         stream.write_all(request.as_bytes()).await?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await?;
@@ -122,15 +95,9 @@ impl World {
     /// The same to another of the server's domains.
     pub async fn secured_to(&self, domain: &str) -> Client {
         let mut client = self.client(Transport::plain(&self.server.addresses().xmpp).await, domain);
-        let tls = Tls {
-            name: Some(domain.to_owned()),
-            ..Tls::default()
-        };
+        let tls = Tls { name: Some(domain.to_owned()), ..Tls::default() };
         client.open().await.unwrap_or_else(|error| panic!("{error:#}"));
-        client
-            .starttls(&tls)
-            .await
-            .unwrap_or_else(|error| panic!("{error:#}"));
+        client.starttls(&tls).await.unwrap_or_else(|error| panic!("{error:#}"));
         client
     }
 
@@ -181,9 +148,7 @@ impl World {
         for client in &mut clients {
             client.clear().await;
         }
-        clients
-            .try_into()
-            .unwrap_or_else(|_| unreachable!("as many clients as names"))
+        clients.try_into().unwrap_or_else(|_| unreachable!("as many clients as names"))
     }
 
     /// Makes two available users subscribe to each other's presence, and empties their inboxes.
@@ -200,11 +165,8 @@ impl World {
 /// Subscribes a user to a contact's presence, with the contact's approval.
 pub async fn subscribe(user: &mut Client, contact: &mut Client) {
     let (from, to) = (user.bare().to_owned(), contact.bare().to_owned());
-    user.send(&format!("<presence to='{to}' type='subscribe'/>"))
-        .await;
+    user.send(&format!("<presence to='{to}' type='subscribe'/>")).await;
     user.settle().await;
-    contact
-        .send(&format!("<presence to='{from}' type='subscribed'/>"))
-        .await;
+    contact.send(&format!("<presence to='{from}' type='subscribed'/>")).await;
     contact.settle().await;
 }

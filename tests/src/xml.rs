@@ -42,9 +42,7 @@ impl Element {
     pub fn parse(text: &str) -> Result<Self> {
         let wrapped = format!("<wrap xmlns='{CLIENT}' xmlns:stream='{STREAMS}'>{text}</wrap>");
         let mut reader = Reader::stream();
-        let mut items = reader
-            .feed(wrapped.as_bytes())
-            .with_context(|| format!("parsing {text}"))?;
+        let mut items = reader.feed(wrapped.as_bytes()).with_context(|| format!("parsing {text}"))?;
         match (items.len(), items.pop(), items.pop(), items.pop()) {
             (3, Some(Item::Close), Some(Item::Element(element)), Some(Item::Open(_))) => Ok(element),
             _ => bail!("not one element: {text}"),
@@ -53,16 +51,12 @@ impl Element {
 
     /// The value of the attribute without namespace.
     pub fn attr(&self, name: &str) -> Option<&str> {
-        self.attrs
-            .get(&(String::new(), name.to_owned()))
-            .map(String::as_str)
+        self.attrs.get(&(String::new(), name.to_owned())).map(String::as_str)
     }
 
     /// The value of `xml:lang`.
     pub fn lang(&self) -> Option<&str> {
-        self.attrs
-            .get(&(XML.to_owned(), "lang".to_owned()))
-            .map(String::as_str)
+        self.attrs.get(&(XML.to_owned(), "lang".to_owned())).map(String::as_str)
     }
 
     /// Whether the element has this namespace and name.
@@ -85,13 +79,7 @@ impl Element {
 
     /// The first descendant, in document order, with this namespace and name.
     pub fn find(&self, ns: &str, name: &str) -> Option<&Element> {
-        self.children().find_map(|child| {
-            if child.is(ns, name) {
-                Some(child)
-            } else {
-                child.find(ns, name)
-            }
-        })
+        self.children().find_map(|child| if child.is(ns, name) { Some(child) } else { child.find(ns, name) })
     }
 
     /// The element's own text.
@@ -211,30 +199,17 @@ pub struct Reader {
 impl Reader {
     /// Reads a stream: a long document whose root's children are handed out one by one.
     pub fn stream() -> Self {
-        let options = Options {
-            max_token_length: 4 << 20,
-            ..Options::default()
-        };
-        Self {
-            parser: Parser::with_options(options),
-            stack: Vec::new(),
-            framed: false,
-        }
+        let options = Options { max_token_length: 4 << 20, ..Options::default() };
+        Self { parser: Parser::with_options(options), stack: Vec::new(), framed: false }
     }
 
     /// Reads one WebSocket frame: a document of its own (RFC 7395 section 3.3).
     pub fn frame(bytes: &[u8]) -> Result<Element> {
-        let mut reader = Self {
-            framed: true,
-            ..Self::stream()
-        };
+        let mut reader = Self { framed: true, ..Self::stream() };
         let mut items = reader.feed(bytes)?;
         match (items.len(), items.pop()) {
             (1, Some(Item::Element(element))) => Ok(element),
-            _ => bail!(
-                "a WebSocket frame must hold one element: {}",
-                String::from_utf8_lossy(bytes)
-            ),
+            _ => bail!("a WebSocket frame must hold one element: {}", String::from_utf8_lossy(bytes)),
         }
     }
 
@@ -263,12 +238,8 @@ impl Reader {
                     .into_iter()
                     .map(|((ns, name), value)| ((ns.as_str().to_owned(), name.to_string()), value))
                     .collect();
-                let element = Element {
-                    ns: ns.as_str().to_owned(),
-                    name: name.to_string(),
-                    attrs,
-                    nodes: Vec::new(),
-                };
+                let element =
+                    Element { ns: ns.as_str().to_owned(), name: name.to_string(), attrs, nodes: Vec::new() };
                 self.stack.push(element);
                 (self.stack.len() == 1 && !self.framed).then(|| Item::Open(self.stack[0].clone()))
             }
@@ -313,17 +284,11 @@ mod tests {
                     </message> <presence/></stream:stream>";
         let whole = Reader::stream().feed(text.as_bytes()).unwrap();
         let mut reader = Reader::stream();
-        let pieces: Vec<Item> = text
-            .bytes()
-            .flat_map(|byte| reader.feed(&[byte]).unwrap())
-            .collect();
+        let pieces: Vec<Item> = text.bytes().flat_map(|byte| reader.feed(&[byte]).unwrap()).collect();
         assert_eq!(whole, pieces);
         let names: Vec<String> = whole.iter().map(|item| format!("{item:?}")).collect();
         assert_eq!(whole.len(), 4, "{names:?}");
-        assert_eq!(
-            names[1],
-            "Element(<message to='a@b'><body>1 &lt; 2</body></message>)"
-        );
+        assert_eq!(names[1], "Element(<message to='a@b'><body>1 &lt; 2</body></message>)");
     }
 
     #[test]
