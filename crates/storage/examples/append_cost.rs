@@ -42,10 +42,6 @@ async fn main() {
         );
     }
     let status = store.status().await.expect("the status");
-    println!(
-        "{} bytes on disk, {} a message",
-        status.bytes,
-        status.bytes / status.messages
-    );
+    println!("{} bytes on disk, {} a message", status.bytes, status.bytes / status.messages);
     store.close().await;
 }

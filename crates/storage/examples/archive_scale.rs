@@ -38,12 +38,7 @@ async fn main() {
         columns.push(measure(&store, &people, rounds).await);
         store.close().await;
     }
-    println!(
-        "{:28} {:>22} {:>22}",
-        "a page of 50",
-        format!("of {small}"),
-        format!("of {large}")
-    );
+    println!("{:28} {:>22} {:>22}", "a page of 50", format!("of {small}"), format!("of {large}"));
     for (one, other) in columns[0].iter().zip(&columns[1]) {
         println!("{:28} {:>22} {:>22}", one.0, one.1, other.1);
     }
@@ -52,18 +47,11 @@ async fn main() {
 /// Opens the archive, and makes what is missing of it, without syncing.
 async fn archive(path: &Path, messages: usize, people: usize) -> (Arc<dyn Store>, Vec<Person>) {
     // Everything is to be found in the tables, nothing in the tail.
-    let options = || Options {
-        search_backlog: 4096,
-        writer_cache_bytes: 512 << 20,
-        ..Options::default()
-    };
+    let options = || Options { search_backlog: 4096, writer_cache_bytes: 512 << 20, ..Options::default() };
     let store: Arc<dyn Store> =
         Arc::new(Sqlite::open_losing_messages_at_power_cuts(path, options()).expect("the store"));
     let found = store.accounts(None, None, people).await.expect("the accounts");
-    let mut all: Vec<_> = found
-        .into_iter()
-        .map(|a| Person { id: a.id, jid: a.jid })
-        .collect();
+    let mut all: Vec<_> = found.into_iter().map(|a| Person { id: a.id, jid: a.jid }).collect();
     if all.is_empty() {
         all = load::people(&store, people).await;
     }
@@ -77,16 +65,10 @@ async fn archive(path: &Path, messages: usize, people: usize) -> (Arc<dyn Store>
         println!("{next} messages after {:.0} s", start.elapsed().as_secs_f64());
     }
     // An expiry of nothing completes the index tables.
-    store
-        .expire_archive(ArchiveId(1), 1)
-        .await
-        .expect("nothing expires");
+    store.expire_archive(ArchiveId(1), 1).await.expect("nothing expires");
     store.close().await;
     drop(store);
-    let reading = Options {
-        readers: 1,
-        ..Options::default()
-    };
+    let reading = Options { readers: 1, ..Options::default() };
     (Arc::new(Sqlite::open(path, reading).expect("the store")), all)
 }
 
@@ -108,33 +90,27 @@ async fn measure(store: &Arc<dyn Store>, people: &[Person], rounds: usize) -> Ve
     let mut results = Vec::new();
     for kind in kinds {
         let mut random = Random::new(4711);
-        let questions: Vec<_> = (0..rounds / 10).map(|_| random.below(people.len())).collect();
-        let (mut wall, mut cpu, mut items) = (0, 0, 0);
-        for round in 0..rounds {
-            let at = questions[round % questions.len()];
-            let query = question(store, people, at, kind, &mut random).await;
-            let cpu_before = load::cpu_ns("");
-            let began = Instant::now();
-            items += match query {
-                Some(query) => store.archive_page(query).await.expect("a page").items.len(),
-                None => store
-                    .waiting(people[at].id, ArchiveId(0), 50)
-                    .await
-                    .expect("a page")
-                    .len(),
-            };
-            // The first time round warms the caches.
-            if round >= questions.len() {
-                wall += began.elapsed().as_nanos();
-                cpu += load::cpu_ns("") - cpu_before;
-            }
+        let mut questions = Vec::new();
+        for _ in 0..rounds / 10 {
+            let at = random.below(people.len());
+            questions.push((at, question(store, people, at, kind, &mut random).await));
         }
-        let counted = (rounds - questions.len()) as f64 * 1000.0;
-        let result = format!(
-            "{:.0} µs ({:.0} CPU)",
-            wall as f64 / counted,
-            cpu as f64 / counted
-        );
+        let mut items = 0;
+        let (mut began, mut cpu) = (Instant::now(), 0);
+        for round in 0..rounds + questions.len() {
+            if round == questions.len() {
+                // The first time round has warmed the caches.
+                (began, cpu, items) = (Instant::now(), load::cpu_ns(""), 0);
+            }
+            let (at, query) = &questions[round % questions.len()];
+            items += match query {
+                Some(query) => store.archive_page(query.clone()).await.expect("a page").items.len(),
+                None => store.waiting(people[*at].id, ArchiveId(0), 50).await.expect("a page").len(),
+            };
+        }
+        let each = |ns: f64| ns / rounds as f64 / 1000.0;
+        let (wall, cpu) = (each(began.elapsed().as_nanos() as f64), each((load::cpu_ns("") - cpu) as f64));
+        let result = format!("{wall:.0} µs ({cpu:.0} CPU)");
         println!("{kind}: {result}, {} messages a page", items / rounds);
         results.push((kind, result));
     }
@@ -161,55 +137,29 @@ async fn question(
         page: PageFrom::End,
         limit: 50,
     };
-    let text = |text: &str| ArchiveQuery {
-        text: Some(text.to_owned()),
-        ..plain.clone()
-    };
+    let text = |text: &str| ArchiveQuery { text: Some(text.to_owned()), ..plain.clone() };
     Some(match kind {
         "newest" => plain,
-        "oldest" => ArchiveQuery {
-            page: PageFrom::Start,
-            ..plain
-        },
+        "oldest" => ArchiveQuery { page: PageFrom::Start, ..plain },
         "before an id" | "from a time" => {
-            let bounds = store
-                .archive_bounds(owner)
-                .await
-                .expect("the ends")
-                .expect("not empty");
+            let bounds = store.archive_bounds(owner).await.expect("the ends").expect("not empty");
             let middle = ArchiveId(bounds.first.0 / 2 + bounds.last.0 / 2);
-            let from = ArchiveQuery {
-                start: Some(middle),
-                page: PageFrom::Start,
-                ..plain.clone()
-            };
+            let from = ArchiveQuery { start: Some(middle), page: PageFrom::Start, ..plain.clone() };
             if kind == "from a time" {
                 return Some(from);
             }
-            let page = store
-                .archive_page(ArchiveQuery { limit: 1, ..from })
-                .await
-                .expect("a page");
+            let page = store.archive_page(ArchiveQuery { limit: 1, ..from }).await.expect("a page");
             ArchiveQuery {
-                page: page
-                    .items
-                    .first()
-                    .map_or(PageFrom::End, |i| PageFrom::Before(i.id)),
+                page: page.items.first().map_or(PageFrom::End, |i| PageFrom::Before(i.id)),
                 ..plain
             }
         }
         "with a contact, newest" => {
             let contact = &people[(at + 1 + random.below(20)) % people.len()];
-            ArchiveQuery {
-                with: Some(contact.jid.clone()),
-                ..plain
-            }
+            ArchiveQuery { with: Some(contact.jid.clone()), ..plain }
         }
         "a common word, newest" => text("w0"),
-        "a common word, oldest" => ArchiveQuery {
-            page: PageFrom::Start,
-            ..text("w0")
-        },
+        "a common word, oldest" => ArchiveQuery { page: PageFrom::Start, ..text("w0") },
         "two words" => text("w3 w5"),
         "a rare word" => text("w7fa0"),
         "no such word" => text("nothing"),

@@ -32,10 +32,7 @@ pub(crate) struct Checker {
 
 impl Checker {
     pub(crate) fn new() -> Self {
-        Self {
-            previous: START.to_owned(),
-            number: 0,
-        }
+        Self { previous: START.to_owned(), number: 0 }
     }
 
     /// Whether the record follows the ones before it unchanged.
@@ -87,11 +84,7 @@ mod tests {
         let mut rehashed = chain();
         rehashed[0].entry.actor = "mallory".into();
         rehashed[0].hash = hash(START, 1, &rehashed[0].entry);
-        assert_eq!(
-            broken(&rehashed),
-            Some(1),
-            "the next one still knows the old hash"
-        );
+        assert_eq!(broken(&rehashed), Some(1), "the next one still knows the old hash");
     }
 
     #[test]

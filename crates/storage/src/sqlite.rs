@@ -112,9 +112,7 @@ impl Default for Options {
 }
 
 fn system_now_us() -> u64 {
-    let since = SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap_or_default();
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
 }
 
@@ -211,11 +209,8 @@ impl Sqlite {
         let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
         threads.lock = Some(lock);
         let tail = self.tail.clone();
-        let (queue, checkpoints, options) = (
-            self.writes.clone(),
-            self.checkpoints.clone(),
-            self.options.clone(),
-        );
+        let (queue, checkpoints, options) =
+            (self.writes.clone(), self.checkpoints.clone(), self.options.clone());
         let (opened, ready) = mpsc::sync_channel(1);
         threads.writer = Some(spawn("store-writer", move || {
             let ready = move |result| drop(opened.send(result));
@@ -223,14 +218,9 @@ impl Sqlite {
                 checkpoints.note(wal_pages.load(Ordering::Relaxed))
             });
         })?);
-        ready
-            .recv()
-            .map_err(|error| OpenError::Database(Box::new(error)))??;
-        let (queue, checkpoints, on_fatal) = (
-            self.writes.clone(),
-            self.checkpoints.clone(),
-            self.options.on_fatal.clone(),
-        );
+        ready.recv().map_err(|error| OpenError::Database(Box::new(error)))??;
+        let (queue, checkpoints, on_fatal) =
+            (self.writes.clone(), self.checkpoints.clone(), self.options.on_fatal.clone());
         threads.checkpointer = Some(spawn("store-checkpoint", move || {
             if let Err(cause) = checkpoints.run(&checkpointer) {
                 // Before the process learns of it, so that the writer acknowledges nothing more meanwhile.
@@ -241,9 +231,7 @@ impl Sqlite {
         })?);
         for reader in readers {
             let questions = self.questions.clone();
-            threads
-                .readers
-                .push(spawn("store-reader", move || readers::run(&reader, &questions))?);
+            threads.readers.push(spawn("store-reader", move || readers::run(&reader, &questions))?);
         }
         Ok(())
     }
@@ -251,15 +239,8 @@ impl Sqlite {
     /// Begins to remove a deleted account's copies of messages; answers when all are gone.
     fn erase(&self, owner: AccountId) -> StoreResult<oneshot::Receiver<StoreResult<()>>> {
         let (done, answer) = oneshot::channel();
-        let erasing = remove::Erasing {
-            owner,
-            writes: Arc::downgrade(&self.writes),
-            done,
-            all: Ok(false),
-        };
-        self.writes
-            .push(0, Job::Indexed(Box::new(erasing)))
-            .map_err(|_| StoreError::Unavailable)?;
+        let erasing = remove::Erasing { owner, writes: Arc::downgrade(&self.writes), done, all: Ok(false) };
+        self.writes.push(0, Job::Indexed(Box::new(erasing))).map_err(|_| StoreError::Unavailable)?;
         Ok(answer)
     }
 
@@ -270,9 +251,7 @@ impl Sqlite {
         F: FnOnce(&Connection) -> Result<T, Failure> + Send + 'static,
     {
         let (question, answer) = readers::ask(work);
-        self.questions
-            .push(0, question)
-            .map_err(|_| StoreError::Unavailable)?;
+        self.questions.push(0, question).map_err(|_| StoreError::Unavailable)?;
         answered(answer).await
     }
 
@@ -284,9 +263,7 @@ impl Sqlite {
     {
         let tail = self.tail.clone();
         let (question, answer) = readers::ask_after(move || tail.of(owner.0), |db, tail| work(db, tail));
-        self.questions
-            .push(0, question)
-            .map_err(|_| StoreError::Unavailable)?;
+        self.questions.push(0, question).map_err(|_| StoreError::Unavailable)?;
         answered(answer).await
     }
 
@@ -297,9 +274,7 @@ impl Sqlite {
         F: Fn(&Connection) -> Result<T, Failure> + Send + 'static,
     {
         let (call, answer) = writer::Ask::new(work);
-        self.writes
-            .push(0, Job::Indexed(Box::new(call)))
-            .map_err(|_| StoreError::Unavailable)?;
+        self.writes.push(0, Job::Indexed(Box::new(call))).map_err(|_| StoreError::Unavailable)?;
         answered(answer).await
     }
 
@@ -310,9 +285,7 @@ impl Sqlite {
         F: Fn(&Connection) -> Result<T, Failure> + Send + 'static,
     {
         let (call, answer) = writer::Ask::new(work);
-        self.writes
-            .push(0, Job::Call(Box::new(call)))
-            .map_err(|_| StoreError::Unavailable)?;
+        self.writes.push(0, Job::Call(Box::new(call))).map_err(|_| StoreError::Unavailable)?;
         answered(answer).await
     }
 }

@@ -100,11 +100,7 @@ pub(crate) fn question(owner: AccountId, text: &str) -> Option<Question> {
             Wanted::Beginning(start) => format!("\"{prefix}{start}\" *"),
         })
         .collect();
-    (!terms.is_empty()).then(|| Question {
-        fts: terms.join(" AND "),
-        words: wanted,
-        runs,
-    })
+    (!terms.is_empty()).then(|| Question { fts: terms.join(" AND "), words: wanted, runs })
 }
 
 /// The words of a text, sorted, each once.
@@ -144,9 +140,7 @@ fn pairs(run: &str, mut pair: impl FnMut(&str)) {
 }
 
 fn cut(word: &str) -> &str {
-    word.char_indices()
-        .nth(MAX_WORD_CHARS)
-        .map_or(word, |(at, _)| &word[..at])
+    word.char_indices().nth(MAX_WORD_CHARS).map_or(word, |(at, _)| &word[..at])
 }
 
 fn prefix(owner: AccountId) -> String {
@@ -195,11 +189,7 @@ fn fold(text: &str) -> impl Iterator<Item = char> + '_ {
 
 fn class_of(c: char, before: Class) -> Class {
     if c.is_ascii() {
-        return if c.is_ascii_alphanumeric() {
-            Class::Spaced
-        } else {
-            Class::Space
-        };
+        return if c.is_ascii_alphanumeric() { Class::Spaced } else { Class::Space };
     }
     match u32::from(c) {
         // Han, kana, bopomofo, Hangul, Yi, and the ideographic planes.
@@ -225,9 +215,7 @@ mod tests {
     fn indexed(text: &str) -> Vec<String> {
         let mut out = String::new();
         document([AccountId(10)].into_iter(), text, &mut out);
-        out.split_whitespace()
-            .map(|term| term.strip_prefix("a_").unwrap().to_owned())
-            .collect()
+        out.split_whitespace().map(|term| term.strip_prefix("a_").unwrap().to_owned()).collect()
     }
 
     fn terms(text: &str) -> String {
@@ -236,10 +224,7 @@ mod tests {
 
     #[test]
     fn folds_case_width_and_accents() {
-        assert_eq!(
-            indexed("Wherefore ART thou, Romeo?"),
-            ["art", "romeo", "thou", "wherefore"]
-        );
+        assert_eq!(indexed("Wherefore ART thou, Romeo?"), ["art", "romeo", "thou", "wherefore"]);
         assert_eq!(indexed("Straße STRASSE"), ["strasse"]);
         assert_eq!(indexed("Ὀδυσσεύς ΟΔΥΣΣΕΥΣ"), ["οδυσσευσ"]);
         assert_eq!(indexed("schön İstanbul"), ["istanbul", "schon"]);

@@ -45,13 +45,7 @@ async fn couple(store: &Arc<dyn Store>) -> [Account; 2] {
             couple.push(account);
             continue;
         }
-        let new = NewAccount {
-            jid,
-            name: None,
-            role: Role::Member,
-            verifiers: Vec::new(),
-            created_ms: 0,
-        };
+        let new = NewAccount { jid, name: None, role: Role::Member, verifiers: Vec::new(), created_ms: 0 };
         couple.push(store.create_account(new).await.expect("the account is created"));
     }
     couple.try_into().expect("two")
@@ -66,15 +60,9 @@ fn message([juliet, romeo]: &[Account; 2], n: u64) -> Append {
         kept: true,
         waits: true,
     };
-    let body = format!(
-        "message number {n} {}",
-        "of many words ".repeat((n % 40) as usize)
-    );
+    let body = format!("message number {n} {}", "of many words ".repeat((n % 40) as usize));
     Append {
-        copies: vec![
-            copy(juliet, romeo, Direction::Outgoing),
-            copy(romeo, juliet, Direction::Incoming),
-        ],
+        copies: vec![copy(juliet, romeo, Direction::Outgoing), copy(romeo, juliet, Direction::Incoming)],
         dedupe: Some((juliet.id, format!("client-{n}"))),
         xml: format!("<message id='{n}'><body>{body}</body></message>").into_bytes(),
         text: Some(body),
@@ -143,9 +131,7 @@ fn writing_process() {
             std::process::exit(75)
         }
     };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .build()
-        .expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     runtime.block_on(async {
         let couple = couple(&store).await;
         let free = Arc::new(Semaphore::new(64));
@@ -154,10 +140,7 @@ fn writing_process() {
             let acknowledge = move |result: StoreResult<Committed>| {
                 if let Ok(Committed::New(id)) = result {
                     let line = format!("ack {n} {id}\n");
-                    std::io::stdout()
-                        .lock()
-                        .write_all(line.as_bytes())
-                        .expect("somebody listens");
+                    std::io::stdout().lock().write_all(line.as_bytes()).expect("somebody listens");
                 }
                 drop(permit);
             };
@@ -176,44 +159,23 @@ struct Writer {
 impl Writer {
     fn start(database: &Path, first: u64, env: &[(&str, &str)]) -> Self {
         let mut command = Command::new(std::env::current_exe().expect("this binary"));
-        command.args([
-            "--exact",
-            "writing_process",
-            "--ignored",
-            "--nocapture",
-            "--test-threads=1",
-        ]);
-        command
-            .env(DATABASE, database)
-            .env(FIRST, first.to_string())
-            .envs(env.iter().copied());
-        let mut child = command
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("it starts");
+        command.args(["--exact", "writing_process", "--ignored", "--nocapture", "--test-threads=1"]);
+        command.env(DATABASE, database).env(FIRST, first.to_string()).envs(env.iter().copied());
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it starts");
         let output = BufReader::new(child.stdout.take().expect("piped"));
         let (sender, lines) = channel();
         std::thread::spawn(move || {
-            output
-                .lines()
-                .map_while(Result::ok)
-                .try_for_each(|line| sender.send(line))
+            output.lines().map_while(Result::ok).try_for_each(|line| sender.send(line))
         });
-        Self {
-            child,
-            lines,
-            said: Vec::new(),
-        }
+        Self { child, lines, said: Vec::new() }
     }
 
     /// Listens until `enough` acknowledgements have come, and then for a while. False if it ended before.
     fn listen(&mut self, enough: usize, and_then: Duration) -> bool {
         let mut deadline = None;
         loop {
-            let left = deadline.map_or(Duration::from_secs(60), |at: Instant| {
-                at.saturating_duration_since(Instant::now())
-            });
+            let left = deadline
+                .map_or(Duration::from_secs(60), |at: Instant| at.saturating_duration_since(Instant::now()));
             match self.lines.recv_timeout(left) {
                 Ok(line) => self.said.push(line),
                 Err(RecvTimeoutError::Timeout) => return deadline.is_some(),
@@ -232,20 +194,13 @@ impl Writer {
     fn stop(&self) {
         let process = self.child.id().to_string();
         let stopped = Command::new("kill").args(["-STOP", &process]).status();
-        assert!(
-            stopped.is_ok_and(|status| status.success()),
-            "the writer is stopped"
-        );
+        assert!(stopped.is_ok_and(|status| status.success()), "the writer is stopped");
         let still = |task: std::fs::DirEntry| {
             let stat = std::fs::read_to_string(task.path().join("stat")).unwrap_or_default();
             let state = stat.rsplit(") ").next().and_then(|rest| rest.chars().next());
             matches!(state, Some('T' | 'D'))
         };
-        let tasks = || {
-            std::fs::read_dir(format!("/proc/{process}/task"))
-                .expect("it exists")
-                .flatten()
-        };
+        let tasks = || std::fs::read_dir(format!("/proc/{process}/task")).expect("it exists").flatten();
         while !tasks().all(still) {
             std::thread::yield_now();
         }
@@ -275,10 +230,7 @@ fn acknowledged<L: AsRef<str>>(lines: &[L]) -> Vec<(u64, ArchiveId)> {
 
 /// Checks an archive against acknowledgements; returns how many of them are missing.
 async fn check(database: &Path, acknowledged: &[(u64, ArchiveId)]) -> usize {
-    assert!(
-        acknowledged.is_sorted_by(|a, b| a.1 < b.1),
-        "acknowledged in the order of the archive"
-    );
+    assert!(acknowledged.is_sorted_by(|a, b| a.1 < b.1), "acknowledged in the order of the archive");
     let store = open(database);
     let couple = couple(&store).await;
     let mut missing = 0;
@@ -287,10 +239,7 @@ async fn check(database: &Path, acknowledged: &[(u64, ArchiveId)]) -> usize {
         let found = archive(&store, owner).await;
         let by_number: HashMap<_, _> = found.iter().copied().collect();
         assert_eq!(by_number.len(), found.len(), "no message is there twice");
-        missing = acknowledged
-            .iter()
-            .filter(|(n, id)| by_number.get(n) != Some(id))
-            .count();
+        missing = acknowledged.iter().filter(|(n, id)| by_number.get(n) != Some(id)).count();
         archives.push(found);
     }
     assert_eq!(archives[0], archives[1], "both have it or neither");
@@ -299,9 +248,8 @@ async fn check(database: &Path, acknowledged: &[(u64, ArchiveId)]) -> usize {
     }
     store.close().await;
     let db = rusqlite::Connection::open(database).expect("the database opens");
-    let verdict: String = db
-        .pragma_query_value(None, "integrity_check", |row| row.get(0))
-        .expect("it can be checked");
+    let verdict: String =
+        db.pragma_query_value(None, "integrity_check", |row| row.get(0)).expect("it can be checked");
     assert_eq!(verdict, "ok");
     missing
 }
@@ -318,10 +266,7 @@ async fn resend(store: &Arc<dyn Store>, couple: &[Account; 2], acknowledged: &[(
     }
     let before: HashMap<_, _> = archive(store, &couple[0]).await.into_iter().collect();
     for n in last + 1..last + 80 {
-        let retry = appending(store, message(couple, n))
-            .await
-            .expect("it answers")
-            .expect("it succeeds");
+        let retry = appending(store, message(couple, n)).await.expect("it answers").expect("it succeeds");
         match (retry, before.get(&n)) {
             (Committed::Duplicate(id), Some(there)) if id == *there => {}
             (Committed::New(_), None) => {}
@@ -407,42 +352,22 @@ async fn failed_sync_ends_the_process_without_acknowledgement() {
     for n in 1..=trials("WAXWING_SYNC_FAILURES", 25) {
         let scratch = Scratch::new();
         let which = n.to_string();
-        let env = [
-            ("LD_PRELOAD", faults::text(&library)),
-            ("WAXWING_FAIL_SYNC", which.as_str()),
-        ];
+        let env = [("LD_PRELOAD", faults::text(&library)), ("WAXWING_FAIL_SYNC", which.as_str())];
         let mut writer = Writer::start(&scratch.database(), 0, &env);
         assert!(!writer.listen(usize::MAX, Duration::ZERO), "it ends by itself");
         let status = writer.hear_out();
         let said = &writer.said;
-        let failed = said
-            .iter()
-            .position(|line| line.starts_with("sync failed"))
-            .expect("a sync was made to fail");
+        let failed =
+            said.iter().position(|line| line.starts_with("sync failed")).expect("a sync was made to fail");
         // A checkpoint fails beside the writer, whose own syncs are good: what it acknowledges before the process is gone
         // is true, but not more than what was under way.
-        let under_way = if said[failed].ends_with("checkpoin") {
-            2 * 64
-        } else {
-            0
-        };
+        let under_way = if said[failed].ends_with("checkpoin") { 2 * 64 } else { 0 };
         let after = acknowledged(&said[failed..]).len();
-        assert!(
-            after <= under_way,
-            "{after} acknowledged after sync {n}: {}",
-            said[failed]
-        );
+        assert!(after <= under_way, "{after} acknowledged after sync {n}: {}", said[failed]);
         // Either the store did not open, or it told the process to end.
-        assert!(
-            [Some(74), Some(75)].contains(&status.code()),
-            "sync {n}: {status}"
-        );
+        assert!([Some(74), Some(75)].contains(&status.code()), "sync {n}: {status}");
         fatal += u32::from(status.code() == Some(74));
-        assert_eq!(
-            check(&scratch.database(), &acknowledged(said)).await,
-            0,
-            "sync {n}"
-        );
+        assert_eq!(check(&scratch.database(), &acknowledged(said)).await, 0, "sync {n}");
     }
     assert!(fatal > 0, "some syncs fail after opening");
 }
@@ -479,9 +404,7 @@ async fn full_disk_refuses_writes_and_recovers() {
     std::fs::remove_file(&ballast).expect("room is made");
     for n in n + 1..n + 500 {
         let committed = appending(&store, message(&couple, n)).await.expect("it answers");
-        let Ok(Committed::New(id)) = committed else {
-            panic!("message {n}: {committed:?}")
-        };
+        let Ok(Committed::New(id)) = committed else { panic!("message {n}: {committed:?}") };
         said.push((n, id));
     }
     eprintln!("{} messages archived, {refused} refused", said.len());
@@ -500,10 +423,7 @@ async fn hung_disk_acknowledges_nothing_and_resumes() {
     let store = open(&database);
     let couple = couple(&store).await;
     for n in 0..10 {
-        appending(&store, message(&couple, n))
-            .await
-            .expect("it answers")
-            .expect("it is archived");
+        appending(&store, message(&couple, n)).await.expect("it answers").expect("it is archived");
     }
     let said = Arc::new(Mutex::new(Vec::new()));
     let frozen = disk.freeze();
@@ -532,16 +452,8 @@ async fn hung_disk_acknowledges_nothing_and_resumes() {
         finished.await.expect("it is reported");
     }
     let reported: Vec<_> = std::mem::take(&mut *said.lock().expect("no panic"));
-    assert_eq!(
-        reported,
-        (10..400).map(|n| (n, true)).collect::<Vec<_>>(),
-        "all, in order"
-    );
-    let numbers: Vec<_> = archive(&store, &couple[1])
-        .await
-        .into_iter()
-        .map(|(n, _)| n)
-        .collect();
+    assert_eq!(reported, (10..400).map(|n| (n, true)).collect::<Vec<_>>(), "all, in order");
+    let numbers: Vec<_> = archive(&store, &couple[1]).await.into_iter().map(|(n, _)| n).collect();
     assert_eq!(numbers, (0..400).collect::<Vec<_>>());
     store.close().await;
     drop(store);

@@ -37,24 +37,13 @@ pub(crate) async fn people(store: &Arc<dyn Store>, count: usize) -> Vec<Person> 
     let mut pending = Vec::new();
     for n in 0..count {
         let jid = Jid::new(&format!("person{n}@load.example")).expect("an address");
-        let new = NewAccount {
-            jid,
-            name: None,
-            role: Role::Member,
-            verifiers: Vec::new(),
-            created_ms: 0,
-        };
+        let new = NewAccount { jid, name: None, role: Role::Member, verifiers: Vec::new(), created_ms: 0 };
         let store = store.clone();
-        pending.push(tokio::spawn(async move {
-            store.create_account(new).await.expect("an account")
-        }));
+        pending.push(tokio::spawn(async move { store.create_account(new).await.expect("an account") }));
         if pending.len() == 1000 || n + 1 == count {
             for account in pending.drain(..) {
                 let account = account.await.expect("an account");
-                people.push(Person {
-                    id: account.id,
-                    jid: account.jid,
-                });
+                people.push(Person { id: account.id, jid: account.jid });
             }
         }
     }
@@ -128,11 +117,7 @@ pub(crate) async fn fill(
         });
         store.append(message(people, &mut random, n, searchable), done);
     }
-    drop(
-        free.acquire_many(u32::try_from(window).expect("small"))
-            .await
-            .expect("never closed"),
-    );
+    drop(free.acquire_many(u32::try_from(window).expect("small")).await.expect("never closed"));
     assert_eq!(failed.load(Ordering::Relaxed), 0, "appends failed");
 }
 

@@ -103,14 +103,7 @@ pub(super) fn has_received(db: &Connection, owner: i64, id: i64) -> rusqlite::Re
 /// Deletes the account and what is kept for it, but for its copies of messages, which are noted for erasing.
 pub(super) fn delete(db: &Connection, id: AccountId) -> Result<(), Failure> {
     exists(db.execute("DELETE FROM account WHERE id = ?1", [id.0])?)?;
-    for table in [
-        "roster_item",
-        "roster_removal",
-        "blocked",
-        "document",
-        "token",
-        "saved_stream",
-    ] {
+    for table in ["roster_item", "roster_removal", "blocked", "document", "token", "saved_stream"] {
         db.execute(&format!("DELETE FROM {table} WHERE owner = ?1"), [id.0])?;
     }
     db.execute("INSERT INTO erasing (owner) VALUES (?1)", [id.0])?;
@@ -118,20 +111,12 @@ pub(super) fn delete(db: &Connection, id: AccountId) -> Result<(), Failure> {
 }
 
 pub(super) fn count(db: &Connection) -> Result<u64, Failure> {
-    Ok(numbers::uint(db.query_row(
-        "SELECT count(*) FROM account",
-        [],
-        |row| row.get(0),
-    )?))
+    Ok(numbers::uint(db.query_row("SELECT count(*) FROM account", [], |row| row.get(0))?))
 }
 
 /// `NotFound` unless a row was touched.
 pub(super) fn exists(rows: usize) -> Result<(), Failure> {
-    if rows == 0 {
-        Err(StoreError::NotFound.into())
-    } else {
-        Ok(())
-    }
+    if rows == 0 { Err(StoreError::NotFound.into()) } else { Ok(()) }
 }
 
 fn set(db: &Connection, column: &str, id: AccountId, value: impl rusqlite::ToSql) -> rusqlite::Result<usize> {
@@ -160,11 +145,7 @@ fn account(row: &Row<'_>) -> Result<Account, Failure> {
         id: AccountId(row.get(0)?),
         jid: super::jid(row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?)?,
         name: row.get(2)?,
-        role: if row.get::<_, i64>(3)? == 1 {
-            Role::Administrator
-        } else {
-            Role::Member
-        },
+        role: if row.get::<_, i64>(3)? == 1 { Role::Administrator } else { Role::Member },
         verifiers: lists::split(row.get_ref(4)?.as_str().map_err(rusqlite::Error::from)?),
         created_ms: numbers::uint(row.get(5)?),
         disabled: row.get(6)?,

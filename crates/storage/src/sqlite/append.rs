@@ -41,10 +41,7 @@ impl<'c> Appender<'c> {
 
     /// Archives one message, or finds that it has been archived before.
     pub(super) fn append(&mut self, message: &Append) -> rusqlite::Result<Committed> {
-        let sent = message
-            .dedupe
-            .as_ref()
-            .map(|(owner, id)| (*owner, hashes::client_id(id)));
+        let sent = message.dedupe.as_ref().map(|(owner, id)| (*owner, hashes::client_id(id)));
         if let Some((owner, key)) = &sent
             && let Some(id) = self.index.find(*owner, key)?
         {
@@ -58,10 +55,7 @@ impl<'c> Appender<'c> {
             let id = (self.now_us)().max(self.last.1 + 1);
             self.last.1 = id;
             let row = numbers::int(id);
-            match self
-                .message
-                .execute(params![row, sender, key, self.column, message.text, message.xml])
-            {
+            match self.message.execute(params![row, sender, key, self.column, message.text, message.xml]) {
                 Ok(_) => break (id, row),
                 // An imported message has this id.
                 Err(error) if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => {}
@@ -70,12 +64,7 @@ impl<'c> Appender<'c> {
         };
         self.index.add(message.copies.iter().filter_map(|copy| {
             let peer = hashes::peer(copy.peer.bare_str());
-            Some(Entry {
-                owner: copy.owner.0,
-                id: row,
-                peer,
-                kind: copies::kind(copy)?,
-            })
+            Some(Entry { owner: copy.owner.0, id: row, peer, kind: copies::kind(copy)? })
         }));
         if let Some((owner, key)) = sent {
             self.index.add_sent(owner, key, row);

@@ -35,10 +35,7 @@ pub(super) fn page(db: &Connection, query: &ArchiveQuery, tail: &[Entry]) -> Res
     let question = query.text.as_ref().map(|text| words::question(query.owner, text));
     let (Some((low, high)), None | Some(Some(_))) = (range, &question) else {
         // Nothing is in the range, or the question has no word in it and finds nothing.
-        return Ok(ArchivePage {
-            items: Vec::new(),
-            complete: true,
-        });
+        return Ok(ArchivePage { items: Vec::new(), complete: true });
     };
     let question = question.flatten();
     let mut page = Page {
@@ -55,10 +52,7 @@ pub(super) fn page(db: &Connection, query: &ArchiveQuery, tail: &[Entry]) -> Res
     if page.descending {
         page.items.reverse();
     }
-    Ok(ArchivePage {
-        items: page.items,
-        complete: page.complete,
-    })
+    Ok(ArchivePage { items: page.items, complete: page.complete })
 }
 
 /// A page while it is being filled.
@@ -95,24 +89,14 @@ impl Page<'_> {
     }
 
     fn fill_from_words(&mut self, (low, high): (i64, i64), question: &Question) -> Result<bool, Failure> {
-        let check = (!question.is_exact()).then_some(Check {
-            question,
-            by_index: true,
-        });
+        let check = (!question.is_exact()).then_some(Check { question, by_index: true });
         let mut statement = self.db.prepare_cached(BY_WORD[usize::from(self.descending)])?;
         let rows = statement.query(params![question.fts, low, high])?;
         self.take_from(Candidates::new(rows, Vec::new(), self.descending)?, check)
     }
 
     fn fill_by_reading(&mut self, (low, high): (i64, i64), question: &Question) -> Result<bool, Failure> {
-        self.fill_from_entries(
-            low,
-            high,
-            Some(Check {
-                question,
-                by_index: false,
-            }),
-        )
+        self.fill_from_entries(low, high, Some(Check { question, by_index: false }))
     }
 
     fn fill_from_entries(&mut self, low: i64, high: i64, check: Option<Check<'_>>) -> Result<bool, Failure> {
@@ -126,9 +110,8 @@ impl Page<'_> {
             e.kind.is_kept() && (low..=high).contains(&e.id) && peer.is_none_or(|peer| e.peer == peer)
         };
         let recent = self.tail.iter().filter(in_range).map(|e| e.id).collect();
-        let mut statement = self
-            .db
-            .prepare_cached(if peer.is_some() { BY_CONTACT } else { BY_OWNER }[turn])?;
+        let mut statement =
+            self.db.prepare_cached(if peer.is_some() { BY_CONTACT } else { BY_OWNER }[turn])?;
         let rows = match peer {
             Some(peer) => statement.query(params![owner, low, high, peer])?,
             None => statement.query(params![owner, low, high])?,
@@ -144,10 +127,7 @@ impl Page<'_> {
         if self.descending {
             ids.reverse();
         }
-        let check = self.question.map(|question| Check {
-            question,
-            by_index: false,
-        });
+        let check = self.question.map(|question| Check { question, by_index: false });
         for id in ids {
             if !self.offer(id, check)? {
                 break;
@@ -202,12 +182,7 @@ impl<'s> Candidates<'s> {
         if !descending {
             recent.reverse();
         }
-        let mut new = Self {
-            rows,
-            row: None,
-            recent,
-            descending,
-        };
+        let mut new = Self { rows, row: None, recent, descending };
         new.row = new.next_row()?;
         Ok(new)
     }
@@ -236,11 +211,7 @@ impl<'s> Candidates<'s> {
 /// The ids that a query may return, both ends inclusive; `None` when there can be none.
 fn range(loader: &mut Loader<'_>, query: &ArchiveQuery) -> Result<Option<(i64, i64)>, Failure> {
     let mut must_exist = |id: ArchiveId| -> Result<u64, Failure> {
-        if loader.has(numbers::int(id.0))? {
-            Ok(id.0)
-        } else {
-            Err(StoreError::NotFound.into())
-        }
+        if loader.has(numbers::int(id.0))? { Ok(id.0) } else { Err(StoreError::NotFound.into()) }
     };
     let mut low = query.start.map_or(0, |id| id.0);
     let mut high = query.end.map_or(u64::MAX, |id| id.0);
@@ -269,11 +240,7 @@ pub(super) fn messages(
 ) -> Result<Vec<Archived>, Failure> {
     let mut loader = Loader::new(db, owner)?;
     ids.iter()
-        .map(|id| {
-            loader
-                .load(numbers::int(id.0), None)?
-                .ok_or(Failure::Answer(StoreError::NotFound))
-        })
+        .map(|id| loader.load(numbers::int(id.0), None)?.ok_or(Failure::Answer(StoreError::NotFound)))
         .collect()
 }
 
@@ -358,11 +325,7 @@ struct Check<'a> {
 
 impl Check<'_> {
     fn passes(self, text: &str) -> bool {
-        if self.by_index {
-            self.question.holds_runs(text)
-        } else {
-            self.question.is_answered_by(text)
-        }
+        if self.by_index { self.question.holds_runs(text) } else { self.question.is_answered_by(text) }
     }
 }
 
@@ -389,10 +352,7 @@ impl<'c> Loader<'c> {
 
     /// Fetches also what only waits.
     fn waiting(db: &'c Connection, owner: AccountId) -> rusqlite::Result<Self> {
-        Ok(Self {
-            unkept: true,
-            ..Self::new(db, owner)?
-        })
+        Ok(Self { unkept: true, ..Self::new(db, owner)? })
     }
 
     /// Whether the owner's archive holds a message under this id.
@@ -413,19 +373,9 @@ impl<'c> Loader<'c> {
                     return Ok(Ok(None));
                 }
             }
-            Ok(archived(
-                owner,
-                unkept,
-                id,
-                row.get_ref(0)?.as_blob()?,
-                row.get_ref(1)?.as_blob()?,
-            ))
+            Ok(archived(owner, unkept, id, row.get_ref(0)?.as_blob()?, row.get_ref(1)?.as_blob()?))
         };
-        let statement = if check.is_some() {
-            &mut self.with_text
-        } else {
-            &mut self.plain
-        };
+        let statement = if check.is_some() { &mut self.with_text } else { &mut self.plain };
         statement.query_row([id], read).optional()?.unwrap_or(Ok(None))
     }
 }
@@ -460,11 +410,7 @@ mod tests {
     fn queries_are_bound_by_indexes() {
         let db = Connection::open_in_memory().unwrap();
         super::super::migrations::migrate(&db).unwrap();
-        let all = BY_OWNER
-            .iter()
-            .chain(&BY_CONTACT)
-            .chain(&BY_WORD)
-            .chain([&WAITING]);
+        let all = BY_OWNER.iter().chain(&BY_CONTACT).chain(&BY_WORD).chain([&WAITING]);
         for sql in all {
             let mut explain = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
             for n in 1..=explain.parameter_count() {

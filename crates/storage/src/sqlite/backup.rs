@@ -121,10 +121,7 @@ fn copy_file(from: &Path, to: &Path) -> io::Result<()> {
 
 /// Checks that a file is a complete database of ours with a schema that this build knows.
 fn verify(path: &Path) -> Result<(), RestoreError> {
-    let unsound = |reason: String| RestoreError::Unsound {
-        path: path.to_owned(),
-        reason,
-    };
+    let unsound = |reason: String| RestoreError::Unsound { path: path.to_owned(), reason };
     if !path.is_file() {
         return Err(unsound("there is no such file".into()));
     }
@@ -141,9 +138,7 @@ fn verify(path: &Path) -> Result<(), RestoreError> {
         return Err(unsound("it was not made by Waxwing".into()));
     }
     if schema > migrations::CURRENT {
-        return Err(unsound(
-            migrations::MigrationError::Newer { found: schema }.to_string(),
-        ));
+        return Err(unsound(migrations::MigrationError::Newer { found: schema }.to_string()));
     }
     if integrity != "ok" {
         return Err(unsound(integrity));

@@ -15,9 +15,7 @@ pub(super) fn blocked(db: &Connection, owner: AccountId) -> Result<Vec<Jid>, Fai
     let mut rows = statement.query([owner.0])?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
-        found.push(super::jid(
-            row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?,
-        )?);
+        found.push(super::jid(row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?)?);
     }
     Ok(found)
 }
@@ -70,9 +68,8 @@ pub(super) fn documents(
 ) -> Result<Vec<(String, String)>, Failure> {
     let mut statement =
         db.prepare_cached("SELECT key, content FROM document WHERE owner = ?1 AND kind = ?2 ORDER BY key")?;
-    let rows = statement.query_map(params![owner.0, kind_number(kind)], |row| {
-        Ok((row.get(0)?, row.get(1)?))
-    })?;
+    let rows =
+        statement.query_map(params![owner.0, kind_number(kind)], |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
@@ -104,11 +101,7 @@ fn must_exist(db: &Connection, owner: AccountId) -> Result<(), Failure> {
     let exists: bool = db
         .prepare_cached("SELECT EXISTS (SELECT 1 FROM account WHERE id = ?1)")?
         .query_row([owner.0], |row| row.get(0))?;
-    if exists {
-        Ok(())
-    } else {
-        Err(StoreError::NotFound.into())
-    }
+    if exists { Ok(()) } else { Err(StoreError::NotFound.into()) }
 }
 
 pub(super) fn tokens(db: &Connection, owner: AccountId, agent: &str) -> Result<Vec<Token>, Failure> {
@@ -196,8 +189,7 @@ pub(super) fn redeem(db: &Connection, token: &str, now_ms: u64) -> Result<Option
     }
     found.uses_left -= 1;
     if found.uses_left == 0 {
-        db.prepare_cached("DELETE FROM invitation WHERE token = ?1")?
-            .execute([token])?;
+        db.prepare_cached("DELETE FROM invitation WHERE token = ?1")?.execute([token])?;
     } else {
         db.prepare_cached("UPDATE invitation SET uses_left = ?2 WHERE token = ?1")?
             .execute(params![token, found.uses_left])?;
@@ -239,12 +231,7 @@ pub(super) fn save_streams(db: &Connection, streams: &[SavedStream]) -> Result<(
         "INSERT OR REPLACE INTO saved_stream (id, owner, expires_ms, state) VALUES (?1, ?2, ?3, ?4)",
     )?;
     for stream in streams {
-        insert.execute(params![
-            stream.id,
-            stream.owner.0,
-            numbers::int(stream.expires_ms),
-            stream.state
-        ])?;
+        insert.execute(params![stream.id, stream.owner.0, numbers::int(stream.expires_ms), stream.state])?;
     }
     Ok(())
 }

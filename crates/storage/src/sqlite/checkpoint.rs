@@ -36,12 +36,7 @@ struct State {
 
 impl Checkpoints {
     pub(super) fn new(start_pages: u64, max_pages: u64) -> Self {
-        Self {
-            state: Mutex::default(),
-            wake: Condvar::new(),
-            start_pages,
-            max_pages,
-        }
+        Self { state: Mutex::default(), wake: Condvar::new(), start_pages, max_pages }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

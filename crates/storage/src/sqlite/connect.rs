@@ -35,9 +35,7 @@ pub(super) fn writer(path: &Path, options: &Options, synchronous: &str) -> rusql
     if mode != "wal" {
         return Err(rusqlite::Error::SqliteFailure(
             rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_IOERR),
-            Some(format!(
-                "the write-ahead log could not be turned on (journal mode {mode})"
-            )),
+            Some(format!("the write-ahead log could not be turned on (journal mode {mode})")),
         ));
     }
     db.pragma_update(None, "synchronous", synchronous)?;
@@ -61,11 +59,7 @@ pub(super) fn reader(path: &Path, options: &Options) -> rusqlite::Result<Connect
         OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
     )?;
     common_settings(&db, options.reader_cache_bytes)?;
-    db.pragma_update(
-        None,
-        "mmap_size",
-        i64::try_from(options.reader_map_bytes).unwrap_or(i64::MAX),
-    )?;
+    db.pragma_update(None, "mmap_size", i64::try_from(options.reader_map_bytes).unwrap_or(i64::MAX))?;
     Ok(db)
 }
 
@@ -85,11 +79,7 @@ fn common_settings(db: &Connection, cache_bytes: usize) -> rusqlite::Result<()> 
     db.set_prepared_statement_cache_capacity(STATEMENTS);
     db.busy_timeout(std::time::Duration::from_secs(5))?;
     // Negative: in KiB rather than pages.
-    db.pragma_update(
-        None,
-        "cache_size",
-        -i64::try_from(cache_bytes / 1024).unwrap_or(i64::MAX).max(64),
-    )?;
+    db.pragma_update(None, "cache_size", -i64::try_from(cache_bytes / 1024).unwrap_or(i64::MAX).max(64))?;
     // Temporary files would fail on a full disk in ways of their own.
     db.pragma_update(None, "temp_store", "MEMORY")?;
     db.pragma_update(None, "trusted_schema", false)

@@ -53,11 +53,7 @@ pub(super) struct Entry<'a> {
 
 impl Entry<'_> {
     pub(super) fn direction(&self) -> Direction {
-        if self.flags & OUTGOING == 0 {
-            Direction::Incoming
-        } else {
-            Direction::Outgoing
-        }
+        if self.flags & OUTGOING == 0 { Direction::Incoming } else { Direction::Outgoing }
     }
 
     /// What one sent oneself never waits.
@@ -76,11 +72,7 @@ pub(super) fn kind(copy: &ArchiveCopy) -> Option<Kind> {
 pub(super) fn encode(copies: &[ArchiveCopy], out: &mut Vec<u8>) {
     for copy in copies.iter().filter(|copy| kind(copy).is_some()) {
         put_number(copy.owner.0.cast_unsigned(), out);
-        let outgoing = if copy.direction == Direction::Outgoing {
-            OUTGOING
-        } else {
-            0
-        };
+        let outgoing = if copy.direction == Direction::Outgoing { OUTGOING } else { 0 };
         out.push(outgoing | if copy.waits { WAITS } else { 0 } | if copy.kept { 0 } else { UNKEPT });
         let peer = copy.peer.as_str().as_bytes();
         put_number(peer.len() as u64, out);
@@ -104,10 +96,7 @@ pub(super) fn entries(mut column: &[u8]) -> impl Iterator<Item = Option<Entry<'_
 
 /// The owners to whose archives the message belongs.
 pub(super) fn readers(column: &[u8]) -> impl Iterator<Item = AccountId> {
-    entries(column)
-        .flatten()
-        .filter(|entry| entry.kind().is_kept())
-        .map(|entry| entry.owner)
+    entries(column).flatten().filter(|entry| entry.kind().is_kept()).map(|entry| entry.owner)
 }
 
 /// Writes the column anew without one owner's entry; `None` when that was the last.
@@ -128,12 +117,7 @@ fn take_entry<'a>(rest: &mut &'a [u8]) -> Option<Entry<'a>> {
     let (peer, after) = rest.split_at_checked(length)?;
     *rest = after;
     let bytes = &whole[..whole.len() - after.len()];
-    Some(Entry {
-        owner,
-        flags,
-        peer: std::str::from_utf8(peer).ok()?,
-        bytes,
-    })
+    Some(Entry { owner, flags, peer: std::str::from_utf8(peer).ok()?, bytes })
 }
 
 fn put_number(mut n: u64, out: &mut Vec<u8>) {
@@ -163,13 +147,7 @@ mod tests {
     use waxwing_xmpp::jid::Jid;
 
     fn copy(owner: i64, peer: &str, direction: Direction, waits: bool) -> ArchiveCopy {
-        ArchiveCopy {
-            owner: AccountId(owner),
-            peer: Jid::new(peer).unwrap(),
-            direction,
-            kept: true,
-            waits,
-        }
+        ArchiveCopy { owner: AccountId(owner), peer: Jid::new(peer).unwrap(), direction, kept: true, waits }
     }
 
     #[test]
@@ -189,29 +167,16 @@ mod tests {
         assert_eq!(read[1].kind(), Kind::ArchivedAndWaits);
 
         let rest = without(&column, AccountId(7)).unwrap();
-        assert_eq!(
-            entries(&rest)
-                .map(Option::unwrap)
-                .map(|e| e.owner.0)
-                .collect::<Vec<_>>(),
-            [i64::MAX]
-        );
+        assert_eq!(entries(&rest).map(Option::unwrap).map(|e| e.owner.0).collect::<Vec<_>>(), [i64::MAX]);
         assert_eq!(without(&rest, AccountId(i64::MAX)), None);
     }
 
     #[test]
     fn damage_is_seen_not_followed() {
         let mut column = Vec::new();
-        encode(
-            &[copy(7, "juliet@capulet.example", Direction::Outgoing, true)],
-            &mut column,
-        );
+        encode(&[copy(7, "juliet@capulet.example", Direction::Outgoing, true)], &mut column);
         for cut in 1..column.len() {
-            assert_eq!(
-                entries(&column[..cut]).collect::<Vec<_>>(),
-                [None],
-                "cut at {cut}"
-            );
+            assert_eq!(entries(&column[..cut]).collect::<Vec<_>>(), [None], "cut at {cut}");
         }
     }
 }

@@ -19,12 +19,7 @@ pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
 
 /// Creates an empty file that must not exist yet.
 pub(super) fn create_new(path: &Path) -> io::Result<()> {
-    OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(MODE)
-        .open(path)
-        .map(drop)
+    OpenOptions::new().write(true).create_new(true).mode(MODE).open(path).map(drop)
 }
 
 /// Creates the database file if there is none, durably. SQLite gives its other files the same mode.
@@ -44,10 +39,7 @@ pub(super) fn sync(path: &Path) -> io::Result<()> {
 
 /// Syncs the folder a file is in.
 pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     File::open(folder)?.sync_all()
 }
 

@@ -38,9 +38,8 @@ fn place(db: &Connection, owner: AccountId, message: &ImportedMessage, now_us: u
     let mut find = db.prepare_cached("SELECT copies, xml FROM message WHERE id = ?1")?;
     let mut id = numbers::int(message.id.0.min(now_us));
     loop {
-        let found: Option<(Vec<u8>, Vec<u8>)> = find
-            .query_row([id], |row| Ok((row.get(0)?, row.get(1)?)))
-            .optional()?;
+        let found: Option<(Vec<u8>, Vec<u8>)> =
+            find.query_row([id], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
         match found {
             None => {
                 insert(db, id, &copy, message)?;
@@ -48,10 +47,7 @@ fn place(db: &Connection, owner: AccountId, message: &ImportedMessage, now_us: u
             }
             Some((column, xml)) if xml == message.xml => {
                 // A copy that is there already was imported before, and stays as it is.
-                if !copies::entries(&column)
-                    .flatten()
-                    .any(|entry| entry.owner == owner)
-                {
+                if !copies::entries(&column).flatten().any(|entry| entry.owner == owner) {
                     share(db, id, &copy, column, message)?;
                 }
                 return Ok(false);
@@ -80,19 +76,14 @@ fn share(
     message: &ImportedMessage,
 ) -> Result<(), Failure> {
     copies::encode(std::slice::from_ref(copy), &mut column);
-    db.prepare_cached("UPDATE message SET copies = ?2 WHERE id = ?1")?
-        .execute(params![id, column])?;
+    db.prepare_cached("UPDATE message SET copies = ?2 WHERE id = ?1")?.execute(params![id, column])?;
     index(db, id, copy)?;
     words_of(db, id, &column, message.text.as_deref())
 }
 
 fn index(db: &Connection, id: i64, copy: &ArchiveCopy) -> Result<(), Failure> {
     db.prepare_cached("INSERT OR IGNORE INTO copy (owner, kind, id) VALUES (?1, ?2, ?3)")?
-        .execute(params![
-            copy.owner.0,
-            copies::kind(copy).map(copies::Kind::number),
-            id
-        ])?;
+        .execute(params![copy.owner.0, copies::kind(copy).map(copies::Kind::number), id])?;
     db.prepare_cached("INSERT OR IGNORE INTO conversation (owner, peer, id) VALUES (?1, ?2, ?3)")?
         .execute(params![copy.owner.0, hashes::peer(copy.peer.bare_str()), id])?;
     Ok(())

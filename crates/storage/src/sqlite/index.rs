@@ -90,15 +90,10 @@ impl<'c> Index<'c> {
     pub(super) fn new(db: &'c Connection, tail: Arc<Tail>, options: &Options) -> rusqlite::Result<Self> {
         let searchable = numbers::int(numbers::counter(db, "searchable")?);
         let generation = numbers::int(numbers::counter(db, "generation")?);
-        let backlog: i64 = db.query_row(
-            "SELECT count(*) FROM message WHERE id > ?1",
-            [searchable],
-            |row| row.get(0),
-        )?;
+        let backlog: i64 =
+            db.query_row("SELECT count(*) FROM message WHERE id > ?1", [searchable], |row| row.get(0))?;
         let backlog = usize::try_from(backlog).unwrap_or(0);
-        let window_us = i64::try_from(options.dedupe_window.as_micros())
-            .unwrap_or(i64::MAX)
-            .max(1);
+        let window_us = i64::try_from(options.dedupe_window.as_micros()).unwrap_or(i64::MAX).max(1);
         let mut index = Self {
             db,
             tail,
@@ -125,21 +120,15 @@ impl<'c> Index<'c> {
     /// Reads what the tables do not hold yet from the messages themselves.
     fn gather(&mut self) -> rusqlite::Result<()> {
         let indexed = numbers::int(numbers::counter(self.db, "indexed")?);
-        let mut newest = self
-            .db
-            .prepare("SELECT id, sender, client_id, copies FROM message WHERE id > ?1 ORDER BY id")?;
+        let mut newest =
+            self.db.prepare("SELECT id, sender, client_id, copies FROM message WHERE id > ?1 ORDER BY id")?;
         let mut rows = newest.query([indexed])?;
         while let Some(row) = rows.next()? {
             let id = row.get(0)?;
             for entry in copies::entries(row.get_ref(3)?.as_blob()?).flatten() {
                 let bare = entry.peer.split('/').next().unwrap_or(entry.peer);
                 let (owner, peer) = (entry.owner.0, hashes::peer(bare));
-                self.fresh.push(Entry {
-                    owner,
-                    id,
-                    peer,
-                    kind: entry.kind(),
-                });
+                self.fresh.push(Entry { owner, id, peer, kind: entry.kind() });
             }
             if let (Some(owner), Some(key)) = (row.get(1)?, row.get(2)?) {
                 self.recent.insert((owner, key), id);
@@ -173,11 +162,7 @@ impl<'c> Index<'c> {
     /// Notes the client's own id of such a message.
     pub(super) fn add_sent(&mut self, owner: AccountId, key: ClientId, id: i64) {
         self.recent.insert((owner.0, key), id);
-        self.fresh_sent.push(Sent {
-            owner: owner.0,
-            key,
-            id,
-        });
+        self.fresh_sent.push(Sent { owner: owner.0, key, id });
     }
 
     /// The share of the indexing that falls to this transaction, in proportion to what it adds.
@@ -238,19 +223,8 @@ impl<'c> Index<'c> {
         let mut sent = std::mem::take(&mut self.gathered_sent);
         let window = self.window_us;
         sent.sort_unstable_by_key(|s| (s.id / window, s.owner, s.key));
-        let newest = by_owner
-            .iter()
-            .map(|e| e.id)
-            .chain(sent.iter().map(|s| s.id))
-            .max();
-        self.pass = newest.map(|up_to| Pass {
-            by_owner,
-            by_contact,
-            sent,
-            done: 0,
-            saved: 0,
-            up_to,
-        });
+        let newest = by_owner.iter().map(|e| e.id).chain(sent.iter().map(|s| s.id)).max();
+        self.pass = newest.map(|up_to| Pass { by_owner, by_contact, sent, done: 0, saved: 0, up_to });
     }
 
     fn continue_pass(&mut self, share: usize) -> rusqlite::Result<()> {
@@ -288,10 +262,7 @@ impl<'c> Index<'c> {
 
     /// Adds the next messages to the search index.
     fn make_searchable(&mut self, limit: usize) -> rusqlite::Result<()> {
-        let mut rows = self
-            .statements
-            .texts
-            .query(params![self.searchable.1, numbers::int(limit as u64)])?;
+        let mut rows = self.statements.texts.query(params![self.searchable.1, numbers::int(limit as u64)])?;
         let mut count = 0;
         while let Some(row) = rows.next()? {
             count += 1;
@@ -306,11 +277,7 @@ impl<'c> Index<'c> {
                 self.statements.word.execute(params![id, self.terms])?;
             }
         }
-        self.backlog.1 = if count < limit {
-            0
-        } else {
-            self.backlog.1.saturating_sub(count)
-        };
+        self.backlog.1 = if count < limit { 0 } else { self.backlog.1.saturating_sub(count) };
         Ok(())
     }
 

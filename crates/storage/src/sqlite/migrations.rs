@@ -41,9 +41,7 @@ fn migrate_to(db: &Connection, target: u32) -> Result<(), MigrationError> {
         return Err(MigrationError::Newer { found });
     }
     for (step, sql) in (1..=target).zip(STEPS).skip(found as usize) {
-        db.execute_batch(&format!(
-            "BEGIN IMMEDIATE; {sql} PRAGMA user_version = {step}; COMMIT"
-        ))?;
+        db.execute_batch(&format!("BEGIN IMMEDIATE; {sql} PRAGMA user_version = {step}; COMMIT"))?;
         tracing::info!(schema = step, "the database was migrated");
     }
     Ok(())

@@ -35,12 +35,7 @@ pub(super) enum Waited {
 impl<T> Queue<T> {
     pub(super) fn new(max_jobs: usize, max_bytes: usize) -> Self {
         Self {
-            state: Mutex::new(State {
-                jobs: VecDeque::new(),
-                bytes: 0,
-                sleeping: 0,
-                closed: false,
-            }),
+            state: Mutex::new(State { jobs: VecDeque::new(), bytes: 0, sleeping: 0, closed: false }),
             wake: Condvar::new(),
             abandoned: AtomicBool::new(false),
             max_jobs,
@@ -84,19 +79,12 @@ impl<T> Queue<T> {
                 None => self.wake.wait(state).unwrap_or_else(PoisonError::into_inner),
                 Some(deadline) => {
                     let left = deadline.saturating_duration_since(Instant::now());
-                    self.wake
-                        .wait_timeout(state, left)
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .0
+                    self.wake.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0
                 }
             };
             state.sleeping -= 1;
             if state.jobs.is_empty() && deadline.is_some_and(|d| Instant::now() >= d) {
-                return if state.closed {
-                    Waited::Closed
-                } else {
-                    Waited::TimedOut
-                };
+                return if state.closed { Waited::Closed } else { Waited::TimedOut };
             }
         }
         for _ in 0..limit {
@@ -140,10 +128,7 @@ mod tests {
     #[test]
     fn bounds_count_and_weight() {
         let queue = Queue::new(2, 100);
-        assert!(
-            queue.push(1000, 'a').is_ok(),
-            "one heavy job passes, or it could never be done"
-        );
+        assert!(queue.push(1000, 'a').is_ok(), "one heavy job passes, or it could never be done");
         assert_eq!(queue.push(1, 'b'), Err('b'), "too heavy together");
         let mut out = Vec::new();
         assert_eq!(queue.take(8, &mut out, None), Waited::Jobs);
@@ -159,19 +144,13 @@ mod tests {
         assert_eq!(queue.push(1, 2), Err(2));
         let mut out = Vec::new();
         assert_eq!(queue.take(8, &mut out, None), Waited::Jobs);
-        assert_eq!(
-            queue.take(8, &mut out, Some(Duration::from_secs(9))),
-            Waited::Closed
-        );
+        assert_eq!(queue.take(8, &mut out, Some(Duration::from_secs(9))), Waited::Closed);
         assert_eq!(out, [1]);
     }
 
     #[test]
     fn gives_up_in_time() {
         let queue = Queue::<u8>::new(9, 100);
-        assert_eq!(
-            queue.take(8, &mut Vec::new(), Some(Duration::from_millis(1))),
-            Waited::TimedOut
-        );
+        assert_eq!(queue.take(8, &mut Vec::new(), Some(Duration::from_millis(1))), Waited::TimedOut);
     }
 }

@@ -21,10 +21,9 @@ pub(super) fn expire(db: &Connection, before: ArchiveId, limit: usize) -> Result
     let mut oldest =
         db.prepare_cached("SELECT id, copies FROM message WHERE id < ?1 ORDER BY id LIMIT ?2")?;
     let old: Vec<(i64, Vec<u8>)> = oldest
-        .query_map(
-            params![numbers::int(before.0), numbers::int(limit as u64)],
-            |row| Ok((row.get(0)?, row.get(1)?)),
-        )?
+        .query_map(params![numbers::int(before.0), numbers::int(limit as u64)], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?
         .collect::<Result<_, _>>()?;
     for (id, column) in &old {
         for entry in copies::entries(column).flatten() {
@@ -116,9 +115,7 @@ pub(super) fn delivered(
 /// Owners whose copies are still to be removed.
 pub(super) fn erasing(db: &Connection) -> Result<Vec<AccountId>, Failure> {
     let mut owners = db.prepare_cached("SELECT owner FROM erasing")?;
-    let owners = owners
-        .query_map([], |row| row.get(0).map(AccountId))?
-        .collect::<Result<_, _>>()?;
+    let owners = owners.query_map([], |row| row.get(0).map(AccountId))?.collect::<Result<_, _>>()?;
     Ok(owners)
 }
 
@@ -138,8 +135,7 @@ fn erase(db: &Connection, owner: AccountId, id: i64) -> Result<bool, Failure> {
         remove_message(db, id)?;
         return Ok(true);
     };
-    db.prepare_cached("UPDATE message SET copies = ?2 WHERE id = ?1")?
-        .execute(params![id, rest])?;
+    db.prepare_cached("UPDATE message SET copies = ?2 WHERE id = ?1")?.execute(params![id, rest])?;
     // What search does not know yet it will read when it gets there.
     let searchable = numbers::int(numbers::counter(db, "searchable")?);
     if let Some(text) = text.filter(|_| id <= searchable) {
@@ -153,8 +149,11 @@ fn erase(db: &Connection, owner: AccountId, id: i64) -> Result<bool, Failure> {
 
 fn remove_copy(db: &Connection, id: i64, entry: &copies::Entry<'_>) -> Result<(), Failure> {
     let owner = entry.owner.0;
-    db.prepare_cached("DELETE FROM copy WHERE owner = ?1 AND kind = ?2 AND id = ?3")?
-        .execute(params![owner, entry.kind().number(), id])?;
+    db.prepare_cached("DELETE FROM copy WHERE owner = ?1 AND kind = ?2 AND id = ?3")?.execute(params![
+        owner,
+        entry.kind().number(),
+        id
+    ])?;
     let peer = Jid::new(entry.peer).map_err(|e| Failure::other(format!("message {id}: {e}")))?;
     db.prepare_cached("DELETE FROM conversation WHERE owner = ?1 AND peer = ?2 AND id = ?3")?
         .execute(params![owner, hashes::peer(peer.bare_str()), id])?;
@@ -162,10 +161,8 @@ fn remove_copy(db: &Connection, id: i64, entry: &copies::Entry<'_>) -> Result<()
 }
 
 fn remove_message(db: &Connection, id: i64) -> Result<(), Failure> {
-    db.prepare_cached("DELETE FROM word WHERE rowid = ?1")?
-        .execute([id])?;
-    db.prepare_cached("DELETE FROM message WHERE id = ?1")?
-        .execute([id])?;
+    db.prepare_cached("DELETE FROM word WHERE rowid = ?1")?.execute([id])?;
+    db.prepare_cached("DELETE FROM message WHERE id = ?1")?.execute([id])?;
     Ok(())
 }
 

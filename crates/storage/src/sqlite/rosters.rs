@@ -34,10 +34,7 @@ pub(super) fn changes(
     if since < floor || since > version {
         return Ok(None);
     }
-    let mut found = RosterChanges {
-        version,
-        ..RosterChanges::default()
-    };
+    let mut found = RosterChanges { version, ..RosterChanges::default() };
     let mut statement = db.prepare_cached(&format!(
         "SELECT {COLUMNS} FROM roster_item WHERE owner = ?1 AND version > ?2 ORDER BY version"
     ))?;
@@ -57,14 +54,10 @@ pub(super) fn changes(
 }
 
 pub(super) fn one(db: &Connection, owner: AccountId, contact: &Jid) -> Result<Option<RosterItem>, Failure> {
-    db.prepare_cached(&format!(
-        "SELECT {COLUMNS} FROM roster_item WHERE owner = ?1 AND contact = ?2"
-    ))?
-    .query_row(params![owner.0, contact.bare_str()], |row| {
-        Ok(item(row).map(|(_, item)| item))
-    })
-    .optional()?
-    .transpose()
+    db.prepare_cached(&format!("SELECT {COLUMNS} FROM roster_item WHERE owner = ?1 AND contact = ?2"))?
+        .query_row(params![owner.0, contact.bare_str()], |row| Ok(item(row).map(|(_, item)| item)))
+        .optional()?
+        .transpose()
 }
 
 pub(super) fn size(db: &Connection, owner: AccountId) -> Result<usize, Failure> {
@@ -124,10 +117,7 @@ fn forget_oldest(db: &Connection, owner: AccountId) -> Result<(), Failure> {
             "DELETE FROM roster_removal WHERE owner = ?1 AND version <= ?2",
             params![owner.0, version],
         )?;
-        db.execute(
-            "UPDATE account SET roster_floor = ?2 WHERE id = ?1",
-            params![owner.0, version],
-        )?;
+        db.execute("UPDATE account SET roster_floor = ?2 WHERE id = ?1", params![owner.0, version])?;
     }
     Ok(())
 }
@@ -144,9 +134,7 @@ fn next_version(db: &Connection, owner: AccountId) -> Result<i64, Failure> {
 /// The roster's version, and the version up to which removals are forgotten.
 fn versions(db: &Connection, owner: AccountId) -> Result<(u64, u64), Failure> {
     db.prepare_cached("SELECT roster_version, roster_floor FROM account WHERE id = ?1")?
-        .query_row([owner.0], |row| {
-            Ok((numbers::uint(row.get(0)?), numbers::uint(row.get(1)?)))
-        })
+        .query_row([owner.0], |row| Ok((numbers::uint(row.get(0)?), numbers::uint(row.get(1)?))))
         .optional()?
         .ok_or(Failure::Answer(StoreError::NotFound))
 }

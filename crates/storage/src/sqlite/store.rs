@@ -85,8 +85,7 @@ impl Store for Sqlite {
     }
 
     async fn archive_page(&self, query: ArchiveQuery) -> StoreResult<ArchivePage> {
-        self.read_with_tail(query.owner, move |db, tail| archive::page(db, &query, tail))
-            .await
+        self.read_with_tail(query.owner, move |db, tail| archive::page(db, &query, tail)).await
     }
 
     async fn archived(&self, owner: AccountId, ids: &[ArchiveId]) -> StoreResult<Vec<Archived>> {
@@ -95,25 +94,19 @@ impl Store for Sqlite {
     }
 
     async fn archive_bounds(&self, owner: AccountId) -> StoreResult<Option<ArchiveBounds>> {
-        self.read_with_tail(owner, move |db, tail| archive::bounds(db, owner, tail))
-            .await
+        self.read_with_tail(owner, move |db, tail| archive::bounds(db, owner, tail)).await
     }
 
     async fn waiting(&self, owner: AccountId, after: ArchiveId, limit: usize) -> StoreResult<Vec<Archived>> {
-        self.read_with_tail(owner, move |db, tail| {
-            archive::waiting(db, owner, after, limit, tail)
-        })
-        .await
+        self.read_with_tail(owner, move |db, tail| archive::waiting(db, owner, after, limit, tail)).await
     }
 
     async fn set_delivered(&self, owner: AccountId, mark: ArchiveId) -> StoreResult<()> {
         let tail = self.tail.clone();
         self.write(move |db| {
             accounts::set_delivered(db, owner, mark)?;
-            let recent = tail
-                .of(owner.0)
-                .into_iter()
-                .filter(|e| !e.kind.is_kept() && e.id <= numbers::int(mark.0));
+            let recent =
+                tail.of(owner.0).into_iter().filter(|e| !e.kind.is_kept() && e.id <= numbers::int(mark.0));
             remove::delivered(db, owner, mark, &recent.map(|e| e.id).collect::<Vec<_>>())
         })
         .await
@@ -121,13 +114,11 @@ impl Store for Sqlite {
 
     async fn import_archive(&self, owner: AccountId, messages: Vec<ImportedMessage>) -> StoreResult<()> {
         let now_us = (self.options.now_us)();
-        self.write_indexed(move |db| import::import(db, owner, &messages, now_us))
-            .await
+        self.write_indexed(move |db| import::import(db, owner, &messages, now_us)).await
     }
 
     async fn expire_archive(&self, before: ArchiveId, limit: usize) -> StoreResult<usize> {
-        self.write_indexed(move |db| remove::expire(db, before, limit))
-            .await
+        self.write_indexed(move |db| remove::expire(db, before, limit)).await
     }
 
     async fn blocked(&self, owner: AccountId) -> StoreResult<Vec<Jid>> {
@@ -136,20 +127,17 @@ impl Store for Sqlite {
 
     async fn block(&self, owner: AccountId, contacts: &[Jid]) -> StoreResult<()> {
         let contacts = contacts.to_vec();
-        self.write(move |db| belongings::block(db, owner, &contacts))
-            .await
+        self.write(move |db| belongings::block(db, owner, &contacts)).await
     }
 
     async fn unblock(&self, owner: AccountId, contacts: Option<&[Jid]>) -> StoreResult<()> {
         let contacts = contacts.map(<[Jid]>::to_vec);
-        self.write(move |db| belongings::unblock(db, owner, contacts.as_deref()))
-            .await
+        self.write(move |db| belongings::unblock(db, owner, contacts.as_deref())).await
     }
 
     async fn document(&self, owner: AccountId, kind: DocumentKind, key: &str) -> StoreResult<Option<String>> {
         let key = key.to_owned();
-        self.read(move |db| belongings::document(db, owner, kind, &key))
-            .await
+        self.read(move |db| belongings::document(db, owner, kind, &key)).await
     }
 
     async fn documents(&self, owner: AccountId, kind: DocumentKind) -> StoreResult<Vec<(String, String)>> {
@@ -164,8 +152,7 @@ impl Store for Sqlite {
         content: Option<&str>,
     ) -> StoreResult<()> {
         let (key, content) = (key.to_owned(), content.map(str::to_owned));
-        self.write(move |db| belongings::put_document(db, owner, kind, &key, content.as_deref()))
-            .await
+        self.write(move |db| belongings::put_document(db, owner, kind, &key, content.as_deref())).await
     }
 
     async fn tokens(&self, owner: AccountId, agent: &str) -> StoreResult<Vec<Token>> {
@@ -184,13 +171,11 @@ impl Store for Sqlite {
         secret: Option<&str>,
     ) -> StoreResult<()> {
         let (agent, secret) = (agent.map(str::to_owned), secret.map(str::to_owned));
-        self.write(move |db| belongings::delete_tokens(db, owner, agent.as_deref(), secret.as_deref()))
-            .await
+        self.write(move |db| belongings::delete_tokens(db, owner, agent.as_deref(), secret.as_deref())).await
     }
 
     async fn put_invitation(&self, invitation: Invitation) -> StoreResult<()> {
-        self.write(move |db| belongings::put_invitation(db, &invitation))
-            .await
+        self.write(move |db| belongings::put_invitation(db, &invitation)).await
     }
 
     async fn invitation(&self, token: &str) -> StoreResult<Option<Invitation>> {
@@ -210,8 +195,7 @@ impl Store for Sqlite {
 
     async fn delete_invitation(&self, token: &str) -> StoreResult<()> {
         let token = token.to_owned();
-        self.write(move |db| belongings::delete_invitation(db, &token))
-            .await
+        self.write(move |db| belongings::delete_invitation(db, &token)).await
     }
 
     async fn save_streams(&self, streams: Vec<SavedStream>) -> StoreResult<()> {
@@ -224,8 +208,7 @@ impl Store for Sqlite {
     }
 
     async fn take_expired_streams(&self, now_ms: u64) -> StoreResult<Vec<SavedStream>> {
-        self.write(move |db| belongings::take_expired_streams(db, now_ms))
-            .await
+        self.write(move |db| belongings::take_expired_streams(db, now_ms)).await
     }
 
     async fn setting(&self, key: &str) -> StoreResult<Option<String>> {
@@ -235,8 +218,7 @@ impl Store for Sqlite {
 
     async fn put_setting(&self, key: &str, value: &str) -> StoreResult<()> {
         let (key, value) = (key.to_owned(), value.to_owned());
-        self.write(move |db| belongings::put_setting(db, &key, &value))
-            .await
+        self.write(move |db| belongings::put_setting(db, &key, &value)).await
     }
 
     async fn append_audit(&self, entry: AuditEntry) -> StoreResult<()> {

@@ -55,21 +55,12 @@ mod tests {
     #[test]
     fn keeps_the_newest_of_each_owner() {
         let tail = Tail::default();
-        let entry = |owner, id| Entry {
-            owner,
-            id,
-            peer: 0,
-            kind: Kind::Archived,
-        };
+        let entry = |owner, id| Entry { owner, id, peer: 0, kind: Kind::Archived };
         tail.add(&[entry(1, 10), entry(2, 10)]);
         tail.add(&[entry(1, 11)]);
         tail.forget(10);
         assert_eq!(tail.of(1), [entry(1, 11)]);
         assert_eq!(tail.of(2), []);
-        assert_eq!(
-            tail.owners.read().unwrap().len(),
-            1,
-            "no owner is kept for nothing"
-        );
+        assert_eq!(tail.owners.read().unwrap().len(), 1, "no owner is kept for nothing");
     }
 }

@@ -54,14 +54,7 @@ pub(super) struct Ask<F, T> {
 impl<F, T> Ask<F, T> {
     pub(super) fn new(work: F) -> (Self, oneshot::Receiver<StoreResult<T>>) {
         let (reply, answer) = oneshot::channel();
-        (
-            Self {
-                work,
-                result: None,
-                reply,
-            },
-            answer,
-        )
+        (Self { work, result: None, reply }, answer)
     }
 }
 
@@ -126,12 +119,7 @@ pub(super) fn run(
         Err(error) => return ready(Err(error)),
     };
     let mut jobs = Vec::with_capacity(options.batch_jobs);
-    let mut writer = Writer {
-        db,
-        queue,
-        appender,
-        outcomes: Vec::new(),
-    };
+    let mut writer = Writer { db, queue, appender, outcomes: Vec::new() };
     if let Err(cause) = writer.work(options.batch_jobs, committed, &mut jobs)
         && !queue.is_abandoned()
     {
@@ -210,9 +198,7 @@ impl<'c> Writer<'c> {
 
     /// Indexes in a transaction of its own; says whether it was kept. Only what ends the store is an error.
     fn index_alone(&mut self, step: fn(&mut Index<'c>) -> rusqlite::Result<()>) -> Result<bool, String> {
-        let done = self
-            .execute("BEGIN IMMEDIATE")
-            .and_then(|()| step(&mut self.appender.index));
+        let done = self.execute("BEGIN IMMEDIATE").and_then(|()| step(&mut self.appender.index));
         match done.and_then(|()| self.execute("COMMIT")) {
             Ok(()) => {
                 self.appender.committed();
@@ -297,10 +283,9 @@ impl<'c> Writer<'c> {
         self.execute("SAVEPOINT call").map_err(class)?;
         match call.run(self.db) {
             Ok(()) => self.execute("RELEASE call").map_err(class),
-            Err(Class::Call) if !self.db.is_autocommit() => self
-                .execute("ROLLBACK TO call")
-                .and_then(|()| self.execute("RELEASE call"))
-                .map_err(class),
+            Err(Class::Call) if !self.db.is_autocommit() => {
+                self.execute("ROLLBACK TO call").and_then(|()| self.execute("RELEASE call")).map_err(class)
+            }
             Err(class) => Err(class),
         }
     }

@@ -8,11 +8,7 @@ use waxwing_chat::token::Token;
 
 pub(crate) async fn blocks_and_unblocks(store: Arc<dyn Store>) {
     let owner = account(&store, "juliet@capulet.example").await.id;
-    let (paris, spam, full) = (
-        jid("paris@x.example"),
-        jid("spam.example"),
-        jid("a@x.example/phone"),
-    );
+    let (paris, spam, full) = (jid("paris@x.example"), jid("spam.example"), jid("a@x.example/phone"));
     store.block(owner, &[paris.clone(), spam.clone()]).await.unwrap();
     store.block(owner, &[paris.clone(), full.clone()]).await.unwrap();
     let list = async || {
@@ -21,10 +17,7 @@ pub(crate) async fn blocks_and_unblocks(store: Arc<dyn Store>) {
         list
     };
     assert_eq!(list().await, [full.clone(), paris.clone(), spam.clone()]);
-    store
-        .unblock(owner, Some(&[paris.clone(), jid("unknown@x.example")]))
-        .await
-        .unwrap();
+    store.unblock(owner, Some(&[paris.clone(), jid("unknown@x.example")])).await.unwrap();
     assert_eq!(list().await, [full, spam]);
     store.unblock(owner, None).await.unwrap();
     assert_eq!(list().await, []);
@@ -33,41 +26,14 @@ pub(crate) async fn blocks_and_unblocks(store: Arc<dyn Store>) {
 pub(crate) async fn keeps_documents(store: Arc<dyn Store>) {
     let owner = account(&store, "juliet@capulet.example").await.id;
     let kind = DocumentKind::PrivateXml;
-    store
-        .put_document(owner, kind, "{b}x", Some("<x xmlns='b'/>"))
-        .await
-        .unwrap();
-    store
-        .put_document(owner, kind, "{a}x", Some("old"))
-        .await
-        .unwrap();
-    store
-        .put_document(owner, kind, "{a}x", Some("new"))
-        .await
-        .unwrap();
-    store
-        .put_document(owner, DocumentKind::ArchivePreferences, "", Some("always"))
-        .await
-        .unwrap();
-    assert_eq!(
-        store.document(owner, kind, "{a}x").await.unwrap().as_deref(),
-        Some("new")
-    );
-    assert_eq!(
-        store
-            .document(owner, DocumentKind::ArchivePreferences, "{a}x")
-            .await
-            .unwrap(),
-        None
-    );
+    store.put_document(owner, kind, "{b}x", Some("<x xmlns='b'/>")).await.unwrap();
+    store.put_document(owner, kind, "{a}x", Some("old")).await.unwrap();
+    store.put_document(owner, kind, "{a}x", Some("new")).await.unwrap();
+    store.put_document(owner, DocumentKind::ArchivePreferences, "", Some("always")).await.unwrap();
+    assert_eq!(store.document(owner, kind, "{a}x").await.unwrap().as_deref(), Some("new"));
+    assert_eq!(store.document(owner, DocumentKind::ArchivePreferences, "{a}x").await.unwrap(), None);
     let all = store.documents(owner, kind).await.unwrap();
-    assert_eq!(
-        all,
-        [
-            ("{a}x".into(), "new".into()),
-            ("{b}x".into(), "<x xmlns='b'/>".to_owned())
-        ]
-    );
+    assert_eq!(all, [("{a}x".into(), "new".into()), ("{b}x".into(), "<x xmlns='b'/>".to_owned())]);
     store.put_document(owner, kind, "{a}x", None).await.unwrap();
     assert_eq!(store.document(owner, kind, "{a}x").await.unwrap(), None);
 }
@@ -83,33 +49,21 @@ pub(crate) async fn keeps_tokens(store: Arc<dyn Store>) {
         expires_ms: 99,
         count,
     };
-    let (old, new, other) = (
-        token("phone", "s1", 1, None),
-        token("phone", "s2", 2, Some(3)),
-        token("tablet", "s3", 1, None),
-    );
+    let (old, new, other) =
+        (token("phone", "s1", 1, None), token("phone", "s2", 2, Some(3)), token("tablet", "s3", 1, None));
     for token in [&old, &new, &other] {
         store.put_token(token.clone()).await.unwrap();
     }
-    let counted = Token {
-        count: Some(u32::MAX),
-        ..new
-    };
+    let counted = Token { count: Some(u32::MAX), ..new };
     store.put_token(counted.clone()).await.unwrap();
     let mut found = store.tokens(owner, "phone").await.unwrap();
     found.sort_by_key(|t| t.created_ms);
     assert_eq!(found, [old, counted.clone()]);
-    store
-        .delete_tokens(owner, Some("phone"), Some("s1"))
-        .await
-        .unwrap();
+    store.delete_tokens(owner, Some("phone"), Some("s1")).await.unwrap();
     assert_eq!(store.tokens(owner, "phone").await.unwrap(), [counted]);
     store.delete_tokens(owner, Some("phone"), None).await.unwrap();
     assert_eq!(store.tokens(owner, "phone").await.unwrap(), []);
-    assert_eq!(
-        store.tokens(owner, "tablet").await.unwrap(),
-        std::slice::from_ref(&other)
-    );
+    assert_eq!(store.tokens(owner, "tablet").await.unwrap(), std::slice::from_ref(&other));
     store.delete_tokens(owner, None, None).await.unwrap();
     assert_eq!(store.tokens(owner, "tablet").await.unwrap(), []);
     store.put_token(other.clone()).await.unwrap();
@@ -130,16 +84,9 @@ pub(crate) async fn redeems_invitations(store: Arc<dyn Store>) {
     };
     let twice = invitation("twice", now_ms + 1_000_000, 2);
     store.put_invitation(twice.clone()).await.unwrap();
-    store
-        .put_invitation(invitation("late", now_ms - 1, 1))
-        .await
-        .unwrap();
+    store.put_invitation(invitation("late", now_ms - 1, 1)).await.unwrap();
     assert_eq!(store.invitation("twice").await.unwrap(), Some(twice.clone()));
-    assert_eq!(
-        store.invitations().await.unwrap(),
-        std::slice::from_ref(&twice),
-        "not the expired one"
-    );
+    assert_eq!(store.invitations().await.unwrap(), std::slice::from_ref(&twice), "not the expired one");
     assert_eq!(store.redeem_invitation("late", now_ms).await.unwrap(), None);
     assert_eq!(store.redeem_invitation("unknown", now_ms).await.unwrap(), None);
     // Many at once share two uses.
@@ -158,24 +105,14 @@ pub(crate) async fn redeems_invitations(store: Arc<dyn Store>) {
     assert_eq!(store.invitations().await.unwrap(), []);
     store.put_invitation(twice).await.unwrap();
     store.delete_invitation("twice").await.unwrap();
-    assert!(matches!(
-        store.delete_invitation("twice").await,
-        Err(StoreError::NotFound)
-    ));
+    assert!(matches!(store.delete_invitation("twice").await, Err(StoreError::NotFound)));
 }
 
 pub(crate) async fn takes_streams_once(store: Arc<dyn Store>) {
     let owner = account(&store, "juliet@capulet.example").await.id;
-    let stream = |id: &str, expires_ms| SavedStream {
-        id: id.into(),
-        owner,
-        expires_ms,
-        state: vec![1, 2, 3],
-    };
-    store
-        .save_streams(vec![stream("a", 10), stream("b", 20), stream("c", 30)])
-        .await
-        .unwrap();
+    let stream =
+        |id: &str, expires_ms| SavedStream { id: id.into(), owner, expires_ms, state: vec![1, 2, 3] };
+    store.save_streams(vec![stream("a", 10), stream("b", 20), stream("c", 30)]).await.unwrap();
     assert_eq!(store.take_stream("a").await.unwrap(), Some(stream("a", 10)));
     assert_eq!(store.take_stream("a").await.unwrap(), None);
     assert_eq!(store.take_expired_streams(20).await.unwrap(), [stream("b", 20)]);

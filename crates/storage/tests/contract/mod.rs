@@ -1,5 +1,8 @@
 //! What every store must do, written against the port alone.
 
+// A test may use the helpers alone.
+#![allow(dead_code, unused_macros, unused_imports)]
+
 pub(crate) mod accounts;
 pub(crate) mod appending;
 pub(crate) mod belongings;
@@ -67,13 +70,7 @@ pub(crate) async fn account(store: &Arc<dyn Store>, address: &str) -> Account {
 }
 
 pub(crate) fn copy(owner: &Account, peer: &str, direction: Direction) -> ArchiveCopy {
-    ArchiveCopy {
-        owner: owner.id,
-        peer: jid(peer),
-        direction,
-        kept: true,
-        waits: true,
-    }
+    ArchiveCopy { owner: owner.id, peer: jid(peer), direction, kept: true, waits: true }
 }
 
 /// A message between two accounts, with both copies.
@@ -99,11 +96,7 @@ pub(crate) fn appending(
 }
 
 pub(crate) async fn append(store: &Arc<dyn Store>, message: Append) -> ArchiveId {
-    match appending(store, message)
-        .await
-        .expect("the store reports")
-        .expect("the message is archived")
-    {
+    match appending(store, message).await.expect("the store reports").expect("the message is archived") {
         Committed::New(id) => id,
         Committed::Duplicate(id) => panic!("{id} is no duplicate"),
     }

@@ -25,28 +25,18 @@ pub(crate) fn trials(variable: &str, default: u64) -> u64 {
 }
 
 fn run(program: &str, args: &[&str]) -> Result<Output, String> {
-    let output = Command::new(program)
-        .args(args)
-        .output()
-        .map_err(|error| format!("{program}: {error}"))?;
+    let output = Command::new(program).args(args).output().map_err(|error| format!("{program}: {error}"))?;
     if output.status.success() {
         Ok(output)
     } else {
         let said = String::from_utf8_lossy(&output.stderr);
-        Err(format!(
-            "{program} {}: {} {}",
-            args.join(" "),
-            output.status,
-            said.trim()
-        ))
+        Err(format!("{program} {}: {} {}", args.join(" "), output.status, said.trim()))
     }
 }
 
 /// Compiles one of the C files beside this one.
 fn compile(name: &str, scratch: &Scratch, flags: &[&str]) -> Result<PathBuf, String> {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/faults")
-        .join(name);
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/faults").join(name);
     let built = scratch.path().join(name).with_extension("built");
     let mut args = vec!["-O1", "-Wall", "-Werror", "-o", text(&built), text(&source)];
     args.extend(flags);
@@ -87,21 +77,14 @@ impl Disk {
     pub(crate) fn tmpfs(megabytes: u64) -> Result<Self, String> {
         let disk = Self::new(Scratch::new(), None)?;
         let size = format!("size={megabytes}m");
-        run(
-            "mount",
-            &["-t", "tmpfs", "-o", &size, "tmpfs", text(&disk.mounted)],
-        )?;
+        run("mount", &["-t", "tmpfs", "-o", &size, "tmpfs", text(&disk.mounted)])?;
         Ok(disk)
     }
 
     fn new(scratch: Scratch, cut: Option<PathBuf>) -> Result<Self, String> {
         let mounted = scratch.path().join("mounted");
         std::fs::create_dir(&mounted).map_err(|error| error.to_string())?;
-        Ok(Self {
-            scratch,
-            mounted,
-            cut,
-        })
+        Ok(Self { scratch, mounted, cut })
     }
 
     fn mount(&self) -> Result<(), String> {
