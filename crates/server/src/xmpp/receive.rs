@@ -12,7 +12,7 @@ use waxwing_xmpp::xml::Element;
 
 use super::config::Config;
 use super::error::stanza_error;
-use super::features::{self, Request, Success, Target};
+use super::features::{self, Request, Success, Target, last_activity};
 use super::live::InFlight;
 
 /// What a stanza led to.
@@ -71,6 +71,9 @@ async fn request(
 ) -> Vec<Stanza> {
     let Some(target) = target(chat, session, &iq) else {
         let header = header(&iq);
+        if let Err(error) = last_activity::check_passing(chat, session, &iq).await {
+            return header.error_reply(error).into_iter().collect();
+        }
         return match chat.relay(session, iq).await {
             Ok(()) => Vec::new(),
             Err(error) => refusal(&header, &error),

@@ -153,6 +153,7 @@ pub(crate) async fn wait(face: &Arc<Face>, mut live: Box<Live>) {
     let Some(patience) = patience else {
         return end(face, live).await;
     };
+    release(&mut live);
     let deadline = Instant::now() + patience;
     let mut drain = face.lifecycle.drain_signal();
     let session = Arc::clone(&live.session);
@@ -185,6 +186,7 @@ pub(crate) async fn wait(face: &Arc<Face>, mut live: Box<Live>) {
 /// Gives a stream to the connection that claims it. If that is gone by now the stream waits for the next.
 pub(crate) async fn hand_over(face: &Arc<Face>, mut live: Box<Live>, claim: Claim) {
     settle(&mut live).await;
+    release(&mut live);
     if let Err(live) = claim.send(live) {
         Box::pin(wait(face, live)).await;
     }
@@ -208,6 +210,14 @@ pub(crate) async fn save(face: &Arc<Face>, mut live: Box<Live>) {
         }
     }
     face.chat.unbind(&live.session, None).await;
+}
+
+/// A resumed stream is active again (XEP-0352 section 5.1): what was held back counts as sent, in its place before what
+/// comes from now on.
+fn release(live: &mut Live) {
+    for sent in live.held.set_active(true) {
+        live.count(sent);
+    }
 }
 
 /// Waits for the messages in flight, so that what was handled is counted.

@@ -1,7 +1,10 @@
 //! Last activity (XEP-0012): since when someone is away, and how long the server has been running.
 
+use waxwing_chat::Chat;
+use waxwing_chat::session::Session;
+use waxwing_xmpp::error::StanzaError;
 use waxwing_xmpp::ns;
-use waxwing_xmpp::stanza::IqType;
+use waxwing_xmpp::stanza::{IqType, Kind, Stanza};
 use waxwing_xmpp::xml::Element;
 
 use super::{Advertised, At, Feature, Handler, Reply, Request, Spec, Target};
@@ -11,24 +14,11 @@ use crate::xmpp::error::stanza_error;
 pub const FEATURE: Feature = Feature {
     name: "last activity",
     summary: "Tells contacts since when an account is away, and anybody how long the server has been running.",
-    specs: &[Spec {
-        name: "XEP-0012",
-        version: "2.0",
-        note: "",
-    }],
+    specs: &[Spec { name: "XEP-0012", version: "2.0", note: "" }],
     advertises: &[
-        Advertised {
-            at: At::Server,
-            var: ns::LAST_ACTIVITY,
-        },
-        Advertised {
-            at: At::Account,
-            var: ns::LAST_ACTIVITY,
-        },
-        Advertised {
-            at: At::AccountOfContact,
-            var: ns::LAST_ACTIVITY,
-        },
+        Advertised { at: At::Server, var: ns::LAST_ACTIVITY },
+        Advertised { at: At::Account, var: ns::LAST_ACTIVITY },
+        Advertised { at: At::AccountOfContact, var: ns::LAST_ACTIVITY },
     ],
     handles: &[
         Handler {
@@ -65,6 +55,18 @@ async fn away(request: Request<'_>) -> Reply {
     Ok(render(last.seconds, last.status.as_deref()).into())
 }
 
+/// Section 4: a client is not even asked by someone who may not see its presence.
+pub(crate) async fn check_passing(chat: &Chat, session: &Session, iq: &Stanza) -> Result<(), StanzaError> {
+    let asks = iq.kind == Kind::Iq(IqType::Get) && iq.child(ns::LAST_ACTIVITY, "query").is_some();
+    match &iq.to {
+        Some(to) if asks && chat.is_local(to.domain()) => {
+            let told = chat.last_activity(&session.jid, &to.to_bare()).await;
+            told.map(drop).map_err(|error| stanza_error(&error))
+        }
+        _ => Ok(()),
+    }
+}
+
 fn render(seconds: u64, status: Option<&str>) -> Element {
     let query = Element::new(ns::LAST_ACTIVITY, "query").with_attr("seconds", &seconds.to_string());
     match status {
@@ -92,17 +94,18 @@ mod tests {
         let house = House::of(&["romeo/orchard", "juliet/balcony", "tybalt/street"]).await;
         house.befriend("romeo/orchard", "juliet/balcony").await;
         const ASK: &str = "<query xmlns='jabber:iq:last'/>";
-        let here = Element::parse("<query xmlns='jabber:iq:last' seconds='0'/>")
-            .unwrap()
-            .to_xml();
-        assert_eq!(
-            house.ask("romeo/orchard", "get", "juliet@localhost", ASK).await,
-            Ok(here)
-        );
+        let here = Element::parse("<query xmlns='jabber:iq:last' seconds='0'/>").unwrap().to_xml();
+        assert_eq!(house.ask("romeo/orchard", "get", "juliet@localhost", ASK).await, Ok(here));
         for to in ["juliet@localhost", "nobody@localhost"] {
             let answer = house.ask("tybalt/street", "get", to, ASK).await;
             assert_eq!(answer, Err("forbidden".to_owned()));
         }
         assert!(house.ask("tybalt/street", "get", "localhost", ASK).await.is_ok());
+        // Section 4: a connected client is asked on behalf of its contacts only.
+        let answer = house.ask("tybalt/street", "get", "juliet@localhost/balcony", ASK).await;
+        assert_eq!(answer, Err("forbidden".to_owned()));
+        assert!(house.events("juliet/balcony").is_empty());
+        assert!(house.answers("romeo/orchard", "get", "juliet@localhost/balcony", ASK).await.is_empty());
+        assert_eq!(house.events("juliet/balcony").len(), 1);
     }
 }
