@@ -195,11 +195,7 @@ pub struct Handler {
 
 impl std::fmt::Debug for Handler {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "{:?} {{{}}}{} for {:?}",
-            self.kind, self.namespace, self.name, self.targets
-        )
+        write!(f, "{:?} {{{}}}{} for {:?}", self.kind, self.namespace, self.name, self.targets)
     }
 }
 
@@ -235,11 +231,7 @@ impl Request<'_> {
 
     /// Whether the account asked exists and shows its presence to the requester. Answers must not tell the two apart.
     pub async fn sees_presence(&self) -> Result<bool, StanzaError> {
-        let asked = self
-            .chat
-            .profile(&self.to().to_bare())
-            .await
-            .map_err(|error| stanza_error(&error))?;
+        let asked = self.chat.profile(&self.to().to_bare()).await.map_err(|error| stanza_error(&error))?;
         match asked {
             Some(asked) if !asked.blocks(&self.session.jid) => {
                 let owner = Owner::from(&*asked);
@@ -269,19 +261,12 @@ pub struct Success {
 
 impl From<Element> for Success {
     fn from(payload: Element) -> Self {
-        Self {
-            payload: Some(payload),
-            ..DONE
-        }
+        Self { payload: Some(payload), ..DONE }
     }
 }
 
 /// The empty result.
-pub const DONE: Success = Success {
-    before: Vec::new(),
-    payload: None,
-    after: Vec::new(),
-};
+pub const DONE: Success = Success { before: Vec::new(), payload: None, after: Vec::new() };
 
 type Table = HashMap<(&'static str, &'static str), Vec<&'static Handler>>;
 
@@ -290,10 +275,7 @@ fn table() -> &'static Table {
     TABLE.get_or_init(|| {
         let mut table = Table::new();
         for handler in FEATURES.iter().flat_map(|feature| feature.handles) {
-            table
-                .entry((handler.namespace, handler.name))
-                .or_default()
-                .push(handler);
+            table.entry((handler.namespace, handler.name)).or_default().push(handler);
         }
         table
     })
@@ -303,9 +285,7 @@ fn table() -> &'static Table {
 /// it; `bad-request` or `not-allowed` never stand for "unknown" (RFC 6120 section 8.4).
 pub fn find(iq: &Stanza, payload: ElementRef<'_>, target: Target) -> Result<Answer, StanzaError> {
     let unavailable = || StanzaError::new(Condition::ServiceUnavailable);
-    let known = table()
-        .get(&(payload.ns(), payload.name()))
-        .ok_or_else(unavailable)?;
+    let known = table().get(&(payload.ns(), payload.name())).ok_or_else(unavailable)?;
     known
         .iter()
         .find(|h| Kind::Iq(h.kind) == iq.kind && h.targets.contains(&target))

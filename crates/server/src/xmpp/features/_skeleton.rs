@@ -17,15 +17,8 @@ const ECHO: &str = "urn:example:echo";
 pub const FEATURE: Feature = Feature {
     name: "echo",
     summary: "One sentence for the documents: what people have from it.",
-    specs: &[Spec {
-        name: "XEP-0000",
-        version: "1.0",
-        note: "What of it does not apply, or nothing.",
-    }],
-    advertises: &[Advertised {
-        at: At::Server,
-        var: ECHO,
-    }],
+    specs: &[Spec { name: "XEP-0000", version: "1.0", note: "What of it does not apply, or nothing." }],
+    advertises: &[Advertised { at: At::Server, var: ECHO }],
     handles: &[Handler {
         kind: IqType::Get,
         namespace: ECHO,
@@ -65,10 +58,7 @@ mod tests {
     fn echoes() {
         let payload = render("hello");
         assert_eq!(read(payload.root()).unwrap(), "hello");
-        assert_eq!(
-            read(render("").root()).unwrap_err().condition,
-            Condition::BadRequest
-        );
+        assert_eq!(read(render("").root()).unwrap_err().condition, Condition::BadRequest);
         assert_eq!(FEATURE.handles.len(), 1);
     }
 }

@@ -31,29 +31,13 @@ pub const FEATURE: Feature = Feature {
             version: "1.1.3",
             note: "Ids rise with time instead of being unpredictable: only their owner can ask for them.",
         },
-        Spec {
-            name: "XEP-0431",
-            version: "0.2.0",
-            note: "All words must occur; CJK is found by any part.",
-        },
+        Spec { name: "XEP-0431", version: "0.2.0", note: "All words must occur; CJK is found by any part." },
     ],
     advertises: &[
-        Advertised {
-            at: At::Account,
-            var: ns::MAM,
-        },
-        Advertised {
-            at: At::Account,
-            var: ns::MAM_EXTENDED,
-        },
-        Advertised {
-            at: At::Account,
-            var: ns::MAM_GROUPCHAT_FIELD,
-        },
-        Advertised {
-            at: At::Account,
-            var: ns::MAM_FULLTEXT,
-        },
+        Advertised { at: At::Account, var: ns::MAM },
+        Advertised { at: At::Account, var: ns::MAM_EXTENDED },
+        Advertised { at: At::Account, var: ns::MAM_GROUPCHAT_FIELD },
+        Advertised { at: At::Account, var: ns::MAM_FULLTEXT },
     ],
     handles: &[
         own(IqType::Get, "query", |request| Box::pin(fields(request))),
@@ -68,13 +52,7 @@ pub const FEATURE: Feature = Feature {
 };
 
 pub(super) const fn own(kind: IqType, name: &'static str, answer: Answer) -> Handler {
-    Handler {
-        kind,
-        namespace: ns::MAM,
-        name,
-        targets: &[Target::OwnAccount],
-        answer,
-    }
+    Handler { kind, namespace: ns::MAM, name, targets: &[Target::OwnAccount], answer }
 }
 
 /// Section 8.1: another's archive is forbidden.
@@ -99,36 +77,22 @@ async fn fields(_: Request<'_>) -> Reply {
         .open_list("ids")
         .typed("include-groupchat", "boolean", &[])
         .typed(FULL_TEXT, "text-single", &[]);
-    Ok(Element::new(ns::MAM, "query")
-        .with_child(form.into_element())
-        .into())
+    Ok(Element::new(ns::MAM, "query").with_child(form.into_element()).into())
 }
 
 /// Section 4: the messages first, then the result that says where the page lies.
 async fn query(request: Request<'_>) -> Reply {
     let asked = read(request.payload)?;
     let owner = Owner::from(&**request.session);
-    let page = request
-        .chat
-        .history(&owner, asked)
-        .await
-        .map_err(|error| stanza_error(&error))?;
+    let page = request.chat.history(&owner, asked).await.map_err(|error| stanza_error(&error))?;
     let to = &request.session.jid;
     let queryid = request.payload.attr("queryid");
-    let mut before: Vec<Stanza> = page
-        .items
-        .iter()
-        .map(|message| result(message, queryid, to))
-        .collect();
+    let mut before: Vec<Stanza> = page.items.iter().map(|message| result(message, queryid, to)).collect();
     if request.payload.child(ns::MAM, "flip-page").is_some() {
         // Section 4.3.5: only the order of sending changes.
         before.reverse();
     }
-    Ok(Success {
-        before,
-        payload: Some(fin(&page)),
-        ..DONE
-    })
+    Ok(Success { before, payload: Some(fin(&page)), ..DONE })
 }
 
 fn read(query: ElementRef<'_>) -> Result<HistoryQuery, StanzaError> {
@@ -153,11 +117,7 @@ fn read(query: ElementRef<'_>) -> Result<HistoryQuery, StanzaError> {
 
 fn read_field(asked: &mut HistoryQuery, var: &str, values: &[String]) -> Result<(), StanzaError> {
     let Some(value) = values.first().filter(|value| !value.is_empty()) else {
-        return if is_known(var) {
-            Ok(())
-        } else {
-            Err(unknown_field())
-        };
+        return if is_known(var) { Ok(()) } else { Err(unknown_field()) };
     };
     let bad = |why: &str| StanzaError::new(Condition::BadRequest).with_text(why);
     let moment = || parse_timestamp(value).ok_or_else(|| bad("not a date and time in the form of XEP-0082"));
@@ -178,16 +138,7 @@ fn read_field(asked: &mut HistoryQuery, var: &str, values: &[String]) -> Result<
 }
 
 fn is_known(var: &str) -> bool {
-    let fields = [
-        "with",
-        "start",
-        "end",
-        "before-id",
-        "after-id",
-        "ids",
-        "include-groupchat",
-        FULL_TEXT,
-    ];
+    let fields = ["with", "start", "end", "before-id", "after-id", "ids", "include-groupchat", FULL_TEXT];
     fields.contains(&var)
 }
 
@@ -207,9 +158,7 @@ fn result(message: &Archived, queryid: Option<&str>, to: &Jid) -> Stanza {
     if let Some(queryid) = queryid {
         result.set_attr("queryid", queryid);
     }
-    let original = std::str::from_utf8(&message.xml)
-        .ok()
-        .and_then(|xml| Element::parse(xml).ok());
+    let original = std::str::from_utf8(&message.xml).ok().and_then(|xml| Element::parse(xml).ok());
     let forwarded = match original {
         Some(original) => forwarded(original, Some(message.id.stamp_ms())),
         None => {
@@ -237,9 +186,7 @@ fn fin(page: &ArchivePage) -> Element {
     }
     let ends = page.items.first().zip(page.items.last());
     let ends = ends.map(|(first, last)| (first.id.to_string(), last.id.to_string()));
-    fin.with_child(paging::answer(
-        ends.as_ref().map(|(first, last)| (first.as_str(), last.as_str())),
-    ))
+    fin.with_child(paging::answer(ends.as_ref().map(|(first, last)| (first.as_str(), last.as_str()))))
 }
 
 /// The ends of the own archive at the moment of binding (XEP-0386 section 4); nothing when the store cannot tell.
@@ -256,11 +203,7 @@ pub(crate) async fn state(chat: &Chat, session: &Session) -> Option<Element> {
 /// Section 5.
 async fn metadata(request: Request<'_>) -> Reply {
     let owner = Owner::from(&**request.session);
-    let bounds = request
-        .chat
-        .history_bounds(&owner)
-        .await
-        .map_err(|error| stanza_error(&error))?;
+    let bounds = request.chat.history_bounds(&owner).await.map_err(|error| stanza_error(&error))?;
     Ok(render_bounds(bounds).into())
 }
 
@@ -272,9 +215,7 @@ fn render_bounds(bounds: Option<ArchiveBounds>) -> Element {
             .with_attr("timestamp", &timestamp(id.stamp_ms()))
     };
     match bounds {
-        Some(bounds) => metadata
-            .with_child(end("start", bounds.first))
-            .with_child(end("end", bounds.last)),
+        Some(bounds) => metadata.with_child(end("start", bounds.first)).with_child(end("end", bounds.last)),
         None => metadata,
     }
 }
@@ -314,44 +255,20 @@ mod tests {
         let with = Jid::new("juliet@capulet.lit").unwrap();
         assert_eq!(
             asked(&field("with", "juliet@capulet.lit")),
-            Ok(HistoryQuery {
-                with: Some(with),
-                ..all()
-            })
+            Ok(HistoryQuery { with: Some(with), ..all() })
         );
-        let start = HistoryQuery {
-            start_ms: Some(1_281_139_200_000),
-            ..all()
-        };
+        let start = HistoryQuery { start_ms: Some(1_281_139_200_000), ..all() };
         assert_eq!(asked(&field("start", "2010-08-07T00:00:00Z")), Ok(start));
-        let end = HistoryQuery {
-            end_ms: Some(1_281_139_200_000),
-            ..all()
-        };
+        let end = HistoryQuery { end_ms: Some(1_281_139_200_000), ..all() };
         assert_eq!(asked(&field("end", "2010-08-07T00:00:00Z")), Ok(end));
-        let after = HistoryQuery {
-            after_id: Some(ArchiveId(7)),
-            ..all()
-        };
+        let after = HistoryQuery { after_id: Some(ArchiveId(7)), ..all() };
         assert_eq!(asked(&field("after-id", "7")), Ok(after));
-        let before = HistoryQuery {
-            before_id: Some(ArchiveId(7)),
-            ..all()
-        };
+        let before = HistoryQuery { before_id: Some(ArchiveId(7)), ..all() };
         assert_eq!(asked(&field("before-id", "7")), Ok(before));
         let ids = form("<field var='ids'><value>7</value><value>8</value></field>");
-        assert_eq!(
-            asked(&ids),
-            Ok(HistoryQuery {
-                ids: vec![ArchiveId(7), ArchiveId(8)],
-                ..all()
-            })
-        );
+        assert_eq!(asked(&ids), Ok(HistoryQuery { ids: vec![ArchiveId(7), ArchiveId(8)], ..all() }));
         assert_eq!(asked(&field("include-groupchat", "true")), Ok(all()));
-        let text = HistoryQuery {
-            text: Some("juliet".to_owned()),
-            ..all()
-        };
+        let text = HistoryQuery { text: Some("juliet".to_owned()), ..all() };
         assert_eq!(asked(&field(FULL_TEXT, "juliet")), Ok(text));
         assert_eq!(asked(&field(FULL_TEXT, "")), Ok(all()));
     }
@@ -359,49 +276,25 @@ mod tests {
     /// Section 4.1.5 for unknown fields, 4.1.3 and 4.3.2 for ids that nothing has.
     #[test]
     fn refuses_what_it_cannot_answer() {
-        assert_eq!(
-            asked(&field("{http://example.com/}x", "1")),
-            Err(Condition::FeatureNotImplemented)
-        );
-        assert_eq!(
-            asked(&field("{http://example.com/}x", "")),
-            Err(Condition::FeatureNotImplemented)
-        );
+        assert_eq!(asked(&field("{http://example.com/}x", "1")), Err(Condition::FeatureNotImplemented));
+        assert_eq!(asked(&field("{http://example.com/}x", "")), Err(Condition::FeatureNotImplemented));
         assert_eq!(asked(&field("start", "yesterday")), Err(Condition::BadRequest));
         assert_eq!(asked(&field("with", "@")), Err(Condition::JidMalformed));
-        assert_eq!(
-            asked(&field("after-id", "09af3-cc343-b409f")),
-            Err(Condition::ItemNotFound)
-        );
-        assert_eq!(
-            asked(&paged("<after>09af3-cc343-b409f</after>")),
-            Err(Condition::ItemNotFound)
-        );
-        assert_eq!(
-            asked("<x xmlns='jabber:x:data' type='submit'/>"),
-            Err(Condition::BadRequest)
-        );
+        assert_eq!(asked(&field("after-id", "09af3-cc343-b409f")), Err(Condition::ItemNotFound));
+        assert_eq!(asked(&paged("<after>09af3-cc343-b409f</after>")), Err(Condition::ItemNotFound));
+        assert_eq!(asked("<x xmlns='jabber:x:data' type='submit'/>"), Err(Condition::BadRequest));
     }
 
     /// Sections 4.3.1 to 4.3.3.
     #[test]
     fn reads_the_page() {
-        let page = |page, limit| {
-            Ok(HistoryQuery {
-                page,
-                limit,
-                ..HistoryQuery::default()
-            })
-        };
+        let page = |page, limit| Ok(HistoryQuery { page, limit, ..HistoryQuery::default() });
         assert_eq!(asked(&paged("<max>10</max>")), page(PageFrom::Start, Some(10)));
         assert_eq!(
             asked(&paged("<max>10</max><after>7</after>")),
             page(PageFrom::After(ArchiveId(7)), Some(10))
         );
-        assert_eq!(
-            asked(&paged("<before>7</before>")),
-            page(PageFrom::Before(ArchiveId(7)), None)
-        );
+        assert_eq!(asked(&paged("<before>7</before>")), page(PageFrom::Before(ArchiveId(7)), None));
         assert_eq!(asked(&paged("<before/>")), page(PageFrom::End, None));
     }
 
@@ -444,17 +337,11 @@ mod tests {
     /// Section 4.3.2 and XEP-0059 section 2.2.
     #[test]
     fn fin_tells_the_ends_of_the_page() {
-        let page = ArchivePage {
-            items: vec![message(1, STORED), message(2, STORED)],
-            complete: true,
-        };
+        let page = ArchivePage { items: vec![message(1, STORED), message(2, STORED)], complete: true };
         let expected = "<fin xmlns='urn:xmpp:mam:2' complete='true'><set xmlns='http://jabber.org/protocol/rsm'>\
             <first>1</first><last>2</last></set></fin>";
         assert_eq!(fin(&page), Element::parse(expected).unwrap());
-        let empty = ArchivePage {
-            items: Vec::new(),
-            complete: false,
-        };
+        let empty = ArchivePage { items: Vec::new(), complete: false };
         let expected = "<fin xmlns='urn:xmpp:mam:2'><set xmlns='http://jabber.org/protocol/rsm'/></fin>";
         assert_eq!(fin(&empty), Element::parse(expected).unwrap());
     }
@@ -462,17 +349,11 @@ mod tests {
     /// Section 5.
     #[test]
     fn metadata_tells_the_ends_of_the_archive() {
-        let bounds = ArchiveBounds {
-            first: ArchiveId(0),
-            last: ArchiveId(1_000_000),
-        };
+        let bounds = ArchiveBounds { first: ArchiveId(0), last: ArchiveId(1_000_000) };
         let expected = "<metadata xmlns='urn:xmpp:mam:2'><start id='0' timestamp='1970-01-01T00:00:00.000Z'/>\
             <end id='1000000' timestamp='1970-01-01T00:00:01.000Z'/></metadata>";
         assert_eq!(render_bounds(Some(bounds)), Element::parse(expected).unwrap());
-        assert_eq!(
-            render_bounds(None),
-            Element::parse("<metadata xmlns='urn:xmpp:mam:2'/>").unwrap()
-        );
+        assert_eq!(render_bounds(None), Element::parse("<metadata xmlns='urn:xmpp:mam:2'/>").unwrap());
     }
 
     async fn house_with_messages(count: usize) -> House {
@@ -486,9 +367,7 @@ mod tests {
 
     async fn page(house: &House, content: &str) -> (Vec<String>, Element) {
         let query = format!("<query xmlns='urn:xmpp:mam:2' queryid='q1'>{content}</query>");
-        let mut answers = house
-            .answers("juliet/balcony", "set", "juliet@localhost", &query)
-            .await;
+        let mut answers = house.answers("juliet/balcony", "set", "juliet@localhost", &query).await;
         let fin = answers.pop().unwrap();
         let body = |result: &Element| {
             let result = result.child(ns::MAM, "result").unwrap();
@@ -513,13 +392,7 @@ mod tests {
         assert_eq!(first, ["1", "2"]);
         let fin = fin.child(ns::MAM, "fin").unwrap();
         assert_eq!(fin.attr("complete"), None);
-        let last = fin
-            .child(ns::RSM, "set")
-            .unwrap()
-            .child(ns::RSM, "last")
-            .unwrap()
-            .text()
-            .into_owned();
+        let last = fin.child(ns::RSM, "set").unwrap().child(ns::RSM, "last").unwrap().text().into_owned();
         let (rest, fin) = page(&house, &paged(&format!("<after>{last}</after>"))).await;
         assert_eq!(rest, ["3", "4", "5"]);
         assert_eq!(fin.child(ns::MAM, "fin").unwrap().attr("complete"), Some("true"));
@@ -553,19 +426,13 @@ mod tests {
     #[tokio::test]
     async fn unknown_ids_and_other_archives_are_refused() {
         let house = house_with_messages(1).await;
-        for content in [
-            paged("<after>1</after>"),
-            field("ids", "1"),
-            field("before-id", "1"),
-        ] {
+        for content in [paged("<after>1</after>"), field("ids", "1"), field("before-id", "1")] {
             let query = format!("<query xmlns='urn:xmpp:mam:2'>{content}</query>");
             let answer = house.ask("juliet/balcony", "set", "", &query).await;
             assert_eq!(answer, Err("item-not-found".to_owned()), "{content}");
         }
         for to in ["juliet@localhost", "nobody@localhost"] {
-            let answer = house
-                .ask("tybalt/street", "set", to, "<query xmlns='urn:xmpp:mam:2'/>")
-                .await;
+            let answer = house.ask("tybalt/street", "set", to, "<query xmlns='urn:xmpp:mam:2'/>").await;
             assert_eq!(answer, Err("forbidden".to_owned()));
         }
     }

@@ -16,15 +16,8 @@ use crate::xmpp::error::stanza_error;
 pub const FEATURE: Feature = Feature {
     name: "blocking",
     summary: "Lets an account block addresses and whole domains.",
-    specs: &[Spec {
-        name: "XEP-0191",
-        version: "1.3",
-        note: "Without privacy lists (XEP-0016).",
-    }],
-    advertises: &[Advertised {
-        at: At::Server,
-        var: ns::BLOCKING,
-    }],
+    specs: &[Spec { name: "XEP-0191", version: "1.3", note: "Without privacy lists (XEP-0016)." }],
+    advertises: &[Advertised { at: At::Server, var: ns::BLOCKING }],
     handles: &[
         Handler {
             kind: IqType::Get,
@@ -54,11 +47,7 @@ pub const FEATURE: Feature = Feature {
 
 /// Section 3.2.
 async fn blocklist(request: Request<'_>) -> Reply {
-    let all = request
-        .chat
-        .blocklist(request.session)
-        .await
-        .map_err(|error| stanza_error(&error))?;
+    let all = request.chat.blocklist(request.session).await.map_err(|error| stanza_error(&error))?;
     Ok(list("blocklist", &all).into())
 }
 
@@ -69,11 +58,7 @@ async fn block(request: Request<'_>) -> Reply {
         return Err(StanzaError::new(Condition::BadRequest).with_text("nobody is named to be blocked"));
     }
     let owner = Owner::from(&**request.session);
-    request
-        .chat
-        .block(&owner, contacts)
-        .await
-        .map_err(|error| stanza_error(&error))?;
+    request.chat.block(&owner, contacts).await.map_err(|error| stanza_error(&error))?;
     Ok(DONE)
 }
 
@@ -82,11 +67,7 @@ async fn unblock(request: Request<'_>) -> Reply {
     let contacts = addresses(request.payload)?;
     let owner = Owner::from(&**request.session);
     let contacts = (!contacts.is_empty()).then_some(contacts);
-    request
-        .chat
-        .unblock(&owner, contacts)
-        .await
-        .map_err(|error| stanza_error(&error))?;
+    request.chat.unblock(&owner, contacts).await.map_err(|error| stanza_error(&error))?;
     Ok(DONE)
 }
 
@@ -94,9 +75,7 @@ fn addresses(order: ElementRef<'_>) -> Result<Vec<Jid>, StanzaError> {
     let items = order.children().filter(|child| child.is(ns::BLOCKING, "item"));
     items
         .map(|item| {
-            let jid = item
-                .attr("jid")
-                .ok_or_else(|| StanzaError::new(Condition::BadRequest))?;
+            let jid = item.attr("jid").ok_or_else(|| StanzaError::new(Condition::BadRequest))?;
             Jid::new(jid).map_err(|_| StanzaError::new(Condition::JidMalformed))
         })
         .collect()
@@ -115,17 +94,13 @@ pub fn unblocked(to: &Jid, contacts: &[Jid]) -> Stanza {
 fn push(payload: Element, to: &Jid) -> Stanza {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     let id = format!("block-{}", NEXT.fetch_add(1, Ordering::Relaxed));
-    Stanza::iq(IqType::Set, &id)
-        .with_to(to.clone())
-        .with_child(payload)
+    Stanza::iq(IqType::Set, &id).with_to(to.clone()).with_child(payload)
 }
 
 fn list(name: &str, contacts: &[Jid]) -> Element {
-    contacts
-        .iter()
-        .fold(Element::new(ns::BLOCKING, name), |list, contact| {
-            list.with_child(Element::new(ns::BLOCKING, "item").with_attr("jid", contact.as_str()))
-        })
+    contacts.iter().fold(Element::new(ns::BLOCKING, name), |list, contact| {
+        list.with_child(Element::new(ns::BLOCKING, "item").with_attr("jid", contact.as_str()))
+    })
 }
 
 #[cfg(test)]
@@ -158,10 +133,7 @@ mod tests {
         let to = Jid::new("juliet@capulet.com/chamber").unwrap();
         let one = blocked(&to, &[Jid::new("romeo@montague.net").unwrap()]);
         let expected = "<block xmlns='urn:xmpp:blocking'><item jid='romeo@montague.net'/></block>";
-        assert_eq!(
-            one.payload().unwrap().to_element(),
-            Element::parse(expected).unwrap()
-        );
+        assert_eq!(one.payload().unwrap().to_element(), Element::parse(expected).unwrap());
         assert_eq!(one.to, Some(to.clone()));
         let all = unblocked(&to, &[]);
         let expected = Element::parse("<unblock xmlns='urn:xmpp:blocking'/>").unwrap();
@@ -176,35 +148,17 @@ mod tests {
         let empty = "<blocklist xmlns='urn:xmpp:blocking'/>";
         assert_eq!(house.ask("juliet/balcony", "get", "", empty).await, normal(empty));
         let block = "<block xmlns='urn:xmpp:blocking'><item jid='romeo@montague.net'/></block>";
-        assert_eq!(
-            house.ask("juliet/chamber", "set", "", block).await,
-            Ok(String::new())
-        );
+        assert_eq!(house.ask("juliet/chamber", "set", "", block).await, Ok(String::new()));
         let list = "<blocklist xmlns='urn:xmpp:blocking'><item jid='romeo@montague.net'/></blocklist>";
         assert_eq!(house.ask("juliet/balcony", "get", "", empty).await, normal(list));
-        let pushes = |client| {
-            house
-                .events(client)
-                .iter()
-                .filter(|e| matches!(e, Event::Blocked(_)))
-                .count()
-        };
+        let pushes = |client| house.events(client).iter().filter(|e| matches!(e, Event::Blocked(_))).count();
         assert_eq!((pushes("juliet/chamber"), pushes("juliet/balcony")), (0, 1));
         assert_eq!(
-            house
-                .ask("juliet/chamber", "set", "", "<block xmlns='urn:xmpp:blocking'/>")
-                .await,
+            house.ask("juliet/chamber", "set", "", "<block xmlns='urn:xmpp:blocking'/>").await,
             Err("bad-request".to_owned())
         );
         assert_eq!(
-            house
-                .ask(
-                    "juliet/chamber",
-                    "set",
-                    "",
-                    "<unblock xmlns='urn:xmpp:blocking'/>"
-                )
-                .await,
+            house.ask("juliet/chamber", "set", "", "<unblock xmlns='urn:xmpp:blocking'/>").await,
             Ok(String::new())
         );
         assert_eq!(house.ask("juliet/balcony", "get", "", empty).await, normal(empty));

@@ -1,6 +1,9 @@
 //! Entity capabilities (XEP-0115, XEP-0390): the server's service discovery as hashes in its stream features, so that a
 //! client that knows them need not ask.
 
+use std::collections::VecDeque;
+use std::sync::{Mutex, PoisonError};
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use sha1::Sha1;
@@ -21,26 +24,12 @@ pub const FEATURE: Feature = Feature {
             version: "1.6.0",
             note: "The server's own; presence is passed on as it is.",
         },
-        Spec {
-            name: "XEP-0390",
-            version: "0.3.2",
-            note: "The server's own, with SHA-256; hashes from before a change of configuration are not answered.",
-        },
-        Spec {
-            name: "XEP-0300",
-            version: "1.0.0",
-            note: "SHA-256 only.",
-        },
+        Spec { name: "XEP-0390", version: "0.3.2", note: "The server's own, with SHA-256." },
+        Spec { name: "XEP-0300", version: "1.0.0", note: "SHA-256 only." },
     ],
     advertises: &[
-        Advertised {
-            at: At::Server,
-            var: ns::CAPS,
-        },
-        Advertised {
-            at: At::Server,
-            var: ns::CAPS2,
-        },
+        Advertised { at: At::Server, var: ns::CAPS },
+        Advertised { at: At::Server, var: ns::CAPS2 },
     ],
     ..Feature::EMPTY
 };
@@ -50,29 +39,42 @@ const SOFTWARE: &str = "urn:uuid:5c2f9a8e-7d14-4c3b-9e0a-1f6b8d27c4e3";
 
 const CAPS2_PREFIX: &str = "urn:xmpp:caps#sha-256.";
 
-/// The elements for the server's stream features (XEP-0115 section 6.2, XEP-0390 section 5.2).
+/// How many announcements are remembered. XEP-0390 section 6.1 wants the latest three answered.
+const REMEMBERED: usize = 8;
+
+/// What was announced, the latest last: two nodes that name it, and what it was.
+static ANNOUNCED: Mutex<VecDeque<([String; 2], Element)>> = Mutex::new(VecDeque::new());
+
+/// The elements for the server's stream features (XEP-0115 section 6.2, XEP-0390 section 5.2). What they name can be
+/// asked for from now on, also by clients that were told before the configuration changed.
 pub fn stream_features(config: &Config) -> [Element; 2] {
     let info = disco::server_info(config);
+    remember(&info);
     let c = Element::new(ns::CAPS, "c")
         .with_attr("hash", "sha-1")
         .with_attr("node", SOFTWARE)
         .with_attr("ver", &verification_string(&info));
-    let hash = Element::new(ns::HASHES, "hash")
-        .with_attr("algo", "sha-256")
-        .with_text(&hash(&info));
+    let hash = Element::new(ns::HASHES, "hash").with_attr("algo", "sha-256").with_text(&hash(&info));
     [c, Element::new(ns::CAPS2, "c").with_child(hash)]
 }
 
-/// Whether the node of a service discovery request is a name for what `info` says: `node#ver` (XEP-0115 section 6.1)
-/// or a capability hash node (XEP-0390 section 4.3).
-pub fn names(info: &Element, node: &str) -> bool {
-    if let Some(asked) = node.strip_prefix(CAPS2_PREFIX) {
-        return asked == hash(info);
+/// What a node of service discovery names: `node#ver` (XEP-0115 section 6.1) or a capability hash node (XEP-0390
+/// section 4.3), as it was announced.
+pub fn announced(node: &str) -> Option<Element> {
+    let announced = ANNOUNCED.lock().unwrap_or_else(PoisonError::into_inner);
+    let found = announced.iter().find(|(nodes, _)| nodes.iter().any(|known| known == node));
+    found.map(|(_, info)| info.clone())
+}
+
+fn remember(info: &Element) {
+    let nodes =
+        [format!("{SOFTWARE}#{}", verification_string(info)), format!("{CAPS2_PREFIX}{}", hash(info))];
+    let mut announced = ANNOUNCED.lock().unwrap_or_else(PoisonError::into_inner);
+    announced.retain(|(known, _)| *known != nodes);
+    announced.push_back((nodes, info.clone()));
+    if announced.len() > REMEMBERED {
+        announced.pop_front();
     }
-    let asked = node
-        .strip_prefix(SOFTWARE)
-        .and_then(|rest| rest.strip_prefix('#'));
-    asked.is_some_and(|asked| asked == verification_string(info))
 }
 
 /// XEP-0115 section 5.1. Sorting bytes is the collation "i;octet".
@@ -141,17 +143,15 @@ fn joined(strings: impl Iterator<Item = Vec<u8>>, separator: u8) -> Vec<u8> {
 
 /// Category, type, language and name of each identity.
 fn identities(info: &Element) -> impl Iterator<Item = [String; 4]> {
-    info.children()
-        .filter(|child| child.is(ns::DISCO_INFO, "identity"))
-        .map(|identity| {
-            [
-                identity.attr("category"),
-                identity.attr("type"),
-                identity.attr_ns(ns::XML, "lang"),
-                identity.attr("name"),
-            ]
-            .map(|part| part.unwrap_or_default().to_owned())
-        })
+    info.children().filter(|child| child.is(ns::DISCO_INFO, "identity")).map(|identity| {
+        [
+            identity.attr("category"),
+            identity.attr("type"),
+            identity.attr_ns(ns::XML, "lang"),
+            identity.attr("name"),
+        ]
+        .map(|part| part.unwrap_or_default().to_owned())
+    })
 }
 
 fn features(info: &Element) -> impl Iterator<Item = &str> {
@@ -163,12 +163,10 @@ fn features(info: &Element) -> impl Iterator<Item = &str> {
 type Field = (String, Vec<String>);
 
 fn forms(info: &Element) -> impl Iterator<Item = Vec<Field>> {
-    info.children()
-        .filter(|child| child.is(ns::DATA_FORMS, "x"))
-        .map(|form| {
-            let fields = form.children().filter(|child| child.is(ns::DATA_FORMS, "field"));
-            fields.map(field).collect()
-        })
+    info.children().filter(|child| child.is(ns::DATA_FORMS, "x")).map(|form| {
+        let fields = form.children().filter(|child| child.is(ns::DATA_FORMS, "field"));
+        fields.map(field).collect()
+    })
 }
 
 fn field(field: ElementRef<'_>) -> Field {
@@ -189,10 +187,8 @@ mod tests {
     use super::*;
 
     fn info(content: &str) -> Element {
-        Element::parse(&format!(
-            "<query xmlns='http://jabber.org/protocol/disco#info'>{content}</query>"
-        ))
-        .unwrap()
+        Element::parse(&format!("<query xmlns='http://jabber.org/protocol/disco#info'>{content}</query>"))
+            .unwrap()
     }
 
     fn vars(vars: &[&str]) -> String {
@@ -208,9 +204,7 @@ mod tests {
             "http://jabber.org/protocol/caps",
             "http://jabber.org/protocol/muc",
         ]);
-        let info = info(&format!(
-            "<identity category='client' type='pc' name='Exodus 0.9.1'/>{features}"
-        ));
+        let info = info(&format!("<identity category='client' type='pc' name='Exodus 0.9.1'/>{features}"));
         assert_eq!(verification_string(&info), "QgayPKawpkPSDYmwT/WM94uAlu0=");
     }
 
@@ -259,9 +253,7 @@ mod tests {
             "jabber:iq:roster",
             "jabber:iq:last",
         ]);
-        let info = info(&format!(
-            "<identity category='client' name='BombusMod' type='mobile'/>{features}"
-        ));
+        let info = info(&format!("<identity category='client' name='BombusMod' type='mobile'/>{features}"));
         assert_eq!(hash(&info), "kzBZbkqJ3ADrj7v08reD1qcWUwNGHaidNUgD7nHpiw8=");
     }
 
@@ -327,17 +319,23 @@ mod tests {
         "urn:xmpp:time",
     ];
 
-    /// XEP-0115 section 6.1 and XEP-0390 section 5.5: what is announced can be asked for.
+    /// XEP-0115 section 6.1, XEP-0390 sections 5.5 and 6.1: what was announced can be asked for, also afterwards.
     #[test]
     fn announced_hashes_are_nodes() {
         let config = Config::default();
-        let info = disco::server_info(&config);
         let [c, c2] = stream_features(&config);
-        let ver = c.attr("ver").unwrap();
-        assert!(names(&info, &format!("{SOFTWARE}#{ver}")));
-        assert!(!names(&info, &format!("{SOFTWARE}#x{ver}")));
-        let value = c2.child(ns::HASHES, "hash").unwrap().text().into_owned();
-        assert!(names(&info, &format!("urn:xmpp:caps#sha-256.{value}")));
-        assert!(!names(&info, "urn:xmpp:caps#sha-256."));
+        let nodes = [
+            format!("{SOFTWARE}#{}", c.attr("ver").unwrap()),
+            format!("urn:xmpp:caps#sha-256.{}", c2.child(ns::HASHES, "hash").unwrap().text()),
+        ];
+        let mut later = Config::default();
+        later.contact.admin.push("mailto:admin@localhost".to_owned());
+        let [changed, _] = stream_features(&later);
+        assert_ne!(changed, c);
+        for node in nodes {
+            assert_eq!(announced(&node), Some(disco::server_info(&config)), "{node}");
+            assert_eq!(announced(&format!("{node}x")), None);
+        }
+        assert_eq!(announced("urn:xmpp:caps#sha-256."), None);
     }
 }

@@ -21,14 +21,8 @@ pub const FEATURE: Feature = Feature {
         note: "Errors are copied when they hold what makes a message eligible.",
     }],
     advertises: &[
-        Advertised {
-            at: At::Server,
-            var: ns::CARBONS,
-        },
-        Advertised {
-            at: At::Account,
-            var: ns::CARBONS,
-        },
+        Advertised { at: At::Server, var: ns::CARBONS },
+        Advertised { at: At::Account, var: ns::CARBONS },
     ],
     handles: &[
         own("enable", |request| Box::pin(switch(request, true))),
@@ -41,13 +35,7 @@ pub const FEATURE: Feature = Feature {
 
 const fn own(name: &'static str, answer: Answer) -> Handler {
     let targets = &[Target::Server, Target::OwnAccount];
-    Handler {
-        kind: IqType::Set,
-        namespace: ns::CARBONS,
-        name,
-        targets,
-        answer,
-    }
+    Handler { kind: IqType::Set, namespace: ns::CARBONS, name, targets, answer }
 }
 
 /// Sections 4.1 and 5.1: nobody decides on another's copies.
@@ -100,10 +88,7 @@ mod tests {
 
     fn copy(direction: Direction, to: &str) -> Element {
         let message = Stanza::from_element(Element::parse(MESSAGE).unwrap()).unwrap();
-        let delivery = Delivery {
-            stanza: Arc::new(Outgoing::new(message)),
-            archived: None,
-        };
+        let delivery = Delivery { stanza: Arc::new(Outgoing::new(message)), archived: None };
         render(direction, &delivery, &Jid::new(to).unwrap()).to_element()
     }
 
@@ -134,21 +119,11 @@ mod tests {
     #[tokio::test]
     async fn carbons_are_switched_as_often_as_one_likes() {
         let house = House::of(&["romeo/garden", "juliet/balcony"]).await;
-        for (name, on) in [
-            ("enable", true),
-            ("enable", true),
-            ("disable", false),
-            ("disable", false),
-        ] {
+        for (name, on) in [("enable", true), ("enable", true), ("disable", false), ("disable", false)] {
             let order = format!("<{name} xmlns='urn:xmpp:carbons:2'/>");
-            assert_eq!(
-                house.ask("romeo/garden", "set", "", &order).await,
-                Ok(String::new())
-            );
+            assert_eq!(house.ask("romeo/garden", "set", "", &order).await, Ok(String::new()));
             assert_eq!(house.session("romeo/garden").carbons(), on);
-            let others = house
-                .ask("juliet/balcony", "set", "romeo@localhost", &order)
-                .await;
+            let others = house.ask("juliet/balcony", "set", "romeo@localhost", &order).await;
             assert_eq!(others, Err("not-allowed".to_owned()));
         }
     }

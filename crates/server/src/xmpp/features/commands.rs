@@ -24,10 +24,7 @@ pub const FEATURE: Feature = Feature {
         version: "1.3.0",
         note: "Commands of at most one form; the server keeps no state between the two steps.",
     }],
-    advertises: &[Advertised {
-        at: At::Server,
-        var: ns::COMMANDS,
-    }],
+    advertises: &[Advertised { at: At::Server, var: ns::COMMANDS }],
     handles: &[Handler {
         kind: IqType::Set,
         namespace: ns::COMMANDS,
@@ -71,11 +68,7 @@ async fn allowed(request: &Request<'_>, command: &Command) -> Result<bool, Stanz
     if command.least_role == Role::Member {
         return Ok(true);
     }
-    let account = request
-        .chat
-        .account(&request.account())
-        .await
-        .map_err(|error| stanza_error(&error))?;
+    let account = request.chat.account(&request.account()).await.map_err(|error| stanza_error(&error))?;
     Ok(account.role == command.least_role)
 }
 
@@ -125,10 +118,7 @@ fn find(node: &str) -> Option<&'static Command> {
 }
 
 async fn run(request: Request<'_>) -> Reply {
-    let node = request
-        .payload
-        .attr("node")
-        .ok_or_else(|| StanzaError::new(Condition::BadRequest))?;
+    let node = request.payload.attr("node").ok_or_else(|| StanzaError::new(Condition::BadRequest))?;
     let command = find(node).ok_or_else(|| StanzaError::new(Condition::ItemNotFound))?;
     if !allowed(&request, command).await? {
         return Err(StanzaError::new(Condition::Forbidden));
@@ -142,9 +132,8 @@ async fn run(request: Request<'_>) -> Reply {
         Some(_) => return Err(refused("malformed-action")),
     };
     let answer = |status| {
-        let answer = Element::new(ns::COMMANDS, "command")
-            .with_attr("node", node)
-            .with_attr("status", status);
+        let answer =
+            Element::new(ns::COMMANDS, "command").with_attr("node", node).with_attr("status", status);
         match sessionid {
             Some(sessionid) => answer.with_attr("sessionid", sessionid),
             None => answer.with_attr("sessionid", &request.chat.token()),
@@ -158,9 +147,7 @@ async fn run(request: Request<'_>) -> Reply {
         Step::Ask(form) => {
             let complete = Element::new(ns::COMMANDS, "complete");
             let actions = Element::new(ns::COMMANDS, "actions").with_attr("execute", "complete");
-            answer("executing")
-                .with_child(actions.with_child(complete))
-                .with_child(form)
+            answer("executing").with_child(actions.with_child(complete)).with_child(form)
         }
         Step::Done(result) => answer("completed").with_child(result),
     }
@@ -204,48 +191,21 @@ mod tests {
         let house = House::of(&["romeo/orchard", "admin/desk"]).await;
         let nodes = |items: String| {
             let items = Element::parse(&items).unwrap();
-            items
-                .children()
-                .map(|item| item.attr("node").unwrap().to_owned())
-                .collect::<Vec<_>>()
+            items.children().map(|item| item.attr("node").unwrap().to_owned()).collect::<Vec<_>>()
         };
-        let member = nodes(
-            house
-                .ask("romeo/orchard", "get", "localhost", ITEMS)
-                .await
-                .unwrap(),
-        );
+        let member = nodes(house.ask("romeo/orchard", "get", "localhost", ITEMS).await.unwrap());
         assert_eq!(member, [invitations::INVITE.node]);
         let administrator = nodes(house.ask("admin/desk", "get", "localhost", ITEMS).await.unwrap());
-        assert_eq!(
-            administrator,
-            [invitations::INVITE.node, invitations::CREATE_ACCOUNT.node]
-        );
+        assert_eq!(administrator, [invitations::INVITE.node, invitations::CREATE_ACCOUNT.node]);
         let info =
             |node: &str| format!("<query xmlns='http://jabber.org/protocol/disco#info' node='{node}'/>");
-        let list = house
-            .ask("romeo/orchard", "get", "localhost", &info(NODE))
-            .await
-            .unwrap();
+        let list = house.ask("romeo/orchard", "get", "localhost", &info(NODE)).await.unwrap();
         assert!(list.contains("command-list"), "{list}");
-        let one = house
-            .ask(
-                "romeo/orchard",
-                "get",
-                "localhost",
-                &info(invitations::INVITE.node),
-            )
-            .await
-            .unwrap();
+        let one =
+            house.ask("romeo/orchard", "get", "localhost", &info(invitations::INVITE.node)).await.unwrap();
         assert!(one.contains("command-node"), "{one}");
-        let other = house
-            .ask(
-                "romeo/orchard",
-                "get",
-                "localhost",
-                &info(invitations::CREATE_ACCOUNT.node),
-            )
-            .await;
+        let other =
+            house.ask("romeo/orchard", "get", "localhost", &info(invitations::CREATE_ACCOUNT.node)).await;
         assert_eq!(other, Err("forbidden".to_owned()));
     }
 
@@ -259,23 +219,13 @@ mod tests {
             )
         };
         let node = invitations::CREATE_ACCOUNT.node;
-        let cancelled = house
-            .ask("admin/desk", "set", "localhost", &run(node, "cancel"))
-            .await
-            .unwrap();
+        let cancelled = house.ask("admin/desk", "set", "localhost", &run(node, "cancel")).await.unwrap();
         let cancelled = Element::parse(&cancelled).unwrap();
-        assert_eq!(
-            (cancelled.attr("status"), cancelled.attr("sessionid")),
-            (Some("canceled"), Some("s"))
-        );
-        let unknown = house
-            .ask("admin/desk", "set", "localhost", &run("urn:x", "execute"))
-            .await;
+        assert_eq!((cancelled.attr("status"), cancelled.attr("sessionid")), (Some("canceled"), Some("s")));
+        let unknown = house.ask("admin/desk", "set", "localhost", &run("urn:x", "execute")).await;
         assert_eq!(unknown, Err("item-not-found".to_owned()));
         for action in ["next", "dance"] {
-            let refused = house
-                .ask("admin/desk", "set", "localhost", &run(node, action))
-                .await;
+            let refused = house.ask("admin/desk", "set", "localhost", &run(node, action)).await;
             assert_eq!(refused, Err("bad-request".to_owned()));
         }
     }

@@ -13,11 +13,7 @@ use crate::xmpp::live::Sent;
 pub const FEATURE: Feature = Feature {
     name: "client state",
     summary: "Holds back presence and chat states while nobody looks at a client.",
-    specs: &[Spec {
-        name: "XEP-0352",
-        version: "1.0.0",
-        note: "",
-    }],
+    specs: &[Spec { name: "XEP-0352", version: "1.0.0", note: "" }],
     ..Feature::EMPTY
 };
 
@@ -49,11 +45,7 @@ pub fn urgency(stanza: &Stanza) -> Urgency {
         Kind::Message(MessageType::Headline | MessageType::Normal) if news_node(stanza).is_some() => {
             let node = news_node(stanza).unwrap_or_default().to_owned();
             // A news item that is removed must not take the place of one that is set: both count, so neither waits.
-            if retracts(stanza) {
-                Urgency::Now
-            } else {
-                can_wait(stanza, node)
-            }
+            if retracts(stanza) { Urgency::Now } else { can_wait(stanza, node) }
         }
         Kind::Message(_) if only_chat_state(stanza.element.root()) || copies_chat_state(stanza) => {
             Urgency::Never
@@ -64,34 +56,20 @@ pub fn urgency(stanza: &Stanza) -> Urgency {
 
 fn of_presence(stanza: &Stanza) -> Urgency {
     // What a room says with a presence (one's own entering, being removed, the room's end) is awaited.
-    let awaited = stanza
-        .child(ns::MUC_USER, "x")
-        .is_some_and(|x| x.child(ns::MUC_USER, "status").is_some());
-    if awaited {
-        Urgency::Now
-    } else {
-        can_wait(stanza, String::new())
-    }
+    let awaited = stanza.child(ns::MUC_USER, "x").is_some_and(|x| x.child(ns::MUC_USER, "status").is_some());
+    if awaited { Urgency::Now } else { can_wait(stanza, String::new()) }
 }
 
 fn can_wait(stanza: &Stanza, node: String) -> Urgency {
-    Urgency::CanWait(Topic {
-        from: stanza.from.clone(),
-        node,
-    })
+    Urgency::CanWait(Topic { from: stanza.from.clone(), node })
 }
 
 fn news_node(stanza: &Stanza) -> Option<&str> {
-    stanza
-        .child(ns::PUBSUB_EVENT, "event")?
-        .child(ns::PUBSUB_EVENT, "items")?
-        .attr("node")
+    stanza.child(ns::PUBSUB_EVENT, "event")?.child(ns::PUBSUB_EVENT, "items")?.attr("node")
 }
 
 fn retracts(stanza: &Stanza) -> bool {
-    let items = stanza
-        .child(ns::PUBSUB_EVENT, "event")
-        .and_then(|e| e.child(ns::PUBSUB_EVENT, "items"));
+    let items = stanza.child(ns::PUBSUB_EVENT, "event").and_then(|e| e.child(ns::PUBSUB_EVENT, "items"));
     items.is_some_and(|items| items.child(ns::PUBSUB_EVENT, "retract").is_some())
 }
 
@@ -109,9 +87,7 @@ fn only_chat_state(message: ElementRef<'_>) -> bool {
 }
 
 fn copies_chat_state(stanza: &Stanza) -> bool {
-    let copy = stanza
-        .child(ns::CARBONS, "received")
-        .or_else(|| stanza.child(ns::CARBONS, "sent"));
+    let copy = stanza.child(ns::CARBONS, "received").or_else(|| stanza.child(ns::CARBONS, "sent"));
     let message = copy
         .and_then(|copy| copy.child(ns::FORWARD, "forwarded"))
         .and_then(|forwarded| forwarded.child(ns::CLIENT, "message"));
@@ -143,11 +119,7 @@ impl Held {
             Urgency::CanWait(topic) => {
                 self.waiting.retain(|(other, _)| *other != topic);
                 self.waiting.push((topic, sent));
-                if self.waiting.len() > limit {
-                    self.release()
-                } else {
-                    Vec::new()
-                }
+                if self.waiting.len() > limit { self.release() } else { Vec::new() }
             }
         }
     }
@@ -169,10 +141,7 @@ impl Held {
     }
 
     fn release(&mut self) -> Vec<Sent> {
-        std::mem::take(&mut self.waiting)
-            .into_iter()
-            .map(|(_, sent)| sent)
-            .collect()
+        std::mem::take(&mut self.waiting).into_iter().map(|(_, sent)| sent).collect()
     }
 }
 
@@ -189,10 +158,7 @@ mod tests {
     }
 
     fn topic(node: &str) -> Topic {
-        Topic {
-            from: Some(Jid::new("romeo@montague.lit/orchard").unwrap()),
-            node: node.to_owned(),
-        }
+        Topic { from: Some(Jid::new("romeo@montague.lit/orchard").unwrap()), node: node.to_owned() }
     }
 
     /// Section 3.1.
@@ -201,10 +167,7 @@ mod tests {
         let state = "<composing xmlns='http://jabber.org/protocol/chatstates'/>";
         assert_eq!(of("<presence/>"), Urgency::CanWait(topic("")));
         assert_eq!(of("<presence type='unavailable'/>"), Urgency::CanWait(topic("")));
-        assert_eq!(
-            of(&format!("<message type='chat'>{state}</message>")),
-            Urgency::Never
-        );
+        assert_eq!(of(&format!("<message type='chat'>{state}</message>")), Urgency::Never);
         let with_thread = format!("<message type='chat'>{state}<thread>1</thread></message>");
         assert_eq!(of(&with_thread), Urgency::Never);
     }
@@ -212,20 +175,11 @@ mod tests {
     #[test]
     fn what_somebody_says_or_asks_does_not_wait() {
         let state = "<active xmlns='http://jabber.org/protocol/chatstates'/>";
-        assert_eq!(
-            of(&format!("<message type='chat'><body>hi</body>{state}</message>")),
-            Urgency::Now
-        );
-        assert_eq!(
-            of("<message type='chat'><encrypted xmlns='urn:xmpp:omemo:2'/></message>"),
-            Urgency::Now
-        );
+        assert_eq!(of(&format!("<message type='chat'><body>hi</body>{state}</message>")), Urgency::Now);
+        assert_eq!(of("<message type='chat'><encrypted xmlns='urn:xmpp:omemo:2'/></message>"), Urgency::Now);
         assert_eq!(of("<message/>"), Urgency::Now);
         assert_eq!(of("<presence type='subscribe'/>"), Urgency::Now);
-        assert_eq!(
-            of("<iq type='get' id='1'><ping xmlns='urn:xmpp:ping'/></iq>"),
-            Urgency::Now
-        );
+        assert_eq!(of("<iq type='get' id='1'><ping xmlns='urn:xmpp:ping'/></iq>"), Urgency::Now);
         let entered = "<x xmlns='http://jabber.org/protocol/muc#user'><status code='110'/></x>";
         assert_eq!(of(&format!("<presence>{entered}</presence>")), Urgency::Now);
     }
@@ -247,9 +201,7 @@ mod tests {
     }
 
     fn presence(id: u32) -> Sent {
-        sent(&format!(
-            "<presence xmlns='jabber:client' from='a{id}@b.lit/c' id='{id}'/>"
-        ))
+        sent(&format!("<presence xmlns='jabber:client' from='a{id}@b.lit/c' id='{id}'/>"))
     }
 
     fn message() -> Sent {
@@ -257,9 +209,7 @@ mod tests {
     }
 
     fn ids(sent: &[Sent]) -> Vec<String> {
-        sent.iter()
-            .map(|sent| sent.stanza.stanza().id.as_deref().unwrap_or_default().to_owned())
-            .collect()
+        sent.iter().map(|sent| sent.stanza.stanza().id.as_deref().unwrap_or_default().to_owned()).collect()
     }
 
     #[test]

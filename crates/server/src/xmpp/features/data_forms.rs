@@ -11,21 +11,9 @@ pub const FEATURE: Feature = Feature {
     name: "data forms",
     summary: "The forms that other features ask questions and give answers with.",
     specs: &[
-        Spec {
-            name: "XEP-0004",
-            version: "2.13.2",
-            note: "",
-        },
-        Spec {
-            name: "XEP-0068",
-            version: "1.3.0",
-            note: "",
-        },
-        Spec {
-            name: "XEP-0122",
-            version: "1.0.2",
-            note: "Only open lists, as XEP-0313 needs them.",
-        },
+        Spec { name: "XEP-0004", version: "2.13.2", note: "" },
+        Spec { name: "XEP-0068", version: "1.3.0", note: "" },
+        Spec { name: "XEP-0122", version: "1.0.2", note: "Only open lists, as XEP-0313 needs them." },
     ],
     ..Feature::EMPTY
 };
@@ -56,11 +44,7 @@ impl Form {
     /// Adds the title and instructions that a person reads.
     pub fn titled(self, title: &str, instructions: &str) -> Self {
         let text = |name, text| Element::new(ns::DATA_FORMS, name).with_text(text);
-        Self(
-            self.0
-                .with_child(text("title", title))
-                .with_child(text("instructions", instructions)),
-        )
+        Self(self.0.with_child(text("title", title)).with_child(text("instructions", instructions)))
     }
 
     /// Adds a field with its values and no type, as results have them.
@@ -87,10 +71,7 @@ impl Form {
         let validate = Element::new(ns::DATA_VALIDATE, "validate")
             .with_attr("datatype", "xs:string")
             .with_child(Element::new(ns::DATA_VALIDATE, "open"));
-        Self(
-            self.0
-                .with_child(field(var, Some("list-multi"), &[]).with_child(validate)),
-        )
+        Self(self.0.with_child(field(var, Some("list-multi"), &[]).with_child(validate)))
     }
 
     /// The finished form.
@@ -104,9 +85,9 @@ fn field(var: &str, kind: Option<&str>, values: &[&str]) -> Element {
     if let Some(kind) = kind {
         field = field.with_attr("type", kind);
     }
-    values.iter().fold(field, |field, value| {
-        field.with_child(Element::new(ns::DATA_FORMS, "value").with_text(value))
-    })
+    values
+        .iter()
+        .fold(field, |field, value| field.with_child(Element::new(ns::DATA_FORMS, "value").with_text(value)))
 }
 
 /// A form that somebody filled in.
@@ -145,25 +126,16 @@ impl Submission {
                 return Err(bad("a field stands there twice"));
             }
             let values = field.children().filter(|child| child.is(ns::DATA_FORMS, "value"));
-            fields.push((
-                var.to_owned(),
-                values.map(|value| value.text().into_owned()).collect(),
-            ));
+            fields.push((var.to_owned(), values.map(|value| value.text().into_owned()).collect()));
         }
-        let own_type = fields
-            .iter()
-            .position(|(var, _)| var == "FORM_TYPE")
-            .map(|at| fields.remove(at).1);
+        let own_type = fields.iter().position(|(var, _)| var == "FORM_TYPE").map(|at| fields.remove(at).1);
         Ok((own_type, Self { fields }))
     }
 
     /// The only value of a field; `None` when the field is missing or empty.
     pub fn single(&self, var: &str) -> Option<&str> {
         let (_, values) = self.fields.iter().find(|(known, _)| known == var)?;
-        values
-            .first()
-            .map(String::as_str)
-            .filter(|value| !value.is_empty())
+        values.first().map(String::as_str).filter(|value| !value.is_empty())
     }
 }
 
@@ -185,10 +157,7 @@ mod tests {
     /// XEP-0068 section 3: a form without the expected FORM_TYPE is another form.
     #[test]
     fn reads_forms_of_the_right_type_only() {
-        let form = read(&format!(
-            "{TYPE}<field var='a'><value>1</value></field><field var='b'/>"
-        ))
-        .unwrap();
+        let form = read(&format!("{TYPE}<field var='a'><value>1</value></field><field var='b'/>")).unwrap();
         assert_eq!(form.single("a"), Some("1"));
         assert_eq!(form.single("b"), None);
         assert_eq!(form.fields.len(), 2);
@@ -199,18 +168,14 @@ mod tests {
 
     #[test]
     fn a_form_is_bounded() {
-        let many: String = (0..=FIELDS_LIMIT)
-            .map(|i| format!("<field var='f{i}'/>"))
-            .collect();
+        let many: String = (0..=FIELDS_LIMIT).map(|i| format!("<field var='f{i}'/>")).collect();
         assert!(read(&format!("{TYPE}{many}")).is_err());
     }
 
     /// XEP-0313 section 4.1.5.
     #[test]
     fn writes_fields() {
-        let form = Form::asking("urn:x")
-            .typed("with", "jid-single", &[])
-            .into_element();
+        let form = Form::asking("urn:x").typed("with", "jid-single", &[]).into_element();
         let expected =
             format!("<x xmlns='jabber:x:data' type='form'>{TYPE}<field var='with' type='jid-single'/></x>");
         assert_eq!(form, Element::parse(&expected).unwrap());

@@ -17,47 +17,17 @@ pub const FEATURE: Feature = Feature {
     name: "service discovery",
     summary: "Tells clients what the server and the accounts on it offer.",
     specs: &[
-        Spec {
-            name: "XEP-0030",
-            version: "2.5.0",
-            note: "",
-        },
-        Spec {
-            name: "XEP-0128",
-            version: "1.0.1",
-            note: "",
-        },
-        Spec {
-            name: "XEP-0157",
-            version: "1.1.1",
-            note: "",
-        },
+        Spec { name: "XEP-0030", version: "2.5.0", note: "" },
+        Spec { name: "XEP-0128", version: "1.0.1", note: "" },
+        Spec { name: "XEP-0157", version: "1.1.1", note: "" },
     ],
     advertises: &[
-        Advertised {
-            at: At::Server,
-            var: ns::DISCO_INFO,
-        },
-        Advertised {
-            at: At::Server,
-            var: ns::DISCO_ITEMS,
-        },
-        Advertised {
-            at: At::Account,
-            var: ns::DISCO_INFO,
-        },
-        Advertised {
-            at: At::Account,
-            var: ns::DISCO_ITEMS,
-        },
-        Advertised {
-            at: At::AccountOfContact,
-            var: ns::DISCO_INFO,
-        },
-        Advertised {
-            at: At::AccountOfContact,
-            var: ns::DISCO_ITEMS,
-        },
+        Advertised { at: At::Server, var: ns::DISCO_INFO },
+        Advertised { at: At::Server, var: ns::DISCO_ITEMS },
+        Advertised { at: At::Account, var: ns::DISCO_INFO },
+        Advertised { at: At::Account, var: ns::DISCO_ITEMS },
+        Advertised { at: At::AccountOfContact, var: ns::DISCO_INFO },
+        Advertised { at: At::AccountOfContact, var: ns::DISCO_ITEMS },
     ],
     handles: &[
         Handler {
@@ -136,23 +106,15 @@ async fn server_node(request: &Request<'_>, node: Option<&str>) -> Result<Elemen
     if let Some(info) = commands::info(request, node).await? {
         return Ok(info);
     }
-    let info = server_info(request.config);
-    if caps::names(&info, node) {
-        Ok(info)
-    } else {
-        Err(unknown_node())
-    }
+    caps::announced(node).ok_or_else(unknown_node)
 }
 
 /// The available sessions of the account asked, for whoever may know them.
 fn resources(request: &Request<'_>, query: Element) -> Element {
     let sessions = request.chat.sessions().of(&request.to());
-    sessions
-        .iter()
-        .filter(|session| session.is_available())
-        .fold(query, |query, session| {
-            query.with_child(Element::new(ns::DISCO_ITEMS, "item").with_attr("jid", session.jid.as_str()))
-        })
+    sessions.iter().filter(|session| session.is_available()).fold(query, |query, session| {
+        query.with_child(Element::new(ns::DISCO_ITEMS, "item").with_attr("jid", session.jid.as_str()))
+    })
 }
 
 /// What service discovery says about the server.
@@ -160,9 +122,8 @@ fn resources(request: &Request<'_>, query: Element) -> Element {
 /// The language stands on the identity itself: XEP-0390 section 4.1 hashes the one in force, which would otherwise
 /// depend on the stream.
 pub fn server_info(config: &Config) -> Element {
-    let identity = identity("server", "im")
-        .with_attr("name", version::NAME)
-        .with_attr_ns(ns::XML, "lang", "en");
+    let identity =
+        identity("server", "im").with_attr("name", version::NAME).with_attr_ns(ns::XML, "lang", "en");
     let query = Element::new(ns::DISCO_INFO, "query").with_child(identity);
     let query = features(query, At::Server).with_child(version::software_info());
     match contact_addresses(&config.contact) {
@@ -172,26 +133,16 @@ pub fn server_info(config: &Config) -> Element {
 }
 
 fn account_info(asked: At) -> Element {
-    features(
-        Element::new(ns::DISCO_INFO, "query").with_child(identity("account", "registered")),
-        asked,
-    )
+    features(Element::new(ns::DISCO_INFO, "query").with_child(identity("account", "registered")), asked)
 }
 
 fn identity(category: &str, kind: &str) -> Element {
-    Element::new(ns::DISCO_INFO, "identity")
-        .with_attr("category", category)
-        .with_attr("type", kind)
+    Element::new(ns::DISCO_INFO, "identity").with_attr("category", category).with_attr("type", kind)
 }
 
 fn features(query: Element, at: At) -> Element {
-    let advertised = FEATURES
-        .iter()
-        .flat_map(|feature| feature.advertises)
-        .filter(|a| a.at == at);
-    advertised.fold(query, |query, advertised| {
-        query.with_child(feature(advertised.var))
-    })
+    let advertised = FEATURES.iter().flat_map(|feature| feature.advertises).filter(|a| a.at == at);
+    advertised.fold(query, |query, advertised| query.with_child(feature(advertised.var)))
 }
 
 fn feature(var: &str) -> Element {
@@ -208,10 +159,7 @@ fn contact_addresses(contact: &Contact) -> Option<Element> {
         ("security-addresses", &contact.security),
         ("support-addresses", &contact.support),
     ];
-    let mut given = kinds
-        .into_iter()
-        .filter(|(_, addresses)| !addresses.is_empty())
-        .peekable();
+    let mut given = kinds.into_iter().filter(|(_, addresses)| !addresses.is_empty()).peekable();
     given.peek()?;
     let form = given.fold(Form::result(ns::SERVER_INFO), |form, (var, addresses)| {
         let addresses: Vec<&str> = addresses.iter().map(String::as_str).collect();
@@ -230,14 +178,8 @@ mod tests {
     fn the_server_is_an_im_server() {
         let info = server_info(&Config::default());
         let identity = info.child(ns::DISCO_INFO, "identity").unwrap();
-        assert_eq!(
-            (identity.attr("category"), identity.attr("type")),
-            (Some("server"), Some("im"))
-        );
-        assert!(
-            info.children()
-                .any(|child| child.attr("var") == Some(ns::DISCO_INFO))
-        );
+        assert_eq!((identity.attr("category"), identity.attr("type")), (Some("server"), Some("im")));
+        assert!(info.children().any(|child| child.attr("var") == Some(ns::DISCO_INFO)));
     }
 
     /// Section 3.1.
@@ -250,10 +192,7 @@ mod tests {
                 (identity.attr("category"), identity.attr("type")),
                 (Some("account"), Some("registered"))
             );
-            assert!(
-                info.children()
-                    .any(|child| child.attr("var") == Some(ns::DISCO_INFO))
-            );
+            assert!(info.children().any(|child| child.attr("var") == Some(ns::DISCO_INFO)));
         }
     }
 
@@ -261,25 +200,18 @@ mod tests {
     #[test]
     fn contact_addresses_stand_in_a_form() {
         assert!(contact_addresses(&Contact::default()).is_none());
-        let contact = Contact {
-            abuse: vec!["mailto:abuse@shakespeare.lit".to_owned()],
-            ..Contact::default()
-        };
+        let contact =
+            Contact { abuse: vec!["mailto:abuse@shakespeare.lit".to_owned()], ..Contact::default() };
         let expected = "<x xmlns='jabber:x:data' type='result'>\
             <field var='FORM_TYPE' type='hidden'><value>http://jabber.org/network/serverinfo</value></field>\
             <field var='abuse-addresses' type='list-multi'><value>mailto:abuse@shakespeare.lit</value></field></x>";
-        assert_eq!(
-            contact_addresses(&contact),
-            Some(Element::parse(expected).unwrap())
-        );
+        assert_eq!(contact_addresses(&contact), Some(Element::parse(expected).unwrap()));
     }
 
     /// Section 3.2.
     #[test]
     fn the_node_is_mirrored() {
-        let answer = mirrored(Element::new(ns::DISCO_ITEMS, "query"), Some("x"))
-            .payload
-            .unwrap();
+        let answer = mirrored(Element::new(ns::DISCO_ITEMS, "query"), Some("x")).payload.unwrap();
         assert_eq!(answer.attr("node"), Some("x"));
     }
 
@@ -302,15 +234,9 @@ mod tests {
             let empty = house.ask("tybalt/street", "get", to, ITEMS).await.unwrap();
             assert_eq!(Element::parse(&empty).unwrap().children().count(), 0);
         }
-        let info = house
-            .ask("romeo/orchard", "get", "juliet@localhost", INFO)
-            .await
-            .unwrap();
+        let info = house.ask("romeo/orchard", "get", "juliet@localhost", INFO).await.unwrap();
         assert!(info.contains("registered") && !info.contains(ns::MAM), "{info}");
-        let items = house
-            .ask("romeo/orchard", "get", "juliet@localhost", ITEMS)
-            .await
-            .unwrap();
+        let items = house.ask("romeo/orchard", "get", "juliet@localhost", ITEMS).await.unwrap();
         assert!(items.contains("juliet@localhost/balcony"), "{items}");
         let unknown = house.ask("romeo/orchard", "get", "juliet@localhost", &node).await;
         assert_eq!(unknown, Err("item-not-found".to_owned()));

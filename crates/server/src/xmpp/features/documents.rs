@@ -28,19 +28,12 @@ fn protocols() -> String {
         "# Protocols\n\nMade from the features in `crates/server/src/xmpp/features` by `cargo xtask generate`; \
          do not edit.\n\n## Specifications\n\n| specification | version read | feature | notes |\n|---|---|---|---|\n",
     );
-    let mut specs: Vec<(&Spec, &Feature)> = FEATURES
-        .iter()
-        .flat_map(|feature| feature.specs.iter().map(|spec| (spec, *feature)))
-        .collect();
+    let mut specs: Vec<(&Spec, &Feature)> =
+        FEATURES.iter().flat_map(|feature| feature.specs.iter().map(|spec| (spec, *feature))).collect();
     specs.sort_by_key(|(spec, _)| spec.name);
     for (spec, feature) in specs {
         let Spec { name, version, note } = spec;
-        let _ = writeln!(
-            out,
-            "| [{name}]({}) | {version} | {} | {note} |",
-            link(name),
-            feature.name
-        );
+        let _ = writeln!(out, "| [{name}]({}) | {version} | {} | {note} |", link(name), feature.name);
     }
     out.push_str("\n## Features\n");
     for feature in FEATURES {
@@ -49,11 +42,7 @@ fn protocols() -> String {
             let _ = write!(out, "\nStores: {kept}\n");
         }
         if !feature.advertises.is_empty() {
-            let mut vars: Vec<&str> = feature
-                .advertises
-                .iter()
-                .map(|advertised| advertised.var)
-                .collect();
+            let mut vars: Vec<&str> = feature.advertises.iter().map(|advertised| advertised.var).collect();
             vars.sort_unstable();
             vars.dedup();
             let _ = write!(out, "\nService discovery: `{}`\n", vars.join("`, `"));
@@ -86,15 +75,10 @@ fn doap() -> String {
         version::NAME
     );
     let specs = || FEATURES.iter().flat_map(|feature| feature.specs);
-    let mut rfcs: Vec<&str> = specs()
-        .filter_map(|spec| spec.name.strip_prefix("RFC "))
-        .collect();
+    let mut rfcs: Vec<&str> = specs().filter_map(|spec| spec.name.strip_prefix("RFC ")).collect();
     rfcs.sort_unstable();
     for rfc in rfcs {
-        let _ = writeln!(
-            out,
-            "    <implements rdf:resource='https://www.rfc-editor.org/info/rfc{rfc}'/>"
-        );
+        let _ = writeln!(out, "    <implements rdf:resource='https://www.rfc-editor.org/info/rfc{rfc}'/>");
     }
     let mut xeps: Vec<&Spec> = specs().filter(|spec| spec.name.starts_with("XEP-")).collect();
     xeps.sort_by_key(|spec| spec.name);
@@ -105,8 +89,9 @@ fn doap() -> String {
              \x20     <xmpp:SupportedXep>\n\
              \x20       <xmpp:xep rdf:resource='{}'/>\n\
              \x20       <xmpp:version>{version}</xmpp:version>\n\
-             \x20       <xmpp:status>complete</xmpp:status>\n",
-            link(name)
+             \x20       <xmpp:status>{}</xmpp:status>\n",
+            link(name),
+            if note.is_empty() { "complete" } else { "partial" }
         );
         if !note.is_empty() {
             let mut escaped = Vec::new();
@@ -133,10 +118,7 @@ mod tests {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         for (path, content) in documents() {
             let written = std::fs::read_to_string(root.join(path)).unwrap_or_default();
-            assert!(
-                written == content,
-                "{path} is out of date: run `cargo xtask generate`"
-            );
+            assert!(written == content, "{path} is out of date: run `cargo xtask generate`");
         }
     }
 

@@ -11,16 +11,8 @@ pub const FEATURE: Feature = Feature {
     name: "stanza forwarding",
     summary: "Wraps messages that are passed on, and says when a delayed one was sent.",
     specs: &[
-        Spec {
-            name: "XEP-0297",
-            version: "1.0",
-            note: "",
-        },
-        Spec {
-            name: "XEP-0203",
-            version: "2.0",
-            note: "",
-        },
+        Spec { name: "XEP-0297", version: "1.0", note: "" },
+        Spec { name: "XEP-0203", version: "2.0", note: "" },
     ],
     ..Feature::EMPTY
 };

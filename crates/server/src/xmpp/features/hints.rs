@@ -8,14 +8,7 @@ use super::{Advertised, At, Feature, Spec};
 pub const FEATURE: Feature = Feature {
     name: "message hints",
     summary: "Follows a sender's hints on what is archived, waits or is copied.",
-    specs: &[Spec {
-        name: "XEP-0334",
-        version: "1.0.0",
-        note: "",
-    }],
-    advertises: &[Advertised {
-        at: At::Account,
-        var: ns::HINTS,
-    }],
+    specs: &[Spec { name: "XEP-0334", version: "1.0.0", note: "" }],
+    advertises: &[Advertised { at: At::Account, var: ns::HINTS }],
     ..Feature::EMPTY
 };

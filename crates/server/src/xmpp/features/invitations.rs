@@ -23,22 +23,10 @@ pub const FEATURE: Feature = Feature {
             version: "0.3.3",
             note: "Tokens are the server's; a request with one is approved.",
         },
-        Spec {
-            name: "XEP-0401",
-            version: "0.6.0",
-            note: "Without a landing page.",
-        },
-        Spec {
-            name: "XEP-0445",
-            version: "0.2.0",
-            note: "",
-        },
+        Spec { name: "XEP-0401", version: "0.6.0", note: "Without a landing page." },
+        Spec { name: "XEP-0445", version: "0.2.0", note: "" },
     ],
-    announces: &[Announced {
-        when: When::BeforeSignIn,
-        namespace: ns::IBR_TOKEN,
-        name: "register",
-    }],
+    announces: &[Announced { when: When::BeforeSignIn, namespace: ns::IBR_TOKEN, name: "register" }],
     stores: &["Open invitations with who made them, until they expire."],
     ..Feature::EMPTY
 };
@@ -64,10 +52,7 @@ pub const CREATE_ACCOUNT: Command = Command {
 
 async fn invite(request: &Request<'_>) -> Result<Step, StanzaError> {
     let inviter = request.account();
-    let register_at = request
-        .config
-        .members_invite_accounts
-        .then(|| inviter.domain().to_owned());
+    let register_at = request.config.members_invite_accounts.then(|| inviter.domain().to_owned());
     let order = InvitationOrder {
         inviter: Some(inviter.clone()),
         register_at,
@@ -75,11 +60,8 @@ async fn invite(request: &Request<'_>) -> Result<Step, StanzaError> {
         lifetime_ms: None,
         uses: 1,
     };
-    let invitation = request
-        .chat
-        .invite(order, inviter.as_str())
-        .await
-        .map_err(|error| stanza_error(&error))?;
+    let invitation =
+        request.chat.invite(order, inviter.as_str()).await.map_err(|error| stanza_error(&error))?;
     Ok(Step::Done(render(&invitation)))
 }
 
@@ -97,11 +79,7 @@ async fn create_account(request: &Request<'_>, form: Option<ElementRef<'_>>) -> 
         lifetime_ms: None,
         uses: 1,
     };
-    let invitation = request
-        .chat
-        .invite(order, own.as_str())
-        .await
-        .map_err(|error| stanza_error(&error))?;
+    let invitation = request.chat.invite(order, own.as_str()).await.map_err(|error| stanza_error(&error))?;
     Ok(Step::Done(render(&invitation)))
 }
 
@@ -159,14 +137,8 @@ mod tests {
     #[tokio::test]
     async fn a_member_invites_at_once() {
         let house = House::of(&["romeo/orchard"]).await;
-        let done = house
-            .ask("romeo/orchard", "set", "localhost", &command(INVITE.node, ""))
-            .await
-            .unwrap();
-        assert!(
-            done.contains("status=\"completed\"") || done.contains("status='completed'"),
-            "{done}"
-        );
+        let done = house.ask("romeo/orchard", "set", "localhost", &command(INVITE.node, "")).await.unwrap();
+        assert!(done.contains("status=\"completed\"") || done.contains("status='completed'"), "{done}");
         assert!(done.contains("xmpp:romeo@localhost?roster;preauth="), "{done}");
         assert!(done.contains(";ibr=y"), "{done}");
     }
@@ -179,22 +151,13 @@ mod tests {
         let refused = house.ask("romeo/orchard", "set", "localhost", &start).await;
         assert_eq!(refused, Err("forbidden".to_owned()));
         let asked = house.ask("admin/desk", "set", "localhost", &start).await.unwrap();
-        assert!(
-            asked.contains("executing") && asked.contains("roster-subscription"),
-            "{asked}"
-        );
+        assert!(asked.contains("executing") && asked.contains("roster-subscription"), "{asked}");
         let form =
             "<x xmlns='jabber:x:data' type='submit'><field var='username'><value>juliet</value></field></x>";
         let filled = command(CREATE_ACCOUNT.node, form);
-        let done = house
-            .ask("admin/desk", "set", "localhost", &filled)
-            .await
-            .unwrap();
+        let done = house.ask("admin/desk", "set", "localhost", &filled).await.unwrap();
         assert!(done.contains("xmpp:juliet@localhost?register;preauth="), "{done}");
         // The name is set aside now.
-        assert_eq!(
-            house.ask("admin/desk", "set", "localhost", &filled).await,
-            Err("conflict".to_owned())
-        );
+        assert_eq!(house.ask("admin/desk", "set", "localhost", &filled).await, Err("conflict".to_owned()));
     }
 }

@@ -8,15 +8,8 @@ use super::{Advertised, At, Feature, Spec};
 pub const FEATURE: Feature = Feature {
     name: "offline messages",
     summary: "Delivers what was sent to someone away once he is back, in order and once.",
-    specs: &[Spec {
-        name: "XEP-0160",
-        version: "1.0.1",
-        note: "",
-    }],
-    advertises: &[Advertised {
-        at: At::Server,
-        var: ns::OFFLINE,
-    }],
+    specs: &[Spec { name: "XEP-0160", version: "1.0.1", note: "" }],
+    advertises: &[Advertised { at: At::Server, var: ns::OFFLINE }],
     stores: &["How far each account's messages have been delivered."],
     ..Feature::EMPTY
 };

@@ -15,10 +15,7 @@ pub const FEATURE: Feature = Feature {
         version: "1.0",
         note: "Without counts and indexes: counting would cost as much as the whole set. For the archive.",
     }],
-    advertises: &[Advertised {
-        at: At::Account,
-        var: ns::RSM,
-    }],
+    advertises: &[Advertised { at: At::Account, var: ns::RSM }],
     ..Feature::EMPTY
 };
 
@@ -53,9 +50,8 @@ pub fn read(set: ElementRef<'_>) -> Result<Asked, StanzaError> {
         // Section 2.6: the answer of one that cannot find items by their number.
         return Err(StanzaError::new(Condition::FeatureNotImplemented));
     }
-    let max = text("max")
-        .map(|max| max.trim().parse().map_err(|_| bad("max is not a number")))
-        .transpose()?;
+    let max =
+        text("max").map(|max| max.trim().parse().map_err(|_| bad("max is not a number"))).transpose()?;
     let place = match (text("after").filter(|after| !after.is_empty()), text("before")) {
         (Some(_), Some(_)) => return Err(bad("a page lies after or before an item, not both")),
         (Some(after), None) => Place::After(after),
@@ -82,10 +78,8 @@ mod tests {
     use super::*;
 
     fn asked(content: &str) -> Result<Asked, Condition> {
-        let set = Element::parse(&format!(
-            "<set xmlns='http://jabber.org/protocol/rsm'>{content}</set>"
-        ))
-        .unwrap();
+        let set =
+            Element::parse(&format!("<set xmlns='http://jabber.org/protocol/rsm'>{content}</set>")).unwrap();
         read(set.root()).map_err(|error| error.condition)
     }
 
@@ -96,29 +90,17 @@ mod tests {
         assert_eq!(asked(""), page(None, Place::First));
         assert_eq!(asked("<max>10</max>"), page(Some(10), Place::First));
         assert_eq!(asked("<max>0</max>"), page(Some(0), Place::First));
-        assert_eq!(
-            asked("<max>10</max><after>a</after>"),
-            page(Some(10), Place::After("a".to_owned()))
-        );
-        assert_eq!(
-            asked("<max>10</max><before>a</before>"),
-            page(Some(10), Place::Before("a".to_owned()))
-        );
+        assert_eq!(asked("<max>10</max><after>a</after>"), page(Some(10), Place::After("a".to_owned())));
+        assert_eq!(asked("<max>10</max><before>a</before>"), page(Some(10), Place::Before("a".to_owned())));
         assert_eq!(asked("<max>10</max><before/>"), page(Some(10), Place::Last));
     }
 
     /// Section 2.6 for the index; what is not a page otherwise.
     #[test]
     fn refuses_what_is_no_page() {
-        assert_eq!(
-            asked("<max>10</max><index>371</index>"),
-            Err(Condition::FeatureNotImplemented)
-        );
+        assert_eq!(asked("<max>10</max><index>371</index>"), Err(Condition::FeatureNotImplemented));
         assert_eq!(asked("<max>ten</max>"), Err(Condition::BadRequest));
         assert_eq!(asked("<max>-1</max>"), Err(Condition::BadRequest));
-        assert_eq!(
-            asked("<after>a</after><before>b</before>"),
-            Err(Condition::BadRequest)
-        );
+        assert_eq!(asked("<after>a</after><before>b</before>"), Err(Condition::BadRequest));
     }
 }

@@ -10,36 +10,12 @@ pub const FEATURE: Feature = Feature {
     name: "conversations",
     summary: "Passes on what clients say about messages, and archives what changes or answers one.",
     specs: &[
-        Spec {
-            name: "XEP-0085",
-            version: "2.1",
-            note: "Between clients; copied, never kept.",
-        },
-        Spec {
-            name: "XEP-0184",
-            version: "1.4.0",
-            note: HANDLED,
-        },
-        Spec {
-            name: "XEP-0308",
-            version: "1.2.1",
-            note: HANDLED,
-        },
-        Spec {
-            name: "XEP-0333",
-            version: "1.0.0",
-            note: HANDLED,
-        },
-        Spec {
-            name: "XEP-0444",
-            version: "0.2.1",
-            note: HANDLED,
-        },
-        Spec {
-            name: "XEP-0461",
-            version: "0.2.1",
-            note: HANDLED,
-        },
+        Spec { name: "XEP-0085", version: "2.1", note: "Between clients; copied, never kept." },
+        Spec { name: "XEP-0184", version: "1.4.0", note: HANDLED },
+        Spec { name: "XEP-0308", version: "1.2.1", note: HANDLED },
+        Spec { name: "XEP-0333", version: "1.0.0", note: HANDLED },
+        Spec { name: "XEP-0444", version: "0.2.1", note: HANDLED },
+        Spec { name: "XEP-0461", version: "0.2.1", note: HANDLED },
     ],
     ..Feature::EMPTY
 };

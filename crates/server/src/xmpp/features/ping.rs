@@ -9,20 +9,10 @@ use super::{Advertised, At, DONE, Feature, Handler, Reply, Request, Spec, Target
 pub const FEATURE: Feature = Feature {
     name: "ping",
     summary: "Answers pings, so that a client can tell whether its stream is alive.",
-    specs: &[Spec {
-        name: "XEP-0199",
-        version: "2.0.1",
-        note: "",
-    }],
+    specs: &[Spec { name: "XEP-0199", version: "2.0.1", note: "" }],
     advertises: &[
-        Advertised {
-            at: At::Server,
-            var: ns::PING,
-        },
-        Advertised {
-            at: At::Account,
-            var: ns::PING,
-        },
+        Advertised { at: At::Server, var: ns::PING },
+        Advertised { at: At::Account, var: ns::PING },
     ],
     handles: &[Handler {
         kind: IqType::Get,

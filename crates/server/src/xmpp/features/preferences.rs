@@ -16,11 +16,7 @@ use crate::xmpp::error::stanza_error;
 pub const FEATURE: Feature = Feature {
     name: "archive preferences",
     summary: "Lets an account decide whose messages are kept.",
-    specs: &[Spec {
-        name: "XEP-0441",
-        version: "0.2.0",
-        note: "",
-    }],
+    specs: &[Spec { name: "XEP-0441", version: "0.2.0", note: "" }],
     handles: &[
         own(IqType::Get, "prefs", |request| Box::pin(get(request))),
         own(IqType::Set, "prefs", |request| Box::pin(set(request))),
@@ -33,11 +29,7 @@ pub const FEATURE: Feature = Feature {
 
 async fn get(request: Request<'_>) -> Reply {
     let owner = Owner::from(&**request.session);
-    let preferences = request
-        .chat
-        .archive_preferences(&owner)
-        .await
-        .map_err(|error| stanza_error(&error))?;
+    let preferences = request.chat.archive_preferences(&owner).await.map_err(|error| stanza_error(&error))?;
     Ok(render(&preferences).into())
 }
 
@@ -45,11 +37,7 @@ async fn get(request: Request<'_>) -> Reply {
 async fn set(request: Request<'_>) -> Reply {
     let owner = Owner::from(&**request.session);
     let preferences = read(request.payload)?;
-    request
-        .chat
-        .set_archive_preferences(&owner, &preferences)
-        .await
-        .map_err(|error| stanza_error(&error))?;
+    request.chat.set_archive_preferences(&owner, &preferences).await.map_err(|error| stanza_error(&error))?;
     Ok(render(&preferences).into())
 }
 
@@ -64,11 +52,7 @@ fn read(prefs: ElementRef<'_>) -> Result<ArchivePreferences, StanzaError> {
             );
         }
     };
-    Ok(ArchivePreferences {
-        default,
-        always: list(prefs, "always")?,
-        never: list(prefs, "never")?,
-    })
+    Ok(ArchivePreferences { default, always: list(prefs, "always")?, never: list(prefs, "never")? })
 }
 
 /// Sections 2.1.2 and 2.1.3: a list that is missing is empty.
@@ -116,19 +100,10 @@ mod tests {
     #[test]
     fn lists_may_be_missing_and_the_default_may_not() {
         let read = |xml: &str| read(Element::parse(xml).unwrap().root()).map_err(|error| error.condition);
-        let never = ArchivePreferences {
-            default: DefaultPolicy::Never,
-            ..ArchivePreferences::default()
-        };
+        let never = ArchivePreferences { default: DefaultPolicy::Never, ..ArchivePreferences::default() };
         assert_eq!(read("<prefs xmlns='urn:xmpp:mam:2' default='never'/>"), Ok(never));
-        assert_eq!(
-            read("<prefs xmlns='urn:xmpp:mam:2'/>"),
-            Err(Condition::BadRequest)
-        );
-        assert_eq!(
-            read("<prefs xmlns='urn:xmpp:mam:2' default='maybe'/>"),
-            Err(Condition::BadRequest)
-        );
+        assert_eq!(read("<prefs xmlns='urn:xmpp:mam:2'/>"), Err(Condition::BadRequest));
+        assert_eq!(read("<prefs xmlns='urn:xmpp:mam:2' default='maybe'/>"), Err(Condition::BadRequest));
     }
 
     /// Section 2.3.
@@ -141,22 +116,13 @@ mod tests {
             Ok(normal(never).as_str())
         );
         house
-            .say(
-                "romeo/orchard",
-                "<message to='juliet@localhost' type='chat'><body>hush</body></message>",
-            )
+            .say("romeo/orchard", "<message to='juliet@localhost' type='chat'><body>hush</body></message>")
             .await;
         let ask = "<query xmlns='urn:xmpp:mam:2'/>";
         assert_eq!(house.answers("juliet/balcony", "set", "", ask).await.len(), 1);
         assert_eq!(house.answers("romeo/orchard", "set", "", ask).await.len(), 2);
-        let other = house
-            .ask(
-                "romeo/orchard",
-                "get",
-                "juliet@localhost",
-                "<prefs xmlns='urn:xmpp:mam:2'/>",
-            )
-            .await;
+        let other =
+            house.ask("romeo/orchard", "get", "juliet@localhost", "<prefs xmlns='urn:xmpp:mam:2'/>").await;
         assert_eq!(other, Err("forbidden".to_owned()));
     }
 

@@ -13,20 +13,10 @@ use crate::xmpp::error::stanza_error;
 pub const FEATURE: Feature = Feature {
     name: "private storage",
     summary: "Keeps small documents of an account's clients, such as bookmarks and settings.",
-    specs: &[Spec {
-        name: "XEP-0049",
-        version: "1.2",
-        note: "",
-    }],
+    specs: &[Spec { name: "XEP-0049", version: "1.2", note: "" }],
     advertises: &[
-        Advertised {
-            at: At::Server,
-            var: ns::PRIVATE,
-        },
-        Advertised {
-            at: At::Account,
-            var: ns::PRIVATE,
-        },
+        Advertised { at: At::Server, var: ns::PRIVATE },
+        Advertised { at: At::Account, var: ns::PRIVATE },
     ],
     handles: &[
         Handler {
@@ -89,10 +79,7 @@ async fn set(request: Request<'_>) -> Reply {
     let owner = Owner::from(&**request.session);
     for document in documents(request.payload)? {
         let content = document.to_element().to_xml();
-        let kept = request
-            .chat
-            .put_private_document(&owner, document.ns(), document.name(), &content)
-            .await;
+        let kept = request.chat.put_private_document(&owner, document.ns(), document.name(), &content).await;
         kept.map_err(|error| stanza_error(&error))?;
     }
     Ok(DONE)
@@ -117,9 +104,7 @@ mod tests {
 
     fn conditions(content: &str) -> Result<usize, Condition> {
         let query = Element::parse(&format!("<query xmlns='jabber:iq:private'>{content}</query>")).unwrap();
-        documents(query.root())
-            .map(|documents| documents.len())
-            .map_err(|error| error.condition)
+        documents(query.root()).map(|documents| documents.len()).map_err(|error| error.condition)
     }
 
     /// Section 2.3.
@@ -129,10 +114,7 @@ mod tests {
         assert_eq!(conditions("<exodus/>"), Err(Condition::NotAcceptable));
         assert_eq!(conditions("<exodus xmlns=''/>"), Err(Condition::NotAcceptable));
         assert_eq!(conditions("<exodus xmlns='exodus:prefs'/>"), Ok(1));
-        assert_eq!(
-            conditions("<a xmlns='exodus:prefs'/><b xmlns='exodus:prefs'/>"),
-            Ok(2)
-        );
+        assert_eq!(conditions("<a xmlns='exodus:prefs'/><b xmlns='exodus:prefs'/>"), Ok(2));
     }
 
     /// Section 2.3, its examples.
@@ -143,33 +125,16 @@ mod tests {
         let kept = query("<exodus xmlns='exodus:prefs'><defaultnick>Hamlet</defaultnick></exodus>");
         let asked = query("<exodus xmlns='exodus:prefs'/>");
         let normal = |xml: &str| Ok(Element::parse(xml).unwrap().to_xml());
-        assert_eq!(
-            house.ask("hamlet/denmark", "get", "", &asked).await,
-            normal(&asked)
-        );
-        assert_eq!(
-            house.ask("hamlet/denmark", "set", "", &kept).await,
-            Ok(String::new())
-        );
-        assert_eq!(
-            house.ask("hamlet/denmark", "get", "", &asked).await,
-            normal(&kept)
-        );
+        assert_eq!(house.ask("hamlet/denmark", "get", "", &asked).await, normal(&asked));
+        assert_eq!(house.ask("hamlet/denmark", "set", "", &kept).await, Ok(String::new()));
+        assert_eq!(house.ask("hamlet/denmark", "get", "", &asked).await, normal(&kept));
         for kind in ["get", "set"] {
-            let answer = house
-                .ask("macbeth/castle", kind, "hamlet@localhost", &asked)
-                .await;
+            let answer = house.ask("macbeth/castle", kind, "hamlet@localhost", &asked).await;
             assert_eq!(answer, Err("forbidden".to_owned()));
         }
         let two = query("<a xmlns='exodus:prefs'/><b xmlns='exodus:prefs'/>");
-        assert_eq!(
-            house.ask("hamlet/denmark", "get", "", &two).await,
-            Err("bad-request".to_owned())
-        );
+        assert_eq!(house.ask("hamlet/denmark", "get", "", &two).await, Err("bad-request".to_owned()));
         let reserved = query("<vCard xmlns='vcard-temp'/>");
-        assert_eq!(
-            house.ask("hamlet/denmark", "set", "", &reserved).await,
-            Err("not-acceptable".to_owned())
-        );
+        assert_eq!(house.ask("hamlet/denmark", "set", "", &reserved).await, Err("not-acceptable".to_owned()));
     }
 }

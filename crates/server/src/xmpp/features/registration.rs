@@ -25,10 +25,7 @@ pub const FEATURE: Feature = Feature {
         version: "2.4",
         note: "Without an invitation only where open registration is on. No codes of the kind of HTTP in errors.",
     }],
-    advertises: &[Advertised {
-        at: At::Server,
-        var: ns::REGISTER,
-    }],
+    advertises: &[Advertised { at: At::Server, var: ns::REGISTER }],
     handles: &[
         Handler {
             kind: IqType::Get,
@@ -45,11 +42,7 @@ pub const FEATURE: Feature = Feature {
             answer: |request| Box::pin(change(request)),
         },
     ],
-    announces: &[Announced {
-        when: When::BeforeSignIn,
-        namespace: ns::REGISTER_FEATURE,
-        name: "register",
-    }],
+    announces: &[Announced { when: When::BeforeSignIn, namespace: ns::REGISTER_FEATURE, name: "register" }],
     stores: &["Accounts with verifiers of their passwords, never the passwords."],
     ..Feature::EMPTY
 };
@@ -70,13 +63,7 @@ pub struct Applicant {
 impl Applicant {
     /// A client that opened a stream to this domain from this address.
     pub fn new(domain: &str, address: Option<IpAddr>) -> Self {
-        Self {
-            domain: domain.to_owned(),
-            address,
-            invitation: None,
-            registered: false,
-            attempts: 0,
-        }
+        Self { domain: domain.to_owned(), address, invitation: None, registered: false, attempts: 0 }
     }
 
     /// The answer to a request before sign-in; `None` for what is no part of registration, for which the stream ends
@@ -90,10 +77,7 @@ impl Applicant {
             _ => return None,
         };
         match answer {
-            Ok(Success {
-                payload: Some(payload),
-                ..
-            }) => Some(iq.reply().with_child(payload)),
+            Ok(Success { payload: Some(payload), .. }) => Some(iq.reply().with_child(payload)),
             Ok(_) => Some(iq.reply()),
             Err(error) => iq.error_reply(error),
         }
@@ -112,9 +96,7 @@ impl Applicant {
     /// XEP-0445 section 4.
     async fn preauthenticate(&mut self, chat: &Chat, preauth: ElementRef<'_>) -> Reply {
         self.attempt()?;
-        let token = preauth
-            .attr("token")
-            .ok_or_else(|| StanzaError::new(Condition::BadRequest))?;
+        let token = preauth.attr("token").ok_or_else(|| StanzaError::new(Condition::BadRequest))?;
         match chat.registration_invitation(&self.domain, token).await {
             Ok(invitation) => {
                 self.invitation = Some(invitation);
@@ -133,10 +115,7 @@ impl Applicant {
         if self.invitation.is_none() && !chat.settings().open_registration {
             return Err(uninvited());
         }
-        let name = self
-            .invitation
-            .as_ref()
-            .and_then(|invitation| invitation.username.as_deref());
+        let name = self.invitation.as_ref().and_then(|invitation| invitation.username.as_deref());
         Ok(registration_form(name))
     }
 
@@ -156,9 +135,7 @@ impl Applicant {
             return Err(error.with_text("a name and a password are needed"));
         };
         let invitation = self.invitation.as_ref();
-        let made = chat
-            .register(&self.domain, &username, &password, invitation, self.address)
-            .await;
+        let made = chat.register(&self.domain, &username, &password, invitation, self.address).await;
         made.map_err(|error| stanza_error(&error))?;
         self.registered = true;
         Ok(DONE)
@@ -172,9 +149,7 @@ fn uninvited() -> StanzaError {
 fn registration_form(username: Option<&str>) -> Element {
     const INSTRUCTIONS: &str = "Choose a name and a password for your account.";
     let field = |name| Element::new(ns::REGISTER, name);
-    let username_field = username
-        .iter()
-        .fold(field("username"), |field, name| field.with_text(name));
+    let username_field = username.iter().fold(field("username"), |field, name| field.with_text(name));
     let form = Form::asking(ns::REGISTER)
         .titled("Registration", INSTRUCTIONS)
         .question("username", "text-single", "Name", true)
@@ -198,21 +173,11 @@ impl Credentials {
         if let Some(form) = query.child(ns::DATA_FORMS, "x") {
             let form = Submission::read(form, ns::REGISTER)?;
             let field = |var| form.single(var).map(str::to_owned);
-            return Ok(Self {
-                username: field("username"),
-                password: field("password"),
-            });
+            return Ok(Self { username: field("username"), password: field("password") });
         }
-        let field = |name| {
-            query
-                .child(ns::REGISTER, name)
-                .map(|field| field.text().into_owned())
-        };
+        let field = |name| query.child(ns::REGISTER, name).map(|field| field.text().into_owned());
         let given = |name| field(name).filter(|text| !text.is_empty());
-        Ok(Self {
-            username: given("username"),
-            password: given("password"),
-        })
+        Ok(Self { username: given("username"), password: given("password") })
     }
 }
 
@@ -222,10 +187,7 @@ async fn registered(request: Request<'_>) -> Reply {
     let field = |name, text| Element::new(ns::REGISTER, name).with_text(text);
     let name = request.session.jid.local().unwrap_or_default();
     let query = Element::new(ns::REGISTER, "query")
-        .with_child(field(
-            "instructions",
-            "You are registered. A new password can be sent here.",
-        ))
+        .with_child(field("instructions", "You are registered. A new password can be sent here."))
         .with_child(Element::new(ns::REGISTER, "registered"))
         .with_child(field("username", name))
         .with_child(Element::new(ns::REGISTER, "password"));
@@ -239,11 +201,7 @@ async fn change(request: Request<'_>) -> Reply {
         if request.payload.children().count() != 1 {
             return Err(StanzaError::new(Condition::BadRequest).with_text("a removal stands alone"));
         }
-        request
-            .chat
-            .unregister(request.session)
-            .await
-            .map_err(|error| stanza_error(&error))?;
+        request.chat.unregister(request.session).await.map_err(|error| stanza_error(&error))?;
         // Section 3.2: the stream ends with not-authorized, behind the answer.
         request.session.close(Close::Revoked);
         return Ok(DONE);
@@ -253,11 +211,7 @@ async fn change(request: Request<'_>) -> Reply {
         return Err(StanzaError::new(Condition::NotAuthorized).with_text("the stream is not encrypted"));
     }
     let password = new_password(Credentials::read(request.payload)?, &request.session.jid)?;
-    request
-        .chat
-        .change_password(request.session, &password)
-        .await
-        .map_err(|error| stanza_error(&error))?;
+    request.chat.change_password(request.session, &password).await.map_err(|error| stanza_error(&error))?;
     Ok(DONE)
 }
 
@@ -278,11 +232,7 @@ fn new_password(given: Credentials, own: &Jid) -> Result<String, StanzaError> {
 /// An account is registered at its own domain, and at no other that this server may have.
 fn at_home(request: &Request<'_>) -> Result<(), StanzaError> {
     let elsewhere = request.to().domain() != request.session.jid.domain();
-    if elsewhere {
-        Err(StanzaError::new(Condition::NotAllowed))
-    } else {
-        Ok(())
-    }
+    if elsewhere { Err(StanzaError::new(Condition::NotAllowed)) } else { Ok(()) }
 }
 
 #[cfg(test)]
@@ -298,24 +248,15 @@ mod tests {
     }
 
     fn credentials(username: Option<&str>, password: Option<&str>) -> Credentials {
-        Credentials {
-            username: username.map(str::to_owned),
-            password: password.map(str::to_owned),
-        }
+        Credentials { username: username.map(str::to_owned), password: password.map(str::to_owned) }
     }
 
     /// Sections 3.1 and 6.
     #[test]
     fn reads_fields_and_form() {
         let both = credentials(Some("bill"), Some("Calliope"));
-        assert_eq!(
-            read("<username>bill</username><password>Calliope</password>"),
-            both
-        );
-        assert_eq!(
-            read("<username>bill</username><password/>"),
-            credentials(Some("bill"), None)
-        );
+        assert_eq!(read("<username>bill</username><password>Calliope</password>"), both);
+        assert_eq!(read("<username>bill</username><password/>"), credentials(Some("bill"), None));
         let form = "<x xmlns='jabber:x:data' type='submit'>\
             <field var='FORM_TYPE' type='hidden'><value>jabber:iq:register</value></field>\
             <field var='username'><value>bill</value></field>\
@@ -334,10 +275,7 @@ mod tests {
         assert_eq!(change(Some("Bill"), Some("newpass")), Ok("newpass".to_owned()));
         assert_eq!(change(Some("bill"), None), Err(Condition::BadRequest));
         assert_eq!(change(None, Some("newpass")), Err(Condition::BadRequest));
-        assert_eq!(
-            change(Some("kit"), Some("newpass")),
-            Err(Condition::NotAcceptable)
-        );
+        assert_eq!(change(Some("kit"), Some("newpass")), Err(Condition::NotAcceptable));
     }
 
     /// Section 3.1, and XEP-0445 section 2: a name that is set aside is filled in.
@@ -356,18 +294,9 @@ mod tests {
         for _ in 0..ATTEMPTS_LIMIT {
             assert!(applicant.attempt().is_ok());
         }
-        assert_eq!(
-            applicant.attempt().unwrap_err().condition,
-            Condition::NotAcceptable
-        );
-        let mut registered = Applicant {
-            registered: true,
-            ..Applicant::new("capulet.lit", None)
-        };
-        assert_eq!(
-            registered.attempt().unwrap_err().condition,
-            Condition::NotAcceptable
-        );
+        assert_eq!(applicant.attempt().unwrap_err().condition, Condition::NotAcceptable);
+        let mut registered = Applicant { registered: true, ..Applicant::new("capulet.lit", None) };
+        assert_eq!(registered.attempt().unwrap_err().condition, Condition::NotAcceptable);
     }
 
     fn request(kind: &str, payload: &str) -> Stanza {
@@ -381,10 +310,8 @@ mod tests {
         kind: &str,
         payload: &str,
     ) -> Result<(), Condition> {
-        let answer = applicant
-            .answer(&house.chat, &request(kind, payload))
-            .await
-            .expect("part of registration");
+        let answer =
+            applicant.answer(&house.chat, &request(kind, payload)).await.expect("part of registration");
         answer.error().map_or(Ok(()), |error| Err(error.condition))
     }
 
@@ -396,19 +323,10 @@ mod tests {
     async fn an_invitation_makes_one_account() {
         let house = House::of(&["admin/desk", "juliet/balcony"]).await;
         let mut applicant = Applicant::new("localhost", None);
-        assert_eq!(
-            answer(&house, &mut applicant, "get", FORM).await,
-            Err(Condition::NotAllowed)
-        );
-        assert_eq!(
-            answer(&house, &mut applicant, "set", BILL).await,
-            Err(Condition::NotAllowed)
-        );
+        assert_eq!(answer(&house, &mut applicant, "get", FORM).await, Err(Condition::NotAllowed));
+        assert_eq!(answer(&house, &mut applicant, "set", BILL).await, Err(Condition::NotAllowed));
         let preauth = |token: &str| format!("<preauth xmlns='urn:xmpp:pars:0' token='{token}'/>");
-        assert_eq!(
-            answer(&house, &mut applicant, "set", &preauth("x")).await,
-            Err(Condition::ItemNotFound)
-        );
+        assert_eq!(answer(&house, &mut applicant, "set", &preauth("x")).await, Err(Condition::ItemNotFound));
         let order = InvitationOrder {
             inviter: None,
             register_at: Some("localhost".to_owned()),
@@ -417,27 +335,15 @@ mod tests {
             uses: 1,
         };
         let invitation = house.chat.invite(order, "local").await.unwrap();
-        assert_eq!(
-            answer(&house, &mut applicant, "set", &preauth(&invitation.token)).await,
-            Ok(())
-        );
+        assert_eq!(answer(&house, &mut applicant, "set", &preauth(&invitation.token)).await, Ok(()));
         assert_eq!(answer(&house, &mut applicant, "get", FORM).await, Ok(()));
         let taken = BILL.replace("bill", "juliet");
-        assert_eq!(
-            answer(&house, &mut applicant, "set", &taken).await,
-            Err(Condition::Conflict)
-        );
+        assert_eq!(answer(&house, &mut applicant, "set", &taken).await, Err(Condition::Conflict));
         let half = "<query xmlns='jabber:iq:register'><username>bill</username></query>";
-        assert_eq!(
-            answer(&house, &mut applicant, "set", half).await,
-            Err(Condition::NotAcceptable)
-        );
+        assert_eq!(answer(&house, &mut applicant, "set", half).await, Err(Condition::NotAcceptable));
         assert_eq!(answer(&house, &mut applicant, "set", BILL).await, Ok(()));
         let second = BILL.replace("bill", "kit");
-        assert_eq!(
-            answer(&house, &mut applicant, "set", &second).await,
-            Err(Condition::NotAcceptable)
-        );
+        assert_eq!(answer(&house, &mut applicant, "set", &second).await, Err(Condition::NotAcceptable));
         let mut late = Applicant::new("localhost", None);
         assert_eq!(
             answer(&house, &mut late, "set", &preauth(&invitation.token)).await,
@@ -451,10 +357,7 @@ mod tests {
         let house = House::of(&[]).await;
         let mut applicant = Applicant::new("localhost", None);
         let remove = "<query xmlns='jabber:iq:register'><remove/></query>";
-        assert_eq!(
-            answer(&house, &mut applicant, "set", remove).await,
-            Err(Condition::UnexpectedRequest)
-        );
+        assert_eq!(answer(&house, &mut applicant, "set", remove).await, Err(Condition::UnexpectedRequest));
         let ping = request("get", "<ping xmlns='urn:xmpp:ping'/>");
         assert!(applicant.answer(&house.chat, &ping).await.is_none());
     }
@@ -464,22 +367,11 @@ mod tests {
     async fn a_removal_stands_alone_and_ends_the_session() {
         let house = House::of(&["bill/globe"]).await;
         let mixed = "<query xmlns='jabber:iq:register'><remove/><username>bill</username></query>";
-        assert_eq!(
-            house.ask("bill/globe", "set", "", mixed).await,
-            Err("bad-request".to_owned())
-        );
+        assert_eq!(house.ask("bill/globe", "set", "", mixed).await, Err("bad-request".to_owned()));
         let remove = "<query xmlns='jabber:iq:register'><remove/></query>";
-        assert_eq!(
-            house.ask("bill/globe", "set", "", remove).await,
-            Ok(String::new())
-        );
+        assert_eq!(house.ask("bill/globe", "set", "", remove).await, Ok(String::new()));
         assert_eq!(house.session("bill/globe").close_reason(), Some(Close::Revoked));
-        let account = house
-            .chat
-            .store()
-            .account(&Jid::new("bill@localhost").unwrap())
-            .await
-            .unwrap();
+        let account = house.chat.store().account(&Jid::new("bill@localhost").unwrap()).await.unwrap();
         assert!(account.is_none());
     }
 
@@ -487,10 +379,7 @@ mod tests {
     #[tokio::test]
     async fn somebody_registered_is_told_so() {
         let house = House::of(&["juliet/balcony"]).await;
-        let told = house
-            .ask("juliet/balcony", "get", "localhost", FORM)
-            .await
-            .unwrap();
+        let told = house.ask("juliet/balcony", "get", "localhost", FORM).await.unwrap();
         let told = Element::parse(&told).unwrap();
         assert!(told.child(ns::REGISTER, "registered").is_some());
         assert_eq!(told.child(ns::REGISTER, "username").unwrap().text(), "juliet");

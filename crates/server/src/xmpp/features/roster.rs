@@ -19,16 +19,8 @@ pub const FEATURE: Feature = Feature {
     name: "roster",
     summary: "Keeps each account's contacts, and tells all its clients what changes.",
     specs: &[
-        Spec {
-            name: "RFC 6121",
-            version: "",
-            note: "",
-        },
-        Spec {
-            name: "XEP-0237",
-            version: "1.3",
-            note: "In RFC 6121 section 2.6.",
-        },
+        Spec { name: "RFC 6121", version: "", note: "" },
+        Spec { name: "XEP-0237", version: "1.3", note: "In RFC 6121 section 2.6." },
     ],
     handles: &[
         Handler {
@@ -54,16 +46,8 @@ pub const FEATURE: Feature = Feature {
         },
     ],
     announces: &[
-        Announced {
-            when: When::SignedIn,
-            namespace: ns::ROSTER_VERSIONING,
-            name: "ver",
-        },
-        Announced {
-            when: When::SignedIn,
-            namespace: ns::PRE_APPROVAL,
-            name: "sub",
-        },
+        Announced { when: When::SignedIn, namespace: ns::ROSTER_VERSIONING, name: "ver" },
+        Announced { when: When::SignedIn, namespace: ns::PRE_APPROVAL, name: "sub" },
     ],
     stores: &[
         "Contacts with the names and groups given to them, subscriptions, and requests that wait for an answer.",
@@ -74,43 +58,25 @@ pub const FEATURE: Feature = Feature {
 /// Section 2.2, with versions as in section 2.6.
 async fn get(request: Request<'_>) -> Reply {
     let known = request.payload.attr("ver").and_then(|ver| ver.parse().ok());
-    match request
-        .chat
-        .roster(request.session, known)
-        .await
-        .map_err(|error| stanza_error(&error))?
-    {
+    match request.chat.roster(request.session, known).await.map_err(|error| stanza_error(&error))? {
         RosterAnswer::Unchanged => Ok(DONE),
-        RosterAnswer::Changes(changes) => Ok(Success {
-            after: pushes(changes, &request.session.jid),
-            ..DONE
-        }),
+        RosterAnswer::Changes(changes) => {
+            Ok(Success { after: pushes(changes, &request.session.jid), ..DONE })
+        }
         RosterAnswer::Whole(roster) => {
             let query = query(roster.version);
-            Ok(roster
-                .items
-                .iter()
-                .fold(query, |query, it| query.with_child(item(it)))
-                .into())
+            Ok(roster.items.iter().fold(query, |query, it| query.with_child(item(it))).into())
         }
     }
 }
 
 /// Section 2.6.3: each change as the push it was, in the order of their versions.
 fn pushes(changes: RosterChanges, to: &Jid) -> Vec<Stanza> {
-    let changed = changes
-        .changed
-        .into_iter()
-        .map(|(version, item)| (version, RosterChange::Set(item)));
-    let removed = changes
-        .removed
-        .into_iter()
-        .map(|(version, jid)| (version, RosterChange::Removed(jid)));
+    let changed = changes.changed.into_iter().map(|(version, item)| (version, RosterChange::Set(item)));
+    let removed = changes.removed.into_iter().map(|(version, jid)| (version, RosterChange::Removed(jid)));
     let mut all: Vec<(u64, RosterChange)> = changed.chain(removed).collect();
     all.sort_by_key(|(version, _)| *version);
-    all.iter()
-        .map(|(version, change)| push(to, *version, change))
-        .collect()
+    all.iter().map(|(version, change)| push(to, *version, change)).collect()
 }
 
 /// Sections 2.3 to 2.5.
@@ -138,9 +104,7 @@ fn read_set(query: ElementRef<'_>) -> Result<Change, StanzaError> {
         return Err(bad("a roster set has exactly one item"));
     };
     let jid = item.attr("jid").ok_or_else(|| bad("the item has no address"))?;
-    let jid = Jid::new(jid)
-        .map_err(|_| StanzaError::new(Condition::JidMalformed))?
-        .to_bare();
+    let jid = Jid::new(jid).map_err(|_| StanzaError::new(Condition::JidMalformed))?.to_bare();
     // Section 2.1.2.5: what a client says of the subscription is ignored, but for this value.
     if item.attr("subscription") == Some("remove") {
         return Ok(Change::Remove(jid));
@@ -162,12 +126,9 @@ pub fn push(to: &Jid, version: u64, change: &RosterChange) -> Stanza {
             .with_attr("jid", jid.as_str())
             .with_attr("subscription", "remove"),
     };
-    Stanza::iq(
-        IqType::Set,
-        &format!("roster-{}", NEXT.fetch_add(1, Ordering::Relaxed)),
-    )
-    .with_to(to.clone())
-    .with_child(query(version).with_child(item))
+    Stanza::iq(IqType::Set, &format!("roster-{}", NEXT.fetch_add(1, Ordering::Relaxed)))
+        .with_to(to.clone())
+        .with_child(query(version).with_child(item))
 }
 
 fn query(version: u64) -> Element {
@@ -187,9 +148,10 @@ fn item(contact: &RosterItem) -> Element {
     if contact.approved {
         item.set_attr("approved", "true");
     }
-    contact.groups.iter().fold(item, |item, group| {
-        item.with_child(Element::new(ns::ROSTER, "group").with_text(group))
-    })
+    contact
+        .groups
+        .iter()
+        .fold(item, |item, group| item.with_child(Element::new(ns::ROSTER, "group").with_text(group)))
 }
 
 fn subscription(subscription: Subscription) -> &'static str {
@@ -232,10 +194,7 @@ mod tests {
     #[test]
     fn a_set_has_one_item() {
         assert_eq!(read(""), Err(Condition::BadRequest));
-        assert_eq!(
-            read("<item jid='a@b.lit'/><item jid='c@b.lit'/>"),
-            Err(Condition::BadRequest)
-        );
+        assert_eq!(read("<item jid='a@b.lit'/><item jid='c@b.lit'/>"), Err(Condition::BadRequest));
         assert_eq!(read("<item/>"), Err(Condition::BadRequest));
         assert_eq!(read("<item jid='@b.lit'/>"), Err(Condition::JidMalformed));
     }
@@ -263,26 +222,15 @@ mod tests {
         assert_eq!((stanza.to.as_ref(), stanza.from.as_ref()), (Some(&to), None));
         let expected = "<query xmlns='jabber:iq:roster' ver='7'><item jid='romeo@example.net' name='Romeo' \
             subscription='both'><group>Friends</group></item></query>";
-        assert_eq!(
-            stanza.payload().unwrap().to_element(),
-            Element::parse(expected).unwrap()
-        );
-        let pending = RosterItem {
-            ask: true,
-            approved: true,
-            subscription: Subscription::None,
-            ..romeo()
-        };
+        assert_eq!(stanza.payload().unwrap().to_element(), Element::parse(expected).unwrap());
+        let pending = RosterItem { ask: true, approved: true, subscription: Subscription::None, ..romeo() };
         let item = item(&pending);
         let flags = ["subscription", "ask", "approved"].map(|name| item.attr(name));
         assert_eq!(flags, [Some("none"), Some("subscribe"), Some("true")]);
         let removed = push(&to, 8, &RosterChange::Removed(jid("romeo@example.net")));
         let expected = "<query xmlns='jabber:iq:roster' ver='8'>\
             <item jid='romeo@example.net' subscription='remove'/></query>";
-        assert_eq!(
-            removed.payload().unwrap().to_element(),
-            Element::parse(expected).unwrap()
-        );
+        assert_eq!(removed.payload().unwrap().to_element(), Element::parse(expected).unwrap());
     }
 
     /// Section 2.6.3: the client applies the pushes one after the other.
@@ -294,10 +242,8 @@ mod tests {
             removed: vec![(8, jid("romeo@example.net"))],
         };
         let pushes = pushes(changes, &jid("juliet@example.com/balcony"));
-        let versions: Vec<_> = pushes
-            .iter()
-            .map(|push| push.payload().unwrap().attr("ver").unwrap().to_owned())
-            .collect();
+        let versions: Vec<_> =
+            pushes.iter().map(|push| push.payload().unwrap().attr("ver").unwrap().to_owned()).collect();
         assert_eq!(versions, ["7", "8", "9"]);
     }
 
@@ -308,29 +254,18 @@ mod tests {
         let set = |item: &str| format!("<query xmlns='jabber:iq:roster'>{item}</query>");
         let get = |ver: &str| format!("<query xmlns='jabber:iq:roster' ver='{ver}'/>");
         assert_eq!(
-            house
-                .ask("juliet/balcony", "set", "", &set("<item jid='nurse@x.lit'/>"))
-                .await,
+            house.ask("juliet/balcony", "set", "", &set("<item jid='nurse@x.lit'/>")).await,
             Ok(String::new())
         );
         let whole = house.ask("juliet/balcony", "get", "", &get("")).await.unwrap();
         let whole = Element::parse(&whole).unwrap();
         let ver = whole.attr("ver").unwrap();
         assert_eq!(whole.children().count(), 1);
-        assert_eq!(
-            house.ask("juliet/balcony", "get", "", &get(ver)).await,
-            Ok(String::new())
-        );
+        assert_eq!(house.ask("juliet/balcony", "get", "", &get(ver)).await, Ok(String::new()));
         let removal = set("<item jid='nurse@x.lit' subscription='remove'/>");
-        assert_eq!(
-            house.ask("juliet/balcony", "set", "", &removal).await,
-            Ok(String::new())
-        );
+        assert_eq!(house.ask("juliet/balcony", "set", "", &removal).await, Ok(String::new()));
         let answers = house.answers("juliet/balcony", "get", "", &get(ver)).await;
-        let types: Vec<_> = answers
-            .iter()
-            .map(|answer| answer.attr("type").unwrap())
-            .collect();
+        let types: Vec<_> = answers.iter().map(|answer| answer.attr("type").unwrap()).collect();
         assert_eq!(types, ["result", "set"]);
         assert_eq!(answers[0].children().count(), 0);
         let gone = house.ask("juliet/balcony", "set", "", &removal).await;

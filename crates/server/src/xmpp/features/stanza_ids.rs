@@ -14,14 +14,8 @@ pub const FEATURE: Feature = Feature {
         note: "An id is the time of archiving in microseconds, so it tells that time and nothing else.",
     }],
     advertises: &[
-        Advertised {
-            at: At::Server,
-            var: ns::STANZA_ID,
-        },
-        Advertised {
-            at: At::Account,
-            var: ns::STANZA_ID,
-        },
+        Advertised { at: At::Server, var: ns::STANZA_ID },
+        Advertised { at: At::Account, var: ns::STANZA_ID },
     ],
     ..Feature::EMPTY
 };

@@ -8,41 +8,13 @@ pub const CORE: Feature = Feature {
     name: "streams",
     summary: "Opens and keeps connections of clients: over TCP with TLS, and over WebSocket.",
     specs: &[
-        Spec {
-            name: "RFC 6120",
-            version: "",
-            note: "Between client and server.",
-        },
-        Spec {
-            name: "RFC 7590",
-            version: "",
-            note: "",
-        },
-        Spec {
-            name: "RFC 7622",
-            version: "",
-            note: "",
-        },
-        Spec {
-            name: "RFC 7395",
-            version: "",
-            note: "",
-        },
-        Spec {
-            name: "XEP-0082",
-            version: "1.1.1",
-            note: "",
-        },
-        Spec {
-            name: "XEP-0156",
-            version: "1.4.0",
-            note: "host-meta for WebSocket.",
-        },
-        Spec {
-            name: "XEP-0368",
-            version: "1.1.0",
-            note: "Direct TLS for clients.",
-        },
+        Spec { name: "RFC 6120", version: "", note: "Between client and server." },
+        Spec { name: "RFC 7590", version: "", note: "" },
+        Spec { name: "RFC 7622", version: "", note: "" },
+        Spec { name: "RFC 7395", version: "", note: "" },
+        Spec { name: "XEP-0082", version: "1.1.1", note: "" },
+        Spec { name: "XEP-0156", version: "1.4.0", note: "host-meta for WebSocket." },
+        Spec { name: "XEP-0368", version: "1.1.0", note: "Direct TLS for clients." },
     ],
     ..Feature::EMPTY
 };
@@ -52,51 +24,15 @@ pub const SIGN_IN: Feature = Feature {
     name: "sign-in",
     summary: "Lets clients prove who they are, in one round trip if they can.",
     specs: &[
-        Spec {
-            name: "RFC 5802",
-            version: "",
-            note: "With SHA-1, SHA-256 and SHA-512.",
-        },
-        Spec {
-            name: "RFC 9266",
-            version: "",
-            note: "",
-        },
-        Spec {
-            name: "XEP-0178",
-            version: "1.2",
-            note: "EXTERNAL with a client's certificate.",
-        },
-        Spec {
-            name: "XEP-0386",
-            version: "1.1.0",
-            note: "",
-        },
-        Spec {
-            name: "XEP-0388",
-            version: "1.0.4",
-            note: "",
-        },
-        Spec {
-            name: "XEP-0440",
-            version: "1.0.0",
-            note: "",
-        },
-        Spec {
-            name: "XEP-0474",
-            version: "0.5.0",
-            note: "",
-        },
-        Spec {
-            name: "XEP-0480",
-            version: "0.2.0",
-            note: "",
-        },
-        Spec {
-            name: "XEP-0484",
-            version: "0.2.0",
-            note: "",
-        },
+        Spec { name: "RFC 5802", version: "", note: "With SHA-1, SHA-256 and SHA-512." },
+        Spec { name: "RFC 9266", version: "", note: "" },
+        Spec { name: "XEP-0178", version: "1.2", note: "EXTERNAL with a client's certificate." },
+        Spec { name: "XEP-0386", version: "1.1.0", note: "" },
+        Spec { name: "XEP-0388", version: "1.0.4", note: "" },
+        Spec { name: "XEP-0440", version: "1.0.0", note: "" },
+        Spec { name: "XEP-0474", version: "0.5.0", note: "" },
+        Spec { name: "XEP-0480", version: "0.2.0", note: "" },
+        Spec { name: "XEP-0484", version: "0.2.0", note: "" },
     ],
     stores: &["Sign-in tokens of clients, until they expire."],
     ..Feature::EMPTY
@@ -106,11 +42,7 @@ pub const SIGN_IN: Feature = Feature {
 pub const MANAGEMENT: Feature = Feature {
     name: "stream management",
     summary: "Acknowledges stanzas, and resumes a lost stream where it was, even on a restarted server.",
-    specs: &[Spec {
-        name: "XEP-0198",
-        version: "1.6.3",
-        note: "",
-    }],
+    specs: &[Spec { name: "XEP-0198", version: "1.6.3", note: "" }],
     stores: &["Suspended streams while the server restarts."],
     ..Feature::EMPTY
 };

@@ -30,10 +30,7 @@ impl House {
     /// A house in which these clients are connected and available, such as `romeo/orchard`.
     pub(crate) async fn of(clients: &[&str]) -> Self {
         let store = Arc::new(MemoryStore::default());
-        let settings = Settings {
-            scram_sha1: false,
-            ..Settings::default()
-        };
+        let settings = Settings { scram_sha1: false, ..Settings::default() };
         let chat = Chat::new(store, Arc::new(SystemClock), Arc::new(SystemRandom), settings);
         let house = Self {
             chat,
@@ -56,21 +53,14 @@ impl House {
                 let new = NewAccount {
                     jid,
                     name: None,
-                    role: if user == "admin" {
-                        Role::Administrator
-                    } else {
-                        Role::Member
-                    },
+                    role: if user == "admin" { Role::Administrator } else { Role::Member },
                     verifiers: Vec::new(),
                     created_ms: self.chat.now_ms(),
                 };
                 self.chat.store().create_account(new).await.unwrap()
             }
         };
-        let info = ClientInfo {
-            tls: Some("TLS 1.3".to_owned()),
-            ..ClientInfo::default()
-        };
+        let info = ClientInfo { tls: Some("TLS 1.3".to_owned()), ..ClientInfo::default() };
         let (session, events) = self.chat.bind(&account, resource, info).await.unwrap();
         self.events.lock().unwrap().insert(session.jid.clone(), events);
         self.sessions.lock().unwrap().insert(session.jid.clone(), session);
@@ -109,13 +99,8 @@ impl House {
 
     /// Asks as a client asks, with the `to` that is given or none, and gives back every answer.
     pub(crate) async fn answers(&self, client: &str, kind: &str, to: &str, payload: &str) -> Vec<Element> {
-        let to = if to.is_empty() {
-            String::new()
-        } else {
-            format!(" to='{to}'")
-        };
-        self.say(client, &format!("<iq type='{kind}' id='q'{to}>{payload}</iq>"))
-            .await
+        let to = if to.is_empty() { String::new() } else { format!(" to='{to}'") };
+        self.say(client, &format!("<iq type='{kind}' id='q'{to}>{payload}</iq>")).await
     }
 
     /// Asks for a single answer: its payload, or the name of the error's condition.
@@ -127,15 +112,10 @@ impl House {
         payload: &str,
     ) -> Result<String, String> {
         let answers = self.answers(client, kind, to, payload).await;
-        let [answer] = &answers[..] else {
-            panic!("not one answer: {answers:?}")
-        };
+        let [answer] = &answers[..] else { panic!("not one answer: {answers:?}") };
         assert_eq!(answer.attr("id"), Some("q"));
         if answer.attr("type") == Some("result") {
-            return Ok(answer
-                .children()
-                .map(|child| child.to_element().to_xml())
-                .collect());
+            return Ok(answer.children().map(|child| child.to_element().to_xml()).collect());
         }
         let error = answer.children().find(|child| child.name() == "error").unwrap();
         Err(error.children().next().unwrap().name().to_owned())
@@ -145,16 +125,8 @@ impl House {
     pub(crate) async fn befriend(&self, one: &str, other: &str) {
         for (asking, asked) in [(one, other), (other, one)] {
             let bare = |client: &str| format!("{}@localhost", client.split('/').next().unwrap());
-            self.say(
-                asking,
-                &format!("<presence type='subscribe' to='{}'/>", bare(asked)),
-            )
-            .await;
-            self.say(
-                asked,
-                &format!("<presence type='subscribed' to='{}'/>", bare(asking)),
-            )
-            .await;
+            self.say(asking, &format!("<presence type='subscribe' to='{}'/>", bare(asked))).await;
+            self.say(asked, &format!("<presence type='subscribed' to='{}'/>", bare(asking))).await;
         }
         self.events(one);
         self.events(other);

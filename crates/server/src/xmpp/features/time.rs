@@ -16,10 +16,7 @@ pub const FEATURE: Feature = Feature {
         version: "2.0",
         note: "The offset is always +00:00, so that no place is told.",
     }],
-    advertises: &[Advertised {
-        at: At::Server,
-        var: ns::TIME,
-    }],
+    advertises: &[Advertised { at: At::Server, var: ns::TIME }],
     handles: &[Handler {
         kind: IqType::Get,
         namespace: ns::TIME,

@@ -18,21 +18,10 @@ pub const FEATURE: Feature = Feature {
     name: "software version",
     summary: "Tells the name and version of the server.",
     specs: &[
-        Spec {
-            name: "XEP-0092",
-            version: "1.1",
-            note: "The operating system is never told.",
-        },
-        Spec {
-            name: "XEP-0232",
-            version: "0.3",
-            note: "Name and version only.",
-        },
+        Spec { name: "XEP-0092", version: "1.1", note: "The operating system is never told." },
+        Spec { name: "XEP-0232", version: "0.3", note: "Name and version only." },
     ],
-    advertises: &[Advertised {
-        at: At::Server,
-        var: ns::VERSION,
-    }],
+    advertises: &[Advertised { at: At::Server, var: ns::VERSION }],
     handles: &[Handler {
         kind: IqType::Get,
         namespace: ns::VERSION,
@@ -46,10 +35,7 @@ pub const FEATURE: Feature = Feature {
 async fn version(_: Request<'_>) -> Reply {
     let text = |name, text| Element::new(ns::VERSION, name).with_text(text);
     let query = Element::new(ns::VERSION, "query");
-    Ok(query
-        .with_child(text("name", NAME))
-        .with_child(text("version", VERSION))
-        .into())
+    Ok(query.with_child(text("name", NAME)).with_child(text("version", VERSION)).into())
 }
 
 /// The form that stands in the server's service discovery (XEP-0232 section 2).
