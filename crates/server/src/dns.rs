@@ -71,9 +71,7 @@ impl Resolver {
         let options = builder.options_mut();
         options.attempts = 2;
         options.timeout = Duration::from_millis(config.timeout_ms) / 2;
-        Ok(Self {
-            resolver: builder.build().map_err(failed)?,
-        })
+        Ok(Self { resolver: builder.build().map_err(failed)? })
     }
 
     /// The SRV records of a name such as `_xmpp-client._tcp.example.org`, by priority. None is an empty list.
@@ -157,10 +155,8 @@ pub(crate) mod testing {
 
     /// Starts the server; the configuration leads to it. What is not listed does not exist (NXDOMAIN).
     pub(crate) async fn serve(records: Vec<(&str, Vec<(u16, Vec<u8>)>)>) -> Config {
-        let records: HashMap<Vec<u8>, Vec<(u16, Vec<u8>)>> = records
-            .into_iter()
-            .map(|(name, data)| (labels(name), data))
-            .collect();
+        let records: HashMap<Vec<u8>, Vec<(u16, Vec<u8>)>> =
+            records.into_iter().map(|(name, data)| (labels(name), data)).collect();
         let socket = UdpSocket::bind("127.0.0.1:0").await.expect("a free port");
         let address = socket.local_addr().expect("bound");
         tokio::spawn(async move {
@@ -170,11 +166,7 @@ pub(crate) mod testing {
                 let _ = socket.send_to(&answer, peer).await;
             }
         });
-        Config {
-            address: Some(address.ip()),
-            port: address.port(),
-            timeout_ms: 2_000,
-        }
+        Config { address: Some(address.ip()), port: address.port(), timeout_ms: 2_000 }
     }
 
     /// RFC 1035 section 4.1: header, question, answers.
@@ -218,10 +210,7 @@ mod tests {
         ])
         .await;
         let resolver = Resolver::new(&config).expect("a resolver");
-        let services = resolver
-            .services("_xmpp-client._tcp.example.org")
-            .await
-            .expect("answered");
+        let services = resolver.services("_xmpp-client._tcp.example.org").await.expect("answered");
         assert_eq!(
             services.iter().map(|s| s.host.as_str()).collect::<Vec<_>>(),
             ["a.example.org", "b.example.org"]
@@ -235,29 +224,11 @@ mod tests {
     async fn no_record_is_an_answer_and_no_resolver_is_not() {
         let config = serve(Vec::new()).await;
         let resolver = Resolver::new(&config).expect("a resolver");
-        assert!(
-            resolver
-                .services("_xmpp-client._tcp.example.org")
-                .await
-                .expect("answered")
-                .is_empty()
-        );
-        assert!(
-            resolver
-                .addresses("example.org")
-                .await
-                .expect("answered")
-                .is_empty()
-        );
-        let dead = tokio::net::UdpSocket::bind("127.0.0.1:0")
-            .await
-            .expect("a free port");
+        assert!(resolver.services("_xmpp-client._tcp.example.org").await.expect("answered").is_empty());
+        assert!(resolver.addresses("example.org").await.expect("answered").is_empty());
+        let dead = tokio::net::UdpSocket::bind("127.0.0.1:0").await.expect("a free port");
         let port = dead.local_addr().expect("bound").port();
-        let config = Config {
-            address: Some(IpAddr::from([127, 0, 0, 1])),
-            port,
-            timeout_ms: 200,
-        };
+        let config = Config { address: Some(IpAddr::from([127, 0, 0, 1])), port, timeout_ms: 200 };
         let resolver = Resolver::new(&config).expect("a resolver");
         assert!(resolver.addresses("example.org").await.is_err());
     }

@@ -52,17 +52,13 @@ impl Lifecycle {
 
     /// A handle that hears the drain.
     pub fn drain_signal(&self) -> Drain {
-        Drain {
-            draining: self.shared.draining.subscribe(),
-        }
+        Drain { draining: self.shared.draining.subscribe() }
     }
 
     /// Counts a task that the drain has to wait for.
     pub fn guard(&self) -> TaskGuard {
         self.shared.tasks.send_modify(|n| *n += 1);
-        TaskGuard {
-            shared: self.shared.clone(),
-        }
+        TaskGuard { shared: self.shared.clone() }
     }
 
     /// Spawns a task that the drain waits for.

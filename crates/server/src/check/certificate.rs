@@ -39,10 +39,7 @@ fn acme(config: &Config, domain: &Domain, subject: &str, findings: &mut Findings
         true => findings.error(
             subject,
             format!("`acme = true` needs a listener in listen.{list} to prove the domain by"),
-            format!(
-                "Add an address to listen.{list} that port {port} of {} leads to.",
-                domain.name
-            ),
+            format!("Add an address to listen.{list} that port {port} of {} leads to.", domain.name),
         ),
         false => findings.note(
             subject,
@@ -58,37 +55,21 @@ fn loaded(domain: &Domain, subject: &str, certificate: &Path, key: &Path, findin
         Err(error) => return findings.error(subject, error, "The server does not start without it."),
     };
     let Some(Ok((_, own))) = pair.cert.first().map(|der| X509Certificate::from_der(der)) else {
-        return findings.error(
-            subject,
-            format!("{}: not X.509", certificate.display()),
-            "Get another one.",
-        );
+        return findings.error(subject, format!("{}: not X.509", certificate.display()), "Get another one.");
     };
     in_force(&own, subject, findings);
-    names(
-        &domain.name,
-        pair.cert.first().map(|der| der.as_ref()).unwrap_or_default(),
-        subject,
-        findings,
-    );
+    names(&domain.name, pair.cert.first().map(|der| der.as_ref()).unwrap_or_default(), subject, findings);
     let rest: Vec<&[u8]> = pair.cert.iter().skip(1).map(|der| der.as_ref()).collect();
     chain(&own, &rest, subject, findings);
 }
 
 fn in_force(own: &X509Certificate<'_>, subject: &str, findings: &mut Findings) {
     let now = OffsetDateTime::now_utc().unix_timestamp();
-    let (from, until) = (
-        own.validity().not_before.timestamp(),
-        own.validity().not_after.timestamp(),
-    );
+    let (from, until) = (own.validity().not_before.timestamp(), own.validity().not_after.timestamp());
     let days = (until - now).div_euclid(86_400);
     let end = own.validity().not_after;
     if now >= until {
-        findings.error(
-            subject,
-            format!("the certificate has expired ({end})"),
-            "Renew it.",
-        );
+        findings.error(subject, format!("the certificate has expired ({end})"), "Renew it.");
     } else if now < from {
         let begin = own.validity().not_before;
         findings.error(
@@ -97,11 +78,7 @@ fn in_force(own: &X509Certificate<'_>, subject: &str, findings: &mut Findings) {
             "Is the clock right?",
         );
     } else if days < SOON_DAYS {
-        findings.warning(
-            subject,
-            format!("the certificate expires in {days} days ({end})"),
-            "Renew it.",
-        );
+        findings.warning(subject, format!("the certificate expires in {days} days ({end})"), "Renew it.");
     } else {
         findings.ok(subject, format!("the certificate is valid for {days} more days"));
     }
@@ -111,17 +88,11 @@ fn in_force(own: &X509Certificate<'_>, subject: &str, findings: &mut Findings) {
 fn names(domain: &str, own: &[u8], subject: &str, findings: &mut Findings) {
     let (xmpp, dns) = subject_names(own);
     let ascii = idna::domain_to_ascii(domain).unwrap_or_default();
-    let by_dns = dns
-        .iter()
-        .any(|name| crate::tls::matches_name(&name.to_ascii_lowercase(), &ascii));
+    let by_dns = dns.iter().any(|name| crate::tls::matches_name(&name.to_ascii_lowercase(), &ascii));
     if by_dns || xmpp.iter().any(|address| address.eq_ignore_ascii_case(domain)) {
         return findings.ok(subject, "the certificate holds for the domain");
     }
-    let held = if dns.is_empty() {
-        "no name".to_owned()
-    } else {
-        dns.join(", ")
-    };
+    let held = if dns.is_empty() { "no name".to_owned() } else { dns.join(", ") };
     findings.error(
         subject,
         format!("the certificate does not hold for {domain}; it holds for {held}"),
@@ -182,21 +153,15 @@ mod tests {
     ) -> Domain {
         let key = KeyPair::generate().expect("a key");
         let mut params = CertificateParams::new(vec![name.to_owned()]).expect("parameters");
-        params
-            .distinguished_name
-            .push(rcgen::DnType::CommonName, "the server");
+        params.distinguished_name.push(rcgen::DnType::CommonName, "the server");
         change(&mut params);
         let pem = if by_authority {
             let mut ca = CertificateParams::new(Vec::new()).expect("parameters");
             ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-            ca.distinguished_name
-                .push(rcgen::DnType::CommonName, "the authority");
+            ca.distinguished_name.push(rcgen::DnType::CommonName, "the authority");
             let ca_key = KeyPair::generate().expect("a key");
             let ca_pem = ca.self_signed(&ca_key).expect("a certificate").pem();
-            let own = params
-                .signed_by(&key, &Issuer::new(ca, ca_key))
-                .expect("a certificate")
-                .pem();
+            let own = params.signed_by(&key, &Issuer::new(ca, ca_key)).expect("a certificate").pem();
             own + &ca_pem
         } else {
             params.self_signed(&key).expect("a certificate").pem()
@@ -205,12 +170,7 @@ mod tests {
         std::fs::write(&certificate, pem).expect("written");
         std::fs::write(&key_file, key.serialize_pem()).expect("written");
         let name = "example.org".to_owned();
-        Domain {
-            name,
-            certificate: Some(certificate),
-            key: Some(key_file),
-            acme: false,
-        }
+        Domain { name, certificate: Some(certificate), key: Some(key_file), acme: false }
     }
 
     fn findings(domain: &Domain) -> Vec<Finding> {
@@ -221,12 +181,7 @@ mod tests {
 
     fn complains(domain: &Domain, severity: Severity, text: &str) {
         let findings = findings(domain);
-        assert!(
-            findings
-                .iter()
-                .any(|f| f.severity == severity && f.text.contains(text)),
-            "{findings:#?}"
-        );
+        assert!(findings.iter().any(|f| f.severity == severity && f.text.contains(text)), "{findings:#?}");
     }
 
     #[test]
@@ -234,11 +189,7 @@ mod tests {
         let scratch = Scratch::new();
         for name in ["example.org", "*.org", "EXAMPLE.org"] {
             let good = domain(&scratch, name, true, |_| {});
-            assert!(
-                findings(&good).iter().all(|f| f.severity == Severity::Ok),
-                "{:#?}",
-                findings(&good)
-            );
+            assert!(findings(&good).iter().all(|f| f.severity == Severity::Ok), "{:#?}", findings(&good));
         }
     }
 
@@ -246,57 +197,29 @@ mod tests {
     fn expiry_names_chains_and_keys_are_looked_at() {
         let scratch = Scratch::new();
         let now = OffsetDateTime::now_utc();
-        let expired = domain(&scratch, "example.org", true, |p| {
-            p.not_after = now - Duration::days(1)
-        });
+        let expired = domain(&scratch, "example.org", true, |p| p.not_after = now - Duration::days(1));
         complains(&expired, Severity::Error, "has expired");
-        let soon = domain(&scratch, "example.org", true, |p| {
-            p.not_after = now + Duration::days(5)
-        });
+        let soon = domain(&scratch, "example.org", true, |p| p.not_after = now + Duration::days(5));
         complains(&soon, Severity::Warning, "expires in");
-        let early = domain(&scratch, "example.org", true, |p| {
-            p.not_before = now + Duration::days(1)
-        });
+        let early = domain(&scratch, "example.org", true, |p| p.not_before = now + Duration::days(1));
         complains(&early, Severity::Error, "not valid before");
         let other = domain(&scratch, "xmpp.example.org", true, |_| {});
-        complains(
-            &other,
-            Severity::Error,
-            "does not hold for example.org; it holds for xmpp.example.org",
-        );
-        complains(
-            &domain(&scratch, "example.org", false, |_| {}),
-            Severity::Warning,
-            "self-signed",
-        );
+        complains(&other, Severity::Error, "does not hold for example.org; it holds for xmpp.example.org");
+        complains(&domain(&scratch, "example.org", false, |_| {}), Severity::Warning, "self-signed");
         let mut wrong_key = domain(&scratch, "example.org", true, |_| {});
         let key = scratch.path().join("other.pem");
         std::fs::write(&key, KeyPair::generate().expect("a key").serialize_pem()).expect("written");
         wrong_key.key = Some(key);
-        complains(
-            &wrong_key,
-            Severity::Error,
-            "is not the key of the first certificate",
-        );
-        let missing = Domain {
-            certificate: Some("/nonexistent".into()),
-            ..wrong_key
-        };
+        complains(&wrong_key, Severity::Error, "is not the key of the first certificate");
+        let missing = Domain { certificate: Some("/nonexistent".into()), ..wrong_key };
         complains(&missing, Severity::Error, "/nonexistent: No such file");
     }
 
     #[test]
     fn acme_needs_its_listener() {
         let scratch = Scratch::new();
-        let mut config = Config {
-            data_dir: scratch.path().to_owned(),
-            ..Config::default()
-        };
-        let domain = Domain {
-            name: "example.org".to_owned(),
-            acme: true,
-            ..Domain::default()
-        };
+        let mut config = Config { data_dir: scratch.path().to_owned(), ..Config::default() };
+        let domain = Domain { name: "example.org".to_owned(), acme: true, ..Domain::default() };
         let mut findings = Findings::default();
         examine(&config, &domain, &mut findings);
         assert_eq!(findings.0[0].severity, Severity::Note);

@@ -26,11 +26,7 @@ fn data_dir(path: &Path, findings: &mut Findings) {
             return to_be_created(path, &subject, findings);
         }
         Err(error) => {
-            return findings.error(
-                subject,
-                error,
-                "Make it accessible to the user that the server runs as.",
-            );
+            return findings.error(subject, error, "Make it accessible to the user that the server runs as.");
         }
     };
     if !metadata.is_dir() {
@@ -49,42 +45,23 @@ fn data_dir(path: &Path, findings: &mut Findings) {
 
 fn to_be_created(path: &Path, subject: &str, findings: &mut Findings) {
     let parents = path.ancestors().skip(1);
-    let nearest = parents
-        .map(|p| {
-            if p.as_os_str().is_empty() {
-                Path::new(".")
-            } else {
-                p
-            }
-        })
-        .find(|p| p.is_dir());
+    let nearest =
+        parents.map(|p| if p.as_os_str().is_empty() { Path::new(".") } else { p }).find(|p| p.is_dir());
     match nearest {
         Some(parent) => {
-            writable(
-                parent,
-                &format!("{subject} (to be created in {})", parent.display()),
-                findings,
-            );
+            writable(parent, &format!("{subject} (to be created in {})", parent.display()), findings);
         }
-        None => findings.error(
-            subject,
-            "does not exist, nor does a directory above it",
-            "Create it.",
-        ),
+        None => findings.error(subject, "does not exist, nor does a directory above it", "Create it."),
     }
 }
 
 /// Only writing shows that one can write: permissions do not tell of read-only file systems and full disks.
 fn writable(directory: &Path, subject: &str, findings: &mut Findings) {
     let probe = directory.join(format!(".waxwing-check-{}", std::process::id()));
-    let written = fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .open(&probe)
-        .and_then(|file| {
-            io::Write::write_all(&mut &file, &[0; 4_096])?;
-            file.sync_all()
-        });
+    let written = fs::OpenOptions::new().write(true).create_new(true).open(&probe).and_then(|file| {
+        io::Write::write_all(&mut &file, &[0; 4_096])?;
+        file.sync_all()
+    });
     let _ = fs::remove_file(&probe);
     match written {
         Ok(()) => findings.ok(subject, "can be written to"),
@@ -110,10 +87,7 @@ fn private(key: &Path, findings: &mut Findings) {
 
 /// The soft limit on open files, from /proc (proc_pid_limits(5)).
 fn open_files(config: &Config, findings: &mut Findings) {
-    let Some(limit) = fs::read_to_string("/proc/self/limits")
-        .ok()
-        .as_deref()
-        .and_then(parse_open_files)
+    let Some(limit) = fs::read_to_string("/proc/self/limits").ok().as_deref().and_then(parse_open_files)
     else {
         return;
     };
@@ -130,9 +104,7 @@ fn open_files(config: &Config, findings: &mut Findings) {
 }
 
 fn parse_open_files(limits: &str) -> Option<u64> {
-    let line = limits
-        .lines()
-        .find_map(|line| line.strip_prefix("Max open files"))?;
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
     match line.split_whitespace().next()? {
         "unlimited" => Some(u64::MAX),
         number => number.parse().ok(),
@@ -154,11 +126,7 @@ mod tests {
         assert_eq!(findings.0[0].severity, Severity::Warning);
         assert!(findings.0[0].text.contains("mode 755"), "{}", findings.0[0]);
         assert_eq!(findings.0[1].severity, Severity::Ok);
-        assert_eq!(
-            fs::read_dir(scratch.path()).expect("readable").count(),
-            0,
-            "the probe is removed"
-        );
+        assert_eq!(fs::read_dir(scratch.path()).expect("readable").count(), 0, "the probe is removed");
     }
 
     #[test]

@@ -83,12 +83,7 @@ impl Findings {
         text: impl ToString,
         advice: Option<String>,
     ) {
-        self.0.push(Finding {
-            severity,
-            subject: subject.to_string(),
-            text: text.to_string(),
-            advice,
-        });
+        self.0.push(Finding { severity, subject: subject.to_string(), text: text.to_string(), advice });
     }
 }
 
@@ -98,11 +93,7 @@ pub async fn run(file: Option<&Path>) -> Vec<Finding> {
     match Config::load(file) {
         Err(error) => {
             let file = error.file().display().to_string();
-            findings.error(
-                file,
-                error,
-                "Correct the file. docs/configuration.md lists every key.",
-            );
+            findings.error(file, error, "Correct the file. docs/configuration.md lists every key.");
         }
         Ok((config, read)) => {
             match read {
@@ -136,22 +127,13 @@ mod tests {
         let findings = run(Some(&file)).await;
         assert_eq!(findings.len(), 1);
         assert_eq!(findings[0].severity, Severity::Error);
-        assert!(
-            findings[0]
-                .to_string()
-                .contains("waxwing.toml:1:1: unknown key `lisen`"),
-            "{}",
-            findings[0]
-        );
+        assert!(findings[0].to_string().contains("waxwing.toml:1:1: unknown key `lisen`"), "{}", findings[0]);
     }
 
     #[tokio::test]
     async fn a_fresh_installation_with_free_ports_has_no_error() {
         let scratch = Scratch::new();
-        let mut config = Config {
-            data_dir: scratch.path().join("data"),
-            ..Config::default()
-        };
+        let mut config = Config { data_dir: scratch.path().join("data"), ..Config::default() };
         let any = "127.0.0.1:0".parse().expect("an address");
         for list in [
             &mut config.listen.xmpp,
@@ -163,11 +145,7 @@ mod tests {
         }
         let mut findings = Findings::default();
         examine(&config, &mut findings).await;
-        let worst = findings
-            .0
-            .iter()
-            .max_by_key(|finding| finding.severity)
-            .expect("findings");
+        let worst = findings.0.iter().max_by_key(|finding| finding.severity).expect("findings");
         assert!(worst.severity < Severity::Error, "{worst}");
     }
 }

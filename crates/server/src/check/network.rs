@@ -10,10 +10,8 @@ use crate::dns::{Resolver, Service};
 use crate::net::can_listen;
 
 /// How a client looks for a way in: the service, the key of the listeners it must lead to, and who defines it.
-const SERVICES: [(&str, &str, &str); 2] = [
-    ("_xmpp-client._tcp", "xmpp", "RFC 6120 section 3.2.1"),
-    ("_xmpps-client._tcp", "xmpp_tls", "XEP-0368"),
-];
+const SERVICES: [(&str, &str, &str); 2] =
+    [("_xmpp-client._tcp", "xmpp", "RFC 6120 section 3.2.1"), ("_xmpps-client._tcp", "xmpp_tls", "XEP-0368")];
 
 /// The port of a domain without SRV records (RFC 6120 section 3.2.2).
 const FALLBACK_PORT: u16 = 5222;
@@ -43,20 +41,12 @@ pub(super) async fn examine(config: &Config, findings: &mut Findings) {
 
 /// RFC 6761 and RFC 6762: names that are not in the public DNS.
 fn is_local(name: &str) -> bool {
-    name == "localhost"
-        || [".localhost", ".local", ".test"]
-            .iter()
-            .any(|suffix| name.ends_with(suffix))
+    name == "localhost" || [".localhost", ".local", ".test"].iter().any(|suffix| name.ends_with(suffix))
 }
 
 fn lists(config: &Config) -> [(&'static str, &[Address]); 4] {
     let listen = &config.listen;
-    [
-        ("xmpp", &listen.xmpp),
-        ("xmpp_tls", &listen.xmpp_tls),
-        ("http", &listen.http),
-        ("https", &listen.https),
-    ]
+    [("xmpp", &listen.xmpp), ("xmpp_tls", &listen.xmpp_tls), ("http", &listen.http), ("https", &listen.https)]
 }
 
 fn ports(config: &Config, findings: &mut Findings) {
@@ -86,10 +76,7 @@ fn port_problem(
         io::ErrorKind::AddrInUse => findings.error(
             subject,
             "is taken by another program",
-            format!(
-                "`ss -ltnp 'sport = :{}'` shows which. Stop it or choose another port.",
-                address.port()
-            ),
+            format!("`ss -ltnp 'sport = :{}'` shows which. Stop it or choose another port.", address.port()),
         ),
         io::ErrorKind::PermissionDenied => findings.error(
             subject,
@@ -127,10 +114,8 @@ async fn records(
     for (service, list, source) in SERVICES {
         let name = format!("{service}.{ascii}");
         let services = resolver.services(&name).await?;
-        let ours = lists(config)
-            .into_iter()
-            .find(|(name, _)| *name == list)
-            .map_or(&[][..], |(_, list)| list);
+        let ours =
+            lists(config).into_iter().find(|(name, _)| *name == list).map_or(&[][..], |(_, list)| list);
         if services.is_empty() {
             if !ours.is_empty() {
                 let port = ours.first().map_or(0, |address| address.0.port());
@@ -162,11 +147,7 @@ async fn one_record(
 ) -> Result<(), crate::dns::DnsError> {
     if service.host.is_empty() {
         // RFC 2782: the target "." says that the service decidedly does not exist.
-        findings.warning(
-            name,
-            "the record says that there is no such service",
-            "Point it to this server.",
-        );
+        findings.warning(name, "the record says that there is no such service", "Point it to this server.");
         return Ok(());
     }
     let subject = format!("{name} -> {}:{}", service.host, service.port);
@@ -187,11 +168,7 @@ async fn one_record(
         let ports: Vec<String> = ours.iter().map(|address| address.0.port().to_string()).collect();
         findings.warning(
             &subject,
-            format!(
-                "leads to port {}, but this server listens on {}",
-                service.port,
-                ports.join(", ")
-            ),
+            format!("leads to port {}, but this server listens on {}", service.port, ports.join(", ")),
             "Correct the record, unless another device forwards the port.",
         );
     } else {
@@ -215,19 +192,8 @@ async fn fallback(
             "has neither SRV records nor an address: clients cannot find the server",
             format!("Add: _xmpp-client._tcp.{ascii}. IN SRV 0 0 5222 <the host name of this server>."),
         );
-    } else if config
-        .listen
-        .xmpp
-        .iter()
-        .any(|address| address.0.port() == FALLBACK_PORT)
-    {
-        findings.ok(
-            subject,
-            format!(
-                "has {}, which clients try on port {FALLBACK_PORT}",
-                shown(&addresses)
-            ),
-        );
+    } else if config.listen.xmpp.iter().any(|address| address.0.port() == FALLBACK_PORT) {
+        findings.ok(subject, format!("has {}, which clients try on port {FALLBACK_PORT}", shown(&addresses)));
     } else {
         findings.warning(
             subject,
@@ -258,25 +224,18 @@ mod tests {
     async fn findings(records: Vec<(&str, Vec<(u16, Vec<u8>)>)>) -> Vec<Finding> {
         let config = Config {
             dns: serve(records).await,
-            domain: vec![Domain {
-                name: "example.org".to_owned(),
-                ..Domain::default()
-            }],
+            domain: vec![Domain { name: "example.org".to_owned(), ..Domain::default() }],
             ..Config::default()
         };
         let resolver = Resolver::new(&config.dns).expect("a resolver");
         let mut findings = Findings::default();
-        super::records(&config, &resolver, "example.org", &mut findings)
-            .await
-            .expect("answered");
+        super::records(&config, &resolver, "example.org", &mut findings).await.expect("answered");
         findings.0
     }
 
     fn has(findings: &[Finding], severity: Severity, text: &str) {
         assert!(
-            findings
-                .iter()
-                .any(|f| f.severity == severity && f.to_string().contains(text)),
+            findings.iter().any(|f| f.severity == severity && f.to_string().contains(text)),
             "{findings:#?}"
         );
     }
@@ -284,44 +243,25 @@ mod tests {
     #[tokio::test]
     async fn rfc_6120_3_2_1_records_that_lead_here_are_fine() {
         let findings = findings(vec![
-            (
-                "_xmpp-client._tcp.example.org",
-                vec![srv(0, 5222, "x.example.org")],
-            ),
-            (
-                "_xmpps-client._tcp.example.org",
-                vec![srv(0, 5223, "x.example.org")],
-            ),
+            ("_xmpp-client._tcp.example.org", vec![srv(0, 5222, "x.example.org")]),
+            ("_xmpps-client._tcp.example.org", vec![srv(0, 5223, "x.example.org")]),
             ("x.example.org", vec![a(HERE)]),
         ])
         .await;
         assert_eq!(findings.len(), 2);
-        assert!(
-            findings.iter().all(|f| f.severity == Severity::Ok),
-            "{findings:#?}"
-        );
+        assert!(findings.iter().all(|f| f.severity == Severity::Ok), "{findings:#?}");
     }
 
     #[tokio::test]
     async fn records_that_lead_elsewhere_are_named() {
         let wrong_port = findings(vec![
-            (
-                "_xmpp-client._tcp.example.org",
-                vec![srv(0, 5269, "x.example.org")],
-            ),
+            ("_xmpp-client._tcp.example.org", vec![srv(0, 5269, "x.example.org")]),
             ("x.example.org", vec![a(HERE)]),
         ])
         .await;
-        has(
-            &wrong_port,
-            Severity::Warning,
-            "leads to port 5269, but this server listens on 5222",
-        );
-        let no_address = findings(vec![(
-            "_xmpp-client._tcp.example.org",
-            vec![srv(0, 5222, "x.example.org")],
-        )])
-        .await;
+        has(&wrong_port, Severity::Warning, "leads to port 5269, but this server listens on 5222");
+        let no_address =
+            findings(vec![("_xmpp-client._tcp.example.org", vec![srv(0, 5222, "x.example.org")])]).await;
         has(&no_address, Severity::Error, "the host has no address");
         let denied = findings(vec![("_xmpp-client._tcp.example.org", vec![srv(0, 0, ".")])]).await;
         has(&denied, Severity::Warning, "there is no such service");
@@ -334,20 +274,13 @@ mod tests {
             Severity::Ok,
             "192.0.2.1, which clients try",
         );
-        has(
-            &findings(Vec::new()).await,
-            Severity::Error,
-            "clients cannot find the server",
-        );
+        has(&findings(Vec::new()).await, Severity::Error, "clients cannot find the server");
     }
 
     #[tokio::test]
     async fn a_port_that_is_taken_is_an_error() {
         let taken = listen("127.0.0.1:0".parse().expect("an address"), 1).expect("a free port");
-        let mut config = Config {
-            data_dir: "/nonexistent".into(),
-            ..Config::default()
-        };
+        let mut config = Config { data_dir: "/nonexistent".into(), ..Config::default() };
         config.listen.xmpp = vec![Address(taken.address())];
         config.listen.http = vec!["192.0.2.55:0".parse().expect("an address")];
         let mut findings = Findings::default();

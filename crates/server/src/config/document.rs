@@ -27,16 +27,9 @@ fn example_table(out: &mut String, path: &str, fields: &[Field]) {
             let _ = writeln!(out, "# {line}");
         }
         let _ = writeln!(out, "# Takes: {}.", takes(kind, allowed));
-        let value = field
-            .default
-            .clone()
-            .or_else(|| example.map(str::to_owned))
-            .unwrap_or_else(|| "...".to_owned());
-        let unset = if field.default.is_none() {
-            " # unset by default"
-        } else {
-            ""
-        };
+        let value =
+            field.default.clone().or_else(|| example.map(str::to_owned)).unwrap_or_else(|| "...".to_owned());
+        let unset = if field.default.is_none() { " # unset by default" } else { "" };
         let _ = writeln!(out, "#{} = {value}{unset}", field.name);
     }
     for field in fields {
@@ -45,11 +38,7 @@ fn example_table(out: &mut String, path: &str, fields: &[Field]) {
             Shape::Table(inner) => (inner, "[", "]"),
             Shape::Tables(inner) => (inner, "[[", "]]"),
         };
-        let name = if path.is_empty() {
-            field.name.to_owned()
-        } else {
-            format!("{path}.{}", field.name)
-        };
+        let name = if path.is_empty() { field.name.to_owned() } else { format!("{path}.{}", field.name) };
         out.push('\n');
         for line in split_example(&field.doc).0 {
             let _ = writeln!(out, "# {line}");
@@ -80,10 +69,7 @@ pub fn reference() -> String {
 }
 
 fn reference_table(out: &mut String, path: &str, fields: &[Field]) {
-    let values: Vec<&Field> = fields
-        .iter()
-        .filter(|f| matches!(f.shape, Shape::Value { .. }))
-        .collect();
+    let values: Vec<&Field> = fields.iter().filter(|f| matches!(f.shape, Shape::Value { .. })).collect();
     if !values.is_empty() {
         out.push_str("\n| key | takes | default | meaning |\n|---|---|---|---|\n");
     }
@@ -98,12 +84,7 @@ fn reference_table(out: &mut String, path: &str, fields: &[Field]) {
             (None, None) => "unset".to_owned(),
         };
         let takes = takes(kind, allowed).replace('|', "\\|");
-        let _ = writeln!(
-            out,
-            "| `{}` | {takes} | {default} | {} |",
-            field.name,
-            doc.join(" ")
-        );
+        let _ = writeln!(out, "| `{}` | {takes} | {default} | {} |", field.name, doc.join(" "));
     }
     for field in fields {
         let (inner, open, close) = match &field.shape {
@@ -111,16 +92,8 @@ fn reference_table(out: &mut String, path: &str, fields: &[Field]) {
             Shape::Table(inner) => (inner, "[", "]"),
             Shape::Tables(inner) => (inner, "[[", "]]"),
         };
-        let name = if path.is_empty() {
-            field.name.to_owned()
-        } else {
-            format!("{path}.{}", field.name)
-        };
-        let _ = writeln!(
-            out,
-            "\n## `{open}{name}{close}`\n\n{}",
-            split_example(&field.doc).0.join(" ")
-        );
+        let name = if path.is_empty() { field.name.to_owned() } else { format!("{path}.{}", field.name) };
+        let _ = writeln!(out, "\n## `{open}{name}{close}`\n\n{}", split_example(&field.doc).0.join(" "));
         reference_table(out, &name, inner);
     }
 }
@@ -173,13 +146,7 @@ mod tests {
         let text: String = without_leading_mark(&example_file())
             .lines()
             .filter(|line| !line.ends_with("# unset by default"))
-            .map(|line| {
-                if line == "name = \"\"" {
-                    "name = \"localhost\""
-                } else {
-                    line
-                }
-            })
+            .map(|line| if line == "name = \"\"" { "name = \"localhost\"" } else { line })
             .map(|line| format!("{line}\n"))
             .collect();
         let config = Config::parse(&text, Path::new("example")).unwrap_or_else(|e| panic!("{e}\n{text}"));
@@ -190,19 +157,13 @@ mod tests {
     fn every_key_has_a_doc_comment() {
         fn walk(path: &str, fields: &[Field]) {
             for field in fields {
-                assert!(
-                    !field.doc.is_empty(),
-                    "{path}.{} has no documentation",
-                    field.name
-                );
+                assert!(!field.doc.is_empty(), "{path}.{} has no documentation", field.name);
                 if let Shape::Table(inner) | Shape::Tables(inner) = &field.shape {
                     walk(&format!("{path}.{}", field.name), inner);
                 }
             }
         }
-        let Shape::Table(fields) = Config::default().shape() else {
-            panic!("the root is a table")
-        };
+        let Shape::Table(fields) = Config::default().shape() else { panic!("the root is a table") };
         walk("", &fields);
     }
 }

@@ -17,11 +17,7 @@ pub struct ConfigError {
 
 impl ConfigError {
     pub(super) fn unreadable(path: &Path, error: &std::io::Error) -> Self {
-        Self {
-            file: path.to_owned(),
-            position: None,
-            message: format!("cannot be read: {error}"),
-        }
+        Self { file: path.to_owned(), position: None, message: format!("cannot be read: {error}") }
     }
 
     pub(super) fn from_toml(path: &Path, text: &str, error: &toml::de::Error) -> Self {
@@ -32,23 +28,14 @@ impl ConfigError {
             .replace("unknown variant", "unknown value")
             .replace(", expected one of ", "; allowed here: ")
             .replace(", expected ", "; allowed here: ");
-        let position = error
-            .span()
-            .map(|span| line_and_column(text, quoted_from(text, span.start, &message)));
-        Self {
-            file: path.to_owned(),
-            position,
-            message: message.trim_end().replace('\n', "; "),
-        }
+        let position =
+            error.span().map(|span| line_and_column(text, quoted_from(text, span.start, &message)));
+        Self { file: path.to_owned(), position, message: message.trim_end().replace('\n', "; ") }
     }
 
     pub(super) fn from_problem(path: &Path, text: &str, problem: &Problem) -> Self {
         let position = locate(text, &problem.path).map(|span| line_and_column(text, span.start));
-        Self {
-            file: path.to_owned(),
-            position,
-            message: format!("`{}`: {}", problem.key(), problem.message),
-        }
+        Self { file: path.to_owned(), position, message: format!("`{}`: {}", problem.key(), problem.message) }
     }
 
     /// The file the error is in.
@@ -94,10 +81,9 @@ fn locate(text: &str, path: &[Step]) -> Option<Range<usize>> {
     let mut span = value.span();
     for step in steps {
         let next = match (step, value.get_ref()) {
-            (Step::Key(name), toml::de::DeValue::Table(table)) => table
-                .iter()
-                .find(|(key, _)| key.get_ref() == name)
-                .map(|(_, value)| value),
+            (Step::Key(name), toml::de::DeValue::Table(table)) => {
+                table.iter().find(|(key, _)| key.get_ref() == name).map(|(_, value)| value)
+            }
             (Step::Index(index), toml::de::DeValue::Array(array)) => array.get(*index),
             _ => None,
         };
@@ -115,47 +101,33 @@ mod tests {
     use crate::config::Config;
 
     fn complaint(text: &str) -> String {
-        Config::parse(text, Path::new("w.toml"))
-            .expect_err("must be refused")
-            .to_string()
+        Config::parse(text, Path::new("w.toml")).expect_err("must be refused").to_string()
     }
 
     #[test]
     fn a_wrong_key_names_file_line_column_and_the_allowed_keys() {
         let text = complaint("[log]\nformat = \"text\"\ncolour = true\n");
-        assert!(
-            text.starts_with("w.toml:3:1: unknown key `colour`; allowed here: "),
-            "{text}"
-        );
+        assert!(text.starts_with("w.toml:3:1: unknown key `colour`; allowed here: "), "{text}");
         assert!(text.contains("`format`") && text.contains("`level`"), "{text}");
     }
 
     #[test]
     fn a_wrong_word_names_the_allowed_words() {
         let text = complaint("[log]\nformat = \"xml\"\n");
-        assert!(
-            text.starts_with("w.toml:2:10: unknown value `xml`; allowed here: `text`"),
-            "{text}"
-        );
+        assert!(text.starts_with("w.toml:2:10: unknown value `xml`; allowed here: `text`"), "{text}");
         assert!(text.contains("`json`"), "{text}");
     }
 
     #[test]
     fn a_wrong_type_names_what_is_allowed() {
         let text = complaint("[shutdown]\ndrain_grace_ms = \"soon\"\n");
-        assert!(
-            text.starts_with("w.toml:2:18: invalid type: string \"soon\"; allowed here: u64"),
-            "{text}"
-        );
+        assert!(text.starts_with("w.toml:2:18: invalid type: string \"soon\"; allowed here: u64"), "{text}");
     }
 
     #[test]
     fn a_wrong_address_says_how_one_is_written() {
         let text = complaint("[listen]\nxmpp = [\"127.0.0.1:5222\",\n  \"localhost\"]\n");
-        assert!(
-            text.starts_with("w.toml:3:3: `localhost` is not an address"),
-            "{text}"
-        );
+        assert!(text.starts_with("w.toml:3:3: `localhost` is not an address"), "{text}");
     }
 
     #[test]

@@ -17,10 +17,7 @@ pub struct Live {
 impl Live {
     /// Puts a configuration in force; `file` is where it was read from, and is read again on reload.
     pub fn new(config: Config, file: Option<PathBuf>) -> Self {
-        Self {
-            file,
-            current: watch::Sender::new(Arc::new(config)),
-        }
+        Self { file, current: watch::Sender::new(Arc::new(config)) }
     }
 
     /// The snapshot in force.
@@ -55,10 +52,7 @@ impl Live {
             ("dns", old.dns != new.dns),
             ("log.format", old.log.format != new.log.format),
         ];
-        differs
-            .into_iter()
-            .filter_map(|(name, differs)| differs.then_some(name))
-            .collect()
+        differs.into_iter().filter_map(|(name, differs)| differs.then_some(name)).collect()
     }
 }
 

@@ -127,10 +127,7 @@ impl<'de> serde::Deserialize<'de> for Address {
 
 impl Setting for Address {
     fn shape(&self) -> Shape {
-        Shape::Value {
-            kind: "address:port".to_owned(),
-            allowed: Vec::new(),
-        }
+        Shape::Value { kind: "address:port".to_owned(), allowed: Vec::new() }
     }
     fn toml(&self) -> Option<String> {
         Some(quoted(&self.to_string()))
@@ -170,10 +167,7 @@ impl Config {
 
     /// The socket of the admin commands.
     pub fn admin_socket(&self) -> PathBuf {
-        self.listen
-            .admin
-            .clone()
-            .unwrap_or_else(|| self.data_dir.join("admin.sock"))
+        self.listen.admin.clone().unwrap_or_else(|| self.data_dir.join("admin.sock"))
     }
 
     /// The names of the domains served, the default one first.
@@ -191,20 +185,11 @@ mod tests {
         let config = Config::default();
         assert_eq!(config.domain_names().collect::<Vec<_>>(), ["localhost"]);
         let listen = &config.listen;
-        for address in listen
-            .xmpp
-            .iter()
-            .chain(&listen.xmpp_tls)
-            .chain(&listen.http)
-            .chain(&listen.https)
-        {
+        for address in listen.xmpp.iter().chain(&listen.xmpp_tls).chain(&listen.http).chain(&listen.https) {
             assert!(address.0.ip().is_loopback(), "{address}");
         }
         assert_eq!(config.admin_socket(), Path::new("./waxwing-data/admin.sock"));
-        assert_eq!(
-            Config::parse("", Path::new("x")).expect("an empty file is valid"),
-            config
-        );
+        assert_eq!(Config::parse("", Path::new("x")).expect("an empty file is valid"), config);
     }
 
     #[test]

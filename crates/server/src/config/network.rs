@@ -62,19 +62,13 @@ impl<'de> serde::Deserialize<'de> for Network {
 
 impl Setting for Network {
     fn shape(&self) -> Shape {
-        Shape::Value {
-            kind: "network (address/prefix length)".to_owned(),
-            allowed: Vec::new(),
-        }
+        Shape::Value { kind: "network (address/prefix length)".to_owned(), allowed: Vec::new() }
     }
     fn toml(&self) -> Option<String> {
         Some(quoted(&self.to_string()))
     }
     fn sample() -> Self {
-        Self {
-            address: IpAddr::from([127, 0, 0, 0]),
-            prefix: 8,
-        }
+        Self { address: IpAddr::from([127, 0, 0, 0]), prefix: 8 }
     }
 }
 
@@ -106,14 +100,7 @@ mod tests {
 
     #[test]
     fn what_is_no_network_is_refused() {
-        for text in [
-            "",
-            "10.0.0.0/33",
-            "::/129",
-            "example.org",
-            "10.0.0.0/",
-            "10.0.0.0/-1",
-        ] {
+        for text in ["", "10.0.0.0/33", "::/129", "example.org", "10.0.0.0/", "10.0.0.0/-1"] {
             assert!(text.parse::<Network>().is_err(), "{text}");
         }
     }

@@ -89,10 +89,7 @@ impl<T: Setting> Setting for Vec<T> {
         match T::sample().shape() {
             Shape::Table(fields) => Shape::Tables(fields),
             Shape::Tables(fields) => Shape::Tables(fields),
-            Shape::Value { kind, allowed } => Shape::Value {
-                kind: format!("list of: {kind}"),
-                allowed,
-            },
+            Shape::Value { kind, allowed } => Shape::Value { kind: format!("list of: {kind}"), allowed },
         }
     }
     fn toml(&self) -> Option<String> {
@@ -247,14 +244,10 @@ mod tests {
 
     #[test]
     fn a_section_describes_its_keys_from_the_text_that_declares_them() {
-        let Shape::Table(fields) = Outer::default().shape() else {
-            panic!("a section is a table")
-        };
+        let Shape::Table(fields) = Outer::default().shape() else { panic!("a section is a table") };
         assert_eq!(fields[0].doc, [" First line.", " Second line."]);
         assert_eq!(fields[0].default, None);
-        let Shape::Table(inner) = &fields[1].shape else {
-            panic!("a nested section is a table")
-        };
+        let Shape::Table(inner) = &fields[1].shape else { panic!("a nested section is a table") };
         assert_eq!(inner[0].default.as_deref(), Some("12_345"));
         assert!(matches!(&fields[2].shape, Shape::Tables(inner) if inner[0].name == "count"));
     }

@@ -35,17 +35,19 @@ impl Problem {
 }
 
 fn problem(path: &[Step], message: impl Into<String>) -> Problem {
-    Problem {
-        path: path.to_vec(),
-        message: message.into(),
-    }
+    Problem { path: path.to_vec(), message: message.into() }
+}
+
+/// The table of bounds: table, key, value, what is allowed.
+macro_rules! bounds {
+    ($config:expr; $($table:ident.$key:ident: $allowed:expr;)*) => {
+        [$((stringify!($table), stringify!($key), $config.$table.$key.amount(), RangeInclusive::<u64>::from($allowed))),*]
+    };
 }
 
 impl Config {
     pub(super) fn first_problem(&self) -> Option<Problem> {
-        self.domain_problem()
-            .or_else(|| self.log_problem())
-            .or_else(|| self.bounds_problem())
+        self.domain_problem().or_else(|| self.log_problem()).or_else(|| self.bounds_problem())
     }
 
     fn domain_problem(&self) -> Option<Problem> {
@@ -60,10 +62,7 @@ impl Config {
                 return Some(problem(&at("name"), wrong));
             }
             if !seen.insert(domain.name.to_ascii_lowercase()) {
-                return Some(problem(
-                    &at("name"),
-                    format!("the domain `{}` stands twice", domain.name),
-                ));
+                return Some(problem(&at("name"), format!("the domain `{}` stands twice", domain.name)));
             }
             match (&domain.certificate, &domain.key) {
                 (Some(_), None) => return Some(problem(&at("key"), "`certificate` needs its `key`")),
@@ -86,107 +85,55 @@ impl Config {
     }
 
     fn bounds_problem(&self) -> Option<Problem> {
-        let limits = &self.limits;
-        let bounds: [(&'static str, &'static str, u64, RangeInclusive<u64>); 17] = [
-            (
-                "accounts",
-                "scram_iterations",
-                u64::from(self.accounts.scram_iterations),
-                4_096..=10_000_000,
-            ),
-            ("limits", "connections", limits.connections as u64, 1..=10_000_000),
-            (
-                "limits",
-                "connections_per_address",
-                limits.connections_per_address as u64,
-                1..=10_000_000,
-            ),
-            (
-                "limits",
-                "unauthenticated",
-                limits.unauthenticated as u64,
-                1..=10_000_000,
-            ),
-            (
-                "limits",
-                "unauthenticated_per_address",
-                limits.unauthenticated_per_address as u64,
-                1..=10_000_000,
-            ),
-            ("limits", "backlog", u64::from(limits.backlog), 1..=65_535),
-            (
-                "limits",
-                "handshake_timeout_ms",
-                limits.handshake_timeout_ms,
-                100..=600_000,
-            ),
-            (
-                "limits",
-                "authentication_timeout_ms",
-                limits.authentication_timeout_ms,
-                100..=600_000,
-            ),
-            (
-                "limits",
-                "write_timeout_ms",
-                limits.write_timeout_ms,
-                100..=3_600_000,
-            ),
-            (
-                "limits",
-                "keepalive_idle_ms",
-                limits.keepalive_idle_ms,
-                0..=86_400_000,
-            ),
-            (
-                "limits",
-                "keepalive_interval_ms",
-                limits.keepalive_interval_ms,
-                1_000..=86_400_000,
-            ),
-            (
-                "http",
-                "body_bytes",
-                self.http.body_bytes as u64,
-                1_024..=1_073_741_824,
-            ),
-            (
-                "http",
-                "header_timeout_ms",
-                self.http.header_timeout_ms,
-                100..=600_000,
-            ),
-            (
-                "http",
-                "request_timeout_ms",
-                self.http.request_timeout_ms,
-                100..=600_000,
-            ),
-            (
-                "http",
-                "websocket_message_bytes",
-                self.http.websocket_message_bytes as u64,
-                10_000..=67_108_864,
-            ),
-            ("dns", "timeout_ms", self.dns.timeout_ms, 10..=120_000),
-            (
-                "shutdown",
-                "drain_grace_ms",
-                self.shutdown.drain_grace_ms,
-                0..=3_600_000,
-            ),
-        ];
-        bounds
-            .into_iter()
-            .find(|(_, _, value, allowed)| !allowed.contains(value))
-            .map(|(table, key, value, allowed)| {
-                let message = format!(
-                    "{value} is out of bounds; allowed: {} to {}",
-                    allowed.start(),
-                    allowed.end()
-                );
-                problem(&[Step::Key(table), Step::Key(key)], message)
-            })
+        let bounds = bounds! {
+            self;
+            accounts.scram_iterations: 4_096..=10_000_000;
+            limits.connections: 1..=10_000_000;
+            limits.connections_per_address: 1..=10_000_000;
+            limits.unauthenticated: 1..=10_000_000;
+            limits.unauthenticated_per_address: 1..=10_000_000;
+            limits.backlog: 1..=65_535;
+            limits.handshake_timeout_ms: 100..=600_000;
+            limits.authentication_timeout_ms: 100..=600_000;
+            limits.write_timeout_ms: 100..=3_600_000;
+            limits.keepalive_idle_ms: 0..=86_400_000;
+            limits.keepalive_interval_ms: 1_000..=86_400_000;
+            http.body_bytes: 1_024..=1_073_741_824;
+            http.header_timeout_ms: 100..=600_000;
+            http.request_timeout_ms: 100..=600_000;
+            http.websocket_message_bytes: 10_000..=67_108_864;
+            dns.timeout_ms: 10..=120_000;
+            shutdown.drain_grace_ms: 0..=3_600_000;
+        };
+        let mut wrong = bounds.into_iter().filter(|(_, _, value, allowed)| !allowed.contains(value));
+        wrong.next().map(|(table, key, value, allowed)| {
+            let message =
+                format!("{value} is out of bounds; allowed: {} to {}", allowed.start(), allowed.end());
+            problem(&[Step::Key(table), Step::Key(key)], message)
+        })
+    }
+}
+
+/// A number that has bounds, whatever its width.
+trait Amount {
+    fn amount(self) -> u64;
+}
+
+impl Amount for u32 {
+    fn amount(self) -> u64 {
+        u64::from(self)
+    }
+}
+
+impl Amount for u64 {
+    fn amount(self) -> u64 {
+        self
+    }
+}
+
+impl Amount for usize {
+    fn amount(self) -> u64 {
+        self as u64
     }
 }
 
@@ -195,9 +142,9 @@ fn name_problem(name: &str) -> Option<String> {
     match is_host_name(name) {
         true => None,
         false if name.is_empty() => Some("a domain needs a name, such as \"example.org\"".to_owned()),
-        false => Some(format!(
-            "`{name}` is not a domain name; allowed: labels of letters, digits and hyphens"
-        )),
+        false => {
+            Some(format!("`{name}` is not a domain name; allowed: labels of letters, digits and hyphens"))
+        }
     }
 }
 
@@ -220,25 +167,10 @@ mod tests {
 
     #[test]
     fn host_names_are_domains_and_nothing_else_is() {
-        for good in [
-            "localhost",
-            "example.org",
-            "xn--mnchen-3ya.example",
-            "münchen.example",
-        ] {
+        for good in ["localhost", "example.org", "xn--mnchen-3ya.example", "münchen.example"] {
             assert_eq!(name_problem(good), None, "{good}");
         }
-        for bad in [
-            "",
-            "a..b",
-            ".a",
-            "a.",
-            "-a.example",
-            "a b",
-            "romeo@example.org",
-            "192.0.2.1",
-            "a/b",
-        ] {
+        for bad in ["", "a..b", ".a", "a.", "-a.example", "a b", "romeo@example.org", "192.0.2.1", "a/b"] {
             assert!(name_problem(bad).is_some(), "{bad}");
         }
     }
@@ -249,10 +181,7 @@ mod tests {
         config.domain[0].acme = true;
         config.domain[0].certificate = Some("a".into());
         config.domain[0].key = Some("b".into());
-        assert_eq!(
-            config.first_problem().expect("contradiction").key(),
-            "domain.0.acme"
-        );
+        assert_eq!(config.first_problem().expect("contradiction").key(), "domain.0.acme");
     }
 
     #[test]

@@ -23,14 +23,8 @@ const HEADERS: [(HeaderName, &str); 6] = [
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::REFERRER_POLICY, "no-referrer"),
     (header::CACHE_CONTROL, "no-store"),
-    (
-        HeaderName::from_static("cross-origin-resource-policy"),
-        "same-origin",
-    ),
-    (
-        HeaderName::from_static("cross-origin-opener-policy"),
-        "same-origin",
-    ),
+    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
 ];
 
 /// Guards every path: body cap, time limit, headers, count.
@@ -55,9 +49,7 @@ pub(super) async fn every_request(
     }
     if facts.tls {
         let two_years = HeaderValue::from_static("max-age=63072000");
-        headers
-            .entry(header::STRICT_TRANSPORT_SECURITY)
-            .or_insert(two_years);
+        headers.entry(header::STRICT_TRANSPORT_SECURITY).or_insert(two_years);
     }
     let status = response.status();
     metrics::counter!(names::HTTP_REQUESTS, "status" => class(status)).increment(1);
@@ -67,10 +59,8 @@ pub(super) async fn every_request(
 
 /// Refuses a body that says it is too large, and cuts off one that turns out to be.
 fn capped(request: Request, limit: usize) -> Result<Request, StatusCode> {
-    let declared = request
-        .headers()
-        .get(header::CONTENT_LENGTH)
-        .and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
+    let declared =
+        request.headers().get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
     if declared.is_some_and(|length| length > limit as u64) {
         return Err(StatusCode::PAYLOAD_TOO_LARGE);
     }

@@ -34,10 +34,7 @@ impl Health {
         Fut: Future<Output = Result<(), String>> + Send + 'static,
     {
         let check: Check = Arc::new(move || Box::pin(check()));
-        self.checks
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push((name, check));
+        self.checks.lock().unwrap_or_else(PoisonError::into_inner).push((name, check));
     }
 
     /// Asks every check; the names of those that hold and of those that do not.
@@ -66,14 +63,8 @@ pub(super) async fn ready(State(http): State<Arc<Http>>) -> Response {
     let mut answers = http.health.ask().await;
     answers.push(("not draining", !http.lifecycle.is_draining()));
     let ready = answers.iter().all(|(_, holds)| *holds);
-    let checks: Map<String, Value> = answers
-        .into_iter()
-        .map(|(name, holds)| (name.to_owned(), Value::Bool(holds)))
-        .collect();
-    let status = if ready {
-        StatusCode::OK
-    } else {
-        StatusCode::SERVICE_UNAVAILABLE
-    };
+    let checks: Map<String, Value> =
+        answers.into_iter().map(|(name, holds)| (name.to_owned(), Value::Bool(holds))).collect();
+    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(json!({ "ready": ready, "checks": checks }))).into_response()
 }

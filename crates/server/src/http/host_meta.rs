@@ -15,10 +15,7 @@ const WEBSOCKET: &str = "urn:xmpp:alt-connections:websocket";
 /// Clients in browsers read host-meta from pages of any origin (XEP-0156 section 4).
 const ANY_ORIGIN: [(header::HeaderName, &str); 2] = [
     (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
-    (
-        header::HeaderName::from_static("cross-origin-resource-policy"),
-        "cross-origin",
-    ),
+    (header::HeaderName::from_static("cross-origin-resource-policy"), "cross-origin"),
 ];
 
 /// `/.well-known/host-meta`
@@ -40,12 +37,7 @@ pub(super) async fn xml(State(http): State<Arc<Http>>, headers: HeaderMap) -> Re
          <XRD xmlns='http://docs.oasis-open.org/ns/xri/xrd-1.0'>\
          <Link rel='{WEBSOCKET}' href='{escaped}'/></XRD>\n"
     );
-    (
-        ANY_ORIGIN,
-        [(header::CONTENT_TYPE, "application/xrd+xml; charset=utf-8")],
-        text,
-    )
-        .into_response()
+    (ANY_ORIGIN, [(header::CONTENT_TYPE, "application/xrd+xml; charset=utf-8")], text).into_response()
 }
 
 /// `/.well-known/host-meta.json`
@@ -53,11 +45,7 @@ pub(super) async fn json(State(http): State<Arc<Http>>, headers: HeaderMap) -> R
     let Some(url) = http.websocket_url(&headers) else {
         return StatusCode::NOT_FOUND.into_response();
     };
-    (
-        ANY_ORIGIN,
-        Json(json!({ "links": [{ "rel": WEBSOCKET, "href": url }] })),
-    )
-        .into_response()
+    (ANY_ORIGIN, Json(json!({ "links": [{ "rel": WEBSOCKET, "href": url }] }))).into_response()
 }
 
 impl Http {
@@ -69,17 +57,10 @@ impl Http {
         if let Some(url) = &settings.http.websocket_url {
             return Some(url.clone());
         }
-        let asked = headers
-            .get(header::HOST)
-            .and_then(|v| v.to_str().ok())
-            .map(origin::host_of);
+        let asked = headers.get(header::HOST).and_then(|v| v.to_str().ok()).map(origin::host_of);
         // Only a domain served here is repeated: the header is whatever the client wrote.
         let domain = asked
-            .and_then(|host| {
-                settings
-                    .domain_names()
-                    .find(|name| name.eq_ignore_ascii_case(host))
-            })
+            .and_then(|host| settings.domain_names().find(|name| name.eq_ignore_ascii_case(host)))
             .or_else(|| settings.domain_names().next())?;
         match self.https_port? {
             443 => Some(format!("wss://{domain}{}", websocket::PATH)),

@@ -99,11 +99,7 @@ async fn prometheus(State(http): State<Arc<Http>>) -> Response {
     metrics::gauge!(names::CONNECTIONS).set(connections as f64);
     metrics::gauge!(names::CONNECTIONS_UNAUTHENTICATED).set(unauthenticated as f64);
     let text = http.metrics.render();
-    (
-        [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")],
-        text,
-    )
-        .into_response()
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
 }
 
 /// RFC 8555 section 8.3: the key authorization, and nothing else.

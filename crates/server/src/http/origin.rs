@@ -6,19 +6,11 @@ use crate::config::Config;
 pub(super) fn is_allowed(settings: &Config, origin: Option<&str>) -> bool {
     let Some(origin) = origin else { return true };
     match &settings.http.allowed_origins {
-        Some(list) => list
-            .iter()
-            .any(|allowed| allowed.trim_end_matches('/').eq_ignore_ascii_case(origin)),
+        Some(list) => list.iter().any(|allowed| allowed.trim_end_matches('/').eq_ignore_ascii_case(origin)),
         None => {
-            let host = ["https://", "http://"]
-                .iter()
-                .find_map(|scheme| origin.strip_prefix(scheme))
-                .map(host_of);
-            host.is_some_and(|host| {
-                settings
-                    .domain_names()
-                    .any(|name| name.eq_ignore_ascii_case(host))
-            })
+            let host =
+                ["https://", "http://"].iter().find_map(|scheme| origin.strip_prefix(scheme)).map(host_of);
+            host.is_some_and(|host| settings.domain_names().any(|name| name.eq_ignore_ascii_case(host)))
         }
     }
 }
@@ -39,12 +31,9 @@ mod tests {
     #[test]
     fn rfc_6455_10_2_pages_of_other_hosts_are_refused() {
         let config = Config::default();
-        for good in [
-            None,
-            Some("http://localhost"),
-            Some("https://localhost:5281"),
-            Some("http://LOCALHOST:5173"),
-        ] {
+        for good in
+            [None, Some("http://localhost"), Some("https://localhost:5281"), Some("http://LOCALHOST:5173")]
+        {
             assert!(is_allowed(&config, good), "{good:?}");
         }
         let bad = [

@@ -50,12 +50,7 @@ async fn serve_connection(conn: Conn, acceptor: Option<Acceptor>, router: Router
     let handshake_timeout = Duration::from_millis(http.live.current().limits.handshake_timeout_ms);
     let (id, peer) = (conn.id(), conn.peer_addr());
     let (tcp, permit) = conn.into_tcp();
-    let facts = Arc::new(Facts {
-        id,
-        peer,
-        tls: acceptor.is_some(),
-        permit: Mutex::new(permit),
-    });
+    let facts = Arc::new(Facts { id, peer, tls: acceptor.is_some(), permit: Mutex::new(permit) });
     let router = router.layer(Extension(facts));
     let Some(acceptor) = acceptor else {
         return drive(tcp, router, &http).await;
@@ -155,11 +150,7 @@ mod tests {
         let address = listener.address();
         let acceptor = over_tls.then(|| tls.acceptor(Purpose::Https));
         tokio::spawn(serve(listener, acceptor, http.clone()));
-        Server {
-            http,
-            address,
-            scratch,
-        }
+        Server { http, address, scratch }
     }
 
     async fn ask(server: &Server, request: &str) -> String {
@@ -171,11 +162,7 @@ mod tests {
     }
 
     async fn get(server: &Server, path: &str) -> String {
-        ask(
-            server,
-            &format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"),
-        )
-        .await
+        ask(server, &format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")).await
     }
 
     #[tokio::test]
@@ -185,47 +172,23 @@ mod tests {
         let (sender, receiver) = tokio::sync::watch::channel(true);
         server.http.health.require("store", move || {
             let holds = *receiver.borrow();
-            async move {
-                holds
-                    .then_some(())
-                    .ok_or_else(|| "the disk is gone: /dev/sda1".to_owned())
-            }
+            async move { holds.then_some(()).ok_or_else(|| "the disk is gone: /dev/sda1".to_owned()) }
         });
         let ready = get(&server, "/health/ready").await;
-        assert!(
-            ready.starts_with("HTTP/1.1 200 ") && ready.contains("\"store\":true"),
-            "{ready}"
-        );
+        assert!(ready.starts_with("HTTP/1.1 200 ") && ready.contains("\"store\":true"), "{ready}");
         sender.send_replace(false);
         let ready = get(&server, "/health/ready").await;
-        assert!(
-            ready.starts_with("HTTP/1.1 503 ") && ready.contains("\"store\":false"),
-            "{ready}"
-        );
-        assert!(
-            !ready.contains("/dev/sda1"),
-            "the cause belongs in the log: {ready}"
-        );
+        assert!(ready.starts_with("HTTP/1.1 503 ") && ready.contains("\"store\":false"), "{ready}");
+        assert!(!ready.contains("/dev/sda1"), "the cause belongs in the log: {ready}");
     }
 
     #[tokio::test]
     async fn every_answer_has_the_security_headers_and_unknown_paths_are_404() {
         let server = server(|_| {}, false);
-        for path in [
-            "/health/live",
-            "/nowhere",
-            "/../etc/passwd",
-            "/%2e%2e/health/live",
-        ] {
+        for path in ["/health/live", "/nowhere", "/../etc/passwd", "/%2e%2e/health/live"] {
             let answer = get(&server, path).await.to_ascii_lowercase();
-            assert!(
-                answer.contains("x-content-type-options: nosniff"),
-                "{path}: {answer}"
-            );
-            assert!(
-                answer.contains("content-security-policy: default-src 'none'"),
-                "{path}: {answer}"
-            );
+            assert!(answer.contains("x-content-type-options: nosniff"), "{path}: {answer}");
+            assert!(answer.contains("content-security-policy: default-src 'none'"), "{path}: {answer}");
             assert!(answer.contains("cache-control: no-store"), "{path}: {answer}");
         }
         assert!(get(&server, "/nowhere").await.starts_with("HTTP/1.1 404 "));
@@ -233,10 +196,8 @@ mod tests {
 
     #[tokio::test]
     async fn monitoring_is_for_the_listed_networks() {
-        let server = server(
-            |c| c.http.monitoring_networks = vec!["192.0.2.0/24".parse().expect("one")],
-            false,
-        );
+        let server =
+            server(|c| c.http.monitoring_networks = vec!["192.0.2.0/24".parse().expect("one")], false);
         for path in ["/metrics", "/health/live", "/health/ready"] {
             assert!(get(&server, path).await.starts_with("HTTP/1.1 404 "), "{path}");
         }
@@ -247,14 +208,8 @@ mod tests {
         let server = server(|_| {}, false);
         get(&server, "/health/live").await;
         let text = get(&server, "/metrics").await;
-        assert!(
-            text.contains("waxwing_http_requests_total{status=\"2xx\"}"),
-            "{text}"
-        );
-        assert!(
-            text.contains("waxwing_connections 1"),
-            "the connection that asks is counted: {text}"
-        );
+        assert!(text.contains("waxwing_http_requests_total{status=\"2xx\"}"), "{text}");
+        assert!(text.contains("waxwing_connections 1"), "the connection that asks is counted: {text}");
     }
 
     #[tokio::test]
@@ -267,11 +222,7 @@ mod tests {
             ),
             "{xml}"
         );
-        assert!(
-            xml.to_ascii_lowercase()
-                .contains("access-control-allow-origin: *"),
-            "{xml}"
-        );
+        assert!(xml.to_ascii_lowercase().contains("access-control-allow-origin: *"), "{xml}");
         let request =
             "GET /.well-known/host-meta.json HTTP/1.1\r\nHost: EXAMPLE.org:80\r\nConnection: close\r\n\r\n";
         let json = ask(&server, request).await;
@@ -284,10 +235,7 @@ mod tests {
         );
         let request =
             "GET /.well-known/host-meta HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n";
-        assert!(
-            !ask(&server, request).await.contains("evil"),
-            "a name we do not serve is not repeated"
-        );
+        assert!(!ask(&server, request).await.contains("evil"), "a name we do not serve is not repeated");
     }
 
     #[tokio::test]
@@ -302,11 +250,7 @@ mod tests {
     async fn a_head_beyond_8_kib_or_too_slow_is_refused() {
         let server = server(|c| c.http.header_timeout_ms = 200, false);
         let long = "x".repeat(9_000);
-        let answer = ask(
-            &server,
-            &format!("GET / HTTP/1.1\r\nHost: localhost\r\nX: {long}\r\n\r\n"),
-        )
-        .await;
+        let answer = ask(&server, &format!("GET / HTTP/1.1\r\nHost: localhost\r\nX: {long}\r\n\r\n")).await;
         assert!(answer.starts_with("HTTP/1.1 431 "), "{answer}");
         let slow = ask(&server, "GET / HTTP/1.1\r\nHost: local").await;
         assert!(slow.is_empty() || slow.starts_with("HTTP/1.1 408 "), "{slow}");
@@ -317,23 +261,17 @@ mod tests {
         headers: &[(&str, &str)],
     ) -> Result<tokio_tungstenite::WebSocketStream<TcpStream>, u16> {
         use tokio_tungstenite::tungstenite::{self, client::IntoClientRequest};
-        let mut request = format!("ws://{}/xmpp-websocket", server.address)
-            .into_client_request()
-            .expect("a request");
+        let mut request =
+            format!("ws://{}/xmpp-websocket", server.address).into_client_request().expect("a request");
         for (name, value) in headers {
             let name: axum::http::HeaderName = name.parse().expect("a header");
-            request
-                .headers_mut()
-                .append(name, value.parse().expect("a value"));
+            request.headers_mut().append(name, value.parse().expect("a value"));
         }
         let tcp = TcpStream::connect(server.address).await.expect("connected");
         match tokio_tungstenite::client_async(request, tcp).await {
             Ok((stream, answer)) => {
                 assert_eq!(answer.headers()["sec-websocket-protocol"], "xmpp");
-                assert!(
-                    !answer.headers().contains_key("sec-websocket-extensions"),
-                    "no permessage-deflate"
-                );
+                assert!(!answer.headers().contains_key("sec-websocket-extensions"), "no permessage-deflate");
                 Ok(stream)
             }
             Err(tungstenite::Error::Http(answer)) => Err(answer.status().as_u16()),
@@ -347,17 +285,8 @@ mod tests {
     async fn rfc_7395_3_1_the_subprotocol_is_required() {
         let server = server(|_| {}, false);
         assert_eq!(websocket(&server, &[]).await.err(), Some(400));
-        assert_eq!(
-            websocket(&server, &[("Sec-WebSocket-Protocol", "mqtt")])
-                .await
-                .err(),
-            Some(400)
-        );
-        assert!(
-            websocket(&server, &[("Sec-WebSocket-Protocol", "mqtt, xmpp")])
-                .await
-                .is_ok()
-        );
+        assert_eq!(websocket(&server, &[("Sec-WebSocket-Protocol", "mqtt")]).await.err(), Some(400));
+        assert!(websocket(&server, &[("Sec-WebSocket-Protocol", "mqtt, xmpp")]).await.is_ok());
         let deflate = ("Sec-WebSocket-Extensions", "permessage-deflate");
         assert!(websocket(&server, &[XMPP, deflate]).await.is_ok());
     }
@@ -365,27 +294,11 @@ mod tests {
     #[tokio::test]
     async fn rfc_6455_10_2_a_page_of_another_origin_is_refused() {
         let server = server(|_| {}, false);
-        assert_eq!(
-            websocket(&server, &[XMPP, ("Origin", "https://evil.example")])
-                .await
-                .err(),
-            Some(403)
-        );
-        assert_eq!(
-            websocket(&server, &[XMPP, ("Origin", "null")]).await.err(),
-            Some(403)
-        );
-        let two = [
-            XMPP,
-            ("Origin", "https://localhost"),
-            ("Origin", "https://evil.example"),
-        ];
+        assert_eq!(websocket(&server, &[XMPP, ("Origin", "https://evil.example")]).await.err(), Some(403));
+        assert_eq!(websocket(&server, &[XMPP, ("Origin", "null")]).await.err(), Some(403));
+        let two = [XMPP, ("Origin", "https://localhost"), ("Origin", "https://evil.example")];
         assert_eq!(websocket(&server, &two).await.err(), Some(403));
-        assert!(
-            websocket(&server, &[XMPP, ("Origin", "https://localhost:5281")])
-                .await
-                .is_ok()
-        );
+        assert!(websocket(&server, &[XMPP, ("Origin", "https://localhost:5281")]).await.is_ok());
     }
 
     #[tokio::test]
@@ -395,15 +308,8 @@ mod tests {
         let server = server(|_| {}, false);
         let mut client = websocket(&server, &[XMPP]).await.expect("upgraded");
         client.send(Message::text("<open/>")).await.expect("sent");
-        assert_eq!(
-            client.next().await.expect("open").expect("heard"),
-            Message::text("<open/>")
-        );
-        assert_eq!(
-            server.http.admission.counts(),
-            (1, 0),
-            "one connection, signed in"
-        );
+        assert_eq!(client.next().await.expect("open").expect("heard"), Message::text("<open/>"));
+        assert_eq!(server.http.admission.counts(), (1, 0), "one connection, signed in");
         client.send(Message::text("stop")).await.expect("sent");
         assert!(matches!(client.next().await, Some(Ok(Message::Close(_)))));
         while let Some(Ok(_)) = client.next().await {}
@@ -425,10 +331,7 @@ mod tests {
             while let Some(Ok(message)) = client.next().await {
                 heard.push(message);
             }
-            assert!(
-                heard.iter().all(|m| m.is_close()),
-                "nothing but a close: {heard:?}"
-            );
+            assert!(heard.iter().all(|m| m.is_close()), "nothing but a close: {heard:?}");
         }
     }
 
@@ -436,9 +339,7 @@ mod tests {
     async fn https_answers_with_strict_transport_security() {
         let server = server(|_| {}, true);
         let config = testing::client_config(&server.scratch, rustls::ALL_VERSIONS);
-        let mut stream = testing::connect(server.address, config, "localhost")
-            .await
-            .expect("handshake");
+        let mut stream = testing::connect(server.address, config, "localhost").await.expect("handshake");
         stream
             .write_all(b"GET /health/live HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
             .await
@@ -446,9 +347,7 @@ mod tests {
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.expect("answered");
         assert!(
-            answer
-                .to_ascii_lowercase()
-                .contains("strict-transport-security: max-age=63072000"),
+            answer.to_ascii_lowercase().contains("strict-transport-security: max-age=63072000"),
             "{answer}"
         );
     }
@@ -457,9 +356,7 @@ mod tests {
     async fn a_drain_ends_idle_connections_and_refuses_new_ones() {
         let server = server(|_| {}, false);
         let mut idle = TcpStream::connect(server.address).await.expect("connected");
-        idle.write_all(b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n")
-            .await
-            .expect("written");
+        idle.write_all(b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n").await.expect("written");
         let mut some = [0; 64];
         assert_ne!(idle.read(&mut some).await.expect("answered"), 0);
         server.http.lifecycle.drain();

@@ -76,10 +76,8 @@ impl WebSocketConn {
                 None | Some(Ok(Message::Close(_))) => return Ok(None),
                 Some(Ok(Message::Text(text))) => return Ok(Some(text)),
                 Some(Ok(Message::Binary(_))) => {
-                    let reason = Some(CloseFrame {
-                        code: close_code::UNSUPPORTED,
-                        reason: Utf8Bytes::default(),
-                    });
+                    let reason =
+                        Some(CloseFrame { code: close_code::UNSUPPORTED, reason: Utf8Bytes::default() });
                     let _ = self.send_message(Message::Close(reason)).await;
                     return Err(io::Error::new(io::ErrorKind::InvalidData, "a binary message"));
                 }
@@ -110,10 +108,7 @@ impl WebSocketConn {
     async fn send_message(&mut self, message: Message) -> io::Result<()> {
         match tokio::time::timeout(self.write_timeout, self.socket.send(message)).await {
             Ok(sent) => sent.map_err(io::Error::other),
-            Err(_) => Err(io::Error::new(
-                io::ErrorKind::TimedOut,
-                "limits.write_timeout_ms is over",
-            )),
+            Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, "limits.write_timeout_ms is over")),
         }
     }
 }
@@ -137,11 +132,7 @@ pub(super) async fn upgrade(
     let origin = origins.next().map(|value| value.to_str().unwrap_or("null"));
     if origins.next().is_some() || !origin::is_allowed(&settings, origin) {
         debug!(origin = ?origin, "WebSocket from a page of another origin refused");
-        return (
-            StatusCode::FORBIDDEN,
-            "This page's origin may not connect here.\n",
-        )
-            .into_response();
+        return (StatusCode::FORBIDDEN, "This page's origin may not connect here.\n").into_response();
     }
     let upgrade = upgrade.protocols([SUBPROTOCOL]);
     if upgrade.selected_protocol().is_none() {
@@ -167,15 +158,7 @@ pub(super) async fn upgrade(
         .on_upgrade(move |socket| {
             let span = info_span!("connection", conn = %facts.id, peer = %facts.peer);
             let (id, peer, tls) = (facts.id, facts.peer, facts.tls);
-            let conn = WebSocketConn {
-                socket,
-                id,
-                peer,
-                tls,
-                write_timeout,
-                permit,
-                _guard: guard,
-            };
+            let conn = WebSocketConn { socket, id, peer, tls, write_timeout, permit, _guard: guard };
             async move { face.serve(conn).await }.instrument(span)
         })
 }

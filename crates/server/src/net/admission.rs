@@ -51,14 +51,9 @@ pub struct Permit {
 impl Admission {
     /// Counts against these limits.
     pub fn new(limits: &Limits) -> Self {
-        let state = State {
-            limits: Arc::new(limits.clone()),
-            all: Count::default(),
-            by_address: HashMap::new(),
-        };
-        Self {
-            state: Arc::new(Mutex::new(state)),
-        }
+        let state =
+            State { limits: Arc::new(limits.clone()), all: Count::default(), by_address: HashMap::new() };
+        Self { state: Arc::new(Mutex::new(state)) }
     }
 
     /// Puts new limits in force. Connections that are already there stay.
@@ -75,11 +70,7 @@ impl Admission {
     pub fn admit(&self, address: IpAddr) -> Result<Permit, Refusal> {
         let address = network_of(address);
         let mut state = self.lock();
-        let State {
-            limits,
-            all,
-            by_address,
-        } = &mut *state;
+        let State { limits, all, by_address } = &mut *state;
         let here = by_address.get(&address).copied().unwrap_or_default();
         if all.connections >= limits.connections {
             return Err(Refusal::Connections);
@@ -98,11 +89,7 @@ impl Admission {
             count.connections += 1;
             count.unauthenticated += 1;
         }
-        Ok(Permit {
-            admission: self.clone(),
-            address,
-            authenticated: false,
-        })
+        Ok(Permit { admission: self.clone(), address, authenticated: false })
     }
 
     /// Connections, and those among them that have not signed in.
@@ -186,10 +173,7 @@ mod tests {
         let (one, two) = (address("192.0.2.1"), address("192.0.2.2"));
         let mut a = admission.admit(one).expect("first");
         let mut b = admission.admit(one).expect("second");
-        assert_eq!(
-            admission.admit(one).err(),
-            Some(Refusal::UnauthenticatedPerAddress)
-        );
+        assert_eq!(admission.admit(one).err(), Some(Refusal::UnauthenticatedPerAddress));
         a.authenticated();
         b.authenticated();
         b.authenticated();
@@ -204,9 +188,7 @@ mod tests {
     fn a_dropped_permit_gives_its_place_back_and_nothing_is_kept() {
         let admission = Admission::new(&limits());
         for round in 0..1_000 {
-            let mut permit = admission
-                .admit(address("192.0.2.1"))
-                .expect("the place is free again");
+            let mut permit = admission.admit(address("192.0.2.1")).expect("the place is free again");
             if round % 2 == 0 {
                 permit.authenticated();
             }
@@ -220,10 +202,7 @@ mod tests {
         let admission = Admission::new(&limits());
         let _a = admission.admit(address("2001:db8::1")).expect("first");
         let _b = admission.admit(address("2001:db8::2")).expect("second");
-        assert_eq!(
-            admission.admit(address("2001:db8::3")).err(),
-            Some(Refusal::UnauthenticatedPerAddress)
-        );
+        assert_eq!(admission.admit(address("2001:db8::3")).err(), Some(Refusal::UnauthenticatedPerAddress));
         assert_eq!(network_of(address("::ffff:192.0.2.1")), address("192.0.2.1"));
     }
 }

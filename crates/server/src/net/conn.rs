@@ -76,10 +76,7 @@ impl Conn {
 
     /// Gives up the plain socket, for a server that reads and writes by itself.
     pub fn into_tcp(self) -> (TcpStream, Option<Permit>) {
-        debug_assert!(
-            self.tls.is_none(),
-            "a TLS session cannot be taken from its socket"
-        );
+        debug_assert!(self.tls.is_none(), "a TLS session cannot be taken from its socket");
         (self.tcp, self.permit)
     }
 
@@ -164,10 +161,7 @@ impl Conn {
             Some(tls) => timeout(limit, tls.write(&self.tcp, bytes)).await,
         };
         written.unwrap_or_else(|_| {
-            Err(io::Error::new(
-                io::ErrorKind::TimedOut,
-                "limits.write_timeout_ms is over",
-            ))
+            Err(io::Error::new(io::ErrorKind::TimedOut, "limits.write_timeout_ms is over"))
         })
     }
 
@@ -182,25 +176,15 @@ impl Conn {
             Ok(Err(error)) => ("failed", Err(error)),
             Err(_) => (
                 "timeout",
-                Err(io::Error::new(
-                    io::ErrorKind::TimedOut,
-                    "limits.handshake_timeout_ms is over",
-                )),
+                Err(io::Error::new(io::ErrorKind::TimedOut, "limits.handshake_timeout_ms is over")),
             ),
         };
         metrics::counter!(names::TLS_HANDSHAKES, "result" => result).increment(1);
         shaken?;
         metrics::histogram!(names::TLS_HANDSHAKE_SECONDS).record(began.elapsed());
-        let unread = session
-            .process_new_packets()
-            .map_err(tls_error)?
-            .plaintext_bytes_to_read();
+        let unread = session.process_new_packets().map_err(tls_error)?.plaintext_bytes_to_read();
         let info = Arc::new(accepting.certificates.describe(&session));
-        self.tls = Some(Box::new(Tls {
-            session,
-            info,
-            unread,
-        }));
+        self.tls = Some(Box::new(Tls { session, info, unread }));
         Ok(self)
     }
 
@@ -379,10 +363,7 @@ mod tests {
         let mut client = TcpStream::connect(listener.address()).await.expect("connected");
         let mut conn = accept(listener).await;
         assert!(!conn.is_tls());
-        assert_eq!(
-            conn.read_into(&mut [0; 8]).expect_err("nothing yet").kind(),
-            io::ErrorKind::WouldBlock
-        );
+        assert_eq!(conn.read_into(&mut [0; 8]).expect_err("nothing yet").kind(), io::ErrorKind::WouldBlock);
         client.write_all(b"hello").await.expect("written");
         assert_eq!(read_exactly(&mut conn, 5).await, b"hello");
         conn.write_all(b"world").await.expect("written");
@@ -405,9 +386,7 @@ mod tests {
         let client = tokio::spawn({
             let config = testing::client_config(&scratch, BOTH);
             async move {
-                let mut stream = testing::connect(address, config, "localhost")
-                    .await
-                    .expect("handshake");
+                let mut stream = testing::connect(address, config, "localhost").await.expect("handshake");
                 stream.write_all(&sent).await.expect("written");
                 let mut back = vec![0; sent.len()];
                 stream.read_exact(&mut back).await.expect("read");
@@ -415,11 +394,8 @@ mod tests {
                 back
             }
         });
-        let mut conn = accept(listener)
-            .await
-            .start_tls(&tls.acceptor(Purpose::StartTls))
-            .await
-            .expect("handshake");
+        let mut conn =
+            accept(listener).await.start_tls(&tls.acceptor(Purpose::StartTls)).await.expect("handshake");
         let received = read_exactly(&mut conn, expected.len()).await;
         assert!(received == expected, "what arrives is what was sent");
         conn.write_all(&received).await.expect("written");
@@ -432,15 +408,11 @@ mod tests {
         let scratch = Scratch::new();
         let tls = Tls::load(&testing::settings(&scratch, &["localhost"])).expect("TLS");
         let listener = listener();
-        let connecting = testing::connect(
-            listener.address(),
-            testing::client_config(&scratch, BOTH),
-            "localhost",
-        );
+        let connecting =
+            testing::connect(listener.address(), testing::client_config(&scratch, BOTH), "localhost");
         let acceptor = tls.acceptor(Purpose::StartTls);
-        let (client, conn) = tokio::join!(connecting, async {
-            accept(listener).await.start_tls(&acceptor).await
-        });
+        let (client, conn) =
+            tokio::join!(connecting, async { accept(listener).await.start_tls(&acceptor).await });
         let (mut tcp, _) = client.expect("handshake").into_inner();
         tcp.shutdown().await.expect("the TCP stream ended");
         let mut conn = conn.expect("handshake");
@@ -457,9 +429,8 @@ mod tests {
             let config = testing::client_config(&scratch, versions);
             let connecting = testing::connect(listener.address(), config, "localhost");
             let acceptor = tls.acceptor(Purpose::StartTls);
-            let (client, conn) = tokio::join!(connecting, async {
-                accept(listener).await.start_tls(&acceptor).await
-            });
+            let (client, conn) =
+                tokio::join!(connecting, async { accept(listener).await.start_tls(&acceptor).await });
             let (client, conn) = (client.expect("handshake"), conn.expect("handshake"));
             let (_, session) = client.get_ref();
             let theirs = session
@@ -480,16 +451,9 @@ mod tests {
         let listener = listener();
         let _client = TcpStream::connect(listener.address()).await.expect("connected");
         let (tcp, _) = listener.into_tcp().accept().await.expect("a connection");
-        let limits = Limits {
-            handshake_timeout_ms: 100,
-            ..Limits::default()
-        };
+        let limits = Limits { handshake_timeout_ms: 100, ..Limits::default() };
         let conn = Conn::new(tcp, &limits, None).expect("a connection");
-        let error = conn
-            .start_tls(&tls.acceptor(Purpose::StartTls))
-            .await
-            .err()
-            .expect("given up");
+        let error = conn.start_tls(&tls.acceptor(Purpose::StartTls)).await.err().expect("given up");
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
     }
 
@@ -498,10 +462,7 @@ mod tests {
         let listener = listener();
         let _client = TcpStream::connect(listener.address()).await.expect("connected");
         let (tcp, _) = listener.into_tcp().accept().await.expect("a connection");
-        let limits = Limits {
-            write_timeout_ms: 200,
-            ..Limits::default()
-        };
+        let limits = Limits { write_timeout_ms: 200, ..Limits::default() };
         let mut conn = Conn::new(tcp, &limits, None).expect("a connection");
         let error = conn.write_all(&vec![0; 64_000_000]).await.expect_err("given up");
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);

@@ -29,10 +29,7 @@ impl Listener {
     pub fn from_std(listener: StdListener) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
-        Ok(Self {
-            tcp: TcpListener::from_std(listener)?,
-            address,
-        })
+        Ok(Self { tcp: TcpListener::from_std(listener)?, address })
     }
 
     /// The socket, for a server that accepts by itself.
@@ -148,10 +145,7 @@ impl Listeners {
                 continue;
             };
             if list.is_empty() {
-                *list = addresses
-                    .iter()
-                    .map(|a| bind(a.0, name, backlog))
-                    .collect::<io::Result<_>>()?;
+                *list = addresses.iter().map(|a| bind(a.0, name, backlog)).collect::<io::Result<_>>()?;
             }
         }
         Ok(listeners)
@@ -169,12 +163,8 @@ impl Listeners {
 }
 
 fn bind(address: SocketAddr, name: &str, backlog: u32) -> io::Result<Listener> {
-    listen(address, backlog).map_err(|e| {
-        io::Error::new(
-            e.kind(),
-            format!("cannot listen on {address} (listen.{name}): {e}"),
-        )
-    })
+    listen(address, backlog)
+        .map_err(|e| io::Error::new(e.kind(), format!("cannot listen on {address} (listen.{name}): {e}")))
 }
 
 /// Accepts connections until the process drains, and gives each its own task.
@@ -228,4 +218,95 @@ fn configure(tcp: &TcpStream, limits: &Limits) -> io::Result<()> {
         SockRef::from(tcp).set_tcp_keepalive(&keepalive)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    fn any() -> SocketAddr {
+        "127.0.0.1:0".parse().expect("an address")
+    }
+
+    /// Repeats one byte, then waits until the peer is gone.
+    async fn echo(mut conn: Conn) {
+        let mut byte = [0; 1];
+        loop {
+            if conn.readable().await.is_err() {
+                return;
+            }
+            match conn.read_into(&mut byte) {
+                Ok(0) => return,
+                Ok(_) => conn.write_all(&byte).await.expect("written"),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(_) => return,
+            }
+        }
+    }
+
+    fn start(limits: &Limits) -> (SocketAddr, Admission, Lifecycle) {
+        let listener = listen(any(), 16).expect("a free port");
+        let address = listener.address();
+        let (admission, lifecycle) = (Admission::new(limits), Lifecycle::new());
+        tokio::spawn(accept_loop(listener, admission.clone(), lifecycle.clone(), echo));
+        (address, admission, lifecycle)
+    }
+
+    /// Connects and says whether the server serves the connection or closes it.
+    async fn served(address: SocketAddr) -> Option<TcpStream> {
+        let mut stream = TcpStream::connect(address).await.expect("connected");
+        let _ = stream.write_all(b"x").await;
+        let mut byte = [0; 1];
+        matches!(stream.read(&mut byte).await, Ok(1)).then_some(stream)
+    }
+
+    #[tokio::test]
+    async fn a_connection_beyond_the_limit_is_closed_at_once_and_its_place_is_given_back() {
+        let limits = Limits { unauthenticated_per_address: 2, ..Limits::default() };
+        let (address, admission, _lifecycle) = start(&limits);
+        let first = served(address).await.expect("the first is served");
+        let _second = served(address).await.expect("the second is served");
+        assert!(served(address).await.is_none(), "the third is closed");
+        drop(first);
+        while admission.counts().0 > 1 {
+            tokio::task::yield_now().await;
+        }
+        assert!(served(address).await.is_some(), "a place is free again");
+        admission.set_limits(&Limits { unauthenticated_per_address: 1, ..limits });
+        assert!(served(address).await.is_none(), "new limits hold at once");
+    }
+
+    #[tokio::test]
+    async fn a_drain_stops_accepting_and_waits_for_those_who_are_there() {
+        let (address, _admission, lifecycle) = start(&Limits::default());
+        let client = served(address).await.expect("served");
+        lifecycle.drain();
+        assert_eq!(lifecycle.ended(Duration::from_millis(1)).await, 1, "one connection is still there");
+        while TcpStream::connect(address).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+        drop(client);
+        assert_eq!(lifecycle.ended(Duration::from_secs(30)).await, 0);
+    }
+
+    #[tokio::test]
+    async fn an_address_in_use_is_named_with_its_key() {
+        let taken = listen(any(), 16).expect("a free port");
+        let listen = Listen { http: vec![crate::config::Address(taken.address())], ..none() };
+        let error = Listeners::open(&listen, 16).err().expect("in use").to_string();
+        assert!(error.starts_with(&format!("cannot listen on {} (listen.http)", taken.address())), "{error}");
+    }
+
+    fn none() -> Listen {
+        Listen { xmpp: Vec::new(), xmpp_tls: Vec::new(), http: Vec::new(), https: Vec::new(), admin: None }
+    }
+
+    #[test]
+    fn errors_of_the_process_are_told_from_those_of_a_connection() {
+        assert!(is_out_of_files(&io::Error::from_raw_os_error(24)), "EMFILE");
+        assert!(is_out_of_files(&io::Error::from_raw_os_error(23)), "ENFILE");
+        assert!(!is_out_of_files(&io::Error::from(io::ErrorKind::ConnectionAborted)));
+    }
 }

@@ -39,9 +39,7 @@ impl Log {
     /// Starts logging. Only the first call in a process has an effect on where lines go.
     pub fn start(config: &LogConfig) -> Self {
         let (filter, handle) = reload::Layer::new(filter(&config.level).unwrap_or_default());
-        let _ = tracing_subscriber::registry()
-            .with(output(config.format).with_filter(filter))
-            .try_init();
+        let _ = tracing_subscriber::registry().with(output(config.format).with_filter(filter)).try_init();
         Self { filter: handle }
     }
 
@@ -58,12 +56,9 @@ fn output(format: LogFormat) -> Box<dyn Layer<Registry> + Send + Sync> {
     let fmt = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     match format {
         // Every span is listed, so that the connection's id is there however deep the line was written.
-        LogFormat::Json => fmt
-            .json()
-            .with_current_span(false)
-            .with_span_list(true)
-            .flatten_event(true)
-            .boxed(),
+        LogFormat::Json => {
+            fmt.json().with_current_span(false).with_span_list(true).flatten_event(true).boxed()
+        }
         LogFormat::Text => {
             let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
             let fmt = fmt.with_ansi(colour).with_target(false);
@@ -141,10 +136,6 @@ mod tests {
     #[test]
     fn a_level_that_is_none_is_refused_with_what_is_allowed() {
         assert!(filter("info,waxwing_server::xmpp=debug").is_ok());
-        assert!(
-            filter("info,waxwing_server=loud")
-                .expect_err("refused")
-                .contains("allowed: error, warn")
-        );
+        assert!(filter("info,waxwing_server=loud").expect_err("refused").contains("allowed: error, warn"));
     }
 }

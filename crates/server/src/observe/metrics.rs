@@ -8,9 +8,8 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use super::names::{self, Kind, METRICS};
 
 /// Bounds of the histograms in seconds: from a fast handshake to a slow disk.
-const SECONDS: &[f64] = &[
-    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
-];
+const SECONDS: &[f64] =
+    &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
 /// How often histograms are folded, so that what is measured between two scrapes does not pile up.
 const UPKEEP: Duration = Duration::from_secs(5);
@@ -40,9 +39,7 @@ impl Metrics {
             metrics::gauge!(names::BUILD_INFO, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
             handle
         });
-        Self {
-            handle: handle.clone(),
-        }
+        Self { handle: handle.clone() }
     }
 
     /// Everything measured, in Prometheus's text format.
@@ -86,12 +83,8 @@ pub fn reference() -> String {
             Kind::Histogram => "histogram",
         };
         let labels: Vec<String> = metric.labels.iter().map(|label| format!("`{label}`")).collect();
-        let row = format!(
-            "| `{}` | {kind} | {} | {} |\n",
-            metric.name,
-            labels.join(", "),
-            metric.help.trim()
-        );
+        let row =
+            format!("| `{}` | {kind} | {} | {} |\n", metric.name, labels.join(", "), metric.help.trim());
         out.push_str(&row);
     }
     out
@@ -109,12 +102,7 @@ mod tests {
         for metric in METRICS {
             assert!(seen.insert(metric.name), "{} stands twice", metric.name);
             assert!(metric.name.starts_with("waxwing_"), "{}", metric.name);
-            assert_eq!(
-                metric.name.ends_with("_total"),
-                metric.kind == Kind::Counter,
-                "{}",
-                metric.name
-            );
+            assert_eq!(metric.name.ends_with("_total"), metric.kind == Kind::Counter, "{}", metric.name);
         }
     }
 
@@ -124,14 +112,8 @@ mod tests {
         metrics::counter!(names::CONNECTIONS_REFUSED).increment(2);
         metrics::histogram!(names::TLS_HANDSHAKE_SECONDS).record(0.003);
         let text = metrics.render();
-        assert!(
-            text.contains("# HELP waxwing_connections_refused_total Connections closed"),
-            "{text}"
-        );
-        assert!(
-            text.contains("waxwing_tls_handshake_seconds_bucket{le=\"0.005\"}"),
-            "{text}"
-        );
+        assert!(text.contains("# HELP waxwing_connections_refused_total Connections closed"), "{text}");
+        assert!(text.contains("waxwing_tls_handshake_seconds_bucket{le=\"0.005\"}"), "{text}");
         assert!(text.contains("waxwing_build_info{version="), "{text}");
     }
 }

@@ -26,9 +26,7 @@ pub(super) fn exporter(session: &ServerConnection, has_extended_master_secret: b
         return None;
     }
     // RFC 9266 section 2: the context is empty but present, which under TLS 1.2 differs from none at all.
-    session
-        .export_keying_material([0u8; 32], b"EXPORTER-Channel-Binding", Some(b""))
-        .ok()
+    session.export_keying_material([0u8; 32], b"EXPORTER-Channel-Binding", Some(b"")).ok()
 }
 
 /// The channel binding `tls-server-end-point` of a certificate in DER (RFC 5929 section 4.1): its hash by the hash

@@ -44,12 +44,8 @@ impl Certificates {
             };
             entries.push(Entry::new(&domain.name, load_pair(&certificate, &key)?)?);
         }
-        let client_authorities = settings
-            .tls
-            .client_authorities
-            .as_deref()
-            .map(load_authorities)
-            .transpose()?;
+        let client_authorities =
+            settings.tls.client_authorities.as_deref().map(load_authorities).transpose()?;
         Ok(Self {
             entries,
             client_authorities,
@@ -68,9 +64,7 @@ impl Certificates {
         let named = sni.map(str::to_ascii_lowercase).and_then(|name| {
             let own = self.entries.iter().find(|entry| entry.domain == name);
             own.or_else(|| {
-                self.entries
-                    .iter()
-                    .find(|entry| entry.names.iter().any(|n| matches_name(n, &name)))
+                self.entries.iter().find(|entry| entry.names.iter().any(|n| matches_name(n, &name)))
             })
         });
         named.or_else(|| self.entries.first())
@@ -94,13 +88,9 @@ impl Certificates {
                 .to_owned(),
             sni: session.server_name().map(str::to_owned),
             exporter: binding::exporter(session, self.require_extended_master_secret),
-            server_end_point: self
-                .choose(session.server_name())
-                .and_then(|e| e.server_end_point.clone()),
+            server_end_point: self.choose(session.server_name()).and_then(|e| e.server_end_point.clone()),
             client_certificate,
-            alpn: session
-                .alpn_protocol()
-                .map(|p| String::from_utf8_lossy(p).into_owned()),
+            alpn: session.alpn_protocol().map(|p| String::from_utf8_lossy(p).into_owned()),
         }
     }
 }
@@ -170,10 +160,7 @@ pub fn load_pair(certificate: &Path, key: &Path) -> Result<CertifiedKey, TlsErro
         Ok(()) | Err(rustls::Error::InconsistentKeys(rustls::InconsistentKeys::Unknown)) => Ok(pair),
         Err(_) => Err(TlsError::content(
             key,
-            format!(
-                "this is not the key of the first certificate in {}",
-                certificate.display()
-            ),
+            format!("this is not the key of the first certificate in {}", certificate.display()),
         )),
     }
 }
@@ -217,9 +204,7 @@ pub(crate) fn dns_names(certificate: &[u8]) -> Vec<String> {
 pub(crate) fn matches_name(pattern: &str, name: &str) -> bool {
     match pattern.strip_prefix("*.") {
         None => pattern == name,
-        Some(parent) => name
-            .split_once('.')
-            .is_some_and(|(label, rest)| !label.is_empty() && rest == parent),
+        Some(parent) => name.split_once('.').is_some_and(|(label, rest)| !label.is_empty() && rest == parent),
     }
 }
 
@@ -232,10 +217,7 @@ pub(super) struct Resolver {
 
 impl Resolver {
     pub(super) fn new(certificates: Arc<Certificates>, challenges: acme::Challenges) -> Self {
-        Self {
-            certificates,
-            challenges,
-        }
+        Self { certificates, challenges }
     }
 }
 
@@ -247,16 +229,11 @@ impl std::fmt::Debug for Resolver {
 
 impl ResolvesServerCert for Resolver {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        if hello
-            .alpn()
-            .is_some_and(|mut protocols| protocols.any(|p| p == acme::ALPN))
-        {
+        if hello.alpn().is_some_and(|mut protocols| protocols.any(|p| p == acme::ALPN)) {
             // RFC 8737 section 3: such a connection exists for the challenge alone.
             return self.challenges.certificate(hello.server_name()?);
         }
-        self.certificates
-            .choose(hello.server_name())
-            .map(|entry| entry.key.clone())
+        self.certificates.choose(hello.server_name()).map(|entry| entry.key.clone())
     }
 }
 

@@ -59,20 +59,12 @@ impl Authorities {
                 der: Vec::new(),
             };
         };
-        let verification = match self
-            .verifier
-            .verify_client_cert(own, intermediates, UnixTime::now())
-        {
+        let verification = match self.verifier.verify_client_cert(own, intermediates, UnixTime::now()) {
             Ok(_) => Verification::Valid,
             Err(error) => Verification::Invalid(error.to_string()),
         };
         let (xmpp_addresses, dns_names) = subject_names(own);
-        ClientCertificate {
-            verification,
-            xmpp_addresses,
-            dns_names,
-            der: own.to_vec(),
-        }
+        ClientCertificate { verification, xmpp_addresses, dns_names, der: own.to_vec() }
     }
 }
 
@@ -122,9 +114,7 @@ pub(super) struct AcceptAny {
 
 impl Default for AcceptAny {
     fn default() -> Self {
-        Self {
-            algorithms: aws_lc_rs::default_provider().signature_verification_algorithms,
-        }
+        Self { algorithms: aws_lc_rs::default_provider().signature_verification_algorithms }
     }
 }
 

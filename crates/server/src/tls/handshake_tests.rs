@@ -26,10 +26,7 @@ struct Pair {
 
 impl Pair {
     fn client(self) -> (TlsStream<TcpStream>, Conn) {
-        (
-            self.client.expect("the client's handshake"),
-            self.server.expect("the server's handshake"),
-        )
+        (self.client.expect("the client's handshake"), self.server.expect("the server's handshake"))
     }
 
     fn info(&self) -> TlsInfo {
@@ -39,9 +36,7 @@ impl Pair {
 
     fn shown(&self) -> CertificateDer<'static> {
         let (_, session) = self.client.as_ref().expect("the client's handshake").get_ref();
-        session.peer_certificates().expect("certificates")[0]
-            .clone()
-            .into_owned()
+        session.peer_certificates().expect("certificates")[0].clone().into_owned()
     }
 }
 
@@ -52,9 +47,7 @@ async fn shake(tls: &Arc<Tls>, purpose: Purpose, config: ClientConfig, name: &st
     let acceptor = tls.acceptor(purpose);
     let server = async {
         let (tcp, _) = listener.into_tcp().accept().await?;
-        let mut conn = Conn::new(tcp, &Limits::default(), None)?
-            .start_tls(&acceptor)
-            .await?;
+        let mut conn = Conn::new(tcp, &Limits::default(), None)?.start_tls(&acceptor).await?;
         conn.write_all(b"x").await?;
         Ok(conn)
     };
@@ -84,13 +77,7 @@ async fn rfc_6066_3_the_name_asked_for_chooses_the_certificate_and_the_first_dom
         ("192.0.2.1", "localhost"),
     ];
     for (asked, served) in expected {
-        let pair = shake(
-            &tls,
-            Purpose::DirectTls,
-            testing::trusting_anyone(&scratch),
-            asked,
-        )
-        .await;
+        let pair = shake(&tls, Purpose::DirectTls, testing::trusting_anyone(&scratch), asked).await;
         let names = super::certificates::dns_names(&pair.shown());
         assert_eq!(names, [served], "asked for {asked}");
         let binding = super::server_end_point(&pair.shown());
@@ -107,25 +94,13 @@ async fn a_reload_serves_the_new_certificate_and_leaves_connections_alone() {
     let scratch = Scratch::new();
     let config = domains(&scratch);
     let tls = Tls::load(&config).expect("TLS");
-    let before = shake(
-        &tls,
-        Purpose::StartTls,
-        testing::trusting_anyone(&scratch),
-        "localhost",
-    )
-    .await;
+    let before = shake(&tls, Purpose::StartTls, testing::trusting_anyone(&scratch), "localhost").await;
     let old = before.shown();
     for file in ["localhost.crt", "localhost.key"] {
         std::fs::remove_file(scratch.path().join("tls").join(file)).expect("removed");
     }
     tls.reload(&config).expect("reloaded");
-    let after = shake(
-        &tls,
-        Purpose::StartTls,
-        testing::trusting_anyone(&scratch),
-        "localhost",
-    )
-    .await;
+    let after = shake(&tls, Purpose::StartTls, testing::trusting_anyone(&scratch), "localhost").await;
     assert_ne!(after.shown(), old);
     let (mut client, mut conn) = before.client();
     client.write_all(b"still here").await.expect("written");
@@ -141,21 +116,9 @@ async fn a_reload_that_fails_leaves_what_is_in_force() {
     let tls = Tls::load(&config).expect("TLS");
     config.domain[0].certificate = Some(scratch.path().join("tls/localhost.crt"));
     config.domain[0].key = Some(scratch.path().join("tls/example.org.key"));
-    let error = tls
-        .reload(&config)
-        .expect_err("the key of another certificate")
-        .to_string();
-    assert!(
-        error.contains("example.org.key: this is not the key of"),
-        "{error}"
-    );
-    let pair = shake(
-        &tls,
-        Purpose::StartTls,
-        testing::client_config(&scratch, ONLY_13),
-        "localhost",
-    )
-    .await;
+    let error = tls.reload(&config).expect_err("the key of another certificate").to_string();
+    assert!(error.contains("example.org.key: this is not the key of"), "{error}");
+    let pair = shake(&tls, Purpose::StartTls, testing::client_config(&scratch, ONLY_13), "localhost").await;
     assert_eq!(pair.info().version, "TLSv1.3");
 }
 
@@ -166,32 +129,17 @@ async fn rfc_8446_2_2_sessions_are_resumed_also_after_a_reload() {
         let settings = domains(&scratch);
         let tls = Tls::load(&settings).expect("TLS");
         let config = testing::client_config(&scratch, versions);
-        let kind = |pair: &Pair| {
-            pair.client
-                .as_ref()
-                .expect("handshake")
-                .get_ref()
-                .1
-                .handshake_kind()
-        };
+        let kind = |pair: &Pair| pair.client.as_ref().expect("handshake").get_ref().1.handshake_kind();
         let first = shake(&tls, Purpose::DirectTls, config.clone(), "localhost").await;
         assert_eq!(kind(&first), Some(HandshakeKind::Full));
         let second = shake(&tls, Purpose::DirectTls, config.clone(), "localhost").await;
         assert_eq!(kind(&second), Some(HandshakeKind::Resumed));
-        assert_ne!(
-            first.info().exporter,
-            second.info().exporter,
-            "RFC 9266: unique to each connection"
-        );
+        assert_ne!(first.info().exporter, second.info().exporter, "RFC 9266: unique to each connection");
         tls.reload(&settings).expect("reloaded");
         let third = shake(&tls, Purpose::DirectTls, config.clone(), "localhost").await;
         assert_eq!(kind(&third), Some(HandshakeKind::Resumed));
         let other = shake(&tls, Purpose::StartTls, config, "localhost").await;
-        assert_eq!(
-            kind(&other),
-            Some(HandshakeKind::Full),
-            "a session of one protocol is none of another"
-        );
+        assert_eq!(kind(&other), Some(HandshakeKind::Full), "a session of one protocol is none of another");
     }
 }
 
@@ -204,13 +152,7 @@ async fn xep_0368_direct_tls_speaks_the_protocol_xmpp_client() {
         config.alpn_protocols = protocols.iter().map(|p| p.as_bytes().to_vec()).collect();
         config
     };
-    let pair = shake(
-        &tls,
-        Purpose::DirectTls,
-        offering(&["h2", "xmpp-client"]),
-        "localhost",
-    )
-    .await;
+    let pair = shake(&tls, Purpose::DirectTls, offering(&["h2", "xmpp-client"]), "localhost").await;
     assert_eq!(pair.info().alpn.as_deref(), Some("xmpp-client"));
     let pair = shake(&tls, Purpose::DirectTls, offering(&[]), "localhost").await;
     assert_eq!(pair.info().alpn, None);
@@ -230,23 +172,11 @@ async fn rfc_7590_only_aead_suites_are_offered_and_old_versions_can_be_refused()
     let scratch = Scratch::new();
     let mut config = domains(&scratch);
     let tls = Tls::load(&config).expect("TLS");
-    let pair = shake(
-        &tls,
-        Purpose::StartTls,
-        testing::client_config(&scratch, ONLY_12),
-        "localhost",
-    )
-    .await;
+    let pair = shake(&tls, Purpose::StartTls, testing::client_config(&scratch, ONLY_12), "localhost").await;
     assert_eq!(pair.info().version, "TLSv1.2");
     config.tls.minimum_version = Version::Tls13;
     tls.reload(&config).expect("reloaded");
-    let pair = shake(
-        &tls,
-        Purpose::StartTls,
-        testing::client_config(&scratch, ONLY_12),
-        "localhost",
-    )
-    .await;
+    let pair = shake(&tls, Purpose::StartTls, testing::client_config(&scratch, ONLY_12), "localhost").await;
     assert!(pair.server.is_err());
 }
 
@@ -256,21 +186,9 @@ async fn rfc_9266_4_2_without_a_required_extended_master_secret_tls_1_2_has_no_e
     let mut config = domains(&scratch);
     config.tls.require_extended_master_secret = false;
     let tls = Tls::load(&config).expect("TLS");
-    let pair = shake(
-        &tls,
-        Purpose::StartTls,
-        testing::client_config(&scratch, ONLY_12),
-        "localhost",
-    )
-    .await;
+    let pair = shake(&tls, Purpose::StartTls, testing::client_config(&scratch, ONLY_12), "localhost").await;
     assert_eq!(pair.info().exporter, None);
-    let pair = shake(
-        &tls,
-        Purpose::StartTls,
-        testing::client_config(&scratch, ONLY_13),
-        "localhost",
-    )
-    .await;
+    let pair = shake(&tls, Purpose::StartTls, testing::client_config(&scratch, ONLY_13), "localhost").await;
     assert!(pair.info().exporter.is_some());
 }
 
@@ -286,10 +204,7 @@ impl Authority {
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().expect("a key");
         let pem = params.self_signed(&key).expect("a certificate").pem();
-        Self {
-            issuer: Issuer::new(params, key),
-            pem,
-        }
+        Self { issuer: Issuer::new(params, key), pem }
     }
 
     fn sign(
@@ -304,10 +219,7 @@ impl Authority {
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         change(&mut params);
         let certificate = params.signed_by(&key, &self.issuer).expect("a certificate");
-        (
-            vec![certificate.der().clone()],
-            PrivateKeyDer::try_from(key.serialize_der()).expect("a key"),
-        )
+        (vec![certificate.der().clone()], PrivateKeyDer::try_from(key.serialize_der()).expect("a key"))
     }
 }
 
@@ -353,14 +265,8 @@ async fn certificates_that_do_not_hold_are_taken_and_marked() {
     let now = OffsetDateTime::now_utc();
     let wrong = [
         ("of a stranger", Authority::new().sign(|_| {})),
-        (
-            "expired",
-            authority.sign(|p| p.not_after = now - Duration::days(1)),
-        ),
-        (
-            "not yet valid",
-            authority.sign(|p| p.not_before = now + Duration::days(1)),
-        ),
+        ("expired", authority.sign(|p| p.not_after = now - Duration::days(1))),
+        ("not yet valid", authority.sign(|p| p.not_before = now + Duration::days(1))),
         (
             "for servers only",
             authority.sign(|p| p.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth]),
@@ -369,10 +275,7 @@ async fn certificates_that_do_not_hold_are_taken_and_marked() {
     for (what, certificate) in wrong {
         let info = show(&tls, &scratch, ONLY_13, certificate).await;
         let shown = info.client_certificate.expect("shown");
-        assert!(
-            matches!(shown.verification, Verification::Invalid(_)),
-            "{what}: {shown:?}"
-        );
+        assert!(matches!(shown.verification, Verification::Invalid(_)), "{what}: {shown:?}");
     }
 }
 
@@ -385,23 +288,12 @@ async fn without_authorities_and_over_https_clients_are_not_asked() {
     assert_eq!(info.client_certificate, None);
     let tls = Tls::load(&asking(&scratch, &authority)).expect("TLS");
     let (chain, key) = authority.sign(|_| {});
-    let config = testing::client_builder(&scratch, ONLY_13)
-        .with_client_auth_cert(chain, key)
-        .expect("a client");
+    let config =
+        testing::client_builder(&scratch, ONLY_13).with_client_auth_cert(chain, key).expect("a client");
     let pair = shake(&tls, Purpose::Https, config, "localhost").await;
     assert_eq!(pair.info().client_certificate, None);
-    let pair = shake(
-        &tls,
-        Purpose::StartTls,
-        testing::client_config(&scratch, ONLY_13),
-        "localhost",
-    )
-    .await;
-    assert_eq!(
-        pair.info().client_certificate,
-        None,
-        "a client without a certificate may connect"
-    );
+    let pair = shake(&tls, Purpose::StartTls, testing::client_config(&scratch, ONLY_13), "localhost").await;
+    assert_eq!(pair.info().client_certificate, None, "a client without a certificate may connect");
 }
 
 #[tokio::test]
@@ -411,16 +303,10 @@ async fn the_certificate_of_a_client_is_judged_again_when_its_session_is_resumed
     let mut settings = asking(&scratch, &authority);
     let tls = Tls::load(&settings).expect("TLS");
     let (chain, key) = authority.sign(|_| {});
-    let config = testing::client_builder(&scratch, ONLY_13)
-        .with_client_auth_cert(chain, key)
-        .expect("a client");
-    let first = shake(&tls, Purpose::StartTls, config.clone(), "localhost")
-        .await
-        .info();
-    assert_eq!(
-        first.client_certificate.expect("shown").verification,
-        Verification::Valid
-    );
+    let config =
+        testing::client_builder(&scratch, ONLY_13).with_client_auth_cert(chain, key).expect("a client");
+    let first = shake(&tls, Purpose::StartTls, config.clone(), "localhost").await.info();
+    assert_eq!(first.client_certificate.expect("shown").verification, Verification::Valid);
     let other = scratch.path().join("others.pem");
     std::fs::write(&other, Authority::new().pem).expect("written");
     settings.tls.client_authorities = Some(other);

@@ -95,17 +95,11 @@ pub enum TlsError {
 
 impl TlsError {
     fn file(path: &Path, source: io::Error) -> Self {
-        Self::File {
-            path: path.display().to_string(),
-            source,
-        }
+        Self::File { path: path.display().to_string(), source }
     }
 
     fn content(path: &Path, reason: impl ToString) -> Self {
-        Self::Content {
-            path: path.display().to_string(),
-            reason: reason.to_string(),
-        }
+        Self::Content { path: path.display().to_string(), reason: reason.to_string() }
     }
 }
 
@@ -140,11 +134,7 @@ impl Tls {
         };
         let challenges = acme::Challenges::default();
         let snapshot = Snapshot::load(settings, &keys, &challenges)?;
-        Ok(Arc::new(Self {
-            keys,
-            challenges,
-            current: RwLock::new(Arc::new(snapshot)),
-        }))
+        Ok(Arc::new(Self { keys, challenges, current: RwLock::new(Arc::new(snapshot)) }))
     }
 
     /// Loads everything again and swaps it in. On an error what is in force stays. Connections stay as they are.
@@ -156,10 +146,7 @@ impl Tls {
 
     /// What accepts connections for a purpose; follows reloads.
     pub fn acceptor(self: &Arc<Self>, purpose: Purpose) -> Acceptor {
-        Acceptor {
-            tls: self.clone(),
-            purpose,
-        }
+        Acceptor { tls: self.clone(), purpose }
     }
 
     /// The certificates in force.
@@ -173,10 +160,7 @@ impl Tls {
     }
 
     fn snapshot(&self) -> Arc<Snapshot> {
-        self.current
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -188,7 +172,8 @@ impl Snapshot {
     ) -> Result<Self, TlsError> {
         let certificates = Arc::new(Certificates::load(settings)?);
         for served in certificates.served() {
-            metrics::gauge!(names::CERTIFICATE_EXPIRY, "domain" => served.domain).set(served.not_after as f64);
+            metrics::gauge!(names::CERTIFICATE_EXPIRY, "domain" => served.domain)
+                .set(served.not_after as f64);
         }
         let build = |index: usize| -> Result<Arc<ServerConfig>, TlsError> {
             let resolver = certificates::Resolver::new(certificates.clone(), challenges.clone());
@@ -199,10 +184,7 @@ impl Snapshot {
             Ok(Arc::new(config))
         };
         let configs = [build(0)?, build(1)?, build(2)?];
-        Ok(Self {
-            certificates,
-            configs,
-        })
+        Ok(Self { certificates, configs })
     }
 }
 
@@ -259,10 +241,7 @@ impl Acceptor {
         let snapshot = self.tls.snapshot();
         let session = ServerConnection::new(snapshot.configs[self.purpose as usize].clone())
             .map_err(io::Error::other)?;
-        Ok(Accepting {
-            session,
-            certificates: snapshot.certificates.clone(),
-        })
+        Ok(Accepting { session, certificates: snapshot.certificates.clone() })
     }
 }
 

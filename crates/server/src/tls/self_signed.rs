@@ -35,10 +35,9 @@ fn make(domain: &str) -> Result<(String, String), TlsError> {
     let ascii = idna::domain_to_ascii(domain).map_err(|e| TlsError::Library(format!("{domain}: {e}")))?;
     let mut params = CertificateParams::new(vec![ascii]).map_err(library)?;
     // RFC 6120 section 13.7.1.2: the domain both as dNSName and as xmppAddr.
-    params.subject_alt_names.push(SanType::OtherName((
-        XMPP_ADDR.to_vec(),
-        OtherNameValue::Utf8String(domain.to_owned()),
-    )));
+    params
+        .subject_alt_names
+        .push(SanType::OtherName((XMPP_ADDR.to_vec(), OtherNameValue::Utf8String(domain.to_owned()))));
     if domain == "localhost" {
         for address in [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)] {
             params.subject_alt_names.push(SanType::IpAddress(address));
@@ -57,10 +56,7 @@ fn make(domain: &str) -> Result<(String, String), TlsError> {
 /// Writes a file that only its owner can read, whole or not at all; makes its directory if needed.
 pub(crate) fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
     if let Some(directory) = path.parent().filter(|d| !d.as_os_str().is_empty()) {
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(directory)?;
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
     }
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".new");
@@ -70,11 +66,7 @@ pub(crate) fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
         Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
         _ => {}
     }
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&fresh)?;
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh)?;
     file.write_all(content)?;
     file.sync_all()?;
     fs::rename(&fresh, path)?;
@@ -96,15 +88,9 @@ mod tests {
         let scratch = Scratch::new();
         let (certificate, key) = ensure(&scratch.path().join("tls"), "localhost").expect("made");
         let first = fs::read(&certificate).expect("readable");
-        assert_eq!(
-            fs::metadata(&key).expect("there").permissions().mode() & 0o777,
-            0o600
-        );
+        assert_eq!(fs::metadata(&key).expect("there").permissions().mode() & 0o777, 0o600);
         let directory = scratch.path().join("tls");
-        assert_eq!(
-            fs::metadata(&directory).expect("there").permissions().mode() & 0o777,
-            0o700
-        );
+        assert_eq!(fs::metadata(&directory).expect("there").permissions().mode() & 0o777, 0o700);
         ensure(&directory, "localhost").expect("found");
         assert_eq!(fs::read(&certificate).expect("readable"), first);
     }

@@ -17,11 +17,7 @@ pub(crate) struct Scratch(PathBuf);
 impl Scratch {
     pub(crate) fn new() -> Self {
         static LAST: AtomicU32 = AtomicU32::new(0);
-        let name = format!(
-            "waxwing-{}-{}",
-            std::process::id(),
-            LAST.fetch_add(1, Ordering::Relaxed)
-        );
+        let name = format!("waxwing-{}-{}", std::process::id(), LAST.fetch_add(1, Ordering::Relaxed));
         let path = std::env::temp_dir().join(name);
         std::fs::create_dir_all(&path).expect("a scratch directory");
         Self(path)
@@ -40,18 +36,9 @@ impl Drop for Scratch {
 
 /// TLS for `localhost` and further domains, with self-signed certificates in a scratch directory.
 pub(crate) fn settings(scratch: &Scratch, domains: &[&str]) -> crate::config::Config {
-    let domain = domains
-        .iter()
-        .map(|name| Domain {
-            name: (*name).to_owned(),
-            ..Domain::default()
-        })
-        .collect();
-    crate::config::Config {
-        data_dir: scratch.path().to_owned(),
-        domain,
-        ..Default::default()
-    }
+    let domain =
+        domains.iter().map(|name| Domain { name: (*name).to_owned(), ..Domain::default() }).collect();
+    crate::config::Config { data_dir: scratch.path().to_owned(), domain, ..Default::default() }
 }
 
 /// A client's configuration that trusts the certificates kept in a scratch directory.
@@ -70,9 +57,7 @@ pub(crate) fn client_builder(
     for file in std::fs::read_dir(scratch.path().join("tls")).expect("certificates were made") {
         let path = file.expect("an entry").path();
         if path.extension().is_some_and(|e| e == "crt") {
-            roots
-                .add(CertificateDer::from_pem_file(path).expect("a certificate"))
-                .expect("an authority");
+            roots.add(CertificateDer::from_pem_file(path).expect("a certificate")).expect("an authority");
         }
     }
     rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
@@ -89,9 +74,7 @@ pub(crate) async fn connect(
 ) -> std::io::Result<tokio_rustls::client::TlsStream<TcpStream>> {
     let tcp = TcpStream::connect(address).await?;
     let name = rustls::pki_types::ServerName::try_from(name.to_owned()).expect("a server name");
-    tokio_rustls::TlsConnector::from(Arc::new(config))
-        .connect(name, tcp)
-        .await
+    tokio_rustls::TlsConnector::from(Arc::new(config)).connect(name, tcp).await
 }
 
 /// A client's configuration for looking at whatever certificate is shown.
@@ -135,8 +118,6 @@ impl rustls::client::danger::ServerCertVerifier for Anyone {
     }
 
     fn supported_verify_schemes(&self) -> Vec<rustls::SignatureScheme> {
-        rustls::crypto::aws_lc_rs::default_provider()
-            .signature_verification_algorithms
-            .supported_schemes()
+        rustls::crypto::aws_lc_rs::default_provider().signature_verification_algorithms.supported_schemes()
     }
 }

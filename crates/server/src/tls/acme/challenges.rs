@@ -46,14 +46,8 @@ impl Challenges {
 
     /// Opens http-01.
     pub(super) fn open_http(&self, token: &str, key_authorization: &str) -> OpenChallenge {
-        self.lock()
-            .http
-            .insert(token.to_owned(), key_authorization.to_owned());
-        OpenChallenge {
-            challenges: self.clone(),
-            kind: Challenge::Http,
-            key: token.to_owned(),
-        }
+        self.lock().http.insert(token.to_owned(), key_authorization.to_owned());
+        OpenChallenge { challenges: self.clone(), kind: Challenge::Http, key: token.to_owned() }
     }
 
     /// Opens tls-alpn-01: a self-signed certificate for the domain that carries the digest of the key authorization
@@ -72,11 +66,7 @@ impl Challenges {
             .map_err(|e| TlsError::Library(e.to_string()))?;
         let shown = Arc::new(CertifiedKey::new(vec![certificate.der().clone()], signing));
         self.lock().tls.insert(domain.to_owned(), shown);
-        Ok(OpenChallenge {
-            challenges: self.clone(),
-            kind: Challenge::TlsAlpn,
-            key: domain.to_owned(),
-        })
+        Ok(OpenChallenge { challenges: self.clone(), kind: Challenge::TlsAlpn, key: domain.to_owned() })
     }
 
     fn lock(&self) -> MutexGuard<'_, Open> {
@@ -104,10 +94,7 @@ mod tests {
     fn rfc_8555_8_3_a_token_is_answered_while_its_challenge_is_open() {
         let challenges = Challenges::default();
         let open = challenges.open_http("token", "token.thumbprint");
-        assert_eq!(
-            challenges.key_authorization("token").as_deref(),
-            Some("token.thumbprint")
-        );
+        assert_eq!(challenges.key_authorization("token").as_deref(), Some("token.thumbprint"));
         assert_eq!(challenges.key_authorization("other"), None);
         drop(open);
         assert_eq!(challenges.key_authorization("token"), None);
@@ -126,15 +113,8 @@ mod tests {
             .find(|e| e.oid.to_id_string() == "1.3.6.1.5.5.7.1.31")
             .expect("id-pe-acmeIdentifier");
         assert!(identifier.critical);
-        assert_eq!(
-            identifier.value,
-            [&[0x04, 32], &digest[..]].concat(),
-            "an OCTET STRING of the digest"
-        );
-        assert_eq!(
-            crate::tls::certificates::dns_names(&shown.cert[0]),
-            ["example.org"]
-        );
+        assert_eq!(identifier.value, [&[0x04, 32], &digest[..]].concat(), "an OCTET STRING of the digest");
+        assert_eq!(crate::tls::certificates::dns_names(&shown.cert[0]), ["example.org"]);
         drop(open);
         assert!(challenges.certificate("example.org").is_none());
     }

@@ -65,10 +65,7 @@ fn pebble(scratch: &Scratch, http_port: u16, tls_port: u16) -> Option<(Pebble, S
     match child {
         Ok(child) => Some((Pebble(child), format!("https://localhost:{port}/dir"))),
         Err(error) => {
-            assert!(
-                std::env::var_os("WAXWING_TEST_ALL").is_none(),
-                "pebble is needed: {error}"
-            );
+            assert!(std::env::var_os("WAXWING_TEST_ALL").is_none(), "pebble is needed: {error}");
             eprintln!("SKIPPED: pebble is not installed ({error}); `apt install pebble`");
             None
         }
@@ -130,9 +127,8 @@ async fn prove(challenge: Challenge) {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    let now = tokio::time::timeout(Duration::from_secs(60), changed)
-        .await
-        .expect("the new certificate is served");
+    let now =
+        tokio::time::timeout(Duration::from_secs(60), changed).await.expect("the new certificate is served");
     let pair = crate::tls::load_pair(&kept, &kept).expect("kept with its key");
     assert_eq!(pair.cert[0].as_ref(), now, "what is served is what was kept");
     assert!(crate::tls::certificates::dns_names(&now).contains(&"localhost".to_owned()));
@@ -144,9 +140,7 @@ async fn prove(challenge: Challenge) {
 /// The certificate that a server shows now, trusted or not.
 async fn served(address: std::net::SocketAddr, scratch: &Scratch) -> Vec<u8> {
     let config = testing::trusting_anyone(scratch);
-    let stream = testing::connect(address, config, "localhost")
-        .await
-        .expect("handshake");
+    let stream = testing::connect(address, config, "localhost").await.expect("handshake");
     stream.get_ref().1.peer_certificates().expect("certificates")[0].to_vec()
 }
 

@@ -14,10 +14,8 @@ use super::{Challenge, Challenges, Config};
 use crate::tls::self_signed::write_private;
 
 /// The polls of one state of an order: from 1 s, growing, for 2 minutes.
-const POLLS: RetryPolicy = RetryPolicy::new()
-    .initial_delay(Duration::from_secs(1))
-    .backoff(1.5)
-    .timeout(Duration::from_secs(120));
+const POLLS: RetryPolicy =
+    RetryPolicy::new().initial_delay(Duration::from_secs(1)).backoff(1.5).timeout(Duration::from_secs(120));
 
 /// The account as it is kept: of no use at another directory.
 #[derive(Serialize, Deserialize)]
@@ -84,11 +82,7 @@ async fn why(order: &mut instant_acme::Order) -> String {
         let Ok(state) = authorization.refresh().await else {
             continue;
         };
-        for error in state
-            .challenges
-            .iter()
-            .filter_map(|challenge| challenge.error.as_ref())
-        {
+        for error in state.challenges.iter().filter_map(|challenge| challenge.error.as_ref()) {
             reasons.push_str(&format!("; {error}"));
         }
     }
@@ -108,22 +102,11 @@ async fn account(config: &Config, data_dir: &Path) -> anyhow::Result<Account> {
             return Ok(builder()?.from_credentials(kept.credentials).await?);
         }
     }
-    let contact: Vec<String> = config
-        .contact
-        .iter()
-        .map(|address| format!("mailto:{address}"))
-        .collect();
+    let contact: Vec<String> = config.contact.iter().map(|address| format!("mailto:{address}")).collect();
     let contact: Vec<&str> = contact.iter().map(String::as_str).collect();
-    let new = NewAccount {
-        contact: &contact,
-        terms_of_service_agreed: true,
-        only_return_existing: false,
-    };
+    let new = NewAccount { contact: &contact, terms_of_service_agreed: true, only_return_existing: false };
     let (account, credentials) = builder()?.create(&new, config.directory.clone(), None).await?;
-    let kept = KeptAccount {
-        directory: config.directory.clone(),
-        credentials,
-    };
+    let kept = KeptAccount { directory: config.directory.clone(), credentials };
     write_private(&file, &serde_json::to_vec(&kept)?)?;
     Ok(account)
 }

@@ -55,9 +55,7 @@ struct Failures {
 
 impl Failures {
     fn pause(self) -> Duration {
-        FIRST_PAUSE
-            .saturating_mul(1 << (self.count - 1).min(16))
-            .min(LONGEST_PAUSE)
+        FIRST_PAUSE.saturating_mul(1 << (self.count - 1).min(16)).min(LONGEST_PAUSE)
     }
 }
 
@@ -90,13 +88,8 @@ async fn attend(live: &Live, tls: &Tls, failures: &mut HashMap<String, Failures>
                 info!(domain = %domain.name, "a new certificate is in force");
             }
             Err(cause) => {
-                let count = failures
-                    .get(&domain.name)
-                    .map_or(1, |f| f.count.saturating_add(1));
-                let failed = Failures {
-                    count,
-                    last: Instant::now(),
-                };
+                let count = failures.get(&domain.name).map_or(1, |f| f.count.saturating_add(1));
+                let failed = Failures { count, last: Instant::now() };
                 failures.insert(domain.name.clone(), failed);
                 pause = pause.min(failed.pause());
                 metrics::counter!(names::ACME_ORDERS, "result" => "failed").increment(1);
@@ -127,10 +120,7 @@ fn due(file: &Path) -> Option<SystemTime> {
     let pair = load_pair(file, file).ok()?;
     let (_, parsed) = X509Certificate::from_der(pair.cert.first()?).ok()?;
     let validity = parsed.validity();
-    Some(two_thirds(
-        validity.not_before.timestamp(),
-        validity.not_after.timestamp(),
-    ))
+    Some(two_thirds(validity.not_before.timestamp(), validity.not_after.timestamp()))
 }
 
 fn two_thirds(not_before: i64, not_after: i64) -> SystemTime {
@@ -147,21 +137,12 @@ mod tests {
     fn a_certificate_is_renewed_at_two_thirds_of_its_life() {
         let day = 86_400;
         let due = two_thirds(1_000_000, 1_000_000 + 90 * day);
-        assert_eq!(
-            due,
-            SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000 + 60 * 86_400)
-        );
+        assert_eq!(due, SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000 + 60 * 86_400));
     }
 
     #[test]
     fn pauses_double_up_to_the_longest() {
-        let pause = |count| {
-            Failures {
-                count,
-                last: Instant::now(),
-            }
-            .pause()
-        };
+        let pause = |count| Failures { count, last: Instant::now() }.pause();
         assert_eq!(pause(1), FIRST_PAUSE);
         assert_eq!(pause(2), FIRST_PAUSE * 2);
         assert_eq!(pause(7), LONGEST_PAUSE);
