@@ -17,24 +17,12 @@ pub(crate) struct Generated {
 }
 
 fn all() -> Result<Vec<Generated>> {
-    let mut all = vec![Generated {
-        path: "docs/coverage.md".to_owned(),
-        text: coverage::page()?,
-    }];
+    let mut all = vec![Generated { path: "docs/coverage.md".to_owned(), text: coverage::page()? }];
     let drawn = shell::root().join(DRAWN);
     if drawn.exists() {
         fs::remove_dir_all(&drawn)?;
     }
-    let generator = [
-        "run",
-        "--quiet",
-        "--package",
-        "waxwing-server",
-        "--example",
-        "generate",
-        "--",
-        DRAWN,
-    ];
+    let generator = ["run", "--quiet", "--package", "waxwing-server", "--example", "generate", "--", DRAWN];
     shell::run("cargo", &generator)?;
     collect(&drawn, &drawn, &mut all)?;
     Ok(all)
@@ -48,10 +36,7 @@ fn collect(root: &Path, folder: &Path, all: &mut Vec<Generated>) -> Result<()> {
             collect(root, &path, all)?;
         } else {
             let name = path.strip_prefix(root)?.to_string_lossy().into_owned();
-            all.push(Generated {
-                path: name,
-                text: fs::read_to_string(&path)?,
-            });
+            all.push(Generated { path: name, text: fs::read_to_string(&path)? });
         }
     }
     all.sort_by(|one, other| one.path.cmp(&other.path));

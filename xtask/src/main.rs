@@ -1,11 +1,9 @@
 //! What developers and CI run: `cargo xtask <command>`.
 
-#![allow(
-    clippy::print_stdout,
-    reason = "a command line tool speaks on standard output"
-)]
+#![allow(clippy::print_stdout, reason = "a command line tool speaks on standard output")]
 
 mod coverage;
+mod foreign;
 mod generate;
 mod shell;
 mod tidy;

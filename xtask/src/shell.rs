@@ -7,9 +7,7 @@ use anyhow::{Context as _, Result, ensure};
 
 /// The workspace's root.
 pub(crate) fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .map_or_else(|| PathBuf::from("."), Path::to_owned)
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().map_or_else(|| PathBuf::from("."), Path::to_owned)
 }
 
 /// A program, to be run in the workspace's root.
@@ -27,10 +25,8 @@ pub(crate) fn run(program: &str, args: &[&str]) -> Result<()> {
 /// Runs a prepared command that must succeed.
 pub(crate) fn check(mut command: Command) -> Result<()> {
     let said = format!("{:?}", command.get_program());
-    let status = command
-        .stdin(Stdio::null())
-        .status()
-        .with_context(|| format!("{said} cannot be started"))?;
+    let status =
+        command.stdin(Stdio::null()).status().with_context(|| format!("{said} cannot be started"))?;
     ensure!(status.success(), "{said} failed: {status}");
     Ok(())
 }
@@ -42,12 +38,7 @@ pub(crate) fn output(program: &str, args: &[&str]) -> Result<String> {
         .stderr(Stdio::inherit())
         .output()
         .with_context(|| format!("{program} cannot be started"))?;
-    ensure!(
-        output.status.success(),
-        "{program} {} failed: {}",
-        args.join(" "),
-        output.status
-    );
+    ensure!(output.status.success(), "{program} {} failed: {}", args.join(" "), output.status);
     Ok(String::from_utf8(output.stdout)?)
 }
 
@@ -60,9 +51,5 @@ pub(crate) fn exists(program: &str) -> bool {
 /// The files that git knows or would add, relative to the root.
 pub(crate) fn files() -> Result<Vec<String>> {
     let listed = output("git", &["ls-files", "--cached", "--others", "--exclude-standard"])?;
-    Ok(listed
-        .lines()
-        .filter(|path| root().join(path).is_file())
-        .map(str::to_owned)
-        .collect())
+    Ok(listed.lines().filter(|path| root().join(path).is_file()).map(str::to_owned).collect())
 }

@@ -19,6 +19,7 @@ class Party {
   constructor(service, username, password) {
     this.name = `${username} on ${service.replace(/\d+$/, "")}`;
     this.xmpp = client({ service, domain: "localhost", username, password, resource: `js-${Math.random()}` });
+    this.xmpp.timeout = PATIENCE;
     this.messages = [];
     this.waiting = [];
     this.xmpp.on("error", (error) => process.env.DEBUG && console.error(this.name, error));
@@ -30,7 +31,10 @@ class Party {
   }
 
   async start() {
-    const address = await within(`${this.name} signs in`, this.xmpp.start());
+    // The promise of start() misses a server that answers before the client's own write has finished; the event does not.
+    const online = new Promise((resolve) => this.xmpp.on("online", resolve));
+    this.xmpp.start().catch((error) => process.env.DEBUG && console.error(this.name, error));
+    const address = await within(`${this.name} signs in`, online);
     await this.xmpp.send(xml("presence"));
     this.jid = address.toString();
   }
@@ -73,7 +77,9 @@ async function resumes(party, other) {
   const resumed = new Promise((resolve) => party.xmpp.streamManagement.on("resumed", resolve));
   const before = party.xmpp.streamManagement.id;
   if (!before) throw new Error(`${party.name}: stream management is not enabled`);
-  party.xmpp.socket.socket?.destroy?.() ?? party.xmpp.socket.destroy();
+  const wrapper = party.xmpp.socket;
+  const socket = wrapper.socket ?? wrapper;
+  socket.destroy ? socket.destroy() : socket.close();
   await other.say(party, "while you were away");
   await within(`${party.name} resumes`, resumed);
   await party.hears("while you were away");

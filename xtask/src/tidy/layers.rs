@@ -26,13 +26,7 @@ const LAYERS: &[Layer] = &[
         folder: "crates/xmpp/",
         siblings: &[],
         banned: &["tokio", "serde_json", "rustls", "rusqlite", "axum", "hyper"],
-        banned_paths: &[
-            "std::net",
-            "std::fs",
-            "std::thread",
-            "std::time::SystemTime",
-            "std::time::Instant",
-        ],
+        banned_paths: &["std::net", "std::fs", "std::thread", "std::time::SystemTime", "std::time::Instant"],
     },
     Layer {
         package: "waxwing-chat",
@@ -48,13 +42,7 @@ const LAYERS: &[Layer] = &[
             "socket2",
             "async-nats",
         ],
-        banned_paths: &[
-            "std::net::Tcp",
-            "std::net::Udp",
-            "tokio::net",
-            "tokio::fs",
-            "std::fs",
-        ],
+        banned_paths: &["std::net::Tcp", "std::net::Udp", "tokio::net", "tokio::fs", "std::fs"],
     },
     Layer {
         package: "waxwing-storage",
@@ -87,30 +75,20 @@ const LAYERS: &[Layer] = &[
 ];
 
 pub(super) fn check(texts: &[Text], findings: &mut Vec<String>) -> Result<()> {
-    let metadata: Value = serde_json::from_str(&shell::output(
-        "cargo",
-        &["metadata", "--format-version=1", "--no-deps"],
-    )?)?;
-    let packages = metadata["packages"]
-        .as_array()
-        .context("cargo metadata lists no packages")?;
+    let metadata: Value =
+        serde_json::from_str(&shell::output("cargo", &["metadata", "--format-version=1", "--no-deps"])?)?;
+    let packages = metadata["packages"].as_array().context("cargo metadata lists no packages")?;
     let mut dependencies: BTreeMap<&str, Vec<(&str, bool)>> = BTreeMap::new();
     for package in packages {
         let name = package["name"].as_str().context("a package without a name")?;
-        let list = package["dependencies"]
-            .as_array()
-            .context("a package without dependencies")?;
-        let list = list
-            .iter()
-            .filter_map(|one| Some((one["name"].as_str()?, one["kind"].is_null())))
-            .collect();
+        let list = package["dependencies"].as_array().context("a package without dependencies")?;
+        let list =
+            list.iter().filter_map(|one| Some((one["name"].as_str()?, one["kind"].is_null()))).collect();
         dependencies.insert(name, list);
     }
     for package in dependencies.keys() {
         if !LAYERS.iter().any(|layer| layer.package == *package) {
-            findings.push(format!(
-                "xtask/src/tidy/layers.rs: the crate {package} has no layer"
-            ));
+            findings.push(format!("xtask/src/tidy/layers.rs: the crate {package} has no layer"));
         }
     }
     for layer in LAYERS {
@@ -122,10 +100,8 @@ pub(super) fn check(texts: &[Text], findings: &mut Vec<String>) -> Result<()> {
             // The binary's scenario tests use the harness; nothing that is shipped does.
             let test_only = *name == "waxwing-tests" && *normal;
             if (sibling && !layer.siblings.contains(name)) || layer.banned.contains(name) || test_only {
-                findings.push(format!(
-                    "{}Cargo.toml: {} must not depend on {name}",
-                    layer.folder, layer.package
-                ));
+                findings
+                    .push(format!("{}Cargo.toml: {} must not depend on {name}", layer.folder, layer.package));
             }
         }
         check_paths(layer, texts, findings);
@@ -142,12 +118,7 @@ fn check_paths(layer: &Layer, texts: &[Text], findings: &mut Vec<String>) {
             }
             let code = line.split("//").next().unwrap_or_default();
             for path in layer.banned_paths.iter().filter(|path| code.contains(**path)) {
-                findings.push(format!(
-                    "{}:{}: {} must not use {path}",
-                    text.path,
-                    number + 1,
-                    layer.package
-                ));
+                findings.push(format!("{}:{}: {} must not use {path}", text.path, number + 1, layer.package));
             }
         }
     }

@@ -4,13 +4,8 @@ use super::Text;
 
 /// The folders that hold one person's or one machine's files; assembled, so that this file does not name them.
 const FOREIGN_FOLDERS: &[&str] = &["work", "farm", "tmp", "root", "home"];
-const REGISTRY_HOSTS: &[&str] = &[
-    "artifactory",
-    "index.crates.io",
-    "registry.npmjs",
-    "pypi.org",
-    "pythonhosted",
-];
+const REGISTRY_HOSTS: &[&str] =
+    &["artifactory", "index.crates.io", "registry.npmjs", "pypi.org", "pythonhosted"];
 
 pub(super) fn check(texts: &[Text], findings: &mut Vec<String>) {
     for text in texts {
@@ -40,10 +35,8 @@ fn foreign_path(line: &str) -> Option<String> {
         if before.is_some_and(|c| c.is_alphanumeric() || "_./".contains(c)) {
             continue;
         }
-        let path: String = line[at + 1..]
-            .chars()
-            .take_while(|c| c.is_alphanumeric() || "_./-".contains(*c))
-            .collect();
+        let path: String =
+            line[at + 1..].chars().take_while(|c| c.is_alphanumeric() || "_./-".contains(*c)).collect();
         let (folder, rest) = path.split_once('/').unwrap_or((&path, ""));
         if FOREIGN_FOLDERS.contains(&folder) && !rest.is_empty() {
             return Some(format!("/{path}"));
@@ -57,11 +50,7 @@ fn unfinished(path: &str, line: &str) -> Option<&'static str> {
     let test = path.starts_with("tests/") || path.contains("/tests/");
     let marks: &[&'static str] = &["todo!(", "unimplemented!(", "FIXME", "XXX", "TODO"];
     let sleeps: &[&'static str] = &["#[ignore", "thread::sleep", "time::sleep"];
-    let found = marks
-        .iter()
-        .filter(|_| rust)
-        .chain(sleeps.iter().filter(|_| rust && test))
-        .copied();
+    let found = marks.iter().filter(|_| rust).chain(sleeps.iter().filter(|_| rust && test)).copied();
     found.into_iter().find(|mark| line.contains(mark))
 }
 
@@ -71,10 +60,7 @@ mod tests {
 
     #[test]
     fn paths_of_one_machine_are_found() {
-        assert_eq!(
-            foreign_path("see /home/me/x.txt here").as_deref(),
-            Some("/home/me/x.txt")
-        );
+        assert_eq!(foreign_path("see /home/me/x.txt here").as_deref(), Some("/home/me/x.txt"));
         assert_eq!(foreign_path("cd ./tmp/x; a/tmp/b; https://a.b/tmp/c"), None);
         assert_eq!(foreign_path("the mount at /tmp, and /etc/waxwing"), None);
     }

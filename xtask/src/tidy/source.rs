@@ -24,27 +24,17 @@ pub(super) fn check(texts: &[Text], findings: &mut Vec<String>) -> Result<()> {
         }
     }
     for item in exceptions.into_keys() {
-        findings.push(format!(
-            "{EXCEPTIONS}: {item} is no longer too long, or no longer there"
-        ));
+        findings.push(format!("{EXCEPTIONS}: {item} is no longer too long, or no longer there"));
     }
     Ok(())
 }
 
 /// The listed exceptions; each is taken out when it is met.
 fn exceptions(texts: &[Text]) -> Result<BTreeMap<String, usize>> {
-    let list = texts
-        .iter()
-        .find(|text| text.path == EXCEPTIONS)
-        .map_or("", |text| &text.text);
+    let list = texts.iter().find(|text| text.path == EXCEPTIONS).map_or("", |text| &text.text);
     let mut exceptions = BTreeMap::new();
-    for line in list
-        .lines()
-        .filter(|line| !line.is_empty() && !line.starts_with('#'))
-    {
-        let (lines, item) = line
-            .split_once(' ')
-            .with_context(|| format!("{EXCEPTIONS}: {line}"))?;
+    for line in list.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        let (lines, item) = line.split_once(' ').with_context(|| format!("{EXCEPTIONS}: {line}"))?;
         let twice = exceptions.insert(item.to_owned(), lines.parse()?).is_some();
         ensure!(!twice, "{EXCEPTIONS}: {item} is listed twice");
     }
@@ -61,10 +51,7 @@ fn check_file_name(path: &str, findings: &mut Vec<String>) {
 
 fn check_rust(text: &Text, exceptions: &mut BTreeMap<String, usize>, findings: &mut Vec<String>) {
     if !text.text.starts_with("//! ") {
-        findings.push(format!(
-            "{}:1: the file must begin with a sentence after //!",
-            text.path
-        ));
+        findings.push(format!("{}:1: the file must begin with a sentence after //!", text.path));
     }
     let file = match syn::parse_file(&text.text) {
         Ok(file) => file,
@@ -86,11 +73,7 @@ fn check_rust(text: &Text, exceptions: &mut BTreeMap<String, usize>, findings: &
     if lines > MAX_FILE {
         too_long.push((text.path.clone(), lines, MAX_FILE));
     }
-    for (name, lines) in sizes
-        .functions
-        .into_iter()
-        .filter(|(_, lines)| *lines > MAX_FUNCTION)
-    {
+    for (name, lines) in sizes.functions.into_iter().filter(|(_, lines)| *lines > MAX_FUNCTION) {
         too_long.push((format!("{}::{name}", text.path), lines, MAX_FUNCTION));
     }
     for (item, lines, limit) in too_long {
@@ -172,11 +155,7 @@ impl<'ast> Visit<'ast> for Sizes {
 fn is_test(attrs: &[syn::Attribute]) -> bool {
     attrs.iter().any(|attr| match &attr.meta {
         syn::Meta::List(list) => list.path.is_ident("cfg") && list.tokens.to_string() == "test",
-        other => other
-            .path()
-            .segments
-            .last()
-            .is_some_and(|segment| segment.ident == "test"),
+        other => other.path().segments.last().is_some_and(|segment| segment.ident == "test"),
     })
 }
 
@@ -191,10 +170,7 @@ fn banned_word(name: &str) -> Option<&'static str> {
             words.last_mut()?.extend(c.to_lowercase());
         }
     }
-    BANNED_WORDS
-        .iter()
-        .copied()
-        .find(|banned| words.iter().any(|word| word.trim_end_matches('s') == *banned))
+    BANNED_WORDS.iter().copied().find(|banned| words.iter().any(|word| word.trim_end_matches('s') == *banned))
 }
 
 #[cfg(test)]
@@ -204,14 +180,8 @@ mod tests {
     fn findings(path: &str, text: &str, exceptions: &str) -> Vec<String> {
         let mut findings = Vec::new();
         let texts = [
-            Text {
-                path: path.to_owned(),
-                text: text.to_owned(),
-            },
-            Text {
-                path: EXCEPTIONS.to_owned(),
-                text: exceptions.to_owned(),
-            },
+            Text { path: path.to_owned(), text: text.to_owned() },
+            Text { path: EXCEPTIONS.to_owned(), text: exceptions.to_owned() },
         ];
         check(&texts, &mut findings).unwrap();
         findings
@@ -236,19 +206,14 @@ mod tests {
         let long = format!("//! A.\nfn long() {{\n{}}}\n", "    f();\n".repeat(80));
         assert_eq!(findings("a.rs", &long, ""), ["a.rs::long: 82 lines; at most 70"]);
         assert!(findings("a.rs", &long, "82 a.rs::long\n").is_empty());
-        assert_eq!(
-            findings("a.rs", &long, "81 a.rs::long\n"),
-            ["a.rs::long: grew from 81 to 82 lines"]
-        );
+        assert_eq!(findings("a.rs", &long, "81 a.rs::long\n"), ["a.rs::long: grew from 81 to 82 lines"]);
         assert_eq!(findings("a.rs", "//! A.\n", "82 a.rs::long\n").len(), 1);
     }
 
     #[test]
     fn test_modules_do_not_count() {
-        let tests = format!(
-            "//! A.\n#[cfg(test)]\nmod tests {{\n{}}}\n",
-            "    const A: u8 = 1;\n".repeat(700)
-        );
+        let tests =
+            format!("//! A.\n#[cfg(test)]\nmod tests {{\n{}}}\n", "    const A: u8 = 1;\n".repeat(700));
         assert!(findings("a.rs", &tests, "").is_empty());
     }
 }

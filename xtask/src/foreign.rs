@@ -1,0 +1,100 @@
+//! Clients of other makers and other programs that tests need: fetched into `target/interop`, in the versions that the
+//! files in `tests/interop` name.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, ensure};
+
+use crate::shell;
+
+/// Debian's packages, each with a program that it brings.
+const PACKAGES: &[(&str, &str)] = &[
+    ("e2fsprogs", "mkfs.ext4"),
+    ("gcc", "cc"),
+    ("go-sendxmpp", "go-sendxmpp"),
+    ("nodejs", "node"),
+    ("npm", "npm"),
+    ("pebble", "pebble"),
+    ("procps", "kill"),
+    ("profanity", "profanity"),
+    ("python3-venv", "python3"),
+    ("systemd", "systemd-analyze"),
+    ("tmux", "tmux"),
+    ("util-linux", "fsfreeze"),
+];
+
+/// Installs what is missing. Only root can; anybody else is told what to install.
+pub(crate) fn packages() -> Result<()> {
+    let missing: Vec<&str> =
+        PACKAGES.iter().filter(|(_, program)| !shell::exists(program)).map(|(package, _)| *package).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let root = shell::output("id", &["-u"])?.trim() == "0";
+    ensure!(root && shell::exists("apt-get"), "these packages are needed: {}", missing.join(" "));
+    shell::run("apt-get", &["update", "-qq"])?;
+    let mut install = shell::command("apt-get", &["install", "-y", "-qq", "--no-install-recommends"]);
+    install.args(missing).env("DEBIAN_FRONTEND", "noninteractive");
+    shell::check(install)
+}
+
+/// Fetches slixmpp with its tests, and @xmpp/client; returns the folder they are in.
+pub(crate) fn clients() -> Result<PathBuf> {
+    let folder = shell::root().join("target/interop");
+    fs::create_dir_all(&folder)?;
+    slixmpp(&folder)?;
+    xmppjs(&folder)?;
+    Ok(folder)
+}
+
+/// slixmpp's integration tests are in its source package only.
+fn slixmpp(folder: &Path) -> Result<()> {
+    let requirements = shell::root().join("tests/interop/slixmpp/requirements.txt");
+    let wanted = fs::read_to_string(&requirements)?;
+    let (python, stamp) = (folder.join("venv/bin/python"), folder.join("venv/requirements.txt"));
+    if fs::read_to_string(&stamp).unwrap_or_default() == wanted && folder.join("slixmpp/itests").is_dir() {
+        return Ok(());
+    }
+    let text = |path: &Path| path.display().to_string();
+    shell::run("python3", &["-m", "venv", &text(&folder.join("venv"))])?;
+    let pip =
+        |args: &[&str]| shell::run(&text(&python), &[&["-m", "pip", "--quiet", "--no-input"], args].concat());
+    pip(&["install", "--requirement", &text(&requirements)])?;
+    let package =
+        wanted.lines().find(|line| line.starts_with("slixmpp==")).context("slixmpp has no version")?;
+    let source = folder.join("source");
+    if source.exists() {
+        fs::remove_dir_all(&source)?;
+    }
+    pip(&["download", "--no-deps", "--no-binary", ":all:", "--dest", &text(&source), package])?;
+    let archive = fs::read_dir(&source)?.next().context("pip downloaded nothing")??.path();
+    let unpacked = folder.join("slixmpp");
+    if unpacked.exists() {
+        fs::remove_dir_all(&unpacked)?;
+    }
+    fs::create_dir_all(&unpacked)?;
+    shell::run("tar", &["xzf", &text(&archive), "-C", &text(&unpacked), "--strip-components=1"])?;
+    // The tests run with the installed package; this copy lacks what its build compiles.
+    fs::rename(unpacked.join("slixmpp"), unpacked.join("slixmpp-not-built"))?;
+    fs::write(stamp, wanted)?;
+    Ok(())
+}
+
+fn xmppjs(folder: &Path) -> Result<()> {
+    let (from, to) = (shell::root().join("tests/interop/xmppjs"), folder.join("xmppjs"));
+    fs::create_dir_all(&to)?;
+    let lock = fs::read_to_string(from.join("package-lock.json"))?;
+    let stamp = to.join("node_modules/installed");
+    for name in ["package.json", "package-lock.json", "chat.mjs"] {
+        fs::copy(from.join(name), to.join(name))?;
+    }
+    if fs::read_to_string(&stamp).unwrap_or_default() == lock {
+        return Ok(());
+    }
+    let mut install = shell::command("npm", &["ci", "--no-audit", "--no-fund", "--loglevel=error"]);
+    install.current_dir(&to);
+    shell::check(install)?;
+    fs::write(stamp, lock)?;
+    Ok(())
+}
