@@ -1,4 +1,5 @@
-//! Measures pages of 50 from a small archive and from a large one: `archive_scale FOLDER [small] [large] [rounds]`.
+//! Measures pages of 50 from a small archive and from a large one: `archive_scale FOLDER [small] [large] [rounds]
+//! [searchable]`.
 //!
 //! Each archive is made once and found again in the folder. The same kinds of question are asked of both; the people asking
 //! in the large one have a hundred times as many messages of their own.
@@ -22,12 +23,13 @@ async fn main() {
     let folder = args.next().expect("a folder");
     let mut number = |default: usize| args.next().map_or(default, |arg| arg.parse().expect("a number"));
     let (small, large, rounds) = (number(10_000), number(10_000_000), number(2000));
+    let searchable = number(1) == 1;
     let folder = Path::new(&folder);
     std::fs::create_dir_all(folder).expect("the folder");
     let mut columns = Vec::new();
     for (messages, people) in [(small, 100), (large, 1000)] {
         let path = folder.join(format!("{messages}.db"));
-        let (store, people) = archive(&path, messages, people).await;
+        let (store, people) = archive(&path, messages, people, searchable).await;
         let status = store.status().await.expect("the status");
         println!(
             "{} messages of {} people, {} bytes each on disk",
@@ -45,7 +47,12 @@ async fn main() {
 }
 
 /// Opens the archive, and makes what is missing of it, without syncing.
-async fn archive(path: &Path, messages: usize, people: usize) -> (Arc<dyn Store>, Vec<Person>) {
+async fn archive(
+    path: &Path,
+    messages: usize,
+    people: usize,
+    searchable: bool,
+) -> (Arc<dyn Store>, Vec<Person>) {
     // Everything is to be found in the tables, nothing in the tail.
     let options = || Options { search_backlog: 4096, writer_cache_bytes: 512 << 20, ..Options::default() };
     let store: Arc<dyn Store> =
@@ -60,7 +67,7 @@ async fn archive(path: &Path, messages: usize, people: usize) -> (Arc<dyn Store>
     let mut next = there;
     while next < messages {
         let step = (messages - next).min(500_000);
-        load::fill(&store, &all, (next, step), 2048, true).await;
+        load::fill(&store, &all, (next, step), 2048, searchable).await;
         next += step;
         println!("{next} messages after {:.0} s", start.elapsed().as_secs_f64());
     }

@@ -1,5 +1,7 @@
 //! The files of the SQLite store: locking, modes, migration, backup and restore, and what survives closing.
 
+// Its helpers alone are used here.
+#[allow(dead_code, unused_macros, unused_imports)]
 mod contract;
 mod scratch;
 

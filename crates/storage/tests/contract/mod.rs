@@ -1,8 +1,5 @@
 //! What every store must do, written against the port alone.
 
-// A test may use the helpers alone.
-#![allow(dead_code, unused_macros, unused_imports)]
-
 pub(crate) mod accounts;
 pub(crate) mod appending;
 pub(crate) mod belongings;
