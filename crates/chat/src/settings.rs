@@ -38,7 +38,7 @@ impl Default for Settings {
             private_documents_limit: 200,
             open_registration: false,
             scram_sha1: true,
-            scram_iterations: 10_000,
+            scram_iterations: waxwing_xmpp::sasl::DEFAULT_ITERATIONS,
             token_lifetime_ms: 30 * 24 * 3600 * 1000,
             invitation_lifetime_ms: 7 * 24 * 3600 * 1000,
         }
