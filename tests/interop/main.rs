@@ -1,7 +1,7 @@
 //! Clients of other makers against the built server. They are skipped, loudly, unless `cargo xtask test` has fetched
 //! them and sets `WAXWING_TEST_ALL`.
 
-#![allow(missing_docs, reason = "tests are named by what they show")]
+#![allow(missing_docs, clippy::print_stdout, reason = "tests are named by what they show")]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

@@ -167,7 +167,8 @@ mod tests {
         let mut tybalt = world.online("tybalt", "street").await;
         let owner = world.owner("juliet").await;
         assert_eq!(world.chat.blocklist(&juliet.session).await.unwrap(), []);
-        (juliet.told(), chamber.told());
+        juliet.told();
+        chamber.told();
         world
             .chat
             .block(&owner, vec![jid("romeo"), jid("tybalt"), jid("romeo")])
@@ -245,7 +246,8 @@ mod tests {
             .block(&owner, vec![jid("romeo"), Jid::new("evil.lit").unwrap()])
             .await
             .unwrap();
-        (juliet.told(), romeo.told());
+        juliet.told();
+        romeo.told();
         world.chat.unblock(&owner, Some(Vec::new())).await.unwrap();
         assert_eq!(juliet.told(), ["unblocked "]);
         assert_eq!(romeo.told(), ["available juliet/balcony -> romeo"]);

@@ -159,6 +159,10 @@ async fn upkeep(chat: Arc<Chat>) {
         if let Err(error) = chat.end_expired().await {
             tracing::warn!(%error, "expired accounts could not be looked up");
         }
+        // What these streams still held waits in the archive; only the means to resume them go.
+        if let Err(error) = chat.store().take_expired_streams(chat.now_ms()).await {
+            tracing::warn!(%error, "streams that nobody resumed could not be removed");
+        }
     }
 }
 

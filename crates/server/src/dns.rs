@@ -153,8 +153,11 @@ pub(crate) mod testing {
         (SRV, data)
     }
 
+    /// A name, and its records: the type and the data of each.
+    pub(crate) type Records<'a> = (&'a str, Vec<(u16, Vec<u8>)>);
+
     /// Starts the server; the configuration leads to it. What is not listed does not exist (NXDOMAIN).
-    pub(crate) async fn serve(records: Vec<(&str, Vec<(u16, Vec<u8>)>)>) -> Config {
+    pub(crate) async fn serve(records: Vec<Records<'_>>) -> Config {
         let records: HashMap<Vec<u8>, Vec<(u16, Vec<u8>)>> =
             records.into_iter().map(|(name, data)| (labels(name), data)).collect();
         let socket = UdpSocket::bind("127.0.0.1:0").await.expect("a free port");

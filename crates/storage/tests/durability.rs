@@ -109,10 +109,9 @@ const DATABASE: &str = "WAXWING_WRITER_DATABASE";
 const FIRST: &str = "WAXWING_WRITER_FIRST";
 const SYNCS: &str = "WAXWING_WRITER_SYNCS";
 
-/// Not a test: the process that is cut off, killed or denied a sync. It appends until it ends, and acknowledges on
+/// Not a test, and over at once when run as one: the process that is cut off, killed or denied a sync. It appends until it ends, and acknowledges on
 /// standard output, from inside the callbacks, as the server does.
 #[test]
-#[ignore = "run by the other tests"]
 fn writing_process() {
     let Some(path) = std::env::var_os(DATABASE) else {
         return;
@@ -159,7 +158,7 @@ struct Writer {
 impl Writer {
     fn start(database: &Path, first: u64, env: &[(&str, &str)]) -> Self {
         let mut command = Command::new(std::env::current_exe().expect("this binary"));
-        command.args(["--exact", "writing_process", "--ignored", "--nocapture", "--test-threads=1"]);
+        command.args(["--exact", "writing_process", "--nocapture", "--test-threads=1"]);
         command.env(DATABASE, database).env(FIRST, first.to_string()).envs(env.iter().copied());
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it starts");
         let output = BufReader::new(child.stdout.take().expect("piped"));

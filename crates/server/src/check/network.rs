@@ -216,12 +216,12 @@ mod tests {
     use super::*;
     use crate::check::{Finding, Severity};
     use crate::config::Domain;
-    use crate::dns::testing::{a, serve, srv};
+    use crate::dns::testing::{Records, a, serve, srv};
     use crate::net::listen;
 
     const HERE: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 
-    async fn findings(records: Vec<(&str, Vec<(u16, Vec<u8>)>)>) -> Vec<Finding> {
+    async fn findings(records: Vec<Records<'_>>) -> Vec<Finding> {
         let config = Config {
             dns: serve(records).await,
             domain: vec![Domain { name: "example.org".to_owned(), ..Domain::default() }],

@@ -95,7 +95,7 @@ impl WebSocketFace for OverWebSocket {
             } else {
                 c2s::Transport::web_socket(None)
             };
-            connection::serve(face, current, Link::WebSocket(conn), transport).await;
+            connection::serve(face, current, Link::WebSocket(Box::new(conn)), transport).await;
         })
     }
 }

@@ -22,7 +22,7 @@ thread_local! {
 /// A connection that carries a stream.
 pub(crate) enum Link {
     Tcp(Conn),
-    WebSocket(WebSocketConn),
+    WebSocket(Box<WebSocketConn>),
     /// A handshake failed half-way; nothing can be read or written any more.
     Broken,
 }

@@ -13,6 +13,7 @@ use waxwing_xmpp::c2s::{
 };
 use waxwing_xmpp::error::{Condition, StreamCondition};
 use waxwing_xmpp::sasl::{Failure, Mechanism, Step, Success, Verifier};
+use waxwing_xmpp::stanza::Stanza;
 use waxwing_xmpp::sm::{self, Enable, Enabled, Resume, ResumeFailed};
 
 use super::connection::Connection;
@@ -84,15 +85,8 @@ impl Connection {
                     }
                 }
                 Event::Registration(iq) => {
-                    let address = self.link.peer().map(|peer| peer.ip());
-                    let host = self.stream.host().map(|host| host.name.to_string()).unwrap_or_default();
-                    let applicant = state.applicant.get_or_insert_with(|| Applicant::new(&host, address));
-                    match applicant.answer(&self.face.chat, &iq).await {
-                        Some(answer) => self.stream.send(&answer),
-                        None => {
-                            self.fail(StreamCondition::NotAuthorized);
-                            return Ok(None);
-                        }
+                    if !self.register(&mut state, &iq).await {
+                        return Ok(None);
                     }
                 }
                 Event::Closed | Event::Failed(_) | Event::PeerFailed(_) => return Ok(None),
@@ -108,6 +102,19 @@ impl Connection {
                 }
             }
         }
+    }
+
+    /// Answers a client that wants an account (XEP-0077); `false` when that ends the stream.
+    async fn register(&mut self, state: &mut SigningIn, iq: &Stanza) -> bool {
+        let address = self.link.peer().map(|peer| peer.ip());
+        let host = self.stream.host().map(|host| host.name.to_string()).unwrap_or_default();
+        let applicant = state.applicant.get_or_insert_with(|| Applicant::new(&host, address));
+        let answer = applicant.answer(&self.face.chat, iq).await;
+        match &answer {
+            Some(answer) => self.stream.send(answer),
+            None => self.fail(StreamCondition::NotAuthorized),
+        }
+        answer.is_some()
     }
 
     /// Answers what an exchange asks about a user.

@@ -22,7 +22,7 @@ pub(super) fn writer(path: &Path, options: &Options, synchronous: &str) -> rusql
         path,
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
     )?;
-    common_settings(&db, options.writer_cache_bytes)?;
+    apply_settings(&db, options.writer_cache_bytes)?;
     {
         // The pragma answers before it commits. Only the step behind its answer tells of a failed sync.
         let mut pragma = db.prepare("PRAGMA journal_mode = WAL")?;
@@ -58,7 +58,7 @@ pub(super) fn reader(path: &Path, options: &Options) -> rusqlite::Result<Connect
         path,
         OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
     )?;
-    common_settings(&db, options.reader_cache_bytes)?;
+    apply_settings(&db, options.reader_cache_bytes)?;
     db.pragma_update(None, "mmap_size", i64::try_from(options.reader_map_bytes).unwrap_or(i64::MAX))?;
     Ok(db)
 }
@@ -69,13 +69,13 @@ pub(super) fn checkpointer(path: &Path) -> rusqlite::Result<Connection> {
         path,
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
     )?;
-    common_settings(&db, 0)?;
+    apply_settings(&db, 0)?;
     db.pragma_update(None, "synchronous", "FULL")?;
     db.pragma_update(None, "wal_autocheckpoint", 0)?;
     Ok(db)
 }
 
-fn common_settings(db: &Connection, cache_bytes: usize) -> rusqlite::Result<()> {
+fn apply_settings(db: &Connection, cache_bytes: usize) -> rusqlite::Result<()> {
     db.set_prepared_statement_cache_capacity(STATEMENTS);
     db.busy_timeout(std::time::Duration::from_secs(5))?;
     // Negative: in KiB rather than pages.

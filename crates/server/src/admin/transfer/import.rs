@@ -311,15 +311,14 @@ impl Importer<'_> {
         let mark = open.first_waiting.map_or(open.newest, |id| ArchiveId(id.0.saturating_sub(1)));
         store.set_delivered(open.account, mark).await?;
         match &open.password {
-            Some(password) if !open.has_credentials => {
-                if self.chat.set_password(&open.jid, password, self.actor).await.is_err() {
+            _ if open.has_credentials => {}
+            Some(password) => {
+                let set = self.chat.set_password(&open.jid, password, self.actor).await;
+                if set.is_err() {
                     self.ignore(format!("the password of {}, which is not allowed here", open.jid));
                 }
             }
-            _ if !open.has_credentials => {
-                self.ignore("accounts without credentials, which need a new password".to_owned());
-            }
-            _ => {}
+            None => self.ignore("accounts without credentials, which need a new password".to_owned()),
         }
         Ok(())
     }
@@ -347,7 +346,7 @@ impl Open {
         let mut message = element.clone();
         message.retain_children(|child| {
             let by_us = child.attr("from").is_none_or(|from| from == domain || from == self.jid.as_str());
-            !is_own_id(&child, &self.jid) && !(child.is(DELAY, "delay") && by_us)
+            !(is_own_id(&child, &self.jid) || child.is(DELAY, "delay") && by_us)
         });
         self.first_waiting = Some(self.first_waiting.map_or(id, |first| first.min(id)));
         self.message(id, &message, true)

@@ -44,7 +44,6 @@ pub const FEATURE: Feature = Feature {
     ],
     announces: &[Announced { when: When::BeforeSignIn, namespace: ns::REGISTER_FEATURE, name: "register" }],
     stores: &["Accounts with verifiers of their passwords, never the passwords."],
-    ..Feature::EMPTY
 };
 
 /// How many times one connection may try to register.
