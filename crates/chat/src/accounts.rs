@@ -36,38 +36,20 @@ pub struct NewPerson<'a> {
 impl Chat {
     /// Creates an account. `actor` is who does it, for the audit log: an address, or `local`.
     pub async fn create_account(&self, new: NewPerson<'_>, actor: &str) -> Result<Account> {
-        let NewPerson {
-            jid,
-            name,
-            role,
-            password,
-        } = new;
+        let NewPerson { jid, name, role, password } = new;
         if jid.is_full() || jid.local().is_none() {
-            return Err(Error::BadRequest(
-                "an account has an address of the form user@domain",
-            ));
+            return Err(Error::BadRequest("an account has an address of the form user@domain"));
         }
         if !self.is_local(jid.domain()) {
             return Err(Error::NotAcceptable("the domain is not one of this server's"));
         }
         check_name(name.as_deref())?;
         let verifiers = self.derive_verifiers(password, self.wanted_hashes()).await?;
-        let new = NewAccount {
-            jid,
-            name,
-            role,
-            verifiers,
-            created_ms: self.now_ms(),
-        };
+        let new = NewAccount { jid, name, role, verifiers, created_ms: self.now_ms() };
         let account = self.store.create_account(new).await?;
         self.profile_changed(&account.jid);
-        let detail = if role == Role::Administrator {
-            "administrator"
-        } else {
-            ""
-        };
-        self.record(actor, "user.create", account.jid.as_str(), detail)
-            .await?;
+        let detail = if role == Role::Administrator { "administrator" } else { "" };
+        self.record(actor, "user.create", account.jid.as_str(), detail).await?;
         Ok(account)
     }
 
@@ -96,8 +78,7 @@ impl Chat {
     /// section 3.3).
     pub async fn change_password(&self, session: &Session, password: &str) -> Result<()> {
         let account = self.account(&session.jid.to_bare()).await?;
-        self.replace_password(&account, password, account.jid.as_str(), Some(session.id))
-            .await
+        self.replace_password(&account, password, account.jid.as_str(), Some(session.id)).await
     }
 
     async fn replace_password(
@@ -108,42 +89,29 @@ impl Chat {
         keep: Option<SessionId>,
     ) -> Result<()> {
         let verifiers = self.derive_verifiers(password, self.wanted_hashes()).await?;
-        self.store
-            .change_account(account.id, AccountChange::Verifiers(verifiers))
-            .await?;
+        self.store.change_account(account.id, AccountChange::Verifiers(verifiers)).await?;
         self.store.delete_tokens(account.id, None, None).await?;
         self.end_sessions(&account.jid, Close::Revoked, keep);
-        self.record(actor, "user.password", account.jid.as_str(), "")
-            .await
+        self.record(actor, "user.password", account.jid.as_str(), "").await
     }
 
     /// Refuses or allows sign-in. Refusing ends sessions and sign-in tokens; nothing else is deleted.
     pub async fn set_disabled(&self, jid: &Jid, disabled: bool, actor: &str) -> Result<()> {
         let account = self.account(jid).await?;
-        self.store
-            .change_account(account.id, AccountChange::Disabled(disabled))
-            .await?;
+        self.store.change_account(account.id, AccountChange::Disabled(disabled)).await?;
         self.profile_changed(jid);
         if disabled {
             self.store.delete_tokens(account.id, None, None).await?;
             self.end_sessions(jid, Close::Revoked, None);
         }
-        self.record(
-            actor,
-            if disabled { "user.disable" } else { "user.enable" },
-            jid.as_str(),
-            "",
-        )
-        .await
+        self.record(actor, if disabled { "user.disable" } else { "user.enable" }, jid.as_str(), "").await
     }
 
     /// Sets or clears the moment from which sign-in is refused, in milliseconds since the Unix epoch. One that has
     /// passed ends sessions at once.
     pub async fn set_expiry(&self, jid: &Jid, expires_ms: Option<u64>, actor: &str) -> Result<()> {
         let account = self.account(jid).await?;
-        self.store
-            .change_account(account.id, AccountChange::Expires(expires_ms))
-            .await?;
+        self.store.change_account(account.id, AccountChange::Expires(expires_ms)).await?;
         if expires_ms.is_some_and(|at| at <= self.now_ms()) {
             self.end_sessions(jid, Close::Revoked, None);
         }
@@ -169,23 +137,15 @@ impl Chat {
     pub async fn set_name(&self, jid: &Jid, name: Option<String>, actor: &str) -> Result<()> {
         check_name(name.as_deref())?;
         let account = self.account(jid).await?;
-        self.store
-            .change_account(account.id, AccountChange::Name(name))
-            .await?;
+        self.store.change_account(account.id, AccountChange::Name(name)).await?;
         self.record(actor, "user.name", jid.as_str(), "").await
     }
 
     /// Sets what an account may do.
     pub async fn set_role(&self, jid: &Jid, role: Role, actor: &str) -> Result<()> {
         let account = self.account(jid).await?;
-        self.store
-            .change_account(account.id, AccountChange::Role(role))
-            .await?;
-        let detail = if role == Role::Administrator {
-            "administrator"
-        } else {
-            "member"
-        };
+        self.store.change_account(account.id, AccountChange::Role(role)).await?;
+        let detail = if role == Role::Administrator { "administrator" } else { "member" };
         self.record(actor, "user.role", jid.as_str(), detail).await
     }
 
@@ -199,16 +159,13 @@ impl Chat {
     /// once it has answered.
     pub async fn unregister(&self, session: &Session) -> Result<()> {
         let account = self.account(&session.jid.to_bare()).await?;
-        self.delete(&account, account.jid.as_str(), Some(session.id))
-            .await
+        self.delete(&account, account.jid.as_str(), Some(session.id)).await
     }
 
     async fn delete(&self, account: &Account, actor: &str, keep: Option<SessionId>) -> Result<()> {
         let owner = Owner::from(account);
         // Nobody signs in any more from here on.
-        self.store
-            .change_account(account.id, AccountChange::Disabled(true))
-            .await?;
+        self.store.change_account(account.id, AccountChange::Disabled(true)).await?;
         self.profile_changed(&owner.jid);
         for item in self.store.roster(account.id).await?.items {
             let _pair = self.rosters.lock_pair(&owner.jid, &item.jid).await;
@@ -228,12 +185,8 @@ impl Chat {
 
     /// Ends the sessions of an account, all but one. Answers how many were told.
     pub fn end_sessions(&self, jid: &Jid, reason: Close, keep: Option<SessionId>) -> usize {
-        let ended: Vec<Arc<Session>> = self
-            .sessions
-            .of(jid)
-            .into_iter()
-            .filter(|session| Some(session.id) != keep)
-            .collect();
+        let ended: Vec<Arc<Session>> =
+            self.sessions.of(jid).into_iter().filter(|session| Some(session.id) != keep).collect();
         for session in &ended {
             session.close(reason);
         }
@@ -248,10 +201,7 @@ impl Chat {
         };
         // Another password has other salts; a verifier that was added leaves the others as they were.
         let same_password = signed_in.verifiers.is_empty()
-            || signed_in
-                .verifiers
-                .iter()
-                .any(|verifier| now.verifiers.contains(verifier));
+            || signed_in.verifiers.iter().any(|verifier| now.verifiers.contains(verifier));
         Ok(now.id == signed_in.id && same_password && self.may_sign_in(&now))
     }
 
@@ -340,45 +290,26 @@ mod tests {
     async fn accounts_are_made_and_listed() {
         let world = World::empty();
         let chat = &world.chat;
-        let romeo = chat
-            .create_account(person("romeo@localhost"), "local")
-            .await
-            .unwrap();
-        assert_eq!(
-            (romeo.jid.clone(), romeo.created_ms, romeo.disabled),
-            (jid("romeo"), START_MS, false)
-        );
+        let romeo = chat.create_account(person("romeo@localhost"), "local").await.unwrap();
+        assert_eq!((romeo.jid.clone(), romeo.created_ms, romeo.disabled), (jid("romeo"), START_MS, false));
         assert_eq!(chat.account(&jid("romeo")).await.unwrap(), romeo);
         assert!(matches!(
             chat.create_account(person("romeo@localhost"), "local").await,
             Err(Error::Conflict)
         ));
-        for (address, bad) in [
-            ("localhost", true),
-            ("romeo@localhost/orchard", true),
-            ("romeo@elsewhere.lit", false),
-        ] {
+        for (address, bad) in
+            [("localhost", true), ("romeo@localhost/orchard", true), ("romeo@elsewhere.lit", false)]
+        {
             match chat.create_account(person(address), "local").await {
                 Err(Error::BadRequest(_)) => assert!(bad, "{address}"),
                 Err(Error::NotAcceptable(_)) => assert!(!bad, "{address}"),
                 other => panic!("{address}: {other:?}"),
             }
         }
-        chat.create_account(person("juliet@localhost"), "local")
-            .await
-            .unwrap();
+        chat.create_account(person("juliet@localhost"), "local").await.unwrap();
         let all = chat.accounts(None, None, 10).await.unwrap();
-        assert_eq!(
-            all.iter().map(|a| a.jid.clone()).collect::<Vec<_>>(),
-            [jid("juliet"), jid("romeo")]
-        );
-        assert_eq!(
-            chat.accounts(Some("localhost"), Some(&jid("juliet")), 10)
-                .await
-                .unwrap()
-                .len(),
-            1
-        );
+        assert_eq!(all.iter().map(|a| a.jid.clone()).collect::<Vec<_>>(), [jid("juliet"), jid("romeo")]);
+        assert_eq!(chat.accounts(Some("localhost"), Some(&jid("juliet")), 10).await.unwrap().len(), 1);
         assert!(matches!(chat.account(&jid("nurse")).await, Err(Error::NotFound)));
     }
 
@@ -389,14 +320,8 @@ mod tests {
             let set = world.chat.set_password(&jid("romeo"), password, "local").await;
             assert!(matches!(set, Err(Error::NotAcceptable(_))));
         }
-        let long_name = NewPerson {
-            name: Some("x".repeat(257)),
-            ..person("nurse@localhost")
-        };
-        assert!(matches!(
-            world.chat.create_account(long_name, "local").await,
-            Err(Error::NotAcceptable(_))
-        ));
+        let long_name = NewPerson { name: Some("x".repeat(257)), ..person("nurse@localhost") };
+        assert!(matches!(world.chat.create_account(long_name, "local").await, Err(Error::NotAcceptable(_))));
     }
 
     /// Verifiers differ in salt, and are made for the hashes the settings ask for.
@@ -404,23 +329,13 @@ mod tests {
     async fn verifiers_are_made_for_the_wanted_hashes() {
         let world = World::with(|settings| settings.scram_sha1 = true);
         let schemes = |account: &Account| -> Vec<String> {
-            account
-                .verifiers
-                .iter()
-                .map(|v| v.split('$').next().unwrap_or_default().to_owned())
-                .collect()
+            account.verifiers.iter().map(|v| v.split('$').next().unwrap_or_default().to_owned()).collect()
         };
         let one = world.account("romeo").await;
         let other = world.account("juliet").await;
         assert_eq!(schemes(&one), ["SCRAM-SHA-512", "SCRAM-SHA-256", "SCRAM-SHA-1"]);
-        assert_eq!(
-            schemes(&World::of(&["a"]).await.chat.account(&jid("a")).await.unwrap()).len(),
-            2
-        );
-        assert_ne!(
-            one.verifiers[1].split(':').nth(1),
-            other.verifiers[1].split(':').nth(1)
-        );
+        assert_eq!(schemes(&World::of(&["a"]).await.chat.account(&jid("a")).await.unwrap()).len(), 2);
+        assert_ne!(one.verifiers[1].split(':').nth(1), other.verifiers[1].split(':').nth(1));
     }
 
     /// A new password ends what the old one opened; whoever changes his own goes on.
@@ -429,20 +344,12 @@ mod tests {
         let world = World::of(&["romeo"]).await;
         let orchard = world.online("romeo", "orchard").await;
         let garden = world.online("romeo", "garden").await;
-        world
-            .chat
-            .change_password(&orchard.session, "another")
-            .await
-            .unwrap();
+        world.chat.change_password(&orchard.session, "another").await.unwrap();
         assert_eq!(
             (orchard.session.close_reason(), garden.session.close_reason()),
             (None, Some(Close::Revoked))
         );
-        world
-            .chat
-            .set_password(&jid("romeo"), "a third", "local")
-            .await
-            .unwrap();
+        world.chat.set_password(&jid("romeo"), "a third", "local").await.unwrap();
         assert_eq!(orchard.session.close_reason(), Some(Close::Revoked));
     }
 
@@ -451,18 +358,10 @@ mod tests {
         let world = World::of(&["romeo", "juliet"]).await;
         let romeo = world.online("romeo", "orchard").await;
         let juliet = world.online("juliet", "balcony").await;
-        world
-            .chat
-            .set_disabled(&jid("romeo"), true, "local")
-            .await
-            .unwrap();
+        world.chat.set_disabled(&jid("romeo"), true, "local").await.unwrap();
         assert_eq!(romeo.session.close_reason(), Some(Close::Revoked));
         assert!(world.chat.profile(&jid("romeo")).await.unwrap().unwrap().disabled);
-        world
-            .chat
-            .set_expiry(&jid("juliet"), Some(START_MS + 1000), "local")
-            .await
-            .unwrap();
+        world.chat.set_expiry(&jid("juliet"), Some(START_MS + 1000), "local").await.unwrap();
         world.chat.end_expired().await.unwrap();
         assert_eq!(juliet.session.close_reason(), None);
         world.pass(1000);
@@ -475,14 +374,10 @@ mod tests {
     async fn a_session_is_not_opened_by_what_was_revoked() {
         let world = World::of(&["romeo"]).await;
         let chat = &world.chat;
-        let bind = async |account: &Account| {
-            chat.bind(account, "x", crate::session::ClientInfo::default())
-                .await
-        };
+        let bind =
+            async |account: &Account| chat.bind(account, "x", crate::session::ClientInfo::default()).await;
         let signed_in = chat.account(&jid("romeo")).await.unwrap();
-        chat.set_password(&jid("romeo"), "another", "local")
-            .await
-            .unwrap();
+        chat.set_password(&jid("romeo"), "another", "local").await.unwrap();
         assert!(matches!(bind(&signed_in).await, Err(Error::Forbidden)));
         let signed_in = chat.account(&jid("romeo")).await.unwrap();
         assert!(bind(&signed_in).await.is_ok());
@@ -519,10 +414,7 @@ mod tests {
         assert_eq!(nurse.told(), ["roster romeo none", "unsubscribed romeo -> nurse"]);
         romeo.leave().await;
         assert!(juliet.told().is_empty());
-        assert!(matches!(
-            world.chat.account(&jid("romeo")).await,
-            Err(Error::NotFound)
-        ));
+        assert!(matches!(world.chat.account(&jid("romeo")).await, Err(Error::NotFound)));
         // A later owner of the name starts with nothing.
         world.account("romeo").await;
         assert_eq!(world.item("romeo", "juliet").await, None);
@@ -532,18 +424,12 @@ mod tests {
     async fn every_change_is_in_the_audit_log() {
         let world = World::empty();
         let chat = &world.chat;
-        chat.create_account(person("romeo@localhost"), "local")
-            .await
-            .unwrap();
+        chat.create_account(person("romeo@localhost"), "local").await.unwrap();
         let romeo = jid("romeo");
-        chat.set_password(&romeo, "another", "admin@localhost")
-            .await
-            .unwrap();
+        chat.set_password(&romeo, "another", "admin@localhost").await.unwrap();
         chat.set_disabled(&romeo, true, "local").await.unwrap();
         chat.set_disabled(&romeo, false, "local").await.unwrap();
-        chat.set_expiry(&romeo, Some(START_MS + 1), "local")
-            .await
-            .unwrap();
+        chat.set_expiry(&romeo, Some(START_MS + 1), "local").await.unwrap();
         chat.set_name(&romeo, None, "local").await.unwrap();
         chat.set_role(&romeo, Role::Administrator, "local").await.unwrap();
         chat.delete_account(&romeo, "local").await.unwrap();

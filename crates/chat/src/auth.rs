@@ -69,11 +69,7 @@ pub struct Attempt {
 impl Attempt {
     /// An attempt without a token.
     pub fn new(domain: &str, address: Option<IpAddr>) -> Self {
-        Self {
-            domain: domain.to_owned(),
-            address,
-            ..Self::default()
-        }
+        Self { domain: domain.to_owned(), address, ..Self::default() }
     }
 }
 
@@ -129,12 +125,7 @@ impl Credentials {
     /// The verifier for a hash, and whether a proof of it counts.
     pub fn verifier(&self, hash: Hash) -> (Verifier, bool) {
         // Made every time, so that its cost says nothing.
-        let decoy = Verifier::decoy(
-            self.decoy_secret.as_bytes(),
-            &self.username,
-            hash,
-            self.iterations,
-        );
+        let decoy = Verifier::decoy(self.decoy_secret.as_bytes(), &self.username, hash, self.iterations);
         match self.verifiers.iter().find(|verifier| verifier.hash() == hash) {
             Some(own) => (own.clone(), self.usable),
             None => (decoy, false),
@@ -179,24 +170,12 @@ impl Chat {
     ) -> std::result::Result<Grant, Failure> {
         let username = waxwing_xmpp::sasl::prepare_username(username).map_err(|_| Failure::NotAuthorized)?;
         self.delay(attempt, &username).await?;
-        let credentials = self
-            .credentials(&username, &attempt.domain)
-            .await
-            .map_err(unavailable)?;
+        let credentials = self.credentials(&username, &attempt.domain).await.map_err(unavailable)?;
         if !self.check_password(&credentials, password).await? {
             return Err(Failure::NotAuthorized);
         }
         attempt.password = Some(password.to_owned());
-        self.grant(
-            attempt,
-            Success {
-                username,
-                mechanism: Mechanism::Plain,
-                data: None,
-                token: None,
-            },
-        )
-        .await
+        self.grant(attempt, Success { username, mechanism: Mechanism::Plain, data: None, token: None }).await
     }
 
     /// What a claimed user is checked against.
@@ -207,11 +186,8 @@ impl Chat {
             Some(jid) => self.store.account(&jid).await?,
             None => None,
         };
-        let verifiers = account
-            .iter()
-            .flat_map(|account| &account.verifiers)
-            .filter_map(|v| v.parse().ok())
-            .collect();
+        let verifiers =
+            account.iter().flat_map(|account| &account.verifiers).filter_map(|v| v.parse().ok()).collect();
         let usable = account.as_ref().is_some_and(|account| self.may_sign_in(account));
         Ok(Credentials {
             account,
@@ -267,10 +243,7 @@ impl Chat {
             }
             Question::Tokens(question) => {
                 // An account that does not exist is asked for its tokens like one that does.
-                let owner = credentials
-                    .account
-                    .as_ref()
-                    .map_or(AccountId(0), |account| account.id);
+                let owner = credentials.account.as_ref().map_or(AccountId(0), |account| account.id);
                 let agent = attempt.agent.as_deref().unwrap_or_default();
                 let mut tokens = match self.store.tokens(owner, agent).await {
                     Ok(tokens) => tokens,
@@ -291,11 +264,7 @@ impl Chat {
     /// Counts the attempt and waits as long as the throttle says.
     async fn delay(&self, attempt: &Attempt, username: &str) -> std::result::Result<(), Failure> {
         let account = format!("{username}@{}", attempt.domain);
-        match self
-            .sign_in
-            .throttle
-            .attempt(&account, attempt.address, self.now_ms())
-        {
+        match self.sign_in.throttle.attempt(&account, attempt.address, self.now_ms()) {
             Verdict::Refused => Err(Failure::TemporaryAuthFailure),
             Verdict::After(0) => Ok(()),
             Verdict::After(ms) => {
@@ -313,12 +282,8 @@ impl Chat {
     ) -> std::result::Result<bool, Failure> {
         let (verifier, usable) = credentials.for_password();
         let password = password.to_owned();
-        let _turn = self
-            .sign_in
-            .password_checks
-            .acquire()
-            .await
-            .map_err(|_| Failure::TemporaryAuthFailure)?;
+        let _turn =
+            self.sign_in.password_checks.acquire().await.map_err(|_| Failure::TemporaryAuthFailure)?;
         let right = tokio::task::spawn_blocking(move || verifier.check_password(&password))
             .await
             .map_err(|_| Failure::TemporaryAuthFailure)?;
@@ -333,34 +298,19 @@ impl Chat {
     ) -> std::result::Result<Grant, Failure> {
         let jid = Jid::from_parts(Some(&success.username), &attempt.domain, None)
             .map_err(|_| Failure::NotAuthorized)?;
-        let account = self
-            .store
-            .account(&jid)
-            .await
-            .map_err(|error| unavailable(error.into()))?;
-        let account = account
-            .filter(|account| self.may_sign_in(account))
-            .ok_or(Failure::NotAuthorized)?;
+        let account = self.store.account(&jid).await.map_err(|error| unavailable(error.into()))?;
+        let account = account.filter(|account| self.may_sign_in(account)).ok_or(Failure::NotAuthorized)?;
         let mut token = None;
         if let Some(index) = success.token {
             let used = attempt.tokens.get(index).ok_or(Failure::NotAuthorized)?;
-            token = self
-                .use_token(&account, used, attempt.count, attempt.invalidate)
-                .await?;
+            token = self.use_token(&account, used, attempt.count, attempt.invalidate).await?;
         }
         let name = format!("{}@{}", success.username, attempt.domain);
-        self.sign_in
-            .throttle
-            .succeeded(&name, attempt.address, self.now_ms());
+        self.sign_in.throttle.succeeded(&name, attempt.address, self.now_ms());
         if let Some(password) = attempt.password.take() {
             self.add_missing_verifiers(&account, &password).await;
         }
-        Ok(Grant {
-            account,
-            mechanism: success.mechanism,
-            data: success.data,
-            token,
-        })
+        Ok(Grant { account, mechanism: success.mechanism, data: success.data, token })
     }
 
     pub(crate) fn throttle(&self) -> &Throttle {
@@ -370,16 +320,9 @@ impl Chat {
     /// The hashes that an account has no verifier for although it should (XEP-0480).
     pub fn missing_hashes(&self, account: &Account) -> Vec<Hash> {
         let has = |hash: &Hash| {
-            account
-                .verifiers
-                .iter()
-                .filter_map(|v| v.parse::<Verifier>().ok())
-                .any(|v| v.hash() == *hash)
+            account.verifiers.iter().filter_map(|v| v.parse::<Verifier>().ok()).any(|v| v.hash() == *hash)
         };
-        self.wanted_hashes()
-            .into_iter()
-            .filter(|hash| !has(hash))
-            .collect()
+        self.wanted_hashes().into_iter().filter(|hash| !has(hash)).collect()
     }
 
     /// After a password was seen in clear and was right.
@@ -390,9 +333,7 @@ impl Chat {
         }
         let outcome = async {
             for verifier in self.derive_verifiers(password, missing).await? {
-                self.store
-                    .change_account(account.id, AccountChange::AddVerifier(verifier))
-                    .await?;
+                self.store.change_account(account.id, AccountChange::AddVerifier(verifier)).await?;
             }
             Ok::<_, Error>(())
         };
@@ -403,10 +344,7 @@ impl Chat {
 
     /// The salt and the rounds for an upgrade task (XEP-0480 section 3).
     pub fn upgrade_parameters(&self) -> (Vec<u8>, u32) {
-        (
-            self.salt().to_vec(),
-            self.settings().scram_iterations.max(MIN_ITERATIONS),
-        )
+        (self.salt().to_vec(), self.settings().scram_iterations.max(MIN_ITERATIONS))
     }
 
     /// Takes the verifier that a client which has signed in with its password computed (XEP-0480 section 3). A hash that
@@ -446,20 +384,14 @@ mod tests {
         Context {
             host: "localhost".into(),
             bindings: Arc::new(ChannelBindings::default()),
-            offer: Arc::new(Offer {
-                mechanisms: vec![Mechanism::Plain],
-                bindings: Vec::new(),
-            }),
+            offer: Arc::new(Offer { mechanisms: vec![Mechanism::Plain], bindings: Vec::new() }),
             certified: certified.iter().map(|jid| (*jid).to_owned()).collect(),
             nonce: "server-nonce".into(),
         }
     }
 
     fn attempt() -> Attempt {
-        Attempt {
-            agent: Some("client-1".to_owned()),
-            ..Attempt::new("localhost", None)
-        }
+        Attempt { agent: Some("client-1".to_owned()), ..Attempt::new("localhost", None) }
     }
 
     async fn one_step(chat: &Chat, mechanism: Mechanism, certified: &[&str], message: &[u8]) -> Progress {
@@ -473,11 +405,7 @@ mod tests {
         certified: &[&str],
         message: &[u8],
     ) -> Progress {
-        chat.authenticate(
-            attempt,
-            Exchange::new(mechanism, context(certified)).step(Some(message)),
-        )
-        .await
+        chat.authenticate(attempt, Exchange::new(mechanism, context(certified)).step(Some(message))).await
     }
 
     /// The server's first message, and what the exchange ended in.
@@ -491,9 +419,7 @@ mod tests {
         };
         let challenge = String::from_utf8(challenge).unwrap();
         let (last, _) = client.last(&challenge, None).unwrap();
-        let progress = chat
-            .authenticate(&mut attempt, exchange.step(Some(last.as_bytes())))
-            .await;
+        let progress = chat.authenticate(&mut attempt, exchange.step(Some(last.as_bytes()))).await;
         (challenge, progress)
     }
 
@@ -511,16 +437,8 @@ mod tests {
     /// Everyone has a token and a certificate; two may not sign in, one does not exist.
     async fn city() -> World {
         let world = World::of(&["romeo", "tybalt", "mercutio"]).await;
-        world
-            .chat
-            .set_disabled(&jid("tybalt"), true, "local")
-            .await
-            .unwrap();
-        world
-            .chat
-            .set_expiry(&jid("mercutio"), Some(START_MS), "local")
-            .await
-            .unwrap();
+        world.chat.set_disabled(&jid("tybalt"), true, "local").await.unwrap();
+        world.chat.set_expiry(&jid("mercutio"), Some(START_MS), "local").await.unwrap();
         world
     }
 
@@ -529,29 +447,17 @@ mod tests {
     async fn whoever_may_not_sign_in_is_refused_alike() {
         let world = city().await;
         let chat = &world.chat;
-        for (user, password) in [
-            ("romeo", "wrong"),
-            ("nobody", "nobody"),
-            ("tybalt", "tybalt"),
-            ("mercutio", "mercutio"),
-        ] {
+        for (user, password) in
+            [("romeo", "wrong"), ("nobody", "nobody"), ("tybalt", "tybalt"), ("mercutio", "mercutio")]
+        {
             for hash in [Hash::Sha512, Hash::Sha256, Hash::Sha1] {
                 let (challenge, progress) = scram(chat, hash, user, password).await;
                 assert_eq!(refused(&progress), Failure::NotAuthorized, "{user} {hash:?}");
                 assert!(challenge.contains("i=4096"), "{challenge}");
-                assert_eq!(
-                    challenge.split(',').nth(1).map(str::len),
-                    Some(2 + 24),
-                    "a salt of 16 octets"
-                );
+                assert_eq!(challenge.split(',').nth(1).map(str::len), Some(2 + 24), "a salt of 16 octets");
             }
-            let plain = one_step(
-                chat,
-                Mechanism::Plain,
-                &[],
-                format!("\0{user}\0{password}").as_bytes(),
-            )
-            .await;
+            let plain =
+                one_step(chat, Mechanism::Plain, &[], format!("\0{user}\0{password}").as_bytes()).await;
             assert_eq!(refused(&plain), Failure::NotAuthorized, "{user}");
             let token = one_step(chat, HT, &[], &token_initial_response(user, "forged", &[])).await;
             assert_eq!(refused(&token), Failure::NotAuthorized, "{user}");
@@ -572,12 +478,8 @@ mod tests {
         for hash in [Hash::Sha512, Hash::Sha256] {
             assert!(granted(&scram(chat, hash, "romeo", "romeo").await.1));
         }
-        assert!(granted(
-            &one_step(chat, Mechanism::Plain, &[], b"\0romeo\0romeo").await
-        ));
-        assert!(granted(
-            &one_step(chat, Mechanism::External, &["romeo@localhost"], b"").await
-        ));
+        assert!(granted(&one_step(chat, Mechanism::Plain, &[], b"\0romeo\0romeo").await));
+        assert!(granted(&one_step(chat, Mechanism::External, &["romeo@localhost"], b"").await));
         let grant = chat.sign_in(&mut attempt(), "romeo", "romeo").await.unwrap();
         assert_eq!(grant.account.jid, jid("romeo"));
     }
@@ -603,17 +505,9 @@ mod tests {
     #[tokio::test]
     async fn a_grant_looks_again() {
         let world = World::of(&["romeo"]).await;
-        world
-            .chat
-            .set_disabled(&jid("romeo"), true, "local")
-            .await
-            .unwrap();
-        let proven = Success {
-            username: "romeo".to_owned(),
-            mechanism: Mechanism::Plain,
-            data: None,
-            token: None,
-        };
+        world.chat.set_disabled(&jid("romeo"), true, "local").await.unwrap();
+        let proven =
+            Success { username: "romeo".to_owned(), mechanism: Mechanism::Plain, data: None, token: None };
         let outcome = world.chat.grant(&mut attempt(), proven).await;
         assert_eq!(outcome.unwrap_err(), Failure::NotAuthorized);
     }
@@ -626,16 +520,8 @@ mod tests {
         let mut answers = Vec::new();
         for _ in 0..12 {
             let mut attempt = Attempt::new("localhost", stranger);
-            answers.push(
-                one_step_of(
-                    &world.chat,
-                    &mut attempt,
-                    Mechanism::Plain,
-                    &[],
-                    b"\0romeo\0guess",
-                )
-                .await,
-            );
+            answers
+                .push(one_step_of(&world.chat, &mut attempt, Mechanism::Plain, &[], b"\0romeo\0guess").await);
         }
         assert_eq!(refused(&answers[0]), Failure::NotAuthorized);
         assert_eq!(refused(&answers[11]), Failure::TemporaryAuthFailure);
@@ -655,50 +541,23 @@ mod tests {
     async fn missing_verifiers_are_added() {
         let world = World::of(&["romeo"]).await;
         let account = world.chat.account(&jid("romeo")).await.unwrap();
-        let only = account
-            .verifiers
-            .iter()
-            .find(|v| v.starts_with("SCRAM-SHA-256"))
-            .unwrap()
-            .clone();
-        world
-            .chat
-            .store
-            .change_account(account.id, AccountChange::Verifiers(vec![only]))
-            .await
-            .unwrap();
+        let only = account.verifiers.iter().find(|v| v.starts_with("SCRAM-SHA-256")).unwrap().clone();
+        world.chat.store.change_account(account.id, AccountChange::Verifiers(vec![only])).await.unwrap();
         let account = world.chat.account(&jid("romeo")).await.unwrap();
         assert_eq!(world.chat.missing_hashes(&account), [Hash::Sha512]);
-        assert!(!granted(
-            &scram(&world.chat, Hash::Sha512, "romeo", "romeo").await.1
-        ));
-        assert!(granted(
-            &one_step(&world.chat, Mechanism::Plain, &[], b"\0romeo\0romeo").await
-        ));
+        assert!(!granted(&scram(&world.chat, Hash::Sha512, "romeo", "romeo").await.1));
+        assert!(granted(&one_step(&world.chat, Mechanism::Plain, &[], b"\0romeo\0romeo").await));
         let account = world.chat.account(&jid("romeo")).await.unwrap();
         assert!(world.chat.missing_hashes(&account).is_empty());
-        assert!(granted(
-            &scram(&world.chat, Hash::Sha512, "romeo", "romeo").await.1
-        ));
+        assert!(granted(&scram(&world.chat, Hash::Sha512, "romeo", "romeo").await.1));
         // A hash that is there is not replaced by whatever a client computes.
         let forged = Verifier::from_salted_password(Hash::Sha512, &[7; 64], b"salt", 4096);
-        world
-            .chat
-            .upgrade(&grant_by(&account, Mechanism::Plain), &forged)
-            .await
-            .unwrap();
-        assert!(granted(
-            &scram(&world.chat, Hash::Sha512, "romeo", "romeo").await.1
-        ));
+        world.chat.upgrade(&grant_by(&account, Mechanism::Plain), &forged).await.unwrap();
+        assert!(granted(&scram(&world.chat, Hash::Sha512, "romeo", "romeo").await.1));
     }
 
     fn grant_by(account: &Account, mechanism: Mechanism) -> Grant {
-        Grant {
-            account: account.clone(),
-            mechanism,
-            data: None,
-            token: None,
-        }
+        Grant { account: account.clone(), mechanism, data: None, token: None }
     }
 
     /// XEP-0480 section 3, and only for who has shown that he knows the password.
@@ -706,32 +565,17 @@ mod tests {
     async fn an_upgrade_task_adds_the_verifier_it_computed() {
         let world = World::of(&["romeo"]).await;
         let account = world.chat.account(&jid("romeo")).await.unwrap();
-        world
-            .chat
-            .store
-            .change_account(account.id, AccountChange::Verifiers(Vec::new()))
-            .await
-            .unwrap();
+        world.chat.store.change_account(account.id, AccountChange::Verifiers(Vec::new())).await.unwrap();
         let account = world.chat.account(&jid("romeo")).await.unwrap();
         let (salt, iterations) = world.chat.upgrade_parameters();
         assert_eq!((salt.len(), iterations), (Verifier::SALT_LEN, 4096));
         let computed = Verifier::from_salted_password(Hash::Sha256, &[0x42; 32], &salt, iterations);
         for mechanism in [HT, Mechanism::External] {
-            let refused = world
-                .chat
-                .upgrade(&grant_by(&account, mechanism), &computed)
-                .await;
+            let refused = world.chat.upgrade(&grant_by(&account, mechanism), &computed).await;
             assert!(matches!(refused, Err(Error::Forbidden)));
         }
-        let scram = Mechanism::Scram {
-            hash: Hash::Sha1,
-            plus: false,
-        };
-        world
-            .chat
-            .upgrade(&grant_by(&account, scram), &computed)
-            .await
-            .unwrap();
+        let scram = Mechanism::Scram { hash: Hash::Sha1, plus: false };
+        world.chat.upgrade(&grant_by(&account, scram), &computed).await.unwrap();
         let account = world.chat.account(&jid("romeo")).await.unwrap();
         assert_eq!(account.verifiers, [computed.to_string()]);
     }
@@ -750,20 +594,12 @@ mod tests {
         assert!(grant.token.is_none(), "a young token is not renewed");
         assert!(grant.data.is_some());
         // Another client's id, or none, does not open it.
-        let mut other = Attempt {
-            agent: Some("client-2".to_owned()),
-            ..Attempt::new("localhost", None)
-        };
+        let mut other = Attempt { agent: Some("client-2".to_owned()), ..Attempt::new("localhost", None) };
         assert!(!granted(&one_step_of(chat, &mut other, HT, &[], &message).await));
         let mut nameless = Attempt::new("localhost", None);
-        assert!(!granted(
-            &one_step_of(chat, &mut nameless, HT, &[], &message).await
-        ));
+        assert!(!granted(&one_step_of(chat, &mut nameless, HT, &[], &message).await));
         // Section 3.6: the last time.
-        let mut last = Attempt {
-            invalidate: true,
-            ..attempt()
-        };
+        let mut last = Attempt { invalidate: true, ..attempt() };
         assert!(granted(&one_step_of(chat, &mut last, HT, &[], &message).await));
         assert!(!granted(&one_step(chat, HT, &[], &message).await));
     }
@@ -777,29 +613,12 @@ mod tests {
         let bound = Mechanism::HashedToken(TokenBinding::Exporter);
         let token = chat.issue_token(&account, "client-1", bound).await.unwrap();
         let message = token_initial_response("romeo", &token.secret, &[]);
-        assert_eq!(
-            refused(&one_step(chat, HT, &[], &message).await),
-            Failure::NotAuthorized
-        );
+        assert_eq!(refused(&one_step(chat, HT, &[], &message).await), Failure::NotAuthorized);
         let token = chat.issue_token(&account, "client-1", HT).await.unwrap();
         let message = token_initial_response("romeo", &token.secret, &[]);
-        for (count, good) in [
-            (1, true),
-            (1, false),
-            (5, true),
-            (4, false),
-            (5, false),
-            (6, true),
-        ] {
-            let mut attempt = Attempt {
-                count: Some(count),
-                ..attempt()
-            };
-            assert_eq!(
-                granted(&one_step_of(chat, &mut attempt, HT, &[], &message).await),
-                good,
-                "{count}"
-            );
+        for (count, good) in [(1, true), (1, false), (5, true), (4, false), (5, false), (6, true)] {
+            let mut attempt = Attempt { count: Some(count), ..attempt() };
+            assert_eq!(granted(&one_step_of(chat, &mut attempt, HT, &[], &message).await), good, "{count}");
         }
     }
 
@@ -814,26 +633,15 @@ mod tests {
             token_initial_response("romeo", &token.secret, &[])
         };
         let old = fresh().await;
-        chat.set_password(&jid("romeo"), "new password", "local")
-            .await
-            .unwrap();
-        assert_eq!(
-            refused(&one_step(chat, HT, &[], &old).await),
-            Failure::NotAuthorized
-        );
+        chat.set_password(&jid("romeo"), "new password", "local").await.unwrap();
+        assert_eq!(refused(&one_step(chat, HT, &[], &old).await), Failure::NotAuthorized);
         let old = fresh().await;
         chat.set_disabled(&jid("romeo"), true, "local").await.unwrap();
         chat.set_disabled(&jid("romeo"), false, "local").await.unwrap();
-        assert_eq!(
-            refused(&one_step(chat, HT, &[], &old).await),
-            Failure::NotAuthorized
-        );
+        assert_eq!(refused(&one_step(chat, HT, &[], &old).await), Failure::NotAuthorized);
         let old = fresh().await;
         world.pass(chat.settings().token_lifetime_ms);
-        assert_eq!(
-            refused(&one_step(chat, HT, &[], &old).await),
-            Failure::CredentialsExpired
-        );
+        assert_eq!(refused(&one_step(chat, HT, &[], &old).await), Failure::CredentialsExpired);
     }
 
     /// XEP-0484 section 3.5: a token that grows old brings a new one, and stays good until that is used.
@@ -846,9 +654,7 @@ mod tests {
         let first = token_initial_response("romeo", &first.secret, &[]);
         world.pass(chat.settings().token_lifetime_ms / 2);
         let renew = async |message: &[u8]| match one_step(chat, HT, &[], message).await {
-            Progress::Granted(grant) => grant
-                .token
-                .map(|t| token_initial_response("romeo", &t.secret, &[])),
+            Progress::Granted(grant) => grant.token.map(|t| token_initial_response("romeo", &t.secret, &[])),
             other => panic!("{other:?}"),
         };
         let lost = renew(&first).await.expect("a new token");

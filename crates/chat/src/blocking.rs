@@ -53,17 +53,9 @@ impl Chat {
         let before = self.profile(&owner.jid).await?.ok_or(Error::NotFound)?;
         self.store.unblock(owner.account, asked.as_deref()).await?;
         self.profile_changed(&owner.jid);
-        self.push_blocklist(
-            &owner.jid,
-            &Event::Unblocked(asked.clone().unwrap_or_default().into()),
-        );
+        self.push_blocklist(&owner.jid, &Event::Unblocked(asked.clone().unwrap_or_default().into()));
         let freed: Vec<Jid> = match &asked {
-            Some(asked) => before
-                .blocklist
-                .iter()
-                .filter(|jid| asked.contains(jid))
-                .cloned()
-                .collect(),
+            Some(asked) => before.blocklist.iter().filter(|jid| asked.contains(jid)).cloned().collect(),
             None => before.blocklist.clone(),
         };
         let contacts = self.contacts(owner).await?;
@@ -90,11 +82,7 @@ impl Chat {
         let watchers = covered(&contacts.watchers, new);
         for session in self.sessions.of(&owner.jid) {
             let gone = Stanza::presence(PresenceType::Unavailable).with_from(session.jid.clone());
-            let mut told: Vec<Jid> = if session.is_available() {
-                watchers.clone()
-            } else {
-                Vec::new()
-            };
+            let mut told: Vec<Jid> = if session.is_available() { watchers.clone() } else { Vec::new() };
             for to in session.directed() {
                 if new.iter().any(|blocked| covers(blocked, &to)) {
                     session.remove_directed(&to);
@@ -125,9 +113,7 @@ impl Chat {
 fn covers(entry: &Jid, address: &Jid) -> bool {
     entry.domain() == address.domain()
         && entry.local().is_none_or(|local| address.local() == Some(local))
-        && entry
-            .resource()
-            .is_none_or(|resource| address.resource().is_none_or(|other| other == resource))
+        && entry.resource().is_none_or(|resource| address.resource().is_none_or(|other| other == resource))
 }
 
 /// The contacts that entries of a blocklist concern; of one blocked by a single resource, that resource.
@@ -135,9 +121,7 @@ fn covered(contacts: &[Jid], entries: &[Jid]) -> Vec<Jid> {
     let mut found = Vec::new();
     for contact in contacts {
         for entry in entries.iter().filter(|entry| covers(entry, contact)) {
-            let address = entry
-                .resource()
-                .and_then(|resource| contact.with_resource(resource).ok());
+            let address = entry.resource().and_then(|resource| contact.with_resource(resource).ok());
             let address = address.unwrap_or_else(|| contact.clone());
             if !found.contains(&address) {
                 found.push(address);
@@ -169,26 +153,16 @@ mod tests {
         assert_eq!(world.chat.blocklist(&juliet.session).await.unwrap(), []);
         juliet.told();
         chamber.told();
-        world
-            .chat
-            .block(&owner, vec![jid("romeo"), jid("tybalt"), jid("romeo")])
-            .await
-            .unwrap();
+        world.chat.block(&owner, vec![jid("romeo"), jid("tybalt"), jid("romeo")]).await.unwrap();
         assert_eq!(juliet.told(), ["blocked romeo tybalt"]);
         assert_eq!(chamber.told(), none());
         assert_eq!(
             romeo.told(),
-            [
-                "unavailable juliet/balcony -> romeo",
-                "unavailable juliet/chamber -> romeo"
-            ]
+            ["unavailable juliet/balcony -> romeo", "unavailable juliet/chamber -> romeo"]
         );
         // Who may not see the presence learns nothing of its end.
         assert_eq!(tybalt.told(), none());
-        assert_eq!(
-            world.chat.blocklist(&juliet.session).await.unwrap(),
-            [jid("romeo"), jid("tybalt")]
-        );
+        assert_eq!(world.chat.blocklist(&juliet.session).await.unwrap(), [jid("romeo"), jid("tybalt")]);
         // Again: nothing new.
         world.chat.block(&owner, vec![jid("romeo")]).await.unwrap();
         assert_eq!((juliet.told(), romeo.told()), (none(), none()));
@@ -202,33 +176,15 @@ mod tests {
         let world = World::of(&["juliet", "romeo"]).await;
         world.contacts("juliet", "both", "romeo").await;
         let owner = world.owner("juliet").await;
-        world
-            .chat
-            .block(&owner, vec![jid("romeo"), jid("tybalt")])
-            .await
-            .unwrap();
+        world.chat.block(&owner, vec![jid("romeo"), jid("tybalt")]).await.unwrap();
         let mut juliet = world.online("juliet", "balcony").await;
         let mut romeo = world.online("romeo", "orchard").await;
         world.chat.blocklist(&juliet.session).await.unwrap();
         juliet.told();
-        world
-            .chat
-            .unblock(&owner, Some(vec![jid("tybalt")]))
-            .await
-            .unwrap();
-        assert_eq!(
-            (juliet.told(), romeo.told()),
-            (vec!["unblocked tybalt".to_owned()], none())
-        );
-        world
-            .chat
-            .unblock(&owner, Some(vec![jid("romeo")]))
-            .await
-            .unwrap();
-        assert_eq!(
-            juliet.told(),
-            ["unblocked romeo", "available romeo/orchard -> juliet/balcony"]
-        );
+        world.chat.unblock(&owner, Some(vec![jid("tybalt")])).await.unwrap();
+        assert_eq!((juliet.told(), romeo.told()), (vec!["unblocked tybalt".to_owned()], none()));
+        world.chat.unblock(&owner, Some(vec![jid("romeo")])).await.unwrap();
+        assert_eq!(juliet.told(), ["unblocked romeo", "available romeo/orchard -> juliet/balcony"]);
         assert_eq!(romeo.told(), ["available juliet/balcony -> romeo"]);
     }
 
@@ -241,11 +197,7 @@ mod tests {
         let mut juliet = world.online("juliet", "balcony").await;
         let mut romeo = world.online("romeo", "orchard").await;
         world.chat.blocklist(&juliet.session).await.unwrap();
-        world
-            .chat
-            .block(&owner, vec![jid("romeo"), Jid::new("evil.lit").unwrap()])
-            .await
-            .unwrap();
+        world.chat.block(&owner, vec![jid("romeo"), Jid::new("evil.lit").unwrap()]).await.unwrap();
         juliet.told();
         romeo.told();
         world.chat.unblock(&owner, Some(Vec::new())).await.unwrap();
@@ -262,11 +214,7 @@ mod tests {
         let mut romeo = world.online("romeo", "orchard").await;
         juliet.send("<presence to='romeo~/orchard'/>").await;
         romeo.told();
-        world
-            .chat
-            .block(&world.owner("juliet").await, vec![Jid::new("localhost").unwrap()])
-            .await
-            .unwrap();
+        world.chat.block(&world.owner("juliet").await, vec![Jid::new("localhost").unwrap()]).await.unwrap();
         assert_eq!(romeo.told(), ["unavailable juliet/balcony -> romeo/orchard"]);
         juliet.leave().await;
         assert_eq!(romeo.told(), none());
@@ -277,16 +225,9 @@ mod tests {
         let world = World::with(|settings| settings.blocklist_limit = 2);
         world.account("juliet").await;
         let owner = world.owner("juliet").await;
-        assert!(matches!(
-            world.chat.block(&owner, Vec::new()).await,
-            Err(Error::BadRequest(_))
-        ));
+        assert!(matches!(world.chat.block(&owner, Vec::new()).await, Err(Error::BadRequest(_))));
         let full = world.chat.block(&owner, vec![jid("a"), jid("b"), jid("c")]).await;
         assert!(matches!(full, Err(Error::ResourceConstraint(_))));
-        world
-            .chat
-            .block(&owner, vec![jid("a"), jid("b"), jid("a")])
-            .await
-            .unwrap();
+        world.chat.block(&owner, vec![jid("a"), jid("b"), jid("a")]).await.unwrap();
     }
 }

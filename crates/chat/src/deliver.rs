@@ -232,7 +232,8 @@ mod tests {
             if page.is_empty() {
                 return bodies;
             }
-            let body = |d: &Delivery| d.stanza.stanza().child(ns::CLIENT, "body").map(|b| b.text().into_owned());
+            let body =
+                |d: &Delivery| d.stanza.stanza().child(ns::CLIENT, "body").map(|b| b.text().into_owned());
             bodies.extend(page.iter().filter_map(body));
         }
     }
@@ -253,7 +254,8 @@ mod tests {
         let romeo = ready(&world, "romeo", "a", "<presence/>").await;
         let mut one = ready(&world, "juliet", "one", "<presence/>").await;
         let mut two = ready(&world, "juliet", "two", "<presence><priority>5</priority></presence>").await;
-        let mut below = ready(&world, "juliet", "below", "<presence><priority>-1</priority></presence>").await;
+        let mut below =
+            ready(&world, "juliet", "below", "<presence><priority>-1</priority></presence>").await;
         let mut absent = world.connect("juliet", "absent").await;
         say(&romeo, "juliet", "hi").await;
         assert_eq!(heard(&mut one), ["hi"]);
@@ -273,12 +275,17 @@ mod tests {
         assert_eq!(heard(&mut one), ["for one"]);
         assert!(heard(&mut two).is_empty());
         say(&romeo, "juliet/gone", "for whoever").await;
-        assert_eq!((heard(&mut one), heard(&mut two)), (vec!["for whoever".to_owned()], vec!["for whoever".to_owned()]));
+        assert_eq!(
+            (heard(&mut one), heard(&mut two)),
+            (vec!["for whoever".to_owned()], vec!["for whoever".to_owned()])
+        );
         for kind in ["normal", "groupchat"] {
             let refused = send(&romeo, "juliet/gone", &format!("type='{kind}'"), "<body>x</body>").await;
             assert!(matches!(refused, Err(crate::Error::ServiceUnavailable)), "{kind}");
         }
-        send(&romeo, "juliet/gone", "type='headline'", "<body>x</body>").await.expect("it is dropped in silence");
+        send(&romeo, "juliet/gone", "type='headline'", "<body>x</body>")
+            .await
+            .expect("it is dropped in silence");
         assert!(heard(&mut one).is_empty() && heard(&mut two).is_empty());
     }
 

@@ -74,9 +74,7 @@ impl Chat {
             with: query.with,
             start: query.start_ms.map(ArchiveId::at_ms),
             // Within the last millisecond everything is "equal to or earlier than" its end.
-            end: query
-                .end_ms
-                .map(|ms| ArchiveId(ArchiveId::at_ms(ms.saturating_add(1)).0.saturating_sub(1))),
+            end: query.end_ms.map(|ms| ArchiveId(ArchiveId::at_ms(ms.saturating_add(1)).0.saturating_sub(1))),
             after_id: query.after_id,
             before_id: query.before_id,
             ids: query.ids,
@@ -117,9 +115,7 @@ impl Chat {
             return Err(Error::ResourceConstraint("too many addresses in a list"));
         }
         let stored = preferences.to_stored();
-        self.store
-            .put_document(owner.account, DocumentKind::ArchivePreferences, "", Some(&stored))
-            .await?;
+        self.store.put_document(owner.account, DocumentKind::ArchivePreferences, "", Some(&stored)).await?;
         self.profile_changed(&owner.jid);
         Ok(())
     }
@@ -138,11 +134,7 @@ fn trim(page: &mut ArchivePage, forwards: bool) {
             .count()
     };
     let all = page.items.len();
-    let kept = if forwards {
-        fits(&mut page.items.iter())
-    } else {
-        fits(&mut page.items.iter().rev())
-    };
+    let kept = if forwards { fits(&mut page.items.iter()) } else { fits(&mut page.items.iter().rev()) };
     if kept == all {
         return;
     }
@@ -166,19 +158,13 @@ mod tests {
             direction: Direction::Incoming,
             xml: vec![b'x'; *size],
         });
-        ArchivePage {
-            items: items.collect(),
-            complete: true,
-        }
+        ArchivePage { items: items.collect(), complete: true }
     }
 
     fn trimmed(sizes: &[usize], forwards: bool) -> (Vec<u64>, bool) {
         let mut page = page(sizes);
         trim(&mut page, forwards);
-        (
-            page.items.iter().map(|message| message.id.0).collect(),
-            page.complete,
-        )
+        (page.items.iter().map(|message| message.id.0).collect(), page.complete)
     }
 
     #[test]

@@ -52,21 +52,13 @@ impl Invitation {
 impl Chat {
     /// Makes an invitation. `actor` is who does it, for the audit log.
     pub async fn invite(&self, order: InvitationOrder, actor: &str) -> Result<Invitation> {
-        let InvitationOrder {
-            inviter,
-            register_at,
-            username,
-            lifetime_ms,
-            uses,
-        } = order;
+        let InvitationOrder { inviter, register_at, username, lifetime_ms, uses } = order;
         let inviter = inviter.map(|inviter| inviter.to_bare());
         if inviter.is_none() && register_at.is_none() {
             return Err(Error::BadRequest("an invitation needs an inviter or a domain"));
         }
         if uses == 0 || uses > INVITATION_USES_LIMIT {
-            return Err(Error::NotAcceptable(
-                "an invitation can be used between 1 and 1000 times",
-            ));
+            return Err(Error::NotAcceptable("an invitation can be used between 1 and 1000 times"));
         }
         if let Some(inviter) = &inviter {
             self.account(inviter).await?;
@@ -96,11 +88,8 @@ impl Chat {
             expires_ms: now.saturating_add(lifetime_ms.unwrap_or(self.settings().invitation_lifetime_ms)),
         };
         self.store.put_invitation(invitation.clone()).await?;
-        let target = invitation
-            .username
-            .as_deref()
-            .or(invitation.register_at.as_deref())
-            .unwrap_or("contact");
+        let target =
+            invitation.username.as_deref().or(invitation.register_at.as_deref()).unwrap_or("contact");
         self.record(actor, "invitation.create", target, "").await?;
         Ok(invitation)
     }
@@ -124,13 +113,7 @@ impl Chat {
     /// All invitations that may still be used.
     pub async fn invitations(&self) -> Result<Vec<Invitation>> {
         let now = self.now_ms();
-        Ok(self
-            .store
-            .invitations()
-            .await?
-            .into_iter()
-            .filter(|invitation| invitation.is_open(now))
-            .collect())
+        Ok(self.store.invitations().await?.into_iter().filter(|invitation| invitation.is_open(now)).collect())
     }
 
     /// Withdraws an invitation.
@@ -147,11 +130,7 @@ impl Chat {
         if invitation.inviter.as_ref() != Some(&inviter.jid) {
             return Ok(false);
         }
-        Ok(self
-            .store
-            .redeem_invitation(token, self.now_ms())
-            .await?
-            .is_some())
+        Ok(self.store.redeem_invitation(token, self.now_ms()).await?.is_some())
     }
 }
 
@@ -188,44 +167,23 @@ mod tests {
     #[tokio::test]
     async fn a_contact_comes_by_invitation() {
         let world = World::of(&["romeo", "juliet", "tybalt"]).await;
-        let invitation = world
-            .chat
-            .invite(order(Some("romeo"), None, None), "romeo@localhost")
-            .await
-            .unwrap();
+        let invitation =
+            world.chat.invite(order(Some("romeo"), None, None), "romeo@localhost").await.unwrap();
         let mut romeo = world.online("romeo", "orchard").await;
         let mut juliet = world.online("juliet", "balcony").await;
         let mut tybalt = world.online("tybalt", "street").await;
         let preauth = format!("<preauth xmlns='urn:xmpp:pars:0' token='{}'/>", invitation.token);
         // The client approves in advance, then asks.
         juliet.send("<presence to='romeo~' type='subscribed'/>").await;
-        juliet
-            .send(&format!(
-                "<presence to='romeo~' type='subscribe'>{preauth}</presence>"
-            ))
-            .await;
+        juliet.send(&format!("<presence to='romeo~' type='subscribe'>{preauth}</presence>")).await;
         assert_eq!(world.item("romeo", "juliet").await.as_deref(), Some("both"));
-        assert_eq!(
-            world.item("juliet", "romeo").await.as_deref(),
-            Some("both approved")
-        );
+        assert_eq!(world.item("juliet", "romeo").await.as_deref(), Some("both approved"));
         let told = romeo.told();
         assert!(!told.iter().any(|t| t.starts_with("subscribe ")), "{told:?}");
-        assert!(
-            told.contains(&"available juliet/balcony -> romeo".to_owned()),
-            "{told:?}"
-        );
-        assert!(
-            juliet
-                .told()
-                .contains(&"available romeo/orchard -> juliet".to_owned())
-        );
+        assert!(told.contains(&"available juliet/balcony -> romeo".to_owned()), "{told:?}");
+        assert!(juliet.told().contains(&"available romeo/orchard -> juliet".to_owned()));
         // Spent: an ordinary request.
-        tybalt
-            .send(&format!(
-                "<presence to='romeo~' type='subscribe'>{preauth}</presence>"
-            ))
-            .await;
+        tybalt.send(&format!("<presence to='romeo~' type='subscribe'>{preauth}</presence>")).await;
         assert_eq!(romeo.told(), ["subscribe tybalt -> romeo"]);
         assert_eq!(tybalt.told(), ["roster romeo none ask"]);
     }
@@ -234,25 +192,13 @@ mod tests {
     #[tokio::test]
     async fn other_tokens_open_nothing() {
         let world = World::of(&["romeo", "juliet", "nurse"]).await;
-        let others = world
-            .chat
-            .invite(order(Some("nurse"), None, None), "local")
-            .await
-            .unwrap();
-        let expired = world
-            .chat
-            .invite(order(Some("romeo"), None, None), "local")
-            .await
-            .unwrap();
+        let others = world.chat.invite(order(Some("nurse"), None, None), "local").await.unwrap();
+        let expired = world.chat.invite(order(Some("romeo"), None, None), "local").await.unwrap();
         world.pass(world.chat.settings().invitation_lifetime_ms);
         let juliet = world.online("juliet", "balcony").await;
         for token in [&others.token, &expired.token, "forged", ""] {
             let preauth = format!("<preauth xmlns='urn:xmpp:pars:0' token='{token}'/>");
-            juliet
-                .send(&format!(
-                    "<presence to='romeo~' type='subscribe'>{preauth}</presence>"
-                ))
-                .await;
+            juliet.send(&format!("<presence to='romeo~' type='subscribe'>{preauth}</presence>")).await;
             assert!(world.state("romeo", "juliet").await.pending_in);
             juliet.send("<presence to='romeo~' type='unsubscribe'/>").await;
         }
@@ -263,52 +209,25 @@ mod tests {
         let world = World::of(&["romeo"]).await;
         let chat = &world.chat;
         let refused = async |order: InvitationOrder| chat.invite(order, "local").await.unwrap_err();
-        assert!(matches!(
-            refused(order(None, None, None)).await,
-            Error::BadRequest(_)
-        ));
-        assert!(matches!(
-            refused(order(Some("nobody"), None, None)).await,
-            Error::NotFound
-        ));
-        assert!(matches!(
-            refused(order(Some("romeo"), None, Some("juliet"))).await,
-            Error::BadRequest(_)
-        ));
-        assert!(matches!(
-            refused(order(None, Some("elsewhere.lit"), None)).await,
-            Error::NotAcceptable(_)
-        ));
+        assert!(matches!(refused(order(None, None, None)).await, Error::BadRequest(_)));
+        assert!(matches!(refused(order(Some("nobody"), None, None)).await, Error::NotFound));
+        assert!(matches!(refused(order(Some("romeo"), None, Some("juliet"))).await, Error::BadRequest(_)));
+        assert!(matches!(refused(order(None, Some("elsewhere.lit"), None)).await, Error::NotAcceptable(_)));
         assert!(matches!(
             refused(order(None, Some("localhost"), Some("a b"))).await,
             Error::NotAcceptable(_)
         ));
-        assert!(matches!(
-            refused(order(None, Some("localhost"), Some("romeo"))).await,
-            Error::Conflict
-        ));
-        let none = InvitationOrder {
-            uses: 0,
-            ..order(Some("romeo"), None, None)
-        };
+        assert!(matches!(refused(order(None, Some("localhost"), Some("romeo"))).await, Error::Conflict));
+        let none = InvitationOrder { uses: 0, ..order(Some("romeo"), None, None) };
         assert!(matches!(refused(none).await, Error::NotAcceptable(_)));
-        let good = chat
-            .invite(order(None, Some("localhost"), Some("Juliet")), "local")
-            .await
-            .unwrap();
+        let good = chat.invite(order(None, Some("localhost"), Some("Juliet")), "local").await.unwrap();
         assert_eq!(good.username.as_deref(), Some("juliet"));
         // XEP-0445 section 5: the name is set aside.
-        assert!(matches!(
-            refused(order(None, Some("localhost"), Some("juliet"))).await,
-            Error::Conflict
-        ));
+        assert!(matches!(refused(order(None, Some("localhost"), Some("juliet"))).await, Error::Conflict));
         assert_eq!(chat.invitations().await.unwrap(), std::slice::from_ref(&good));
         chat.revoke_invitation(&good.token, "local").await.unwrap();
         assert_eq!(chat.invitation(&good.token).await.unwrap(), None);
-        assert!(matches!(
-            chat.revoke_invitation(&good.token, "local").await,
-            Err(Error::NotFound)
-        ));
+        assert!(matches!(chat.revoke_invitation(&good.token, "local").await, Err(Error::NotFound)));
         assert!(!format!("{:?}", chat.store.audit(None, 10).await.unwrap()).contains(&good.token));
     }
 
@@ -316,20 +235,12 @@ mod tests {
     async fn open_invitations_are_limited() {
         let world = World::of(&["romeo"]).await;
         for _ in 0..OPEN_INVITATIONS_LIMIT {
-            world
-                .chat
-                .invite(order(Some("romeo"), None, None), "local")
-                .await
-                .unwrap();
+            world.chat.invite(order(Some("romeo"), None, None), "local").await.unwrap();
         }
         let more = world.chat.invite(order(Some("romeo"), None, None), "local").await;
         assert!(matches!(more, Err(Error::ResourceConstraint(_))));
         world.pass(world.chat.settings().invitation_lifetime_ms);
-        world
-            .chat
-            .invite(order(Some("romeo"), None, None), "local")
-            .await
-            .unwrap();
+        world.chat.invite(order(Some("romeo"), None, None), "local").await.unwrap();
     }
 
     /// XEP-0379 section 3.2, XEP-0401 sections 4.1 and 4.4, XEP-0445 section 2.
@@ -337,36 +248,17 @@ mod tests {
     async fn links_say_what_they_open() {
         let world = World::of(&["romeo"]).await;
         for (inviter, register_at, username, expected) in [
-            (
-                Some("romeo"),
-                None,
-                None,
-                "xmpp:romeo@localhost?roster;preauth=TOKEN",
-            ),
-            (
-                Some("romeo"),
-                Some("localhost"),
-                None,
-                "xmpp:romeo@localhost?roster;preauth=TOKEN;ibr=y",
-            ),
+            (Some("romeo"), None, None, "xmpp:romeo@localhost?roster;preauth=TOKEN"),
+            (Some("romeo"), Some("localhost"), None, "xmpp:romeo@localhost?roster;preauth=TOKEN;ibr=y"),
             (
                 Some("romeo"),
                 Some("localhost"),
                 Some("juliet"),
                 "xmpp:juliet@localhost?register;preauth=TOKEN",
             ),
-            (
-                None,
-                Some("localhost"),
-                None,
-                "xmpp:localhost?register;preauth=TOKEN",
-            ),
+            (None, Some("localhost"), None, "xmpp:localhost?register;preauth=TOKEN"),
         ] {
-            let made = world
-                .chat
-                .invite(order(inviter, register_at, username), "local")
-                .await
-                .unwrap();
+            let made = world.chat.invite(order(inviter, register_at, username), "local").await.unwrap();
             assert_eq!(made.uri().replace(&made.token, "TOKEN"), expected);
         }
     }

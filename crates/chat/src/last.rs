@@ -29,18 +29,12 @@ impl Chat {
             return Err(Error::Forbidden);
         }
         if self.sessions.with(&profile.jid, |sessions| !sessions.is_empty()) == Some(true) {
-            return Ok(LastActivity {
-                seconds: 0,
-                status: None,
-            });
+            return Ok(LastActivity { seconds: 0, status: None });
         }
         let account = self.account(&profile.jid).await?;
         // Somebody who was never there was last seen when he got his account.
         let at_ms = account.last_seen_ms.unwrap_or(account.created_ms);
-        Ok(LastActivity {
-            seconds: self.now_ms().saturating_sub(at_ms) / 1000,
-            status: account.last_status,
-        })
+        Ok(LastActivity { seconds: self.now_ms().saturating_sub(at_ms) / 1000, status: account.last_status })
     }
 }
 
@@ -57,41 +51,19 @@ mod tests {
         let chat = &world.chat;
         let ask = async |viewer: &str| chat.last_activity(&jid(viewer), &jid("juliet")).await;
         world.pass(7000);
-        assert_eq!(
-            ask("romeo/orchard").await.unwrap(),
-            LastActivity {
-                seconds: 7,
-                status: None
-            }
-        );
+        assert_eq!(ask("romeo/orchard").await.unwrap(), LastActivity { seconds: 7, status: None });
         let juliet = world.online("juliet", "balcony").await;
         world.pass(7000);
-        assert_eq!(
-            ask("romeo").await.unwrap(),
-            LastActivity {
-                seconds: 0,
-                status: None
-            }
-        );
-        juliet
-            .send("<presence type='unavailable'><status>Heading Home</status></presence>")
-            .await;
+        assert_eq!(ask("romeo").await.unwrap(), LastActivity { seconds: 0, status: None });
+        juliet.send("<presence type='unavailable'><status>Heading Home</status></presence>").await;
         juliet.leave().await;
         world.pass(903_999);
-        let left = LastActivity {
-            seconds: 903,
-            status: Some("Heading Home".to_owned()),
-        };
+        let left = LastActivity { seconds: 903, status: Some("Heading Home".to_owned()) };
         assert_eq!(ask("romeo").await.unwrap(), left);
         assert_eq!(ask("juliet/chamber").await.unwrap(), left);
         assert!(matches!(ask("tybalt").await, Err(Error::Forbidden)));
-        assert!(matches!(
-            chat.last_activity(&jid("tybalt"), &jid("nobody")).await,
-            Err(Error::Forbidden)
-        ));
-        chat.block(&world.owner("juliet").await, vec![jid("romeo")])
-            .await
-            .unwrap();
+        assert!(matches!(chat.last_activity(&jid("tybalt"), &jid("nobody")).await, Err(Error::Forbidden)));
+        chat.block(&world.owner("juliet").await, vec![jid("romeo")]).await.unwrap();
         assert!(matches!(ask("romeo").await, Err(Error::ServiceUnavailable)));
     }
 }

@@ -34,9 +34,9 @@ pub mod settings;
 pub mod store;
 pub mod subscribing;
 pub mod subscription;
-pub mod throttle;
 #[cfg(test)]
 pub(crate) mod testing;
+pub mod throttle;
 pub mod time;
 pub mod token;
 pub mod tokens;

@@ -202,7 +202,10 @@ mod tests {
     async fn send(from: &Client, to: &str, content: &str) -> Result<()> {
         let xml = format!("<message xmlns='jabber:client' type='chat'>{content}</message>");
         let stanza = Stanza::from_element(Element::parse(&xml).expect("XML")).expect("a stanza");
-        from.chat.send(&from.session, stanza.with_to(jid(to)).with_from(from.session.jid.clone())).await?.await
+        from.chat
+            .send(&from.session, stanza.with_to(jid(to)).with_from(from.session.jid.clone()))
+            .await?
+            .await
     }
 
     async fn archived(world: &World, name: &str) -> Vec<String> {
@@ -282,7 +285,8 @@ mod tests {
             <result xmlns='urn:xmpp:mam:2' id='1'/><occupant-id xmlns='urn:xmpp:occupant-id:0' id='x'/>";
         send(&romeo, "juliet", forged).await.expect("it is sent");
         let stanza = received(&mut juliet).remove(0);
-        let ids: Vec<_> = stanza.children().filter(|c| c.name() == "stanza-id").filter_map(|c| c.attr("id")).collect();
+        let ids: Vec<_> =
+            stanza.children().filter(|c| c.name() == "stanza-id").filter_map(|c| c.attr("id")).collect();
         assert_eq!(ids.len(), 2, "{ids:?}");
         assert!(ids.contains(&"7") && !ids.contains(&"666"));
         assert_eq!(stanza.children().count(), 3);

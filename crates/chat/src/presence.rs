@@ -84,18 +84,11 @@ impl Chat {
         if !initial {
             return Ok(());
         }
-        for other in self
-            .sessions
-            .of(&owner.jid)
-            .iter()
-            .filter(|other| other.id != session.id)
-        {
+        for other in self.sessions.of(&owner.jid).iter().filter(|other| other.id != session.id) {
             if let Some(presence) = other.presence() {
                 push(
                     session,
-                    &Arc::new(Outgoing::new(
-                        presence.stanza().clone().with_to(session.jid.clone()),
-                    )),
+                    &Arc::new(Outgoing::new(presence.stanza().clone().with_to(session.jid.clone()))),
                 );
             }
         }
@@ -116,11 +109,7 @@ impl Chat {
         }
         let last = self.leave(session, &owner, &stanza).await?;
         drop(lock);
-        if last {
-            self.note_last_seen(&owner, status(&stanza)).await
-        } else {
-            Ok(())
-        }
+        if last { self.note_last_seen(&owner, status(&stanza)).await } else { Ok(()) }
     }
 
     /// A session has been taken out: whoever saw it is told in its name (RFC 6121 section 4.5.2).
@@ -166,18 +155,13 @@ impl Chat {
                 self.show(profile.as_deref(), stanza, &to).await?;
             }
         }
-        let others = self
-            .sessions
-            .with(&owner.jid, |all| all.iter().any(|s| s.is_available()))
-            .unwrap_or(false);
+        let others =
+            self.sessions.with(&owner.jid, |all| all.iter().any(|s| s.is_available())).unwrap_or(false);
         Ok(was_available && !others && profile.is_some())
     }
 
     async fn note_last_seen(&self, owner: &Owner, status: Option<String>) -> Result<()> {
-        let change = AccountChange::LastSeen {
-            at_ms: self.now_ms(),
-            status,
-        };
+        let change = AccountChange::LastSeen { at_ms: self.now_ms(), status };
         match self.store.change_account(owner.account, change).await {
             Err(StoreError::NotFound) => Ok(()),
             outcome => Ok(outcome?),
@@ -221,17 +205,13 @@ impl Chat {
 
     /// A client asks for somebody's presence itself.
     async fn probe(&self, session: &Arc<Session>, to: &Jid) -> Result<()> {
-        let own = self
-            .profile(&session.jid.to_bare())
-            .await?
-            .ok_or(Error::Forbidden)?;
+        let own = self.profile(&session.jid.to_bare()).await?.ok_or(Error::Forbidden)?;
         if own.blocks(to) {
             return Err(Error::Blocked);
         }
         if !self.is_local(to.domain()) {
-            let probe = Stanza::presence(PresenceType::Probe)
-                .with_from(session.jid.clone())
-                .with_to(to.clone());
+            let probe =
+                Stanza::presence(PresenceType::Probe).with_from(session.jid.clone()).with_to(to.clone());
             return self.to_remote(probe);
         }
         self.answer_probe(&session.jid, to, true).await
@@ -247,11 +227,7 @@ impl Chat {
                         .with_from(session.jid.clone())
                         .with_to(contact.clone()),
                 )
-            } else if self
-                .sessions
-                .with(contact, |all| all.iter().any(|s| s.is_available()))
-                == Some(true)
-            {
+            } else if self.sessions.with(contact, |all| all.iter().any(|s| s.is_available())) == Some(true) {
                 self.answer_probe(&session.jid, contact, false).await
             } else {
                 // Section 4.3.2 rule 3 leaves it to the server whether to say that nobody is there. Saying nothing
@@ -323,12 +299,8 @@ impl Chat {
             // It was granted in between, and presence came with it.
             return Ok(());
         }
-        self.pass_subscription(
-            Stanza::presence(PresenceType::Unsubscribed)
-                .with_from(to)
-                .with_to(from),
-        )
-        .await;
+        self.pass_subscription(Stanza::presence(PresenceType::Unsubscribed).with_from(to).with_to(from))
+            .await;
         Ok(())
     }
 
@@ -369,15 +341,9 @@ impl Chat {
         }
         let account = to.to_bare();
         let receives = |session: &Session| {
-            if to.is_full() {
-                session.jid == *to
-            } else {
-                session.is_available()
-            }
+            if to.is_full() { session.jid == *to } else { session.is_available() }
         };
-        let anybody = self
-            .sessions
-            .with(&account, |all| all.iter().any(|s| receives(s)));
+        let anybody = self.sessions.with(&account, |all| all.iter().any(|s| receives(s)));
         if anybody != Some(true) {
             return Ok(());
         }
@@ -411,15 +377,8 @@ impl Chat {
     /// The owner's profile, if the session is still one of his: what a replaced session still had to say is dropped,
     /// because its end has been announced.
     async fn present(&self, session: &Session, owner: &Owner) -> Result<Option<Arc<Profile>>> {
-        let there = self
-            .sessions
-            .find(&session.jid)
-            .is_some_and(|found| found.id == session.id);
-        if there {
-            self.profile(&owner.jid).await
-        } else {
-            Ok(None)
-        }
+        let there = self.sessions.find(&session.jid).is_some_and(|found| found.id == session.id);
+        if there { self.profile(&owner.jid).await } else { Ok(None) }
     }
 
     /// RFC 6121 section 3.1.3 rule 4: requests that wait are delivered at each login until they are answered.
@@ -442,10 +401,7 @@ fn read(xml: &[u8]) -> Option<Stanza> {
 }
 
 pub(crate) fn push(session: &Session, stanza: &Arc<Outgoing>) {
-    session.push(Event::Stanza(Delivery {
-        stanza: Arc::clone(stanza),
-        archived: None,
-    }));
+    session.push(Event::Stanza(Delivery { stanza: Arc::clone(stanza), archived: None }));
 }
 
 /// RFC 6121 section 4.7.2.3: an integer from -128 to 127, zero when there is none, and at most one.
@@ -469,9 +425,7 @@ const STATUS_BYTES_LIMIT: usize = 1024;
 
 fn status(stanza: &Stanza) -> Option<String> {
     let text = stanza.child(ns::CLIENT, "status")?.text();
-    let end = (0..=STATUS_BYTES_LIMIT.min(text.len()))
-        .rev()
-        .find(|end| text.is_char_boundary(*end))?;
+    let end = (0..=STATUS_BYTES_LIMIT.min(text.len())).rev().find(|end| text.is_char_boundary(*end))?;
     Some(text[..end].to_owned()).filter(|text| !text.is_empty())
 }
 
@@ -524,10 +478,7 @@ mod tests {
         assert_eq!(orchard.told(), ["available romeo/garden -> romeo"]);
         assert_eq!(
             garden.told(),
-            [
-                "available romeo/garden -> romeo",
-                "available romeo/orchard -> romeo/garden"
-            ]
+            ["available romeo/garden -> romeo", "available romeo/orchard -> romeo/garden"]
         );
         assert_eq!(silent.told(), none());
     }
@@ -540,9 +491,7 @@ mod tests {
         let mut juliet = world.online("juliet", "balcony").await;
         let mut romeo = world.online("romeo", "orchard").await;
         juliet.told();
-        romeo
-            .send("<presence><show>away</show><status>out</status></presence>")
-            .await;
+        romeo.send("<presence><show>away</show><status>out</status></presence>").await;
         assert_eq!(juliet.told(), ["available romeo/orchard -> juliet (out)"]);
         assert_eq!(romeo.told(), ["available romeo/orchard -> romeo (out)"]);
     }
@@ -555,26 +504,18 @@ mod tests {
         let mut juliet = world.online("juliet", "balcony").await;
         let mut romeo = world.online("romeo", "orchard").await;
         juliet.told();
-        romeo
-            .send("<presence type='unavailable'><status>bye</status></presence>")
-            .await;
+        romeo.send("<presence type='unavailable'><status>bye</status></presence>").await;
         assert_eq!(juliet.told(), ["unavailable romeo/orchard -> juliet (bye)"]);
         assert_eq!(romeo.told(), ["unavailable romeo/orchard -> romeo (bye)"]);
         assert!(!romeo.session.is_available());
         let account = world.chat.account(&jid("romeo")).await.unwrap();
-        assert_eq!(
-            (account.last_seen_ms, account.last_status.as_deref()),
-            (Some(START_MS), Some("bye"))
-        );
+        assert_eq!((account.last_seen_ms, account.last_status.as_deref()), (Some(START_MS), Some("bye")));
         // It is gone already; ending the session says nothing more.
         world.pass(5000);
         romeo.leave().await;
         assert_eq!(juliet.told(), none());
         let account = world.chat.account(&jid("romeo")).await.unwrap();
-        assert_eq!(
-            (account.last_seen_ms, account.last_status.as_deref()),
-            (Some(START_MS), Some("bye"))
-        );
+        assert_eq!((account.last_seen_ms, account.last_status.as_deref()), (Some(START_MS), Some("bye")));
     }
 
     /// RFC 6121 section 4.5.2: the server says it for a session that ends without a word.
@@ -588,16 +529,10 @@ mod tests {
         juliet.told();
         orchard.leave().await;
         assert_eq!(juliet.told(), ["unavailable romeo/orchard -> juliet"]);
-        assert_eq!(
-            world.chat.account(&jid("romeo")).await.unwrap().last_seen_ms,
-            None
-        );
+        assert_eq!(world.chat.account(&jid("romeo")).await.unwrap().last_seen_ms, None);
         world.pass(60_000);
         garden.leave().await;
-        assert_eq!(
-            world.chat.account(&jid("romeo")).await.unwrap().last_seen_ms,
-            Some(START_MS + 60_000)
-        );
+        assert_eq!(world.chat.account(&jid("romeo")).await.unwrap().last_seen_ms, Some(START_MS + 60_000));
     }
 
     /// RFC 6120 section 7.7.2.2: what the replaced session still sends is nobody's.
@@ -625,27 +560,18 @@ mod tests {
         let mut nurse = world.online("nurse", "hall").await;
         let romeo = world.online("romeo", "orchard").await;
         juliet.told();
-        romeo
-            .send("<presence to='nurse~/hall'><status>psst</status></presence>")
-            .await;
-        romeo
-            .send("<presence to='juliet~'><status>only you</status></presence>")
-            .await;
+        romeo.send("<presence to='nurse~/hall'><status>psst</status></presence>").await;
+        romeo.send("<presence to='juliet~'><status>only you</status></presence>").await;
         assert_eq!(nurse.told(), ["available romeo/orchard -> nurse/hall (psst)"]);
         assert_eq!(juliet.told(), ["available romeo/orchard -> juliet (only you)"]);
         romeo.send("<presence><show>away</show></presence>").await;
         assert_eq!(nurse.told(), none());
-        romeo
-            .send("<presence type='unavailable'><status>bye</status></presence>")
-            .await;
+        romeo.send("<presence type='unavailable'><status>bye</status></presence>").await;
         assert_eq!(nurse.told(), ["unavailable romeo/orchard -> nurse/hall (bye)"]);
         // Rule 1: once, although she got directed presence too.
         assert_eq!(
             juliet.told(),
-            [
-                "available romeo/orchard -> juliet",
-                "unavailable romeo/orchard -> juliet (bye)"
-            ]
+            ["available romeo/orchard -> juliet", "unavailable romeo/orchard -> juliet (bye)"]
         );
     }
 
@@ -660,13 +586,7 @@ mod tests {
         romeo.send("<presence to='nurse~'/>").await;
         romeo.send("<presence to='juliet~'/>").await;
         romeo.send("<presence to='nurse~' type='unavailable'/>").await;
-        assert_eq!(
-            nurse.told(),
-            [
-                "available romeo/orchard -> nurse",
-                "unavailable romeo/orchard -> nurse"
-            ]
-        );
+        assert_eq!(nurse.told(), ["available romeo/orchard -> nurse", "unavailable romeo/orchard -> nurse"]);
         juliet.told();
         romeo.leave().await;
         assert_eq!(nurse.told(), none());
@@ -714,21 +634,12 @@ mod tests {
     async fn priority_is_a_small_number() {
         let world = World::of(&["romeo"]).await;
         let romeo = world.connect("romeo", "orchard").await;
-        for (text, expected) in [
-            ("-128", Some(-128)),
-            ("127", Some(127)),
-            (" 5 ", Some(5)),
-            ("0", Some(0)),
-        ] {
-            romeo
-                .send(&format!("<presence><priority>{text}</priority></presence>"))
-                .await;
+        for (text, expected) in [("-128", Some(-128)), ("127", Some(127)), (" 5 ", Some(5)), ("0", Some(0))] {
+            romeo.send(&format!("<presence><priority>{text}</priority></presence>")).await;
             assert_eq!(romeo.session.priority(), expected, "{text}");
         }
         for text in ["128", "-129", "", "1.5", "high", "1</priority><priority>2"] {
-            let sent = romeo
-                .try_send(&format!("<presence><priority>{text}</priority></presence>"))
-                .await;
+            let sent = romeo.try_send(&format!("<presence><priority>{text}</priority></presence>")).await;
             assert!(matches!(sent, Err(Error::BadRequest(_))), "{text}");
         }
         assert_eq!(romeo.session.priority(), Some(0));
@@ -760,10 +671,7 @@ mod tests {
             ]
         );
         romeo.send("<presence to='juliet~/chamber' type='probe'/>").await;
-        assert_eq!(
-            romeo.told(),
-            ["available juliet/chamber -> romeo/orchard (asleep)"]
-        );
+        assert_eq!(romeo.told(), ["available juliet/chamber -> romeo/orchard (asleep)"]);
         romeo.send("<presence to='nurse~' type='probe'/>").await;
         assert_eq!(romeo.told(), ["unavailable nurse -> romeo/orchard"]);
         // Neither has a subscription to lose, so both answers end in the account (A.3.4: not delivered).
@@ -785,11 +693,7 @@ mod tests {
         romeo.send("<presence/>").await;
         assert_eq!(
             romeo.told(),
-            [
-                "available romeo/orchard -> romeo",
-                "roster juliet none",
-                "unsubscribed juliet -> romeo"
-            ]
+            ["available romeo/orchard -> romeo", "roster juliet none", "unsubscribed juliet -> romeo"]
         );
     }
 
@@ -812,11 +716,7 @@ mod tests {
     async fn nothing_passes_a_block() {
         let world = World::of(&["romeo", "juliet"]).await;
         world.contacts("romeo", "both", "juliet").await;
-        world
-            .chat
-            .block(&world.owner("juliet").await, vec![jid("romeo")])
-            .await
-            .unwrap();
+        world.chat.block(&world.owner("juliet").await, vec![jid("romeo")]).await.unwrap();
         let mut juliet = world.online("juliet", "balcony").await;
         let mut romeo = world.online("romeo", "orchard").await;
         romeo.send("<presence to='juliet~'/>").await;
@@ -825,10 +725,7 @@ mod tests {
         juliet.send("<presence><show>away</show></presence>").await;
         assert_eq!(juliet.told(), ["available juliet/balcony -> juliet"]);
         assert_eq!(romeo.told(), none());
-        assert!(matches!(
-            juliet.try_send("<presence to='romeo~'/>").await,
-            Err(Error::Blocked)
-        ));
+        assert!(matches!(juliet.try_send("<presence to='romeo~'/>").await, Err(Error::Blocked)));
         assert!(matches!(
             juliet.try_send("<presence to='romeo~' type='subscribed'/>").await,
             Err(Error::Blocked)
@@ -840,11 +737,7 @@ mod tests {
     async fn a_blocked_resource_is_not_the_whole_contact() {
         let world = World::of(&["romeo", "juliet"]).await;
         world.contacts("romeo", "both", "juliet").await;
-        world
-            .chat
-            .block(&world.owner("juliet").await, vec![jid("romeo/orchard")])
-            .await
-            .unwrap();
+        world.chat.block(&world.owner("juliet").await, vec![jid("romeo/orchard")]).await.unwrap();
         let mut juliet = world.online("juliet", "balcony").await;
         let mut orchard = world.online("romeo", "orchard").await;
         let mut garden = world.online("romeo", "garden").await;
@@ -862,13 +755,8 @@ mod tests {
         let mut juliet = world.online("juliet", "balcony").await;
         let romeo = world.online("romeo", "orchard").await;
         romeo.send("<presence from='nurse~/hall' to='juliet~'/>").await;
-        romeo
-            .send("<presence from='nurse~' to='juliet~' type='subscribe'/>")
-            .await;
-        assert_eq!(
-            juliet.told(),
-            ["available romeo/orchard -> juliet", "subscribe romeo -> juliet"]
-        );
+        romeo.send("<presence from='nurse~' to='juliet~' type='subscribe'/>").await;
+        assert_eq!(juliet.told(), ["available romeo/orchard -> juliet", "subscribe romeo -> juliet"]);
     }
 
     /// RFC 6120 section 10.4: another domain that cannot be reached is named to who asked for it, not to who broadcasts.
@@ -878,9 +766,7 @@ mod tests {
         world.add("romeo", "juliet@capulet.lit").await.unwrap();
         let mut romeo = world.online("romeo", "orchard").await;
         for type_ in ["", "type='subscribe'", "type='probe'"] {
-            let sent = romeo
-                .try_send(&format!("<presence to='juliet@capulet.lit' {type_}/>"))
-                .await;
+            let sent = romeo.try_send(&format!("<presence to='juliet@capulet.lit' {type_}/>")).await;
             assert!(matches!(sent, Err(Error::RemoteServerNotFound)), "{type_}");
         }
         assert_eq!(romeo.told(), ["roster juliet@capulet.lit none ask"]);
@@ -891,22 +777,12 @@ mod tests {
     async fn presence_without_an_address_or_with_a_wrong_kind_is_refused() {
         let world = World::of(&["romeo"]).await;
         let romeo = world.online("romeo", "orchard").await;
-        for type_ in [
-            "subscribe",
-            "subscribed",
-            "unsubscribe",
-            "unsubscribed",
-            "probe",
-            "error",
-        ] {
+        for type_ in ["subscribe", "subscribed", "unsubscribe", "unsubscribed", "probe", "error"] {
             let sent = romeo.try_send(&format!("<presence type='{type_}'/>")).await;
             assert!(matches!(sent, Err(Error::BadRequest(_))), "{type_}");
         }
         let message = Stanza::message(waxwing_xmpp::stanza::MessageType::Chat);
-        assert!(matches!(
-            world.chat.presence(&romeo.session, message).await,
-            Err(Error::BadRequest(_))
-        ));
+        assert!(matches!(world.chat.presence(&romeo.session, message).await, Err(Error::BadRequest(_))));
     }
 
     /// RFC 6121 section 4.4.2: all sessions of a contact share one stanza, encoded once.

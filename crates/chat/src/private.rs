@@ -17,10 +17,7 @@ impl Chat {
         name: &str,
     ) -> Result<Option<String>> {
         let key = key(namespace, name)?;
-        Ok(self
-            .store
-            .document(owner.account, DocumentKind::PrivateXml, &key)
-            .await?)
+        Ok(self.store.document(owner.account, DocumentKind::PrivateXml, &key).await?)
     }
 
     /// Keeps a document in place of the one with the same namespace and name.
@@ -37,17 +34,11 @@ impl Chat {
             return Err(Error::ResourceConstraint("the document is too large"));
         }
         let _lock = self.rosters.lock(&owner.jid).await;
-        let kept = self
-            .store
-            .documents(owner.account, DocumentKind::PrivateXml)
-            .await?;
+        let kept = self.store.documents(owner.account, DocumentKind::PrivateXml).await?;
         if kept.len() >= settings.private_documents_limit && !kept.iter().any(|(other, _)| *other == key) {
             return Err(Error::ResourceConstraint("too many documents"));
         }
-        Ok(self
-            .store
-            .put_document(owner.account, DocumentKind::PrivateXml, &key, Some(xml))
-            .await?)
+        Ok(self.store.put_document(owner.account, DocumentKind::PrivateXml, &key, Some(xml)).await?)
     }
 }
 
@@ -80,29 +71,14 @@ mod tests {
         let hamlet = world.owner("hamlet").await;
         let chat = &world.chat;
         let xml = "<exodus xmlns='exodus:prefs'><defaultnick>Hamlet</defaultnick></exodus>";
-        chat.put_private_document(&hamlet, "exodus:prefs", "exodus", xml)
-            .await
-            .unwrap();
+        chat.put_private_document(&hamlet, "exodus:prefs", "exodus", xml).await.unwrap();
         assert_eq!(
-            chat.private_document(&hamlet, "exodus:prefs", "exodus")
-                .await
-                .unwrap()
-                .as_deref(),
+            chat.private_document(&hamlet, "exodus:prefs", "exodus").await.unwrap().as_deref(),
             Some(xml)
         );
-        assert_eq!(
-            chat.private_document(&hamlet, "exodus:prefs", "other")
-                .await
-                .unwrap(),
-            None
-        );
+        assert_eq!(chat.private_document(&hamlet, "exodus:prefs", "other").await.unwrap(), None);
         let macbeth = world.owner("macbeth").await;
-        assert_eq!(
-            chat.private_document(&macbeth, "exodus:prefs", "exodus")
-                .await
-                .unwrap(),
-            None
-        );
+        assert_eq!(chat.private_document(&macbeth, "exodus:prefs", "exodus").await.unwrap(), None);
     }
 
     /// XEP-0049 section 3, and the limits of the settings.
@@ -115,12 +91,7 @@ mod tests {
         world.account("hamlet").await;
         let hamlet = world.owner("hamlet").await;
         let chat = &world.chat;
-        for namespace in [
-            "",
-            "jabber:iq:roster",
-            "http://jabber.org/protocol/x",
-            "vcard-temp",
-        ] {
+        for namespace in ["", "jabber:iq:roster", "http://jabber.org/protocol/x", "vcard-temp"] {
             let put = chat.put_private_document(&hamlet, namespace, "x", "<x/>").await;
             assert!(matches!(put, Err(Error::NotAcceptable(_))), "{namespace}");
             assert!(matches!(
@@ -128,16 +99,10 @@ mod tests {
                 Err(Error::NotAcceptable(_))
             ));
         }
-        let long = chat
-            .put_private_document(&hamlet, "a", "x", "<x>0123456789012345</x>")
-            .await;
+        let long = chat.put_private_document(&hamlet, "a", "x", "<x>0123456789012345</x>").await;
         assert!(matches!(long, Err(Error::ResourceConstraint(_))));
-        chat.put_private_document(&hamlet, "a", "x", "<x/>")
-            .await
-            .unwrap();
-        chat.put_private_document(&hamlet, "a", "x", "<x>2</x>")
-            .await
-            .unwrap();
+        chat.put_private_document(&hamlet, "a", "x", "<x/>").await.unwrap();
+        chat.put_private_document(&hamlet, "a", "x", "<x>2</x>").await.unwrap();
         let more = chat.put_private_document(&hamlet, "b", "x", "<x/>").await;
         assert!(matches!(more, Err(Error::ResourceConstraint(_))));
     }

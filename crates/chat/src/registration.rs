@@ -38,9 +38,7 @@ impl Chat {
     /// up by this, and its expiry is checked here only.
     pub async fn registration_invitation(&self, domain: &str, token: &str) -> Result<Invitation> {
         let found = self.invitation(token).await?;
-        found
-            .filter(|invitation| invitation.register_at.as_deref() == Some(domain))
-            .ok_or(Error::NotFound)
+        found.filter(|invitation| invitation.register_at.as_deref() == Some(domain)).ok_or(Error::NotFound)
     }
 
     /// Registers an account: with an invitation from `registration_invitation`, or without one where anybody may.
@@ -82,8 +80,7 @@ impl Chat {
         if let Some(inviter) = invitation.and_then(|invitation| invitation.inviter.as_ref())
             && let Some(inviter) = self.store.account(inviter).await?
         {
-            self.befriend(&Owner::from(&inviter), &Owner::from(&account))
-                .await?;
+            self.befriend(&Owner::from(&inviter), &Owner::from(&account)).await?;
         }
         Ok(account)
     }
@@ -93,32 +90,15 @@ impl Chat {
     async fn create_by(&self, jid: Jid, password: &str, invitation: Option<&Invitation>) -> Result<Account> {
         if let Some(invitation) = invitation {
             // Its expiry was checked when the client showed it; as of its creation it has not expired.
-            let redeemed = self
-                .store
-                .redeem_invitation(&invitation.token, invitation.created_ms)
-                .await?;
+            let redeemed = self.store.redeem_invitation(&invitation.token, invitation.created_ms).await?;
             redeemed.ok_or(Error::NotFound)?;
         }
         let actor = jid.to_string();
-        let new = NewPerson {
-            jid,
-            name: None,
-            role: Role::Member,
-            password,
-        };
+        let new = NewPerson { jid, name: None, role: Role::Member, password };
         let created = self.create_account(new, &actor).await;
         if let (Err(_), Some(invitation)) = (&created, invitation) {
-            let now_left = self
-                .store
-                .invitation(&invitation.token)
-                .await?
-                .map_or(0, |left| left.uses_left);
-            self.store
-                .put_invitation(Invitation {
-                    uses_left: now_left + 1,
-                    ..invitation.clone()
-                })
-                .await?;
+            let now_left = self.store.invitation(&invitation.token).await?.map_or(0, |left| left.uses_left);
+            self.store.put_invitation(Invitation { uses_left: now_left + 1, ..invitation.clone() }).await?;
         }
         created
     }
@@ -128,10 +108,7 @@ impl Chat {
         if !self.settings().open_registration {
             return Err(Error::Forbidden);
         }
-        match self
-            .throttle()
-            .attempt(&format!("registration at {domain}"), address, self.now_ms())
-        {
+        match self.throttle().attempt(&format!("registration at {domain}"), address, self.now_ms()) {
             Verdict::After(0) => Ok(()),
             Verdict::After(_) | Verdict::Refused => Err(Error::Wait),
         }
@@ -153,53 +130,30 @@ mod tests {
             uses,
         };
         let made = world.chat.invite(order, "local").await.unwrap();
-        world
-            .chat
-            .registration_invitation("localhost", &made.token)
-            .await
-            .unwrap()
+        world.chat.registration_invitation("localhost", &made.token).await.unwrap()
     }
 
     async fn register(world: &World, name: &str, invitation: Option<&Invitation>) -> Result<Account> {
-        world
-            .chat
-            .register("localhost", name, "secret", invitation, None)
-            .await
+        world.chat.register("localhost", name, "secret", invitation, None).await
     }
 
     /// XEP-0077 is off unless the settings say otherwise.
     #[tokio::test]
     async fn strangers_register_only_where_allowed() {
         let world = World::empty();
-        assert!(matches!(
-            register(&world, "romeo", None).await,
-            Err(Error::Forbidden)
-        ));
+        assert!(matches!(register(&world, "romeo", None).await, Err(Error::Forbidden)));
         let world = World::with(|settings| settings.open_registration = true);
         register(&world, "Romeo", None).await.unwrap();
         assert!(
             world
                 .chat
-                .sign_in(
-                    &mut crate::auth::Attempt::new("localhost", None),
-                    "romeo",
-                    "secret"
-                )
+                .sign_in(&mut crate::auth::Attempt::new("localhost", None), "romeo", "secret")
                 .await
                 .is_ok()
         );
-        assert!(matches!(
-            register(&world, "romeo", None).await,
-            Err(Error::Conflict)
-        ));
-        assert!(matches!(
-            register(&world, "admin", None).await,
-            Err(Error::Conflict)
-        ));
-        assert!(matches!(
-            register(&world, "a b", None).await,
-            Err(Error::NotAcceptable(_))
-        ));
+        assert!(matches!(register(&world, "romeo", None).await, Err(Error::Conflict)));
+        assert!(matches!(register(&world, "admin", None).await, Err(Error::Conflict)));
+        assert!(matches!(register(&world, "a b", None).await, Err(Error::NotAcceptable(_))));
     }
 
     #[tokio::test]
@@ -209,10 +163,7 @@ mod tests {
         for i in 0..20 {
             let name = format!("u{i}");
             let address = Some("192.0.2.1".parse().unwrap());
-            let made = world
-                .chat
-                .register("localhost", &name, "secret", None, address)
-                .await;
+            let made = world.chat.register("localhost", &name, "secret", None, address).await;
             refused += usize::from(matches!(made, Err(Error::Wait)));
         }
         assert_eq!(refused, 20 - crate::throttle::FREE_ATTEMPTS_PER_PAIR as usize);
@@ -230,10 +181,7 @@ mod tests {
         let mut juliet = world.online("juliet", "balcony").await;
         assert_eq!(romeo.told(), ["available juliet/balcony -> romeo"]);
         assert!(juliet.told().is_empty());
-        assert!(matches!(
-            register(&world, "nurse", Some(&invitation)).await,
-            Err(Error::NotFound)
-        ));
+        assert!(matches!(register(&world, "nurse", Some(&invitation)).await, Err(Error::NotFound)));
     }
 
     /// XEP-0445 section 5: a name that was set aside is for the invited person only.
@@ -242,18 +190,9 @@ mod tests {
         let world = World::with(|settings| settings.open_registration = true);
         let invitation = invite(&world, None, Some("juliet"), 1).await;
         let other = invite(&world, None, None, 1).await;
-        assert!(matches!(
-            register(&world, "juliet", None).await,
-            Err(Error::Conflict)
-        ));
-        assert!(matches!(
-            register(&world, "juliet", Some(&other)).await,
-            Err(Error::Conflict)
-        ));
-        assert!(matches!(
-            register(&world, "nurse", Some(&invitation)).await,
-            Err(Error::NotAcceptable(_))
-        ));
+        assert!(matches!(register(&world, "juliet", None).await, Err(Error::Conflict)));
+        assert!(matches!(register(&world, "juliet", Some(&other)).await, Err(Error::Conflict)));
+        assert!(matches!(register(&world, "nurse", Some(&invitation)).await, Err(Error::NotAcceptable(_))));
         register(&world, "juliet", Some(&invitation)).await.unwrap();
     }
 
@@ -262,26 +201,14 @@ mod tests {
     async fn an_invitation_is_used_up_by_success() {
         let world = World::of(&["romeo"]).await;
         let invitation = invite(&world, None, None, 1).await;
-        assert!(matches!(
-            register(&world, "romeo", Some(&invitation)).await,
-            Err(Error::Conflict)
-        ));
-        let empty = world
-            .chat
-            .register("localhost", "juliet", "", Some(&invitation), None)
-            .await;
+        assert!(matches!(register(&world, "romeo", Some(&invitation)).await, Err(Error::Conflict)));
+        let empty = world.chat.register("localhost", "juliet", "", Some(&invitation), None).await;
         assert!(matches!(empty, Err(Error::NotAcceptable(_))));
         world.pass(world.chat.settings().invitation_lifetime_ms + 1);
-        let late = world
-            .chat
-            .registration_invitation("localhost", &invitation.token)
-            .await;
+        let late = world.chat.registration_invitation("localhost", &invitation.token).await;
         assert!(matches!(late, Err(Error::NotFound)));
         register(&world, "juliet", Some(&invitation)).await.unwrap();
-        assert!(matches!(
-            register(&world, "nurse", Some(&invitation)).await,
-            Err(Error::NotFound)
-        ));
+        assert!(matches!(register(&world, "nurse", Some(&invitation)).await, Err(Error::NotFound)));
     }
 
     /// A single use is a single use, however many come at the same moment.
@@ -293,9 +220,7 @@ mod tests {
         for i in 0..10 {
             let (chat, invitation) = (std::sync::Arc::clone(&world.chat), invitation.clone());
             tasks.spawn(async move {
-                chat.register("localhost", &format!("u{i}"), "secret", Some(&invitation), None)
-                    .await
-                    .is_ok()
+                chat.register("localhost", &format!("u{i}"), "secret", Some(&invitation), None).await.is_ok()
             });
         }
         let made = tasks.join_all().await.into_iter().filter(|made| *made).count();
@@ -306,15 +231,9 @@ mod tests {
     async fn an_invitation_is_for_its_domain() {
         let world = World::with(|settings| settings.domains.push("example.org".to_owned()));
         let invitation = invite(&world, None, None, 1).await;
-        let elsewhere = world
-            .chat
-            .registration_invitation("example.org", &invitation.token)
-            .await;
+        let elsewhere = world.chat.registration_invitation("example.org", &invitation.token).await;
         assert!(matches!(elsewhere, Err(Error::NotFound)));
-        let made = world
-            .chat
-            .register("example.org", "juliet", "secret", Some(&invitation), None)
-            .await;
+        let made = world.chat.register("example.org", "juliet", "secret", Some(&invitation), None).await;
         assert!(matches!(made, Err(Error::Forbidden)));
     }
 }

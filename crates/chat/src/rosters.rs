@@ -51,28 +51,19 @@ pub struct Owner {
 
 impl From<&Session> for Owner {
     fn from(session: &Session) -> Self {
-        Self {
-            account: session.account,
-            jid: session.jid.to_bare(),
-        }
+        Self { account: session.account, jid: session.jid.to_bare() }
     }
 }
 
 impl From<&Account> for Owner {
     fn from(account: &Account) -> Self {
-        Self {
-            account: account.id,
-            jid: account.jid.clone(),
-        }
+        Self { account: account.id, jid: account.jid.clone() }
     }
 }
 
 impl From<&Profile> for Owner {
     fn from(profile: &Profile) -> Self {
-        Self {
-            account: profile.account,
-            jid: profile.jid.clone(),
-        }
+        Self { account: profile.account, jid: profile.jid.clone() }
     }
 }
 
@@ -191,9 +182,7 @@ impl Rosters {
 
     /// The lock of an account's roster and outgoing presence.
     pub(crate) async fn lock(&self, account: &Jid) -> MutexGuard<'_, ()> {
-        self.accounts[self.stripe(self.hasher.hash_one(account.bare_str()))]
-            .lock()
-            .await
+        self.accounts[self.stripe(self.hasher.hash_one(account.bare_str()))].lock().await
     }
 
     /// The lock of what two accounts exchange; taken before any account's lock.
@@ -273,17 +262,7 @@ impl Chat {
         }
         let name = name.filter(|name| !name.is_empty());
         let old = old.unwrap_or_else(|| blank(jid));
-        self.put_item(
-            owner,
-            RosterItem {
-                name,
-                groups,
-                listed: true,
-                ..old
-            },
-            true,
-        )
-        .await
+        self.put_item(owner, RosterItem { name, groups, listed: true, ..old }, true).await
     }
 
     /// Removes a contact, and with it what either side sees of the other (RFC 6121 section 2.5).
@@ -316,9 +295,7 @@ impl Chat {
         ];
         for (due, type_) in ended {
             if due {
-                let stanza = Stanza::presence(type_)
-                    .with_from(owner.jid.clone())
-                    .with_to(contact.clone());
+                let stanza = Stanza::presence(type_).with_from(owner.jid.clone()).with_to(contact.clone());
                 self.pass_subscription(stanza).await;
             }
         }
@@ -358,10 +335,7 @@ impl Chat {
         let change = Arc::new(change);
         self.sessions.with(owner, |sessions| {
             for session in sessions.iter().filter(|s| s.roster_wanted()) {
-                session.push(Event::RosterChanged {
-                    version,
-                    change: Arc::clone(&change),
-                });
+                session.push(Event::RosterChanged { version, change: Arc::clone(&change) });
             }
         });
     }
@@ -452,24 +426,12 @@ mod tests {
         let mut stranger = world.connect("romeo", "stranger").await;
         orchard.told();
         let owner = world.owner("romeo").await;
-        world
-            .chat
-            .set_contact(&owner, edit("juliet", Some("Juliet"), &["Friends"]))
-            .await
-            .unwrap();
+        world.chat.set_contact(&owner, edit("juliet", Some("Juliet"), &["Friends"])).await.unwrap();
         assert_eq!(orchard.told(), ["roster juliet none"]);
         assert_eq!(garden.told(), ["roster juliet none"]);
         assert!(stranger.told().is_empty());
-        let item = world
-            .chat
-            .contact(&owner, &jid("juliet/balcony"))
-            .await
-            .unwrap()
-            .unwrap();
-        assert_eq!(
-            (item.name.as_deref(), item.groups),
-            (Some("Juliet"), vec!["Friends".to_owned()])
-        );
+        let item = world.chat.contact(&owner, &jid("juliet/balcony")).await.unwrap().unwrap();
+        assert_eq!((item.name.as_deref(), item.groups), (Some("Juliet"), vec!["Friends".to_owned()]));
     }
 
     /// RFC 6121 section 2.1.2.5 and 2.4: a set changes name and groups only.
@@ -478,16 +440,9 @@ mod tests {
         let world = World::of(&["romeo", "juliet"]).await;
         world.contacts("romeo", "both", "juliet").await;
         let owner = world.owner("romeo").await;
-        world
-            .chat
-            .set_contact(&owner, edit("juliet", Some(""), &[]))
-            .await
-            .unwrap();
+        world.chat.set_contact(&owner, edit("juliet", Some(""), &[])).await.unwrap();
         let item = world.chat.contact(&owner, &jid("juliet")).await.unwrap().unwrap();
-        assert_eq!(
-            (item.subscription, item.name),
-            (crate::roster::Subscription::Both, None)
-        );
+        assert_eq!((item.subscription, item.name), (crate::roster::Subscription::Both, None));
     }
 
     /// RFC 6121 section 2.3.3.
@@ -511,16 +466,9 @@ mod tests {
             (edit("juliet", Some(&long), &[]), "not-acceptable"),
             (edit("romeo/garden", None, &[]), "not-acceptable"),
         ] {
-            assert_eq!(
-                refused(world.chat.set_contact(&owner, edit.clone()).await),
-                expected,
-                "{edit:?}"
-            );
+            assert_eq!(refused(world.chat.set_contact(&owner, edit.clone()).await), expected, "{edit:?}");
         }
-        assert!(matches!(
-            world.chat.remove_contact(&owner, &jid("juliet")).await,
-            Err(Error::NotFound)
-        ));
+        assert!(matches!(world.chat.remove_contact(&owner, &jid("juliet")).await, Err(Error::NotFound)));
     }
 
     #[tokio::test]
@@ -529,19 +477,12 @@ mod tests {
         world.account("romeo").await;
         world.add("romeo", "a").await.unwrap();
         world.add("romeo", "b").await.unwrap();
-        assert!(matches!(
-            world.add("romeo", "c").await,
-            Err(Error::ResourceConstraint(_))
-        ));
+        assert!(matches!(world.add("romeo", "c").await, Err(Error::ResourceConstraint(_))));
         world.add("romeo", "a").await.unwrap();
         let romeo = world.online("romeo", "orchard").await;
         let asked = romeo.try_send("<presence to='c~' type='subscribe'/>").await;
         assert!(matches!(asked, Err(Error::ResourceConstraint(_))));
-        world
-            .chat
-            .remove_contact(&world.owner("romeo").await, &jid("b"))
-            .await
-            .unwrap();
+        world.chat.remove_contact(&world.owner("romeo").await, &jid("b")).await.unwrap();
         world.add("romeo", "c").await.unwrap();
     }
 
@@ -553,15 +494,8 @@ mod tests {
         let mut romeo = world.online("romeo", "orchard").await;
         let mut juliet = world.online("juliet", "balcony").await;
         romeo.told();
-        world
-            .chat
-            .remove_contact(&world.owner("romeo").await, &jid("juliet"))
-            .await
-            .unwrap();
-        assert_eq!(
-            romeo.told(),
-            ["roster juliet removed", "unavailable juliet/balcony -> romeo"]
-        );
+        world.chat.remove_contact(&world.owner("romeo").await, &jid("juliet")).await.unwrap();
+        assert_eq!(romeo.told(), ["roster juliet removed", "unavailable juliet/balcony -> romeo"]);
         assert_eq!(
             juliet.told(),
             [
@@ -584,11 +518,7 @@ mod tests {
         world.add("juliet", "romeo").await.unwrap();
         romeo.send("<presence to='juliet~' type='subscribe'/>").await;
         juliet.send("<presence to='romeo~' type='subscribe'/>").await;
-        world
-            .chat
-            .remove_contact(&world.owner("juliet").await, &jid("romeo"))
-            .await
-            .unwrap();
+        world.chat.remove_contact(&world.owner("juliet").await, &jid("romeo")).await.unwrap();
         assert_eq!(world.state("romeo", "juliet").await, State::default());
         assert_eq!(world.state("juliet", "romeo").await, State::default());
     }
@@ -604,14 +534,9 @@ mod tests {
         let RosterAnswer::Whole(whole) = chat.roster(&romeo.session, None).await.unwrap() else {
             panic!("a client without a version gets the whole roster");
         };
-        assert_eq!(
-            chat.roster(&romeo.session, Some(whole.version)).await.unwrap(),
-            RosterAnswer::Unchanged
-        );
+        assert_eq!(chat.roster(&romeo.session, Some(whole.version)).await.unwrap(), RosterAnswer::Unchanged);
         world.add("romeo", "tybalt").await.unwrap();
-        chat.remove_contact(&world.owner("romeo").await, &jid("nurse"))
-            .await
-            .unwrap();
+        chat.remove_contact(&world.owner("romeo").await, &jid("nurse")).await.unwrap();
         let RosterAnswer::Changes(changes) = chat.roster(&romeo.session, Some(whole.version)).await.unwrap()
         else {
             panic!("the store knows the changes");
@@ -619,10 +544,7 @@ mod tests {
         let changed: Vec<_> = changes.changed.iter().map(|(_, item)| item.jid.clone()).collect();
         let removed: Vec<_> = changes.removed.iter().map(|(_, jid)| jid.clone()).collect();
         assert_eq!((changed, removed), (vec![jid("tybalt")], vec![jid("nurse")]));
-        let unknown = chat
-            .roster(&romeo.session, Some(changes.version + 7))
-            .await
-            .unwrap();
+        let unknown = chat.roster(&romeo.session, Some(changes.version + 7)).await.unwrap();
         assert_eq!(listed(&unknown), ["juliet@localhost", "tybalt@localhost"]);
     }
 
@@ -631,11 +553,7 @@ mod tests {
     async fn waiting_requests_are_not_listed() {
         let world = World::of(&["romeo", "juliet"]).await;
         let juliet = world.connect("juliet", "balcony").await;
-        world
-            .online("romeo", "orchard")
-            .await
-            .send("<presence to='juliet~' type='subscribe'/>")
-            .await;
+        world.online("romeo", "orchard").await.send("<presence to='juliet~' type='subscribe'/>").await;
         assert!(listed(&world.chat.roster(&juliet.session, None).await.unwrap()).is_empty());
         let since = world.chat.roster(&juliet.session, Some(0)).await.unwrap();
         assert_eq!(since, RosterAnswer::Unchanged);
@@ -652,11 +570,9 @@ mod tests {
         let mut tasks = tokio::task::JoinSet::new();
         for i in 0..50 {
             let (chat, owner) = (Arc::clone(&world.chat), owner.clone());
-            tasks.spawn(async move {
-                chat.set_contact(&owner, edit(&format!("u{i}"), None, &[]))
-                    .await
-                    .unwrap()
-            });
+            tasks.spawn(
+                async move { chat.set_contact(&owner, edit(&format!("u{i}"), None, &[])).await.unwrap() },
+            );
         }
         tasks.join_all().await;
         let mut versions = Vec::new();
@@ -670,17 +586,11 @@ mod tests {
     #[test]
     fn the_cache_forgets_and_is_bounded() {
         let rosters = Rosters::default();
-        let contacts = Arc::new(Contacts {
-            watchers: vec![jid("a"); 1000],
-            ..Contacts::default()
-        });
+        let contacts = Arc::new(Contacts { watchers: vec![jid("a"); 1000], ..Contacts::default() });
         let (_, read_at) = rosters.cached(&jid("romeo"));
         rosters.forget(&jid("romeo"));
         rosters.remember(&jid("romeo"), &contacts, read_at);
-        assert!(
-            rosters.cached(&jid("romeo")).0.is_none(),
-            "read before the change"
-        );
+        assert!(rosters.cached(&jid("romeo")).0.is_none(), "read before the change");
         let (_, read_at) = rosters.cached(&jid("romeo"));
         rosters.remember(&jid("romeo"), &contacts, read_at);
         assert!(rosters.cached(&jid("romeo")).0.is_some());

@@ -115,11 +115,8 @@ impl Sessions {
             sessions: Vec::with_capacity(1),
             delivered: Arc::new(Mark::at(delivered)),
         });
-        let replaced = online
-            .sessions
-            .iter()
-            .position(|s| s.jid == jid)
-            .map(|at| online.sessions.swap_remove(at));
+        let replaced =
+            online.sessions.iter().position(|s| s.jid == jid).map(|at| online.sessions.swap_remove(at));
         if online.sessions.len() >= SESSIONS_PER_ACCOUNT_LIMIT {
             return Err(Error::ResourceConstraint("too many sessions of this account"));
         }

@@ -9,7 +9,9 @@ use async_trait::async_trait;
 use waxwing_xmpp::jid::Jid;
 
 use crate::account::{Account, AccountChange, AccountId, NewAccount};
-use crate::archive::{Append, ArchiveBounds, ArchiveId, ArchivePage, ArchiveQuery, Archived, Committed, ImportedMessage};
+use crate::archive::{
+    Append, ArchiveBounds, ArchiveId, ArchivePage, ArchiveQuery, Archived, Committed, ImportedMessage,
+};
 use crate::audit::{AuditEntry, AuditRecord};
 use crate::invitation::Invitation;
 use crate::roster::{RosterChanges, RosterItem, RosterSnapshot};

@@ -72,8 +72,7 @@ impl Chat {
             if new && !transition.state.looks_like(before) {
                 self.check_room(owner).await?;
             }
-            self.put_state(owner, contact, item, transition.state, None)
-                .await?;
+            self.put_state(owner, contact, item, transition.state, None).await?;
         }
         if transition.showing == Showing::Unavailable {
             self.show_unavailable(owner, contact).await?;
@@ -98,14 +97,9 @@ impl Chat {
         let Some(answer) = self.arrive(stanza).await else {
             return;
         };
-        let Answer {
-            owner,
-            contact,
-            ask_back,
-        } = answer;
-        let granted = Stanza::presence(PresenceType::Subscribed)
-            .with_from(owner.jid.clone())
-            .with_to(contact.clone());
+        let Answer { owner, contact, ask_back } = answer;
+        let granted =
+            Stanza::presence(PresenceType::Subscribed).with_from(owner.jid.clone()).with_to(contact.clone());
         // An approval is never answered.
         self.arrive(granted).await;
         let lock = self.rosters.lock(&owner.jid).await;
@@ -158,21 +152,14 @@ impl Chat {
         let _lock = self.rosters.lock(&to).await;
         let item = self.store.roster_item(owner.account, &from).await?;
         let before = State::of(item.as_ref());
-        let mut transition = inbound(
-            State {
-                approved: before.approved || invited,
-                ..before
-            },
-            act,
-        );
+        let mut transition = inbound(State { approved: before.approved || invited, ..before }, act);
         transition.state.approved = before.approved;
         if item.is_none() && transition.state.pending_in && !self.has_room_for_request(&owner).await? {
             return Ok(None);
         }
         if transition.state != before {
             let request = transition.state.pending_in.then(|| kept_request(&stanza));
-            self.put_state(&owner, &from, item, transition.state, request)
-                .await?;
+            self.put_state(&owner, &from, item, transition.state, request).await?;
         }
         if transition.showing == Showing::Unavailable {
             self.show_unavailable(&owner, &from).await?;
@@ -182,21 +169,13 @@ impl Chat {
             self.sessions.with(&to, |all| {
                 for session in all.iter() {
                     // A request goes to available sessions (3.1.3 rule 3), the rest to those that know the roster.
-                    if if act == Act::Subscribe {
-                        session.is_available()
-                    } else {
-                        session.roster_wanted()
-                    } {
+                    if if act == Act::Subscribe { session.is_available() } else { session.roster_wanted() } {
                         push(session, &stanza);
                     }
                 }
             });
         }
-        Ok(transition.reply.map(|_| Answer {
-            owner,
-            contact: from,
-            ask_back: invited,
-        }))
+        Ok(transition.reply.map(|_| Answer { owner, contact: from, ask_back: invited }))
     }
 
     /// Writes a new state of a contact into the roster, and tells the owner's clients what they can see of it. An item
@@ -215,17 +194,9 @@ impl Chat {
         let visible = !state.looks_like(before);
         let listed = item.listed || visible;
         if !listed && !state.pending_in {
-            return if known {
-                self.drop_item(owner, contact).await
-            } else {
-                Ok(())
-            };
+            return if known { self.drop_item(owner, contact).await } else { Ok(()) };
         }
-        let request = if state.pending_in {
-            item.request.or(request)
-        } else {
-            None
-        };
+        let request = if state.pending_in { item.request.or(request) } else { None };
         let item = RosterItem {
             subscription: state.subscription,
             ask: state.pending_out,
@@ -245,12 +216,8 @@ impl Chat {
             let _lock = self.rosters.lock(&owner.jid).await;
             let item = self.store.roster_item(owner.account, contact).await?;
             let approved = item.as_ref().is_some_and(|item| item.approved);
-            let both = State {
-                subscription: Subscription::Both,
-                pending_out: false,
-                pending_in: false,
-                approved,
-            };
+            let both =
+                State { subscription: Subscription::Both, pending_out: false, pending_in: false, approved };
             self.put_state(owner, contact, item, both, None).await?;
         }
         for (owner, contact) in [(one, &other.jid), (other, &one.jid)] {
@@ -263,9 +230,7 @@ impl Chat {
     /// Whether a request carries a token with which its owner invited somebody (XEP-0379 section 3.5). Using it up is
     /// part of the answer; a token that is unknown or spent makes an ordinary request (section 4.1).
     async fn accepts_invitation(&self, request: &Stanza, owner: &Owner) -> Result<bool> {
-        let Some(token) = request
-            .child(ns::PREAUTH, "preauth")
-            .and_then(|preauth| preauth.attr("token"))
+        let Some(token) = request.child(ns::PREAUTH, "preauth").and_then(|preauth| preauth.attr("token"))
         else {
             return Ok(false);
         };
@@ -312,11 +277,7 @@ mod tests {
         assert_eq!(world.item("juliet", "romeo").await, None);
         juliet.send("<presence to='romeo~' type='subscribed'/>").await;
         assert_eq!(juliet.told(), ["roster romeo from"]);
-        let granted = [
-            "roster juliet to",
-            "subscribed juliet -> romeo",
-            "available juliet/balcony -> romeo",
-        ];
+        let granted = ["roster juliet to", "subscribed juliet -> romeo", "available juliet/balcony -> romeo"];
         assert_eq!(romeo.told(), granted);
         assert_eq!(garden.told(), granted);
         // The other way round.
@@ -343,12 +304,8 @@ mod tests {
     async fn a_request_waits_for_its_recipient() {
         let world = World::of(&["romeo", "juliet"]).await;
         let romeo = world.online("romeo", "orchard").await;
-        romeo
-            .send("<presence to='juliet~' type='subscribe'><status>it is I</status></presence>")
-            .await;
-        romeo
-            .send("<presence to='juliet~' type='subscribe'><status>again</status></presence>")
-            .await;
+        romeo.send("<presence to='juliet~' type='subscribe'><status>it is I</status></presence>").await;
+        romeo.send("<presence to='juliet~' type='subscribe'><status>again</status></presence>").await;
         for resource in ["balcony", "chamber"] {
             let mut juliet = world.connect("juliet", resource).await;
             juliet.send("<presence/>").await;
@@ -376,10 +333,7 @@ mod tests {
         romeo.told();
         juliet.send("<presence to='romeo~' type='unsubscribed'/>").await;
         assert_eq!(juliet.told(), none());
-        assert_eq!(
-            romeo.told(),
-            ["roster juliet none", "unsubscribed juliet -> romeo"]
-        );
+        assert_eq!(romeo.told(), ["roster juliet none", "unsubscribed juliet -> romeo"]);
         assert_eq!(world.state("juliet", "romeo").await, State::default());
     }
 
@@ -395,11 +349,7 @@ mod tests {
         assert_eq!(juliet.told(), ["roster romeo to"]);
         assert_eq!(
             romeo.told(),
-            [
-                "unavailable juliet/balcony -> romeo",
-                "roster juliet from",
-                "unsubscribed juliet -> romeo"
-            ]
+            ["unavailable juliet/balcony -> romeo", "roster juliet from", "unsubscribed juliet -> romeo"]
         );
         // Presence no longer goes there, but still comes from there.
         juliet.send("<presence><show>away</show></presence>").await;
@@ -407,10 +357,7 @@ mod tests {
         romeo.send("<presence><show>away</show></presence>").await;
         assert_eq!(
             juliet.told(),
-            [
-                "available juliet/balcony -> juliet",
-                "available romeo/orchard -> juliet"
-            ]
+            ["available juliet/balcony -> juliet", "available romeo/orchard -> juliet"]
         );
     }
 
@@ -423,10 +370,7 @@ mod tests {
         let mut juliet = world.online("juliet", "balcony").await;
         romeo.told();
         romeo.send("<presence to='juliet~' type='unsubscribe'/>").await;
-        assert_eq!(
-            romeo.told(),
-            ["roster juliet from", "unavailable juliet/balcony -> romeo"]
-        );
+        assert_eq!(romeo.told(), ["roster juliet from", "unavailable juliet/balcony -> romeo"]);
         assert_eq!(juliet.told(), ["roster romeo to", "unsubscribe romeo -> juliet"]);
     }
 
@@ -465,13 +409,10 @@ mod tests {
         let juliet = world.online("juliet", "balcony").await;
         let mut romeo = world.online("romeo", "orchard").await;
         for type_ in ["unsubscribed", "unsubscribe"] {
-            juliet
-                .send(&format!("<presence to='romeo~' type='{type_}'/>"))
-                .await;
+            juliet.send(&format!("<presence to='romeo~' type='{type_}'/>")).await;
         }
-        let forged = Stanza::presence(PresenceType::Subscribed)
-            .with_from(jid("juliet"))
-            .with_to(jid("romeo"));
+        let forged =
+            Stanza::presence(PresenceType::Subscribed).with_from(jid("juliet")).with_to(jid("romeo"));
         world.chat.receive_presence(forged).await.unwrap();
         assert_eq!(romeo.told(), none());
         assert_eq!(world.item("romeo", "juliet").await.as_deref(), Some("none"));
@@ -508,9 +449,7 @@ mod tests {
         let romeo = world.online("romeo", "orchard").await;
         let long = "x".repeat(REQUEST_BYTES_LIMIT);
         romeo
-            .send(&format!(
-                "<presence to='juliet~' type='subscribe'><status>{long}</status></presence>"
-            ))
+            .send(&format!("<presence to='juliet~' type='subscribe'><status>{long}</status></presence>"))
             .await;
         let mut juliet = world.connect("juliet", "balcony").await;
         juliet.send("<presence/>").await;
@@ -523,11 +462,7 @@ mod tests {
         let world = World::of(&["romeo", "juliet"]).await;
         world.contacts("romeo", "both", "juliet").await;
         let mut juliet = world.online("juliet", "balcony").await;
-        world
-            .chat
-            .block(&world.owner("juliet").await, vec![jid("romeo")])
-            .await
-            .unwrap();
+        world.chat.block(&world.owner("juliet").await, vec![jid("romeo")]).await.unwrap();
         let romeo = world.online("romeo", "orchard").await;
         romeo.send("<presence to='juliet~' type='unsubscribed'/>").await;
         assert_eq!(juliet.told(), ["roster romeo from"]);
@@ -543,36 +478,23 @@ mod tests {
         for one in names {
             for other in names.into_iter().filter(|other| *other != one) {
                 let client = world.online(one, other).await;
-                let acts = [
-                    "subscribe",
-                    "subscribed",
-                    "unsubscribe",
-                    "subscribe",
-                    "unsubscribed",
-                    "subscribed",
-                ];
+                let acts =
+                    ["subscribe", "subscribed", "unsubscribe", "subscribe", "unsubscribed", "subscribed"];
                 tasks.spawn(async move {
                     for act in acts.iter().cycle().take(60) {
-                        client
-                            .send(&format!("<presence to='{other}~' type='{act}'/>"))
-                            .await;
+                        client.send(&format!("<presence to='{other}~' type='{act}'/>")).await;
                         tokio::task::yield_now().await;
                     }
                 });
             }
         }
         let all = tasks.join_all();
-        tokio::time::timeout(std::time::Duration::from_secs(60), all)
-            .await
-            .expect("nobody waits for ever");
+        tokio::time::timeout(std::time::Duration::from_secs(60), all).await.expect("nobody waits for ever");
         for one in names {
             for other in names.iter().filter(|other| **other != one) {
                 let (mine, theirs) = (world.state(one, other).await, world.state(other, one).await);
                 assert_eq!(mine.sees(), theirs.shows(), "{one} {other}: {mine:?} {theirs:?}");
-                assert_eq!(
-                    mine.pending_out, theirs.pending_in,
-                    "{one} {other}: {mine:?} {theirs:?}"
-                );
+                assert_eq!(mine.pending_out, theirs.pending_in, "{one} {other}: {mine:?} {theirs:?}");
             }
         }
     }

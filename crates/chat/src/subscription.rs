@@ -115,74 +115,33 @@ impl Subscription {
 }
 
 fn seeing(state: State, sees: bool) -> State {
-    State {
-        subscription: Subscription::with(sees, state.shows()),
-        pending_out: false,
-        ..state
-    }
+    State { subscription: Subscription::with(sees, state.shows()), pending_out: false, ..state }
 }
 
 fn showing(state: State, shows: bool) -> State {
-    State {
-        subscription: Subscription::with(state.sees(), shows),
-        pending_in: false,
-        ..state
-    }
+    State { subscription: Subscription::with(state.sees(), shows), pending_in: false, ..state }
 }
 
 /// The owner sends `act` to the contact (RFC 6121 A.2).
 pub fn outbound(state: State, act: Act) -> Transition {
-    let still = Transition {
-        state,
-        forward: true,
-        reply: None,
-        showing: Showing::Nothing,
-    };
+    let still = Transition { state, forward: true, reply: None, showing: Showing::Nothing };
     match act {
         // A.2.1: routed in every state, so that a contact who lost the state can answer.
         Act::Subscribe if state.sees() => still,
-        Act::Subscribe => Transition {
-            state: State {
-                pending_out: true,
-                ..state
-            },
-            ..still
-        },
+        Act::Subscribe => Transition { state: State { pending_out: true, ..state }, ..still },
         // A.2.2: likewise.
-        Act::Unsubscribe => Transition {
-            state: seeing(state, false),
-            ..still
-        },
+        Act::Unsubscribe => Transition { state: seeing(state, false), ..still },
         // A.2.3: answers a request; without one it approves in advance (section 3.4.2) and stays here.
-        Act::Subscribed if state.pending_in => Transition {
-            state: showing(state, true),
-            showing: Showing::Current,
-            ..still
-        },
-        Act::Subscribed if state.shows() => Transition {
-            forward: false,
-            ..still
-        },
-        Act::Subscribed => Transition {
-            state: State {
-                approved: true,
-                ..state
-            },
-            forward: false,
-            ..still
-        },
+        Act::Subscribed if state.pending_in => {
+            Transition { state: showing(state, true), showing: Showing::Current, ..still }
+        }
+        Act::Subscribed if state.shows() => Transition { forward: false, ..still },
+        Act::Subscribed => Transition { state: State { approved: true, ..state }, forward: false, ..still },
         // A.2.4: cancels, refuses, or takes the approval in advance back.
         Act::Unsubscribed => Transition {
-            state: State {
-                approved: false,
-                ..showing(state, false)
-            },
+            state: State { approved: false, ..showing(state, false) },
             forward: state.shows() || state.pending_in,
-            showing: if state.shows() {
-                Showing::Unavailable
-            } else {
-                Showing::Nothing
-            },
+            showing: if state.shows() { Showing::Unavailable } else { Showing::Nothing },
             ..still
         },
     }
@@ -190,20 +149,13 @@ pub fn outbound(state: State, act: Act) -> Transition {
 
 /// The contact's `act` arrives for the owner (RFC 6121 A.3).
 pub fn inbound(state: State, act: Act) -> Transition {
-    let ignored = Transition {
-        state,
-        forward: false,
-        reply: None,
-        showing: Showing::Nothing,
-    };
+    let ignored = Transition { state, forward: false, reply: None, showing: Showing::Nothing };
     match act {
         // A.3.1 with its notes: who is allowed already is told so. His server may have lost the state, and with it what
         // it knew of the owner's presence, so that is sent as well.
-        Act::Subscribe if state.shows() => Transition {
-            reply: Some(Act::Subscribed),
-            showing: Showing::Current,
-            ..ignored
-        },
+        Act::Subscribe if state.shows() => {
+            Transition { reply: Some(Act::Subscribed), showing: Showing::Current, ..ignored }
+        }
         Act::Subscribe if state.approved => Transition {
             state: showing(state, true),
             reply: Some(Act::Subscribed),
@@ -211,37 +163,22 @@ pub fn inbound(state: State, act: Act) -> Transition {
             ..ignored
         },
         Act::Subscribe if state.pending_in => ignored,
-        Act::Subscribe => Transition {
-            state: State {
-                pending_in: true,
-                ..state
-            },
-            forward: true,
-            ..ignored
-        },
+        Act::Subscribe => Transition { state: State { pending_in: true, ..state }, forward: true, ..ignored },
         // A.3.2.
         Act::Unsubscribe if state.shows() || state.pending_in => Transition {
             state: showing(state, false),
             forward: true,
-            showing: if state.shows() {
-                Showing::Unavailable
-            } else {
-                Showing::Nothing
-            },
+            showing: if state.shows() { Showing::Unavailable } else { Showing::Nothing },
             ..ignored
         },
         // A.3.3: an approval nobody asked for changes nothing.
-        Act::Subscribed if state.pending_out => Transition {
-            state: seeing(state, true),
-            forward: true,
-            ..ignored
-        },
+        Act::Subscribed if state.pending_out => {
+            Transition { state: seeing(state, true), forward: true, ..ignored }
+        }
         // A.3.4.
-        Act::Unsubscribed if state.sees() || state.pending_out => Transition {
-            state: seeing(state, false),
-            forward: true,
-            ..ignored
-        },
+        Act::Unsubscribed if state.sees() || state.pending_out => {
+            Transition { state: seeing(state, false), forward: true, ..ignored }
+        }
         Act::Unsubscribe | Act::Subscribed | Act::Unsubscribed => ignored,
     }
 }
@@ -395,12 +332,7 @@ mod tests {
     fn state(name: &str) -> State {
         let (_, subscription, pending_out, pending_in) =
             *STATES.iter().find(|(n, ..)| *n == name).expect("a state of A.1");
-        State {
-            subscription,
-            pending_out,
-            pending_in,
-            approved: false,
-        }
+        State { subscription, pending_out, pending_in, approved: false }
     }
 
     fn check(tables: &[(Act, Table)], step: fn(State, Act) -> Transition, approves: Option<Act>) {
@@ -440,25 +372,11 @@ mod tests {
     /// RFC 6121 section 3.4.2: a request that was approved in advance is answered and never shown.
     #[test]
     fn approval_in_advance_answers_the_request() {
-        for (before, after) in [
-            ("None", "From"),
-            ("None + Pending Out", "From + Pending Out"),
-            ("To", "Both"),
-        ] {
-            let transition = inbound(
-                State {
-                    approved: true,
-                    ..state(before)
-                },
-                Act::Subscribe,
-            );
-            assert_eq!(
-                transition.state,
-                State {
-                    approved: true,
-                    ..state(after)
-                }
-            );
+        for (before, after) in
+            [("None", "From"), ("None + Pending Out", "From + Pending Out"), ("To", "Both")]
+        {
+            let transition = inbound(State { approved: true, ..state(before) }, Act::Subscribe);
+            assert_eq!(transition.state, State { approved: true, ..state(after) });
             assert_eq!(
                 (transition.forward, transition.reply, transition.showing),
                 (false, Some(Act::Subscribed), Showing::Current)
@@ -481,34 +399,14 @@ mod tests {
     fn presence_follows_the_right_to_see_it() {
         for (name, subscription, _, pending_in) in STATES {
             let shown = |transition: Transition| transition.showing;
-            let granted = if pending_in {
-                Showing::Current
-            } else {
-                Showing::Nothing
-            };
-            let ended = if subscription.shows() {
-                Showing::Unavailable
-            } else {
-                Showing::Nothing
-            };
+            let granted = if pending_in { Showing::Current } else { Showing::Nothing };
+            let ended = if subscription.shows() { Showing::Unavailable } else { Showing::Nothing };
             assert_eq!(shown(outbound(state(name), Act::Subscribed)), granted, "{name}");
             assert_eq!(shown(outbound(state(name), Act::Unsubscribed)), ended, "{name}");
             assert_eq!(shown(inbound(state(name), Act::Unsubscribe)), ended, "{name}");
-            assert_eq!(
-                shown(outbound(state(name), Act::Subscribe)),
-                Showing::Nothing,
-                "{name}"
-            );
-            assert_eq!(
-                shown(inbound(state(name), Act::Subscribed)),
-                Showing::Nothing,
-                "{name}"
-            );
-            assert_eq!(
-                shown(inbound(state(name), Act::Unsubscribed)),
-                Showing::Nothing,
-                "{name}"
-            );
+            assert_eq!(shown(outbound(state(name), Act::Subscribe)), Showing::Nothing, "{name}");
+            assert_eq!(shown(inbound(state(name), Act::Subscribed)), Showing::Nothing, "{name}");
+            assert_eq!(shown(inbound(state(name), Act::Unsubscribed)), Showing::Nothing, "{name}");
         }
     }
 }

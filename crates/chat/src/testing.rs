@@ -48,19 +48,10 @@ impl World {
 
     pub(crate) fn with(change: impl FnOnce(&mut Settings)) -> Self {
         let clock = Arc::new(StandingClock(AtomicU64::new(START_MS)));
-        let mut settings = Settings {
-            scram_iterations: 4096,
-            scram_sha1: false,
-            ..Settings::default()
-        };
+        let mut settings = Settings { scram_iterations: 4096, scram_sha1: false, ..Settings::default() };
         change(&mut settings);
         let store = Arc::new(MemoryStore::default());
-        let chat = Chat::new(
-            store,
-            Arc::<StandingClock>::clone(&clock),
-            Arc::new(SystemRandom),
-            settings,
-        );
+        let chat = Chat::new(store, Arc::<StandingClock>::clone(&clock), Arc::new(SystemRandom), settings);
         Self { chat, clock }
     }
 
@@ -74,12 +65,7 @@ impl World {
     }
 
     pub(crate) async fn account(&self, name: &str) -> Account {
-        let new = NewPerson {
-            jid: jid(name),
-            name: None,
-            role: Role::Member,
-            password: name,
-        };
+        let new = NewPerson { jid: jid(name), name: None, role: Role::Member, password: name };
         self.chat.create_account(new, "local").await.expect("an account")
     }
 
@@ -94,16 +80,9 @@ impl World {
     /// A session that has sent nothing yet.
     pub(crate) async fn connect(&self, name: &str, resource: &str) -> Client {
         let account = self.chat.account(&jid(name)).await.expect("an account");
-        let (session, events) = self
-            .chat
-            .bind(&account, resource, ClientInfo::default())
-            .await
-            .expect("a session");
-        Client {
-            chat: Arc::clone(&self.chat),
-            session,
-            events,
-        }
+        let (session, events) =
+            self.chat.bind(&account, resource, ClientInfo::default()).await.expect("a session");
+        Client { chat: Arc::clone(&self.chat), session, events }
     }
 
     /// A session that asked for its roster and is available, and has read what came of that.
@@ -137,33 +116,20 @@ impl World {
     }
 
     pub(crate) async fn add(&self, owner: &str, contact: &str) -> Result<()> {
-        let edit = RosterEdit {
-            jid: jid(contact),
-            name: None,
-            groups: Vec::new(),
-        };
+        let edit = RosterEdit { jid: jid(contact), name: None, groups: Vec::new() };
         self.chat.set_contact(&self.owner(owner).await, edit).await
     }
 
     /// What the roster of one says of the other, as clients see it: `none`, `none ask`, `from approved`, ...
     pub(crate) async fn item(&self, owner: &str, contact: &str) -> Option<String> {
-        let item = self
-            .chat
-            .contact(&self.owner(owner).await, &jid(contact))
-            .await
-            .expect("an item");
+        let item = self.chat.contact(&self.owner(owner).await, &jid(contact)).await.expect("an item");
         item.map(|item| describe(&item))
     }
 
     /// The state with which one keeps the other, pending inbound request included, whether clients see it or not.
     pub(crate) async fn state(&self, owner: &str, contact: &str) -> crate::subscription::State {
         let owner = self.owner(owner).await;
-        let item = self
-            .chat
-            .store
-            .roster_item(owner.account, &jid(contact))
-            .await
-            .expect("an item");
+        let item = self.chat.store.roster_item(owner.account, &jid(contact)).await.expect("an item");
         crate::subscription::State::of(item.as_ref())
     }
 }
@@ -173,9 +139,8 @@ pub(crate) fn jid(text: &str) -> Jid {
     if text.contains('@') || text.contains('.') {
         return Jid::new(text).expect("an address");
     }
-    let (name, resource) = text
-        .split_once('/')
-        .map_or((text, None), |(name, resource)| (name, Some(resource)));
+    let (name, resource) =
+        text.split_once('/').map_or((text, None), |(name, resource)| (name, Some(resource)));
     Jid::from_parts(Some(name), "localhost", resource).expect("an address")
 }
 
@@ -203,13 +168,9 @@ pub(crate) struct Client {
 impl Client {
     /// Sends a presence stanza, which is written without its namespace.
     pub(crate) async fn try_send(&self, xml: &str) -> Result<()> {
-        let xml = xml
-            .replacen("<presence", "<presence xmlns='jabber:client'", 1)
-            .replace('~', "@localhost");
+        let xml = xml.replacen("<presence", "<presence xmlns='jabber:client'", 1).replace('~', "@localhost");
         let element = Element::parse(&xml).expect("XML");
-        self.chat
-            .presence(&self.session, Stanza::from_element(element).expect("a stanza"))
-            .await
+        self.chat.presence(&self.session, Stanza::from_element(element).expect("a stanza")).await
     }
 
     pub(crate) async fn send(&self, xml: &str) {
@@ -246,10 +207,7 @@ pub(crate) fn told(events: &mut Receiver<Event>) -> Vec<String> {
 }
 
 fn names(list: &[Jid]) -> String {
-    list.iter()
-        .map(|jid| short(Some(jid)))
-        .collect::<Vec<_>>()
-        .join(" ")
+    list.iter().map(|jid| short(Some(jid))).collect::<Vec<_>>().join(" ")
 }
 
 fn describe_stanza(stanza: &Stanza) -> String {
@@ -257,11 +215,7 @@ fn describe_stanza(stanza: &Stanza) -> String {
         Kind::Presence(type_) => format!("{type_:?}").to_lowercase(),
         other => format!("{other:?}"),
     };
-    let mut text = format!(
-        "{type_} {} -> {}",
-        short(stanza.from.as_ref()),
-        short(stanza.to.as_ref())
-    );
+    let mut text = format!("{type_} {} -> {}", short(stanza.from.as_ref()), short(stanza.to.as_ref()));
     if let Some(status) = stanza.child(ns::CLIENT, "status") {
         text.push_str(&format!(" ({})", status.text()));
     }

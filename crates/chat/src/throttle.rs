@@ -75,18 +75,13 @@ impl Count {
     /// each other, so that many connections are no faster than one.
     fn charge(&mut self, free: u32, now_ms: u64) -> u64 {
         if now_ms.saturating_sub(self.last_ms) > MEMORY_MS {
-            *self = Self {
-                familiar: self.familiar,
-                ..Self::default()
-            };
+            *self = Self { familiar: self.familiar, ..Self::default() };
         }
         self.last_ms = now_ms;
         let at = match (self.attempts + 1).checked_sub(free + 1) {
             None => now_ms,
             Some(over) => {
-                let gap = FIRST_DELAY_MS
-                    .saturating_mul(1 << over.min(16))
-                    .min(LONGEST_DELAY_MS);
+                let gap = FIRST_DELAY_MS.saturating_mul(1 << over.min(16)).min(LONGEST_DELAY_MS);
                 now_ms.max(self.answered_ms + gap)
             }
         };
@@ -108,10 +103,7 @@ struct Table<K> {
 
 impl<K> Default for Table<K> {
     fn default() -> Self {
-        Self {
-            young: HashMap::new(),
-            old: HashMap::new(),
-        }
+        Self { young: HashMap::new(), old: HashMap::new() }
     }
 }
 
@@ -137,10 +129,7 @@ struct Tables {
 impl Tables {
     /// Gives back what the budget has regained; answers whether any of it is left.
     fn refill(&mut self, now_ms: u64) -> bool {
-        let regained = now_ms
-            .saturating_sub(self.refilled_ms)
-            .saturating_mul(BUDGET_PER_SECOND)
-            / 1000;
+        let regained = now_ms.saturating_sub(self.refilled_ms).saturating_mul(BUDGET_PER_SECOND) / 1000;
         if regained > 0 {
             self.spent = self.spent.saturating_sub(regained);
             self.refilled_ms = now_ms;
@@ -177,12 +166,7 @@ impl Throttle {
         let familiar = pair.familiar;
         let mut at = pair.charge(FREE_ATTEMPTS_PER_PAIR, now_ms);
         if !familiar {
-            at = at.max(
-                tables
-                    .prefixes
-                    .entry(key.1)
-                    .charge(FREE_ATTEMPTS_PER_PREFIX, now_ms),
-            );
+            at = at.max(tables.prefixes.entry(key.1).charge(FREE_ATTEMPTS_PER_PREFIX, now_ms));
             if !in_budget {
                 at = at.max(now_ms + BUDGET_DELAY_MS);
             }
@@ -199,15 +183,8 @@ impl Throttle {
         let mut tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
         tables.spent = tables.spent.saturating_sub(1);
         let pair = tables.pairs.entry(key);
-        let was_familiar = std::mem::replace(
-            pair,
-            Count {
-                last_ms: now_ms,
-                familiar: true,
-                ..Count::default()
-            },
-        )
-        .familiar;
+        let was_familiar =
+            std::mem::replace(pair, Count { last_ms: now_ms, familiar: true, ..Count::default() }).familiar;
         if !was_familiar {
             let prefix = tables.prefixes.entry(key.1);
             prefix.attempts = prefix.attempts.saturating_sub(1);
@@ -249,9 +226,8 @@ mod tests {
     #[test]
     fn attempts_at_the_same_time_queue_up() {
         let throttle = Throttle::default();
-        let answered: Vec<u64> = (0..1000)
-            .map(|_| wait(throttle.attempt("romeo@localhost", ip("192.0.2.1"), NOW)))
-            .collect();
+        let answered: Vec<u64> =
+            (0..1000).map(|_| wait(throttle.attempt("romeo@localhost", ip("192.0.2.1"), NOW))).collect();
         let within_a_minute = answered.iter().filter(|w| **w <= 60_000).count();
         assert_eq!(answered[5..9], [500, 1500, 3500, 7500]);
         assert_eq!(within_a_minute, 9);
@@ -264,14 +240,8 @@ mod tests {
         for _ in 0..100 {
             throttle.attempt("romeo@localhost", ip("203.0.113.9"), NOW);
         }
-        assert_eq!(
-            throttle.attempt("romeo@localhost", ip("203.0.113.77"), NOW),
-            Verdict::Refused
-        );
-        assert_eq!(
-            throttle.attempt("romeo@localhost", ip("192.0.2.1"), NOW),
-            Verdict::After(0)
-        );
+        assert_eq!(throttle.attempt("romeo@localhost", ip("203.0.113.77"), NOW), Verdict::Refused);
+        assert_eq!(throttle.attempt("romeo@localhost", ip("192.0.2.1"), NOW), Verdict::After(0));
     }
 
     /// However often someone failed, a minute later the next attempt is answered.
@@ -282,10 +252,7 @@ mod tests {
             throttle.attempt("romeo@localhost", ip("192.0.2.1"), NOW + second * 1000);
         }
         let later = NOW + 599_000 + LONGEST_DELAY_MS;
-        assert_ne!(
-            throttle.attempt("romeo@localhost", ip("192.0.2.1"), later),
-            Verdict::Refused
-        );
+        assert_ne!(throttle.attempt("romeo@localhost", ip("192.0.2.1"), later), Verdict::Refused);
     }
 
     #[test]
@@ -304,15 +271,9 @@ mod tests {
     fn spraying_is_counted_by_prefix() {
         let throttle = Throttle::default();
         for i in 0..FREE_ATTEMPTS_PER_PREFIX {
-            assert_eq!(
-                throttle.attempt(&format!("u{i}"), ip("192.0.2.1"), NOW),
-                Verdict::After(0)
-            );
+            assert_eq!(throttle.attempt(&format!("u{i}"), ip("192.0.2.1"), NOW), Verdict::After(0));
         }
-        assert_eq!(
-            throttle.attempt("another", ip("192.0.2.1"), NOW),
-            Verdict::After(FIRST_DELAY_MS)
-        );
+        assert_eq!(throttle.attempt("another", ip("192.0.2.1"), NOW), Verdict::After(FIRST_DELAY_MS));
     }
 
     /// A neighbour in the same network who keeps failing does not slow the one who has signed in from there before.
@@ -324,14 +285,8 @@ mod tests {
         for i in 0..1000 {
             throttle.attempt(&format!("u{i}"), ip("192.0.2.1"), NOW);
         }
-        assert_eq!(
-            throttle.attempt("juliet@localhost", ip("192.0.2.9"), NOW),
-            Verdict::After(0)
-        );
-        assert_eq!(
-            throttle.attempt("newcomer@localhost", ip("192.0.2.9"), NOW),
-            Verdict::Refused
-        );
+        assert_eq!(throttle.attempt("juliet@localhost", ip("192.0.2.9"), NOW), Verdict::After(0));
+        assert_eq!(throttle.attempt("newcomer@localhost", ip("192.0.2.9"), NOW), Verdict::Refused);
     }
 
     #[test]
@@ -341,22 +296,13 @@ mod tests {
             throttle.attempt("romeo@localhost", ip("192.0.2.1"), NOW);
         }
         throttle.succeeded("romeo@localhost", ip("192.0.2.1"), NOW);
-        assert_eq!(
-            throttle.attempt("romeo@localhost", ip("192.0.2.1"), NOW),
-            Verdict::After(0)
-        );
+        assert_eq!(throttle.attempt("romeo@localhost", ip("192.0.2.1"), NOW), Verdict::After(0));
         for _ in 0..8 {
             throttle.attempt("nurse@localhost", ip("198.51.100.1"), NOW);
         }
-        assert_ne!(
-            throttle.attempt("nurse@localhost", ip("198.51.100.1"), NOW),
-            Verdict::After(0)
-        );
+        assert_ne!(throttle.attempt("nurse@localhost", ip("198.51.100.1"), NOW), Verdict::After(0));
         let later = NOW + MEMORY_MS + 1;
-        assert_eq!(
-            throttle.attempt("nurse@localhost", ip("198.51.100.1"), later),
-            Verdict::After(0)
-        );
+        assert_eq!(throttle.attempt("nurse@localhost", ip("198.51.100.1"), later), Verdict::After(0));
     }
 
     /// The budget of the whole server: attempts from everywhere are delayed by a bounded time, and only for a while.
@@ -366,23 +312,14 @@ mod tests {
         throttle.succeeded("juliet@localhost", ip("198.51.100.1"), NOW);
         for i in 0..BUDGET {
             let address = IpAddr::from([10, (i >> 8) as u8, i as u8, 1]);
-            assert_eq!(
-                throttle.attempt("romeo@localhost", Some(address), NOW),
-                Verdict::After(0)
-            );
+            assert_eq!(throttle.attempt("romeo@localhost", Some(address), NOW), Verdict::After(0));
         }
         assert_eq!(
             throttle.attempt("romeo@localhost", ip("192.0.2.1"), NOW),
             Verdict::After(BUDGET_DELAY_MS)
         );
-        assert_eq!(
-            throttle.attempt("juliet@localhost", ip("198.51.100.1"), NOW),
-            Verdict::After(0)
-        );
-        assert_eq!(
-            throttle.attempt("romeo@localhost", ip("192.0.2.1"), NOW + 1000),
-            Verdict::After(0)
-        );
+        assert_eq!(throttle.attempt("juliet@localhost", ip("198.51.100.1"), NOW), Verdict::After(0));
+        assert_eq!(throttle.attempt("romeo@localhost", ip("192.0.2.1"), NOW + 1000), Verdict::After(0));
     }
 
     #[test]

@@ -14,7 +14,8 @@ pub fn timestamp(unix_ms: u64) -> String {
 pub fn parse_timestamp(text: &str) -> Option<u64> {
     let (date, rest) = text.split_once('T')?;
     let mut fields = date.splitn(3, '-');
-    let (year, month, day) = (number(fields.next()?, 4)?, number(fields.next()?, 2)?, number(fields.next()?, 2)?);
+    let (year, month, day) =
+        (number(fields.next()?, 4)?, number(fields.next()?, 2)?, number(fields.next()?, 2)?);
     let (clock, offset_minutes) = split_zone(rest)?;
     let (clock, fraction) = clock.split_once('.').unwrap_or((clock, "0"));
     let mut fields = clock.splitn(3, ':');
@@ -71,8 +72,7 @@ fn days_since_epoch(year: i64, month: u64, day: u64) -> i64 {
 fn civil(days: u64) -> (u64, u64, u64) {
     let shifted = days + 719_468;
     let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted_month = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
@@ -99,8 +99,16 @@ mod tests {
 
     #[test]
     fn refuses_what_is_no_moment() {
-        for text in ["", "yesterday", "1969-01-01T00:00:00Z", "2001-02-29T00:00:00Z", "2001-02-28T24:00:00Z",
-            "2001-02-28T00:00:00", "2001-2-28T00:00:00Z", "2001-02-28T00:00:00.Z"] {
+        for text in [
+            "",
+            "yesterday",
+            "1969-01-01T00:00:00Z",
+            "2001-02-29T00:00:00Z",
+            "2001-02-28T24:00:00Z",
+            "2001-02-28T00:00:00",
+            "2001-2-28T00:00:00Z",
+            "2001-02-28T00:00:00.Z",
+        ] {
             assert_eq!(parse_timestamp(text), None, "{text}");
         }
     }

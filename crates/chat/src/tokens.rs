@@ -33,9 +33,7 @@ impl Chat {
         let current = kept.iter().rposition(|token| token.count.is_some());
         for (i, token) in kept.iter().enumerate() {
             if Some(i) != current {
-                self.store
-                    .delete_tokens(account.id, Some(agent), Some(&token.secret))
-                    .await?;
+                self.store.delete_tokens(account.id, Some(agent), Some(&token.secret)).await?;
             }
         }
         let now = self.now_ms();
@@ -91,32 +89,20 @@ impl Chat {
             return Ok(Err(Failure::NotAuthorized));
         }
         if invalidate {
-            self.store
-                .delete_tokens(account.id, Some(&token.agent), Some(&token.secret))
-                .await?;
+            self.store.delete_tokens(account.id, Some(&token.agent), Some(&token.secret)).await?;
             return Ok(Ok(None));
         }
         for older in all.iter().filter(|other| other.expires_ms < token.expires_ms) {
-            self.store
-                .delete_tokens(account.id, Some(&older.agent), Some(&older.secret))
-                .await?;
+            self.store.delete_tokens(account.id, Some(&older.agent), Some(&older.secret)).await?;
         }
         let seen = count.or(token.count).or(Some(0));
         if seen != token.count {
-            self.store
-                .put_token(Token {
-                    count: seen,
-                    ..token.clone()
-                })
-                .await?;
+            self.store.put_token(Token { count: seen, ..token.clone() }).await?;
         }
         let lifetime = token.expires_ms.saturating_sub(token.created_ms);
         if now < token.created_ms + lifetime / 2 {
             return Ok(Ok(None));
         }
-        Ok(Ok(Some(
-            self.replace_new_token(account, &token.agent, &token.mechanism)
-                .await?,
-        )))
+        Ok(Ok(Some(self.replace_new_token(account, &token.agent, &token.mechanism).await?)))
     }
 }

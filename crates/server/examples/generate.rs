@@ -7,9 +7,7 @@ use anyhow::{Context, Result};
 use waxwing_server::{cli, config, observe, xmpp};
 
 fn main() -> Result<()> {
-    let root = std::env::args_os()
-        .nth(1)
-        .context("the directory to write to is missing")?;
+    let root = std::env::args_os().nth(1).context("the directory to write to is missing")?;
     let root = Path::new(&root);
     std::fs::create_dir_all(root.join("docs"))?;
     cli::generate(root)?;

@@ -26,7 +26,14 @@ const LAYERS: &[Layer] = &[
         folder: "crates/xmpp/",
         siblings: &[],
         banned: &["tokio", "serde_json", "rustls", "rusqlite", "axum", "hyper"],
-        banned_paths: &["std::net::Tcp", "std::net::Udp", "std::fs", "std::thread", "std::time::SystemTime", "std::time::Instant"],
+        banned_paths: &[
+            "std::net::Tcp",
+            "std::net::Udp",
+            "std::fs",
+            "std::thread",
+            "std::time::SystemTime",
+            "std::time::Instant",
+        ],
     },
     Layer {
         package: "waxwing-chat",

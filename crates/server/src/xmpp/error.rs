@@ -42,24 +42,14 @@ mod tests {
     #[test]
     fn writing_to_someone_blocked_is_not_acceptable() {
         let error = stanza_error(&Error::Blocked);
-        assert_eq!(
-            (error.condition, error.type_),
-            (Condition::NotAcceptable, ErrorType::Cancel)
-        );
-        assert!(
-            error
-                .app
-                .is_some_and(|app| app.is(ns::BLOCKING_ERRORS, "blocked"))
-        );
+        assert_eq!((error.condition, error.type_), (Condition::NotAcceptable, ErrorType::Cancel));
+        assert!(error.app.is_some_and(|app| app.is(ns::BLOCKING_ERRORS, "blocked")));
     }
 
     #[test]
     fn a_cause_is_not_shown() {
         let cause = waxwing_chat::store::StoreError::Failed("secret path".into());
         let error = stanza_error(&Error::Internal(cause));
-        assert_eq!(
-            (error.condition, error.text),
-            (Condition::InternalServerError, None)
-        );
+        assert_eq!((error.condition, error.text), (Condition::InternalServerError, None));
     }
 }

@@ -34,7 +34,12 @@ pub(crate) struct Current {
 
 impl Face {
     /// Puts the face together.
-    pub fn new(chat: Arc<Chat>, tls: &Arc<Tls>, lifecycle: Lifecycle, settings: &crate::config::Config) -> Arc<Self> {
+    pub fn new(
+        chat: Arc<Chat>,
+        tls: &Arc<Tls>,
+        lifecycle: Lifecycle,
+        settings: &crate::config::Config,
+    ) -> Arc<Self> {
         Arc::new(Self {
             current: RwLock::new(Current::new(&chat, settings)),
             chat,
@@ -61,8 +66,7 @@ impl Face {
         let trusted = current.config.plaintext_on_loopback
             && conn.peer_addr().ip().is_loopback()
             && conn.local_addr().ip().is_loopback();
-        let transport =
-            if trusted { c2s::Transport::trusted_loopback() } else { c2s::Transport::tcp() };
+        let transport = if trusted { c2s::Transport::trusted_loopback() } else { c2s::Transport::tcp() };
         connection::serve(self, current, Link::Tcp(conn), transport).await;
     }
 

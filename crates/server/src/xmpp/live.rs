@@ -140,10 +140,8 @@ impl Live {
 
     /// The oldest archived message that the client did not confirm; the session must be over.
     pub(crate) fn oldest_unconfirmed(&mut self) -> Option<ArchiveId> {
-        let counted = self
-            .management
-            .as_ref()
-            .and_then(|m| m.counts.unacknowledged().find_map(|sent| sent.archived));
+        let counted =
+            self.management.as_ref().and_then(|m| m.counts.unacknowledged().find_map(|sent| sent.archived));
         let mut queued = None;
         while let Ok(event) = self.events.try_recv() {
             if let Event::Stanza(delivery) = event {

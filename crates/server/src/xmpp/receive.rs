@@ -63,12 +63,7 @@ pub(crate) fn refusal(stanza: &Stanza, error: &waxwing_chat::Error) -> Vec<Stanz
 }
 
 /// A request for the server, for an account, or for another client.
-async fn request(
-    chat: &Arc<Chat>,
-    config: &Arc<Config>,
-    session: &Arc<Session>,
-    iq: Stanza,
-) -> Vec<Stanza> {
+async fn request(chat: &Arc<Chat>, config: &Arc<Config>, session: &Arc<Session>, iq: Stanza) -> Vec<Stanza> {
     let Some(target) = target(chat, session, &iq) else {
         let header = header(&iq);
         if let Err(error) = last_activity::check_passing(chat, session, &iq).await {

@@ -16,9 +16,7 @@ pub(crate) fn render(event: Event, session: &Session) -> Option<Sent> {
         Event::Carbon(direction, delivery) => {
             Some(carbons::render(direction, &delivery, &session.jid).into())
         }
-        Event::RosterChanged { version, change } => {
-            Some(roster::push(&session.jid, version, &change).into())
-        }
+        Event::RosterChanged { version, change } => Some(roster::push(&session.jid, version, &change).into()),
         Event::Blocked(addresses) => Some(blocking::blocked(&session.jid, &addresses).into()),
         Event::Unblocked(addresses) => Some(blocking::unblocked(&session.jid, &addresses).into()),
     }

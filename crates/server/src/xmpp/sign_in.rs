@@ -8,13 +8,13 @@ use waxwing_chat::account::Account;
 use waxwing_chat::auth::{Attempt, Grant};
 use waxwing_chat::session::ClientInfo;
 use waxwing_xmpp::c2s::{
-    self, Acceptance, Authenticated, BindRequest, Bound, Event, InlineBind, IssuedToken, ResumeRequest, Resumption,
-    Upgrade,
+    self, Acceptance, Authenticated, BindRequest, Bound, Event, InlineBind, IssuedToken, ResumeRequest,
+    Resumption, Upgrade,
 };
 use waxwing_xmpp::error::{Condition, StreamCondition};
 use waxwing_xmpp::sasl::{Failure, Mechanism, Step, Success, Verifier};
-use waxwing_xmpp::stanza::Stanza;
 use waxwing_xmpp::sm::{self, Enable, Enabled, Resume, ResumeFailed};
+use waxwing_xmpp::stanza::Stanza;
 
 use super::connection::Connection;
 use super::error::stanza_error;
@@ -73,7 +73,9 @@ impl Connection {
                         return Ok(Some(live));
                     }
                 }
-                Event::Task(task) => follows = self.stream.refuse(task.authenticated, Failure::MalformedRequest),
+                Event::Task(task) => {
+                    follows = self.stream.refuse(task.authenticated, Failure::MalformedRequest)
+                }
                 Event::Bind(request) => {
                     if let Some(live) = self.bind(&state, request).await {
                         return Ok(Some(live));
@@ -156,7 +158,8 @@ impl Connection {
         self.link.authenticated();
         let info = self.client_info(&authenticated);
         let account = &grant.account;
-        let mut acceptance = Acceptance { token: self.token(&grant, &authenticated).await, ..Acceptance::default() };
+        let mut acceptance =
+            Acceptance { token: self.token(&grant, &authenticated).await, ..Acceptance::default() };
         let mut resumed = None;
         if let Some(resume) = &authenticated.resume {
             acceptance.resumption = Some(match self.resume(account, info.clone(), resume).await {

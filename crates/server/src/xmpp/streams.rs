@@ -23,13 +23,12 @@ impl Current {
         let default_host = settings.domain_names().next().unwrap_or("localhost").into();
         let chat = Arc::clone(chat);
         let streams = c2s::Config {
-            hosts: Box::new(move |name| hosts.get(name).map_or(Host::Unknown, |host| Host::Served(host.clone()))),
+            hosts: Box::new(move |name| {
+                hosts.get(name).map_or(Host::Unknown, |host| Host::Served(host.clone()))
+            }),
             default_host,
             random: Box::new(move |buffer| chat.fill_random(buffer)),
-            limits_before: Limits {
-                stanza_bytes: config.unauthenticated_stanza_bytes,
-                ..Limits::default()
-            },
+            limits_before: Limits { stanza_bytes: config.unauthenticated_stanza_bytes, ..Limits::default() },
             limits: Limits { stanza_bytes: config.stanza_bytes, ..Limits::default() },
             attempts: u8::try_from(config.sign_in_attempts).unwrap_or(u8::MAX),
         };

@@ -13,9 +13,9 @@ use waxwing_chat::archive::ArchiveId;
 use waxwing_chat::session::ClientInfo;
 use waxwing_chat::store::SavedStream;
 use waxwing_xmpp::jid::Jid;
+use waxwing_xmpp::sm;
 use waxwing_xmpp::stanza::{Outgoing, Stanza};
 use waxwing_xmpp::xml::Element;
-use waxwing_xmpp::sm;
 
 use super::face::Face;
 use super::live::{self, Live, Management, Sent};
@@ -204,7 +204,8 @@ pub(crate) async fn save(face: &Arc<Face>, mut live: Box<Live>) {
     settle(&mut live).await;
     if let Some(stream) = saved(face, &mut live) {
         // Whoever lost the race for the resource has nothing to save.
-        let is_current = face.chat.sessions().find(&live.session.jid).is_some_and(|s| s.id == live.session.id);
+        let is_current =
+            face.chat.sessions().find(&live.session.jid).is_some_and(|s| s.id == live.session.id);
         if is_current && let Err(error) = face.chat.store().save_streams(vec![stream]).await {
             tracing::warn!(%error, "a stream could not be saved; its client signs in anew");
         }
