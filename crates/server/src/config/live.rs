@@ -51,6 +51,7 @@ impl Live {
             ("listen", old.listen != new.listen),
             ("dns", old.dns != new.dns),
             ("log.format", old.log.format != new.log.format),
+            ("log.traces_endpoint", old.log.traces_endpoint != new.log.traces_endpoint),
         ];
         differs.into_iter().filter_map(|(name, differs)| differs.then_some(name)).collect()
     }

@@ -80,8 +80,17 @@ impl Config {
     }
 
     fn log_problem(&self) -> Option<Problem> {
-        let wrong = crate::observe::filter(&self.log.level).err()?;
-        Some(problem(&[Step::Key("log"), Step::Key("level")], wrong))
+        use Step::Key;
+        if let Err(wrong) = crate::observe::filter(&self.log.level) {
+            return Some(problem(&[Key("log"), Key("level")], wrong));
+        }
+        let endpoint = self.log.traces_endpoint.as_deref()?;
+        let wrong = match cfg!(feature = "otel") {
+            false => "this program was built without the feature `otel`; leave the key out",
+            true if !endpoint.starts_with("http://") => "allowed: an address that begins with http://",
+            true => return None,
+        };
+        Some(problem(&[Key("log"), Key("traces_endpoint")], wrong))
     }
 
     fn bounds_problem(&self) -> Option<Problem> {

@@ -17,6 +17,10 @@ config! {
         /// What to log: "error", "warn", "info", "debug" or "trace", for the whole server or for parts of it, as
         /// in "info,waxwing_server::xmpp=debug". Passwords and the bodies of messages are logged at no level.
         level: String = "info".to_owned(),
+        /// Where spans are sent for an OpenTelemetry collector (OTLP over HTTP, protobuf), without TLS. Only in programs
+        /// built with the feature `otel`.
+        /// Example: "http://127.0.0.1:4318/v1/traces"
+        traces_endpoint: Option<String> = None,
     }
 }
 
@@ -33,14 +37,37 @@ choice! {
 /// The log of this process, and a way to change its level while it runs.
 pub struct Log {
     filter: reload::Handle<EnvFilter, Registry>,
+    #[cfg(feature = "otel")]
+    _traces: Option<super::traces::Traces>,
 }
 
 impl Log {
     /// Starts logging. Only the first call in a process has an effect on where lines go.
     pub fn start(config: &LogConfig) -> Self {
         let (filter, handle) = reload::Layer::new(filter(&config.level).unwrap_or_default());
-        let _ = tracing_subscriber::registry().with(output(config.format).with_filter(filter)).try_init();
-        Self { filter: handle }
+        #[cfg_attr(not(feature = "otel"), expect(unused_mut, reason = "traces are one more layer"))]
+        let mut layers = vec![output(config.format).with_filter(filter).boxed()];
+        #[cfg(feature = "otel")]
+        let traces = config.traces_endpoint.as_deref().map(super::traces::Traces::start);
+        #[cfg(feature = "otel")]
+        let traces = match traces {
+            Some(Ok((traces, layer))) => {
+                layers.push(layer);
+                Ok(Some(traces))
+            }
+            Some(Err(error)) => Err(error),
+            None => Ok(None),
+        };
+        let _ = tracing_subscriber::registry().with(layers).try_init();
+        #[cfg(feature = "otel")]
+        if let Err(error) = &traces {
+            tracing::error!(%error, "no traces are sent");
+        }
+        Self {
+            filter: handle,
+            #[cfg(feature = "otel")]
+            _traces: traces.unwrap_or_default(),
+        }
     }
 
     /// Puts another level in force.

@@ -3,6 +3,8 @@
 mod log;
 mod metrics;
 pub mod names;
+#[cfg(feature = "otel")]
+mod traces;
 
 pub(crate) use self::log::filter;
 pub use self::log::{Log, LogConfig, LogFormat};
