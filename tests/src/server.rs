@@ -65,6 +65,8 @@ impl Setup {
         for (listener, address) in LISTENERS.iter().zip(&self.listen) {
             text.push_str(&format!("{listener} = [{address:?}]\n"));
         }
+        // The cheapest verifiers that are allowed: clients derive their keys in code that is not optimised.
+        text.push_str("[accounts]\nscram_iterations = 4096\n");
         for section in &self.sections {
             text.push_str(section);
             text.push('\n');
@@ -227,6 +229,7 @@ impl Server {
 
     /// Sends a signal by name, such as `HUP`.
     pub fn signal(&self, name: &str) -> Result<()> {
+        ensure!(self.child.is_some(), "the server does not run");
         let status = Command::new("kill").args(["-s", name, &self.pid().to_string()]).status()?;
         ensure!(status.success(), "kill -s {name} failed");
         Ok(())
