@@ -15,6 +15,7 @@ use waxwing_xmpp::sm;
 use waxwing_xmpp::stanza::{Outgoing, Stanza};
 
 use super::features::csi::Held;
+use super::receive;
 use super::suspended::{Claim, Registration};
 
 /// A stanza on its way to the client.
@@ -126,6 +127,19 @@ impl Live {
         if let Some(management) = &mut self.management {
             management.counts.count_handled();
         }
+    }
+
+    /// A message in flight is safe, or refused, while no connection is there to say so. Either way it counts as dealt with:
+    /// left out, it would shift the count, and a later message that is safe would stand for it. The refusal waits for the
+    /// client like any other stanza.
+    pub(crate) fn conclude(&mut self, header: &Stanza, outcome: waxwing_chat::Result<()>) {
+        if let Err(error) = outcome {
+            tracing::warn!(%error, "a message could not be stored");
+            for refusal in receive::refusal(header, &error) {
+                self.count(refusal.into());
+            }
+        }
+        self.handled();
     }
 
     /// Whether the stream survives its connection.

@@ -164,12 +164,7 @@ pub(crate) async fn wait(face: &Arc<Face>, mut live: Box<Live>) {
             _ = session.closed() => return end(face, live).await,
             () = drain.draining() => return save(face, live).await,
             claim = live::claimed(management) => return hand_over(face, live, claim).await,
-            (_, outcome) = live::settled(in_flight) => {
-                // Nobody is there to be told of a refusal; what is not counted as handled will be sent again.
-                if outcome.is_ok() {
-                    live.handled();
-                }
-            }
+            (header, outcome) = live::settled(in_flight) => live.conclude(&header, outcome),
             event = events.recv(), if !*replaying => match event {
                 Some(event) => {
                     if let Some(sent) = render(event, &session) {
@@ -224,9 +219,8 @@ fn release(live: &mut Live) {
 /// Waits for the messages in flight, so that what was handled is counted.
 async fn settle(live: &mut Live) {
     while !live.in_flight.is_empty() {
-        if live::settled(&mut live.in_flight).await.1.is_ok() {
-            live.handled();
-        }
+        let (header, outcome) = live::settled(&mut live.in_flight).await;
+        live.conclude(&header, outcome);
     }
 }
 
