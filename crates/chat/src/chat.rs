@@ -8,9 +8,9 @@ use waxwing_xmpp::jid::Jid;
 use crate::archive::ArchiveId;
 use crate::auth::SignIn;
 use crate::error::Result;
-use crate::event::Event;
 use crate::port::{Clock, Random};
 use crate::profile::Profiles;
+use crate::queue::Events;
 use crate::rosters::Rosters;
 use crate::session::{ClientInfo, Session};
 use crate::sessions::Sessions;
@@ -108,7 +108,7 @@ impl Chat {
         account: &crate::account::Account,
         resource: &str,
         info: ClientInfo,
-    ) -> Result<(Arc<Session>, tokio::sync::mpsc::Receiver<Event>)> {
+    ) -> Result<(Arc<Session>, Events)> {
         let jid = account
             .jid
             .with_resource(resource)

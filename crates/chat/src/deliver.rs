@@ -211,7 +211,7 @@ mod tests {
     /// What came: `body`, `sent body`, `received body`; replayed messages, too, once `replay` has put them there.
     fn heard(client: &mut Client) -> Vec<String> {
         let mut heard = Vec::new();
-        while let Ok(event) = client.events.try_recv() {
+        while let Some(event) = client.events.try_recv() {
             let (word, delivery) = match event {
                 Event::Stanza(delivery) => ("", delivery),
                 Event::Carbon(Direction::Incoming, delivery) => ("received ", delivery),
@@ -370,7 +370,7 @@ mod tests {
         let mut ids = Vec::new();
         for body in ["kept", "lost"] {
             say(&romeo, "juliet", body).await;
-            if let Ok(Event::Stanza(delivery)) = one.events.try_recv() {
+            if let Some(Event::Stanza(delivery)) = one.events.try_recv() {
                 ids.extend(delivery.archived);
             }
         }
@@ -400,7 +400,7 @@ mod tests {
         let world = World::of(&["romeo", "juliet"]).await;
         let romeo = ready(&world, "romeo", "a", "<presence/>").await;
         let slow = ready(&world, "juliet", "slow", "<presence/>").await;
-        let count = crate::session::QUEUE_LIMIT + 10;
+        let count = crate::queue::QUEUE_LIMIT + 10;
         for n in 0..count {
             say(&romeo, "juliet", &n.to_string()).await;
         }

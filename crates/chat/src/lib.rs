@@ -23,6 +23,7 @@ pub mod preferences;
 pub mod presence;
 pub mod private;
 pub mod profile;
+pub mod queue;
 pub mod registration;
 pub mod requests;
 pub mod roster;

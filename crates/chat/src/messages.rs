@@ -227,7 +227,7 @@ mod tests {
 
     fn received(client: &mut Client) -> Vec<Stanza> {
         let mut stanzas = Vec::new();
-        while let Ok(event) = client.events.try_recv() {
+        while let Some(event) = client.events.try_recv() {
             if let Event::Stanza(delivery) = event
                 && matches!(delivery.stanza.stanza().kind, Kind::Message(_))
             {

@@ -576,7 +576,7 @@ mod tests {
         }
         tasks.join_all().await;
         let mut versions = Vec::new();
-        while let Ok(Event::RosterChanged { version, .. }) = romeo.events.try_recv() {
+        while let Some(Event::RosterChanged { version, .. }) = romeo.events.try_recv() {
             versions.push(version);
         }
         assert_eq!(versions.len(), 50);

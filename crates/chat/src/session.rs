@@ -4,16 +4,14 @@ use std::collections::{BTreeSet, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicI16, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::Notify;
 use waxwing_xmpp::jid::Jid;
 use waxwing_xmpp::stanza::Outgoing;
 
 use crate::account::AccountId;
 use crate::archive::ArchiveId;
 use crate::event::{Close, Event};
-
-/// How many events may wait for one session; one more closes it as too slow.
-pub const QUEUE_LIMIT: usize = 2048;
+use crate::queue::{Events, Queue, Refused};
 
 /// How many addresses outside its roster a session may send directed presence to.
 pub const DIRECTED_PRESENCE_LIMIT: usize = 1000;
@@ -59,7 +57,7 @@ pub struct Session {
     pub account: AccountId,
     /// What is known about its client; replaced when the stream is resumed from elsewhere.
     info: Mutex<ClientInfo>,
-    queue: mpsc::Sender<Event>,
+    queue: Queue,
     close: OnceLock<Close>,
     closing: Notify,
     priority: AtomicI16,
@@ -76,13 +74,8 @@ pub struct Session {
 }
 
 impl Session {
-    pub(crate) fn new(
-        id: SessionId,
-        jid: Jid,
-        account: AccountId,
-        info: ClientInfo,
-    ) -> (Arc<Self>, mpsc::Receiver<Event>) {
-        let (queue, receiver) = mpsc::channel(QUEUE_LIMIT);
+    pub(crate) fn new(id: SessionId, jid: Jid, account: AccountId, info: ClientInfo) -> (Arc<Self>, Events) {
+        let (queue, events) = Queue::new();
         let session = Self {
             id,
             jid,
@@ -101,19 +94,19 @@ impl Session {
             presence: Mutex::new(None),
             directed: Mutex::new(HashSet::new()),
         };
-        (Arc::new(session), receiver)
+        (Arc::new(session), events)
     }
 
     /// Hands the session an event. Never waits: a full queue closes the session as too slow, and what it did not get
     /// waits in the archive. Returns whether the event was taken.
     pub fn push(&self, event: Event) -> bool {
-        match self.queue.try_send(event) {
+        match self.queue.push(event) {
             Ok(()) => true,
-            Err(mpsc::error::TrySendError::Full(_)) => {
+            Err(Refused::Full) => {
                 self.close(Close::TooSlow);
                 false
             }
-            Err(mpsc::error::TrySendError::Closed(_)) => false,
+            Err(Refused::Closed) => false,
         }
     }
 

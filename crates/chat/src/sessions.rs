@@ -6,13 +6,13 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use tokio::sync::mpsc;
 use waxwing_xmpp::jid::Jid;
 
 use crate::account::AccountId;
 use crate::archive::ArchiveId;
 use crate::error::{Error, Result};
-use crate::event::{Close, Event};
+use crate::event::Close;
+use crate::queue::Events;
 use crate::session::{ClientInfo, Session, SessionId};
 
 /// How many sessions one account may have at once.
@@ -88,7 +88,7 @@ impl Default for Sessions {
 /// What a new session takes over from an older one with the same resource.
 pub(crate) struct Bound {
     pub session: Arc<Session>,
-    pub events: mpsc::Receiver<Event>,
+    pub events: Events,
     pub replaced: Option<Arc<Session>>,
 }
 

@@ -4,7 +4,6 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use tokio::sync::mpsc::Receiver;
 use waxwing_xmpp::jid::Jid;
 use waxwing_xmpp::ns;
 use waxwing_xmpp::stanza::{Kind, Stanza};
@@ -17,6 +16,7 @@ use crate::error::Result;
 use crate::event::{Event, RosterChange};
 use crate::memory_store::MemoryStore;
 use crate::port::{Clock, SystemRandom};
+use crate::queue::Events;
 use crate::roster::RosterItem;
 use crate::rosters::{Owner, RosterEdit};
 use crate::session::{ClientInfo, Session};
@@ -162,7 +162,7 @@ fn short(jid: Option<&Jid>) -> String {
 pub(crate) struct Client {
     pub(crate) chat: Arc<Chat>,
     pub(crate) session: Arc<Session>,
-    pub(crate) events: Receiver<Event>,
+    pub(crate) events: Events,
 }
 
 impl Client {
@@ -177,7 +177,7 @@ impl Client {
         self.try_send(xml).await.expect("presence");
     }
 
-    pub(crate) async fn leave(self) -> Receiver<Event> {
+    pub(crate) async fn leave(self) -> Events {
         self.chat.unbind(&self.session, None).await;
         self.events
     }
@@ -189,9 +189,9 @@ impl Client {
     }
 }
 
-pub(crate) fn told(events: &mut Receiver<Event>) -> Vec<String> {
+pub(crate) fn told(events: &mut Events) -> Vec<String> {
     let mut told = Vec::new();
-    while let Ok(event) = events.try_recv() {
+    while let Some(event) = events.try_recv() {
         told.push(match event {
             Event::Stanza(delivery) => describe_stanza(delivery.stanza.stanza()),
             Event::Carbon(direction, _) => format!("carbon {direction:?}"),

@@ -206,6 +206,10 @@ impl Connection {
     async fn steady(&mut self, live: &mut Live) -> io::Result<End> {
         let mut drain = self.face.lifecycle.drain_signal();
         let session = Arc::clone(&live.session);
+        // One timer for the whole stream, which is looked at again when it fires: setting it anew at each stanza would cost
+        // more than the stanza's own way through here.
+        let check = sleep_until(self.next_check());
+        tokio::pin!(check);
         loop {
             if live.in_flight.len() < self.config.in_flight_limit
                 && let Some(event) = self.parsed()
@@ -222,7 +226,6 @@ impl Connection {
             }
             let reading = live.in_flight.len() < self.config.in_flight_limit;
             let replaying = live.replaying && live.unacknowledged() < self.config.unacknowledged_limit / 2;
-            let wake = self.next_check();
             let Live { in_flight, management, events, replaying: in_replay, .. } = live;
             tokio::select! {
                 biased;
@@ -236,14 +239,12 @@ impl Connection {
                         return Ok(End::Lost);
                     }
                 }
-                event = events.recv(), if !*in_replay => match event {
-                    Some(event) => self.deliver(live, event),
-                    None => return Ok(End::Over),
-                },
-                () = sleep_until(wake) => {
-                    if self.check_alive(live).is_err() {
+                event = events.recv(), if !*in_replay => self.deliver(live, event),
+                () = &mut check => {
+                    if self.next_check() <= Instant::now() && self.check_alive(live).is_err() {
                         return Ok(End::Lost);
                     }
+                    check.as_mut().reset(self.next_check());
                 }
             }
         }
@@ -334,7 +335,7 @@ impl Connection {
             return Ok(());
         }
         for _ in 0..live.events.len().div_ceil(EVENTS_AT_ONCE) {
-            if let Ok(event) = live.events.try_recv() {
+            if let Some(event) = live.events.try_recv() {
                 self.deliver(live, event);
             }
         }
@@ -404,7 +405,7 @@ impl Connection {
                 }
             }
             left -= 1;
-            event = if left > 0 { live.events.try_recv().ok() } else { None };
+            event = if left > 0 { live.events.try_recv() } else { None };
         }
         self.request_acknowledgement(live);
     }

@@ -5,11 +5,11 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
 use waxwing_chat::Chat;
 use waxwing_chat::archive::ArchiveId;
 use waxwing_chat::event::{Close, Event};
 use waxwing_chat::messages::Receipt;
+use waxwing_chat::queue::Events;
 use waxwing_chat::session::Session;
 use waxwing_xmpp::sm;
 use waxwing_xmpp::stanza::{Outgoing, Stanza};
@@ -54,7 +54,7 @@ pub(crate) struct Management {
 #[derive(Debug)]
 pub(crate) struct Live {
     pub(crate) session: Arc<Session>,
-    pub(crate) events: mpsc::Receiver<Event>,
+    pub(crate) events: Events,
     pub(crate) management: Option<Management>,
     pub(crate) in_flight: VecDeque<InFlight>,
     /// What client state indication holds back (XEP-0352).
@@ -70,7 +70,7 @@ pub(crate) struct Live {
 }
 
 impl Live {
-    pub(crate) fn new(session: Arc<Session>, events: mpsc::Receiver<Event>) -> Self {
+    pub(crate) fn new(session: Arc<Session>, events: Events) -> Self {
         Self {
             session,
             events,
@@ -157,7 +157,7 @@ impl Live {
         let counted =
             self.management.as_ref().and_then(|m| m.counts.unacknowledged().find_map(|sent| sent.archived));
         let mut queued = None;
-        while let Ok(event) = self.events.try_recv() {
+        while let Some(event) = self.events.try_recv() {
             if let Event::Stanza(delivery) = event {
                 queued = queued.or(delivery.archived);
             }

@@ -165,14 +165,11 @@ pub(crate) async fn wait(face: &Arc<Face>, mut live: Box<Live>) {
             () = drain.draining() => return save(face, live).await,
             claim = live::claimed(management) => return hand_over(face, live, claim).await,
             (header, outcome) = live::settled(in_flight) => live.conclude(&header, outcome),
-            event = events.recv(), if !*replaying => match event {
-                Some(event) => {
-                    if let Some(sent) = render(event, &session) {
-                        live.count(sent);
-                    }
+            event = events.recv(), if !*replaying => {
+                if let Some(sent) = render(event, &session) {
+                    live.count(sent);
                 }
-                None => return end(face, live).await,
-            },
+            }
             () = sleep_until(deadline) => return end(face, live).await,
         }
     }
@@ -232,7 +229,7 @@ fn saved(face: &Face, live: &mut Live) -> Option<SavedStream> {
     for sent in live.held.set_active(true) {
         live.count(sent);
     }
-    while let Ok(event) = live.events.try_recv() {
+    while let Some(event) = live.events.try_recv() {
         if let Some(sent) = render(event, &live.session) {
             live.count(sent);
         }

@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
-use tokio::sync::mpsc::Receiver;
 use waxwing_chat::Chat;
 use waxwing_chat::account::{NewAccount, Role};
 use waxwing_chat::event::Event;
 use waxwing_chat::memory_store::MemoryStore;
 use waxwing_chat::port::{SystemClock, SystemRandom};
+use waxwing_chat::queue::Events;
 use waxwing_chat::session::{ClientInfo, Session};
 use waxwing_chat::settings::Settings;
 use waxwing_xmpp::jid::Jid;
@@ -23,7 +23,7 @@ pub(crate) struct House {
     pub(crate) chat: Arc<Chat>,
     pub(crate) config: Arc<Config>,
     sessions: Mutex<HashMap<Jid, Arc<Session>>>,
-    events: Mutex<HashMap<Jid, Receiver<Event>>>,
+    events: Mutex<HashMap<Jid, Events>>,
 }
 
 impl House {
@@ -78,7 +78,7 @@ impl House {
         let jid = self.session(client).jid.clone();
         let mut events = self.events.lock().unwrap();
         let events = events.get_mut(&jid).unwrap();
-        std::iter::from_fn(|| events.try_recv().ok()).collect()
+        std::iter::from_fn(|| events.try_recv()).collect()
     }
 
     /// Takes a stanza of a client as a connection would, and gives back what goes to that client directly.
