@@ -25,6 +25,8 @@ pub struct Setup {
     pub env: Vec<(String, String)>,
     /// The addresses listened on, in the order of [`LISTENERS`].
     pub listen: [String; 4],
+    /// The data folder, where it shall not lie beside the configuration file. It is the test's own to remove.
+    pub data: Option<PathBuf>,
 }
 
 /// The listeners by the names of their keys.
@@ -33,7 +35,13 @@ const LISTENERS: [&str; 4] = ["xmpp", "xmpp_tls", "http", "https"];
 impl Default for Setup {
     fn default() -> Self {
         let listen = std::array::from_fn(|_| "127.0.0.1:0".to_owned());
-        Self { domains: vec!["localhost".to_owned()], sections: Vec::new(), env: Vec::new(), listen }
+        Self {
+            domains: vec!["localhost".to_owned()],
+            sections: Vec::new(),
+            env: Vec::new(),
+            listen,
+            data: None,
+        }
     }
 }
 
@@ -56,8 +64,18 @@ impl Setup {
         self
     }
 
+    /// Keeps the data in this folder, such as one on a disk that can be cut off.
+    pub fn data(mut self, folder: &Path) -> Self {
+        self.data = Some(folder.to_owned());
+        self
+    }
+
+    fn data_in(&self, folder: &Path) -> PathBuf {
+        self.data.clone().unwrap_or_else(|| folder.join("data"))
+    }
+
     fn text(&self, folder: &Path) -> String {
-        let mut text = format!("data_dir = {:?}\n", folder.join("data"));
+        let mut text = format!("data_dir = {:?}\n", self.data_in(folder));
         for domain in &self.domains {
             text.push_str(&format!("[[domain]]\nname = {domain:?}\n"));
         }
@@ -92,6 +110,7 @@ pub struct Addresses {
 pub struct Server {
     binary: PathBuf,
     folder: PathBuf,
+    data: PathBuf,
     child: Option<Child>,
     env: Vec<(String, String)>,
     addresses: Addresses,
@@ -108,8 +127,8 @@ impl Server {
         fs::write(folder.join("waxwing.toml"), setup.text(&folder))?;
         let binary =
             std::env::var_os("WAXWING_BINARY").map_or_else(|| binary.as_ref().to_owned(), PathBuf::from);
-        let env = setup.env.clone();
-        let mut server = Self { binary, folder, child: None, env, addresses: Addresses::default() };
+        let (data, env) = (setup.data_in(&folder), setup.env.clone());
+        let mut server = Self { binary, folder, data, child: None, env, addresses: Addresses::default() };
         server.launch()?;
         Ok(server)
     }
@@ -177,7 +196,12 @@ impl Server {
 
     /// The server's data folder.
     pub fn data(&self) -> PathBuf {
-        self.folder.join("data")
+        self.data.clone()
+    }
+
+    /// Replaces the environment variables that the process is given when it is launched the next time.
+    pub fn set_env(&mut self, env: &[(&str, &str)]) {
+        self.env = env.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
     }
 
     /// The process id of the running server.

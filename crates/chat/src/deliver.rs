@@ -100,6 +100,29 @@ impl Chat {
         Ok(())
     }
 
+    /// The client of a session has read its whole archive up to here, so the replay that is due begins behind it. It begins
+    /// before the first message that waits and that the archive does not show.
+    pub(crate) async fn known_from_archive(&self, session: &Session, known: ArchiveId) -> Result<()> {
+        let Some(mark) = self.sessions.mark(&session.jid.to_bare()) else {
+            return Ok(());
+        };
+        loop {
+            let from = mark.reached().max(session.replayed());
+            if from >= known {
+                return Ok(());
+            }
+            let page = self.store.waiting(session.account, from, REPLAY_PAGE).await?;
+            let ids: Vec<ArchiveId> =
+                page.iter().map(|message| message.id).filter(|id| *id <= known).collect();
+            let Some(last) = ids.last() else { return Ok(()) };
+            match self.store.archived(session.account, &ids).await {
+                Ok(_) => session.set_replayed(*last),
+                Err(StoreError::NotFound) => return Ok(()),
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
     /// The next messages that wait for a session's account, oldest first (XEP-0160 section 3). Called by the session's
     /// own task while `Session::replay_due`, page by page as its client takes them; an empty page ends the replay.
     pub async fn replay(&self, session: &Session) -> Result<Vec<Delivery>> {
@@ -195,6 +218,7 @@ fn from_archive(message: &Archived, owner: &Jid) -> Option<Delivery> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::history::HistoryQuery;
     use crate::testing::{Client, World, jid};
 
     async fn send(from: &Client, to: &str, attributes: &str, content: &str) -> Result<()> {
@@ -359,6 +383,30 @@ mod tests {
         juliet.chat.leave_to_archive(&juliet.session).await.expect("nothing happens");
         juliet.send("<presence/>").await;
         assert!(replayed(&juliet).await.contains(&"off the record".to_owned()));
+    }
+
+    /// XEP-0313 section 8.3: a client that reads the archive before it takes messages does not get them twice, and still gets
+    /// what the archive does not show.
+    #[tokio::test]
+    async fn what_a_client_has_read_from_the_archive_is_not_replayed() {
+        let world = World::of(&["romeo", "juliet"]).await;
+        let romeo = ready(&world, "romeo", "a", "<presence/>").await;
+        for body in ["one", "two", "three"] {
+            say(&romeo, "juliet", body).await;
+        }
+        let juliet = world.connect("juliet", "one").await;
+        let first = HistoryQuery { limit: Some(2), ..HistoryQuery::default() };
+        let page = juliet.chat.read_history(&juliet.session, first).await.expect("a page");
+        let other = world.connect("juliet", "other").await;
+        juliet.send("<presence/>").await;
+        assert_eq!(replayed(&juliet).await, ["three"]);
+        let up_to_date =
+            HistoryQuery { after_id: page.items.last().map(|last| last.id), ..HistoryQuery::default() };
+        other.chat.read_history(&other.session, up_to_date).await.expect("a page");
+        let only_waits = "<body>off the record</body><no-permanent-store xmlns='urn:xmpp:hints'/>";
+        send(&romeo, "juliet", "type='chat'", only_waits).await.expect("it is sent");
+        other.send("<presence/>").await;
+        assert_eq!(replayed(&other).await, ["off the record"]);
     }
 
     /// A session that ends with something unconfirmed leaves it to the next, unless another was there.

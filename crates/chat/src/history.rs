@@ -7,6 +7,7 @@ use crate::chat::Chat;
 use crate::error::{Error, Result};
 use crate::preferences::{ArchivePreferences, PREFERENCES_LIST_LIMIT};
 use crate::rosters::Owner;
+use crate::session::Session;
 use crate::store::DocumentKind;
 
 /// How many messages a page has when the client does not say.
@@ -61,7 +62,37 @@ impl Default for HistoryQuery {
     }
 }
 
+impl HistoryQuery {
+    /// How far a client knows its whole archive once it has this page, if it reads it forwards and without a gap.
+    fn known_with(&self, page: &ArchivePage) -> Option<ArchiveId> {
+        let after = match self.page {
+            PageFrom::Start => self.after_id,
+            PageFrom::After(id) => Some(id),
+            PageFrom::End | PageFrom::Before(_) => return None,
+        };
+        let everything =
+            Self { page: self.page, after_id: self.after_id, limit: self.limit, ..Self::default() };
+        if *self != everything {
+            return None;
+        }
+        page.items.last().map(|message| message.id).or(after)
+    }
+}
+
 impl Chat {
+    /// A page of an account's archive for one of its sessions. What a client has read before it takes messages is not
+    /// replayed to it: XEP-0313 section 8.3 suggests that, as it would have everything twice.
+    pub async fn read_history(&self, session: &Session, query: HistoryQuery) -> Result<ArchivePage> {
+        let page = self.history(&Owner::from(session), query.clone()).await?;
+        if session.is_replaying()
+            && let Some(known) = query.known_with(&page)
+            && let Err(error) = self.known_from_archive(session, known).await
+        {
+            tracing::warn!(%error, "what was read from the archive is delivered as well");
+        }
+        Ok(page)
+    }
+
     /// A page of an account's archive, oldest message first. `NotFound` when a message is named that is not there.
     pub async fn history(&self, owner: &Owner, query: HistoryQuery) -> Result<ArchivePage> {
         if query.ids.len() > IDS_LIMIT {
@@ -174,6 +205,21 @@ mod tests {
         assert_eq!(trimmed(&[HALF, HALF, 1], true), (vec![1, 2], false));
         assert_eq!(trimmed(&[1, HALF, HALF], false), (vec![2, 3], false));
         assert_eq!(trimmed(&[], true), (vec![], true));
+    }
+
+    /// Only a reader who leaves nothing out knows everything before the end of his page.
+    #[test]
+    fn a_filtered_page_says_nothing_about_the_rest() {
+        let known = |query: HistoryQuery| query.known_with(&page(&[1, 1]));
+        let all = HistoryQuery::default;
+        assert_eq!(known(all()), Some(ArchiveId(2)));
+        assert_eq!(known(HistoryQuery { page: PageFrom::After(ArchiveId(7)), ..all() }), Some(ArchiveId(2)));
+        assert_eq!(known(HistoryQuery { page: PageFrom::End, ..all() }), None);
+        assert_eq!(known(HistoryQuery { text: Some("friar".to_owned()), ..all() }), None);
+        assert_eq!(known(HistoryQuery { with: Jid::new("romeo@montague.lit").ok(), ..all() }), None);
+        assert_eq!(known(HistoryQuery { start_ms: Some(1), ..all() }), None);
+        let up_to_date = HistoryQuery { after_id: Some(ArchiveId(7)), ..all() };
+        assert_eq!(up_to_date.known_with(&page(&[])), Some(ArchiveId(7)));
     }
 
     /// Or nobody could ever page past it.

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use waxwing_chat::Chat;
 use waxwing_chat::port::{SystemClock, SystemRandom};
-use waxwing_storage::sqlite::{Options, Sqlite};
+use waxwing_storage::sqlite::{OpenError, Options, Sqlite};
 
 use crate::accounts;
 use crate::admin::backup::DATABASE;
@@ -106,8 +106,23 @@ async fn run(config: Config, file: Option<PathBuf>) -> anyhow::Result<()> {
 
 /// The store and the domain on it.
 fn open_chat(config: &Config, folder: &DataFolder) -> anyhow::Result<Arc<Chat>> {
-    let store = Sqlite::open(&folder.path().join(DATABASE), Options::default())?;
+    let store = open_store(&folder.path().join(DATABASE))?;
     Ok(Chat::new(Arc::new(store), Arc::new(SystemClock), Arc::new(SystemRandom), accounts::settings(config)))
+}
+
+#[cfg(not(debug_assertions))]
+fn open_store(path: &Path) -> Result<Sqlite, OpenError> {
+    Sqlite::open(path, Options::default())
+}
+
+/// A debug build can be told not to sync, as the negative control of the power-cut suite: it must be seen to lose
+/// messages.
+#[cfg(debug_assertions)]
+fn open_store(path: &Path) -> Result<Sqlite, OpenError> {
+    if std::env::var_os("WAXWING_LOSE_MESSAGES_AT_POWER_CUTS").is_some_and(|value| value == "1") {
+        return Sqlite::open_losing_messages_at_power_cuts(path, Options::default());
+    }
+    Sqlite::open(path, Options::default())
 }
 
 /// What is listened on, for people and programs.

@@ -36,7 +36,8 @@ fn run(program: &str, args: &[&str]) -> Result<Output, String> {
 
 /// Compiles one of the C files beside this one.
 fn compile(name: &str, scratch: &Scratch, flags: &[&str]) -> Result<PathBuf, String> {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/faults").join(name);
+    // The suite of the whole server, in the package beside this one, compiles this file too.
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../storage/tests/faults").join(name);
     let built = scratch.path().join(name).with_extension("built");
     let mut args = vec!["-O1", "-Wall", "-Werror", "-o", text(&built), text(&source)];
     args.extend(flags);

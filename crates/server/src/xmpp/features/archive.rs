@@ -83,8 +83,8 @@ async fn fields(_: Request<'_>) -> Reply {
 /// Section 4: the messages first, then the result that says where the page lies.
 async fn query(request: Request<'_>) -> Reply {
     let asked = read(request.payload)?;
-    let owner = Owner::from(&**request.session);
-    let page = request.chat.history(&owner, asked).await.map_err(|error| stanza_error(&error))?;
+    let page = request.chat.read_history(request.session, asked).await;
+    let page = page.map_err(|error| stanza_error(&error))?;
     let to = &request.session.jid;
     let queryid = request.payload.attr("queryid");
     let mut before: Vec<Stanza> = page.items.iter().map(|message| result(message, queryid, to)).collect();

@@ -1,0 +1,21 @@
+//! Durability of the whole server: power cuts, kills, failing syncs, full and hung disks, lost connections. What was
+//! acknowledged is there afterwards, once and in order.
+//!
+//! The numbers of trials are environment variables; `docs/durability.md` says which.
+
+#![allow(missing_docs, reason = "tests are named by what they show")]
+
+mod checker;
+mod connections;
+mod device;
+mod disks;
+mod outages;
+mod seed;
+mod stage;
+mod wire;
+
+// The means to break a disk are those of the store's own suite.
+#[path = "../../crates/storage/tests/faults/mod.rs"]
+mod faults;
+#[path = "../../crates/storage/tests/scratch/mod.rs"]
+mod scratch;
