@@ -126,16 +126,15 @@ impl Wire {
         if let Some(failed) = success.child(SM, "failed") {
             not_found(failed)?;
         }
-        let signed_in = match success.child(SM, "resumed") {
-            Some(resumed) => SignedIn::Resumed(count(resumed)?),
-            None => {
-                let enabled = success.child(BIND2, "bound").and_then(|bound| bound.child(SM, "enabled"));
-                SignedIn::Anew(id(enabled.with_context(|| format!("no session: {success}"))?)?)
-            }
-        };
+        if let Some(resumed) = success.child(SM, "resumed") {
+            // XEP-0198 section 9.2: no features follow.
+            return Ok(SignedIn::Resumed(count(resumed)?));
+        }
+        let enabled = success.child(BIND2, "bound").and_then(|bound| bound.child(SM, "enabled"));
+        let id = id(enabled.with_context(|| format!("no session: {success}"))?)?;
         let features = self.element().await?;
         ensure!(features.is(STREAMS, "features"), "expected features, got {features}");
-        Ok(signed_in)
+        Ok(SignedIn::Anew(id))
     }
 
     async fn step_by_step(
