@@ -66,6 +66,13 @@ const LAYERS: &[Layer] = &[
         banned_paths: &[],
     },
     Layer {
+        package: "waxwing-load",
+        folder: "crates/load/",
+        siblings: &["waxwing-xmpp"],
+        banned: &["ring", "openssl", "native-tls"],
+        banned_paths: &[],
+    },
+    Layer {
         package: "waxwing-tests",
         folder: "tests/",
         siblings: &[],
