@@ -2,4 +2,4 @@
 
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|input: &[u8]| waxwing_fuzz::address(input));
+libfuzzer_sys::fuzz_target!(|input: &[u8]| waxwing_fuzz::within(input, waxwing_fuzz::address));

@@ -7,14 +7,11 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
-use precis_profiles::precis_core::profile::PrecisFastInvocation;
-use precis_profiles::{OpaqueString, UsernameCaseMapped};
+
+use crate::precis;
 
 /// The longest any part may be, in bytes (RFC 7622 sections 3.2 to 3.4).
 const PART_BYTES: usize = 1023;
-
-/// How often a PRECIS profile is applied before a string that still changes is refused (RFC 8264 section 7).
-const PRECIS_ROUNDS: usize = 3;
 
 /// An address: `domain`, `local@domain`, and either of them with `/resource`.
 ///
@@ -198,7 +195,7 @@ fn normalise_local(part: &str) -> Result<Cow<'_, str>, JidError> {
         }
         lower_ascii(part)
     } else {
-        enforce(part, |text| UsernameCaseMapped::enforce(text).ok()).ok_or(JidError::Local)?
+        precis::username(part).ok_or(JidError::Local)?
     };
     // Checked after mapping: wide forms such as U+FF20 map to the forbidden characters.
     if !fits(&mapped) || mapped.bytes().any(is_forbidden_in_local) {
@@ -217,22 +214,8 @@ fn normalise_resource(part: &str) -> Result<Cow<'_, str>, JidError> {
         let allowed = part.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());
         return if allowed { Ok(part.into()) } else { Err(JidError::Resource) };
     }
-    let mapped = enforce(part, |text| OpaqueString::enforce(text).ok()).ok_or(JidError::Resource)?;
+    let mapped = precis::opaque(part).ok_or(JidError::Resource)?;
     if fits(&mapped) { Ok(mapped) } else { Err(JidError::Resource) }
-}
-
-/// Applies a PRECIS profile until the result is stable, so that a normalised address normalises to itself
-/// (RFC 8264 section 7).
-fn enforce<'a>(part: &'a str, profile: impl Fn(&str) -> Option<Cow<'_, str>>) -> Option<Cow<'a, str>> {
-    let mut current = Cow::Borrowed(part);
-    for _ in 0..=PRECIS_ROUNDS {
-        let next = profile(&current)?.into_owned();
-        if next == *current {
-            return Some(current);
-        }
-        current = Cow::Owned(next);
-    }
-    None
 }
 
 /// A domain name in its Unicode form, or an IP address (RFC 7622 section 3.2).

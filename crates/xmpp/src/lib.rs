@@ -4,6 +4,7 @@ pub mod c2s;
 pub mod error;
 pub mod jid;
 pub mod ns;
+mod precis;
 pub mod sasl;
 pub mod sm;
 pub mod stanza;

@@ -2,8 +2,7 @@
 
 use std::borrow::Cow;
 
-use precis_core::profile::PrecisFastInvocation;
-use precis_profiles::{OpaqueString, UsernameCaseMapped};
+use crate::precis;
 
 /// A user name or password that the profile forbids: empty, or with characters that are not allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -21,9 +20,7 @@ pub fn prepare_password(password: &str) -> Result<Cow<'_, str>, PrepareError> {
     if !password.is_empty() && password.bytes().all(|octet| matches!(octet, 0x20..=0x7e)) {
         return Ok(Cow::Borrowed(password));
     }
-    OpaqueString::enforce(password)
-        .map(|prepared| Cow::Owned(prepared.into_owned()))
-        .map_err(|_| PrepareError)
+    precis::opaque(password).ok_or(PrepareError)
 }
 
 /// Prepares a user name with the UsernameCaseMapped profile (RFC 8265 section 3.3), which is also that of the local part
@@ -32,7 +29,7 @@ pub fn prepare_username(username: &str) -> Result<String, PrepareError> {
     if username.len() > MAX_OCTETS {
         return Err(PrepareError);
     }
-    let mapped = UsernameCaseMapped::enforce(username).map_err(|_| PrepareError)?;
+    let mapped = precis::username(username).ok_or(PrepareError)?;
     // RFC 7622 section 3.3.1 excludes these from local parts although the profile allows them.
     if mapped.contains(['"', '&', '\'', '/', ':', '<', '>', '@']) {
         Err(PrepareError)
@@ -58,7 +55,8 @@ mod tests {
             assert!(prepare_password(allowed).is_ok(), "{allowed}");
         }
         assert_eq!(prepare_password("foo\u{1680}bar").unwrap(), "foo bar");
-        for refused in ["", "my cat is a \u{9}by"] {
+        // RFC 8264 section 7: U+0387 becomes U+00B7, which may stand between two letters l only.
+        for refused in ["", "my cat is a \u{9}by", "s\u{387}m"] {
             assert!(prepare_password(refused).is_err(), "{refused:?}");
         }
         assert!(prepare_password(&"x".repeat(MAX_OCTETS + 1)).is_err());

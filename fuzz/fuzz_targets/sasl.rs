@@ -1,0 +1,5 @@
+//! SASL exchanges, and the preparation of names and passwords.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| waxwing_fuzz::within(input, waxwing_fuzz::sasl));
