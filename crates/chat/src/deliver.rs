@@ -74,8 +74,37 @@ impl Chat {
         }
     }
 
-    /// Tells a session that was brought back what its client still has to confirm, so that no replay repeats it.
-    pub fn restore(&self, session: &Session, unconfirmed: impl Iterator<Item = ArchiveId>) {
+    /// Up to which message everything has been handed to a session, if that can be said. `newest` is the newest archived
+    /// message that its client was sent or will be sent again; its queue must be empty.
+    pub fn handed(
+        &self,
+        session: &Session,
+        mark: Option<ArchiveId>,
+        newest: Option<ArchiveId>,
+    ) -> Option<ArchiveId> {
+        if session.is_replaying() {
+            return Some(session.replayed()).filter(|id| *id > ArchiveId::default());
+        }
+        // What another session confirmed had been put into this one's queue as well.
+        mark.max(newest)
+    }
+
+    /// How far the messages of a session's account have come.
+    pub fn mark(&self, session: &Session) -> Option<ArchiveId> {
+        self.sessions.mark(&session.jid.to_bare()).map(|mark| mark.reached())
+    }
+
+    /// Tells a session that was brought back up to where it was handed everything, whatever other sessions of its account
+    /// have confirmed since, and what its client still has to confirm, so that no replay repeats it.
+    pub fn restore(
+        &self,
+        session: &Session,
+        handed: Option<ArchiveId>,
+        unconfirmed: impl Iterator<Item = ArchiveId>,
+    ) {
+        if let Some(id) = handed {
+            session.continue_behind(id);
+        }
         unconfirmed.for_each(|id| session.note_ahead(id));
     }
 
@@ -129,7 +158,7 @@ impl Chat {
         let account = session.jid.to_bare();
         loop {
             let from = match self.sessions.mark(&account) {
-                Some(mark) => mark.reached().max(session.replayed()),
+                Some(mark) => session.replay_from(mark.reached()),
                 None => return Ok(Vec::new()),
             };
             let page = self.store.waiting(session.account, from, REPLAY_PAGE).await?;

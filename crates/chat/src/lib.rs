@@ -8,6 +8,8 @@ pub mod auth;
 pub mod blocking;
 pub mod chat;
 pub mod deliver;
+#[cfg(any(test, feature = "testing"))]
+pub mod disk;
 pub mod error;
 pub mod event;
 pub mod hints;

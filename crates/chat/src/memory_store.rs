@@ -13,6 +13,7 @@ use crate::archive::{
     ImportedMessage, PageFrom,
 };
 use crate::audit::{AuditEntry, AuditRecord};
+use crate::disk::Disk;
 use crate::invitation::Invitation;
 use crate::roster::{RosterChanges, RosterItem, RosterSnapshot};
 use crate::store::{DocumentKind, OnCommit, SavedStream, Store, StoreError, StoreResult, StoreStatus};
@@ -20,7 +21,10 @@ use crate::token::Token;
 
 /// Everything is lost when it is dropped.
 #[derive(Debug, Default)]
-pub struct MemoryStore(Mutex<Tables>);
+pub struct MemoryStore {
+    tables: Mutex<Tables>,
+    pub(crate) disk: Disk,
+}
 
 #[derive(Debug, Default)]
 struct Tables {
@@ -73,8 +77,27 @@ fn kind_name(kind: DocumentKind) -> &'static str {
 impl MemoryStore {
     /// Does not wait: the lock is held for plain look-ups only.
     fn tables(&self) -> StoreResult<MutexGuard<'_, Tables>> {
-        let tables = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
         if tables.closed { Err(StoreError::Unavailable) } else { Ok(tables) }
+    }
+
+    pub(crate) fn write(&self, message: Append, done: OnCommit) {
+        // Called under the lock, so that commits and callbacks come in one order.
+        match self.tables() {
+            Ok(mut tables) => {
+                let committed = tables.commit(message);
+                done(Ok(committed));
+            }
+            Err(error) => done(Err(error)),
+        }
+    }
+
+    pub(crate) fn remove_newest(&self, count: usize) {
+        if let Ok(mut tables) = self.tables() {
+            for _ in 0..count {
+                tables.messages.pop_last();
+            }
+        }
     }
 }
 
@@ -152,6 +175,7 @@ impl Store for MemoryStore {
     }
 
     async fn account(&self, jid: &Jid) -> StoreResult<Option<Account>> {
+        self.disk.turn().await;
         Ok(self.tables()?.accounts.get(jid).cloned())
     }
 
@@ -234,6 +258,7 @@ impl Store for MemoryStore {
     }
 
     async fn roster_item(&self, owner: AccountId, contact: &Jid) -> StoreResult<Option<RosterItem>> {
+        self.disk.turn().await;
         let tables = self.tables()?;
         Ok(tables
             .rosters
@@ -266,13 +291,8 @@ impl Store for MemoryStore {
     }
 
     fn append(&self, message: Append, done: OnCommit) {
-        // Called under the lock, so that commits and callbacks come in one order.
-        match self.tables() {
-            Ok(mut tables) => {
-                let committed = tables.commit(message);
-                done(Ok(committed));
-            }
-            Err(error) => done(Err(error)),
+        if let Some((message, done)) = self.disk.take(message, done) {
+            self.write(message, done);
         }
     }
 
@@ -316,6 +336,7 @@ impl Store for MemoryStore {
     }
 
     async fn archived(&self, owner: AccountId, ids: &[ArchiveId]) -> StoreResult<Vec<Archived>> {
+        self.disk.turn().await;
         let tables = self.tables()?;
         let one = |id: &ArchiveId| {
             let message = tables.messages.get(id)?;
@@ -334,14 +355,21 @@ impl Store for MemoryStore {
     }
 
     async fn waiting(&self, owner: AccountId, after: ArchiveId, limit: usize) -> StoreResult<Vec<Archived>> {
-        let tables = self.tables()?;
-        let waiting = tables.owned(owner).filter(|(copy, _, archived)| {
-            copy.waits && copy.direction == Direction::Incoming && archived.id > after
-        });
-        Ok(waiting.map(|(.., archived)| archived).take(limit).collect())
+        self.disk.turn().await;
+        let page = {
+            let tables = self.tables()?;
+            let waiting = tables.owned(owner).filter(|(copy, _, archived)| {
+                copy.waits && copy.direction == Direction::Incoming && archived.id > after
+            });
+            waiting.map(|(.., archived)| archived).take(limit).collect()
+        };
+        // What was read may be old when it arrives.
+        self.disk.turn().await;
+        Ok(page)
     }
 
     async fn set_delivered(&self, owner: AccountId, mark: ArchiveId) -> StoreResult<()> {
+        self.disk.turn().await;
         let mut tables = self.tables()?;
         let account = tables.account_mut(owner)?;
         account.delivered = account.delivered.max(mark);
@@ -380,6 +408,7 @@ impl Store for MemoryStore {
     }
 
     async fn blocked(&self, owner: AccountId) -> StoreResult<Vec<Jid>> {
+        self.disk.turn().await;
         Ok(self.tables()?.blocked.get(&owner).cloned().unwrap_or_default())
     }
 
@@ -491,11 +520,13 @@ impl Store for MemoryStore {
     }
 
     async fn save_streams(&self, streams: Vec<SavedStream>) -> StoreResult<()> {
+        self.disk.turn().await;
         self.tables()?.streams.extend(streams.into_iter().map(|stream| (stream.id.clone(), stream)));
         Ok(())
     }
 
     async fn take_stream(&self, id: &str) -> StoreResult<Option<SavedStream>> {
+        self.disk.turn().await;
         Ok(self.tables()?.streams.remove(id))
     }
 

@@ -67,6 +67,8 @@ pub struct Session {
     /// Set until waiting messages have been replayed; what waits then comes from the archive, not the queue.
     replaying: AtomicBool,
     replayed: AtomicU64,
+    /// It was brought back after a restart, and its replay begins where it was and not where its account is.
+    restored: AtomicBool,
     /// Archived messages that came through the queue although a replay was still due.
     ahead: Mutex<BTreeSet<ArchiveId>>,
     presence: Mutex<Option<Arc<Outgoing>>>,
@@ -90,6 +92,7 @@ impl Session {
             blocklist_wanted: AtomicBool::new(false),
             replaying: AtomicBool::new(true),
             replayed: AtomicU64::new(0),
+            restored: AtomicBool::new(false),
             ahead: Mutex::new(BTreeSet::new()),
             presence: Mutex::new(None),
             directed: Mutex::new(HashSet::new()),
@@ -234,6 +237,17 @@ impl Session {
     /// Everything up to here was handed over by the replay; the queue may hold some of it once more.
     pub fn replayed(&self) -> ArchiveId {
         ArchiveId(self.replayed.load(Ordering::Acquire))
+    }
+
+    /// Goes on behind this message: everything up to it was handed over before a restart.
+    pub(crate) fn continue_behind(&self, id: ArchiveId) {
+        self.set_replayed(id);
+        self.restored.store(true, Ordering::Release);
+    }
+
+    /// Where its replay goes on, when its account has come to `mark`.
+    pub(crate) fn replay_from(&self, mark: ArchiveId) -> ArchiveId {
+        if self.restored.load(Ordering::Acquire) { self.replayed() } else { mark.max(self.replayed()) }
     }
 
     pub(crate) fn set_replayed(&self, id: ArchiveId) {

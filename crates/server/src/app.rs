@@ -166,7 +166,7 @@ fn require_store(health: &Health, chat: &Arc<Chat>) {
 
 /// Does now and then what need not be done at once: writes down how far messages were delivered (what a crash forgets of
 /// that is delivered again), and ends the sessions of accounts that have expired.
-async fn upkeep(chat: Arc<Chat>) {
+pub(crate) async fn upkeep(chat: Arc<Chat>) {
     let mut tick = tokio::time::interval(UPKEEP);
     loop {
         tick.tick().await;

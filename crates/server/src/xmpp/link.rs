@@ -23,6 +23,8 @@ thread_local! {
 pub(crate) enum Link {
     Tcp(Conn),
     WebSocket(Box<WebSocketConn>),
+    #[cfg(test)]
+    Memory(super::simulation::network::Socket),
     /// A handshake failed half-way; nothing can be read or written any more.
     Broken,
 }
@@ -33,6 +35,8 @@ impl Link {
     pub(crate) async fn receive(&mut self, input: &mut Vec<u8>) -> io::Result<bool> {
         match self {
             Self::Broken => Err(io::ErrorKind::NotConnected.into()),
+            #[cfg(test)]
+            Self::Memory(socket) => socket.receive(input).await,
             Self::WebSocket(socket) => Ok(match socket.receive().await? {
                 Some(message) => {
                     input.extend_from_slice(message.as_bytes());
@@ -61,6 +65,8 @@ impl Link {
         match self {
             Self::Broken => Err(io::ErrorKind::NotConnected.into()),
             Self::Tcp(conn) => conn.write_all(output.bytes()).await,
+            #[cfg(test)]
+            Self::Memory(socket) => socket.send(output.bytes()).await,
             Self::WebSocket(socket) => {
                 for frame in output.frames() {
                     let text = std::str::from_utf8(frame).map_err(io::Error::other)?;
@@ -90,6 +96,8 @@ impl Link {
             // The peer may be gone already, which is as good.
             Self::Tcp(conn) => drop(conn.shutdown().await),
             Self::WebSocket(socket) => socket.close().await,
+            #[cfg(test)]
+            Self::Memory(socket) => socket.finish(),
             Self::Broken => {}
         }
     }
@@ -99,6 +107,8 @@ impl Link {
         match self {
             Self::Tcp(conn) => conn.authenticated(),
             Self::WebSocket(socket) => socket.authenticated(),
+            #[cfg(test)]
+            Self::Memory(_) => {}
             Self::Broken => {}
         }
     }
@@ -108,6 +118,8 @@ impl Link {
         match self {
             Self::Tcp(conn) => Some(conn.peer_addr()),
             Self::WebSocket(socket) => Some(socket.peer_addr()),
+            #[cfg(test)]
+            Self::Memory(_) => None,
             Self::Broken => None,
         }
     }
@@ -117,6 +129,8 @@ impl Link {
         match self {
             Self::Tcp(conn) => conn.id().to_string(),
             Self::WebSocket(socket) => socket.id().to_string(),
+            #[cfg(test)]
+            Self::Memory(_) => String::new(),
             Self::Broken => String::new(),
         }
     }
@@ -126,6 +140,8 @@ impl Link {
         match self {
             Self::Tcp(conn) => ("xmpp", conn.tls_info().map(|tls| tls.version.to_owned())),
             Self::WebSocket(socket) => ("websocket", socket.is_tls().then(|| "https".to_owned())),
+            #[cfg(test)]
+            Self::Memory(_) => ("xmpp", None),
             Self::Broken => ("xmpp", None),
         }
     }

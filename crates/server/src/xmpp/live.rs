@@ -63,6 +63,8 @@ pub(crate) struct Live {
     pub(crate) replaying: bool,
     /// The client asked for an acknowledgement and gets it when nothing is in flight any more.
     pub(crate) acknowledgement_owed: bool,
+    /// The newest archived message that was counted as sent.
+    pub(crate) newest: Option<ArchiveId>,
     /// The newest archived message that was confirmed while a replay was still due.
     confirmed_early: Option<ArchiveId>,
     /// The newest archived message among what was written but not yet flushed, without stream management.
@@ -79,6 +81,7 @@ impl Live {
             held: Held::default(),
             replaying: false,
             acknowledgement_owed: false,
+            newest: None,
             confirmed_early: None,
             written: None,
         }
@@ -87,6 +90,7 @@ impl Live {
     /// Counts a stanza as sent: it waits for the client's acknowledgement, or for the next flush. A client that leaves
     /// too much unacknowledged loses its session; what is archived waits for its next one.
     pub(crate) fn count(&mut self, sent: Sent) {
+        self.newest = self.newest.max(sent.archived);
         match &mut self.management {
             Some(management) => {
                 if management.counts.push(sent).is_err() {

@@ -10,6 +10,8 @@ mod live;
 mod receive;
 mod render;
 mod sign_in;
+#[cfg(test)]
+mod simulation;
 mod streams;
 mod suspended;
 

@@ -69,6 +69,12 @@ impl Resumable {
         Registration { id, resumable: Arc::clone(self), claims }
     }
 
+    /// How many there are.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.streams.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
     /// Takes a stream over from the task that owns it. `None` when there is none with this id for this account: what
     /// belongs to somebody else answers like what does not exist.
     pub(crate) async fn claim(&self, id: &str, account: AccountId) -> Option<Box<Live>> {
@@ -95,6 +101,8 @@ pub(crate) struct Saved {
     pub(crate) acknowledged: u32,
     /// What it has not acknowledged, oldest first.
     pub(crate) waiting: Vec<SavedStanza>,
+    /// Everything up to this place in the archive was handed to it.
+    pub(crate) handed: Option<u64>,
     /// Its presence, if it was available.
     pub(crate) presence: Option<String>,
     /// Whom it sent directed presence.
@@ -229,6 +237,8 @@ fn saved(face: &Face, live: &mut Live) -> Option<SavedStream> {
     for sent in live.held.set_active(true) {
         live.count(sent);
     }
+    // Read before the queue is emptied: what has been confirmed by now was in it.
+    let mark = face.chat.mark(&live.session);
     while let Some(event) = live.events.try_recv() {
         if let Some(sent) = render(event, &live.session) {
             live.count(sent);
@@ -242,6 +252,7 @@ fn saved(face: &Face, live: &mut Live) -> Option<SavedStream> {
         received: management.counts.handled(),
         acknowledged: management.counts.acked(),
         waiting: management.counts.unacknowledged().map(SavedStanza::new).collect(),
+        handed: face.chat.handed(session, mark, live.newest).map(|id| id.0),
         presence: session.presence().map(|presence| text(presence.stanza())),
         directed: session.directed().iter().map(|jid| jid.as_str().to_owned()).collect(),
         carbons: session.carbons(),
@@ -289,7 +300,8 @@ pub(crate) async fn restore(
     let mut live = Box::new(Live::new(Arc::clone(&session), events));
     let config = face.current().config;
     let unacknowledged: Vec<Sent> = saved.waiting.iter().filter_map(SavedStanza::to_sent).collect();
-    face.chat.restore(&session, unacknowledged.iter().filter_map(|sent| sent.archived));
+    live.newest = saved.handed.map(ArchiveId);
+    face.chat.restore(&session, live.newest, unacknowledged.iter().filter_map(|sent| sent.archived));
     let parts = sm::Parts { handled: saved.received, acked: saved.acknowledged, unacknowledged };
     live.management = Some(Management {
         counts: sm::Session::from_parts(config.management_limits(), parts),
