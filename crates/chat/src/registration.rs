@@ -108,6 +108,9 @@ impl Chat {
         if !self.settings().open_registration {
             return Err(Error::Forbidden);
         }
+        if !self.settings().delay_attempts {
+            return Ok(());
+        }
         match self.throttle().attempt(&format!("registration at {domain}"), address, self.now_ms()) {
             Verdict::After(0) => Ok(()),
             Verdict::After(_) | Verdict::Refused => Err(Error::Wait),
@@ -158,15 +161,22 @@ mod tests {
 
     #[tokio::test]
     async fn strangers_register_slowly() {
-        let world = World::with(|settings| settings.open_registration = true);
-        let mut refused = 0;
-        for i in 0..20 {
-            let name = format!("u{i}");
-            let address = Some("192.0.2.1".parse().unwrap());
-            let made = world.chat.register("localhost", &name, "secret", None, address).await;
-            refused += usize::from(matches!(made, Err(Error::Wait)));
+        async fn refused(delay_attempts: bool) -> u32 {
+            let world = World::with(|settings| {
+                settings.open_registration = true;
+                settings.delay_attempts = delay_attempts;
+            });
+            let mut refused = 0;
+            for i in 0..20 {
+                let name = format!("u{i}");
+                let address = Some("192.0.2.1".parse().unwrap());
+                let made = world.chat.register("localhost", &name, "secret", None, address).await;
+                refused += u32::from(matches!(made, Err(Error::Wait)));
+            }
+            refused
         }
-        assert_eq!(refused, 20 - crate::throttle::FREE_ATTEMPTS_PER_PAIR as usize);
+        assert_eq!(refused(true).await, 20 - crate::throttle::FREE_ATTEMPTS_PER_PAIR);
+        assert_eq!(refused(false).await, 0);
     }
 
     /// XEP-0401 section 4.3: inviter and invited are contacts of each other, and the inviter's clients are told.

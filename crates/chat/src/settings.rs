@@ -17,6 +17,8 @@ pub struct Settings {
     pub private_documents_limit: usize,
     /// Anybody may register an account without an invitation (XEP-0077).
     pub open_registration: bool,
+    /// Those who fail to sign in again and again, or register many accounts, are delayed.
+    pub delay_attempts: bool,
     /// Password verifiers are made for SCRAM-SHA-1 too, for clients that know nothing newer.
     pub scram_sha1: bool,
     /// Rounds of PBKDF2 for new password verifiers.
@@ -37,6 +39,7 @@ impl Default for Settings {
             private_document_bytes_limit: 65_536,
             private_documents_limit: 200,
             open_registration: false,
+            delay_attempts: true,
             scram_sha1: true,
             scram_iterations: waxwing_xmpp::sasl::DEFAULT_ITERATIONS,
             token_lifetime_ms: 30 * 24 * 3600 * 1000,

@@ -14,6 +14,9 @@ config! {
         scram_sha1: bool = Settings::default().scram_sha1,
         /// Let anybody register an account without an invitation (XEP-0077).
         open_registration: bool = Settings::default().open_registration,
+        /// Delay those who fail to sign in again and again, and those who register many accounts. Off only for measuring:
+        /// without it passwords can be guessed as fast as the server can answer.
+        delay_attempts: bool = Settings::default().delay_attempts,
         /// How long an invitation is good for unless it says otherwise.
         invitation_lifetime_ms: u64 = Settings::default().invitation_lifetime_ms,
         /// How long a token is good for that a client got to sign in without the password (XEP-0484).
@@ -42,6 +45,7 @@ pub fn settings(config: &crate::config::Config) -> Settings {
         private_document_bytes_limit: accounts.private_document_bytes_limit,
         private_documents_limit: accounts.private_documents_limit,
         open_registration: accounts.open_registration,
+        delay_attempts: accounts.delay_attempts,
         scram_sha1: accounts.scram_sha1,
         scram_iterations: accounts.scram_iterations,
         token_lifetime_ms: accounts.token_lifetime_ms,

@@ -81,6 +81,19 @@ impl ScramClient {
         server_first: &str,
         offer: Option<&Offer>,
     ) -> Result<(String, ServerProof), ScramClientError> {
+        self.last_with(server_first, offer, |password, salt, iterations| {
+            self.hash.salted_password(password, salt, iterations)
+        })
+    }
+
+    /// The same with another source of the SaltedPassword, for a client that keeps it (RFC 5802 section 5.1 allows that as
+    /// long as salt and iteration count stay). It is given the prepared password, the salt and the iteration count.
+    pub fn last_with(
+        &self,
+        server_first: &str,
+        offer: Option<&Offer>,
+        salted_password: impl FnOnce(&str, &[u8], u32) -> Box<[u8]>,
+    ) -> Result<(String, ServerProof), ScramClientError> {
         let mut attributes = server_first.split(',');
         let mut attribute = |name| {
             attributes.next().and_then(|text| text.strip_prefix(name)).ok_or(ScramClientError::Malformed)
@@ -106,7 +119,7 @@ impl ScramClient {
         }
 
         let password = prepare_password(&self.password).map_err(|_| ScramClientError::Password)?;
-        let salted = self.hash.salted_password(&password, &salt, iterations);
+        let salted = salted_password(&password, &salt, iterations);
         let client_key = self.hash.hmac(&salted, &[b"Client Key"]);
         let server_key = self.hash.hmac(&salted, &[b"Server Key"]);
         let binding = BASE64_STANDARD.encode([self.header.as_bytes(), &self.binding].concat());

@@ -87,7 +87,8 @@ impl Hash {
         })
     }
 
-    pub(super) fn salted_password(self, password: &str, salt: &[u8], iterations: u32) -> Box<[u8]> {
+    /// The SaltedPassword of RFC 5802 section 3: `Hi(password, salt, iterations)`. The password has been prepared.
+    pub fn salted_password(self, password: &str, salt: &[u8], iterations: u32) -> Box<[u8]> {
         let mut out = vec![0; self.octets()];
         with_hash!(self, D => pbkdf2::pbkdf2_hmac::<D>(password.as_bytes(), salt, iterations, &mut out));
         out.into()
