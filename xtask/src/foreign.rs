@@ -22,6 +22,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("systemd", "systemd-analyze"),
     ("tmux", "tmux"),
     ("util-linux", "fsfreeze"),
+    ("valgrind", "valgrind"),
 ];
 
 /// Installs what is missing. Only root can; anybody else is told what to install.

@@ -5,6 +5,7 @@
 mod coverage;
 mod foreign;
 mod generate;
+mod instructions;
 mod shell;
 mod tidy;
 mod verify;
@@ -17,6 +18,8 @@ cargo xtask <command>
   test       everything that CI runs, with nothing skipped, and a summary at the end
   test STEP  only the steps whose name contains STEP
   tidy       what the compiler does not see: layers, heads, sizes, names, mentions, generated files
+  instructions            count the instructions of hot paths and compare them with xtask/instructions.toml
+  instructions --accept   write what was counted into that file
   generate   write the generated files anew: docs/coverage.md and the references
 ";
 
@@ -27,6 +30,8 @@ fn main() -> ExitCode {
         ["test"] => verify::run(None),
         ["test", step] => verify::run(Some(step)),
         ["tidy"] => tidy::run(),
+        ["instructions"] => instructions::run(false),
+        ["instructions", "--accept"] => instructions::run(true),
         ["generate"] => generate::run(),
         [] | ["help" | "--help" | "-h"] => {
             print!("{HELP}");
