@@ -29,6 +29,11 @@ const PACKAGES: &[(&str, &str)] = &[
 pub(crate) fn packages() -> Result<()> {
     let missing: Vec<&str> =
         PACKAGES.iter().filter(|(_, program)| !shell::exists(program)).map(|(package, _)| *package).collect();
+    install(&missing)
+}
+
+/// Installs Debian's packages, as root.
+pub(crate) fn install(missing: &[&str]) -> Result<()> {
     if missing.is_empty() {
         return Ok(());
     }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::print_stdout, reason = "a command line tool speaks on standard output")]
 
+mod bench;
 mod coverage;
 mod foreign;
 mod generate;
@@ -17,6 +18,9 @@ cargo xtask <command>
 
   test       everything that CI runs, with nothing skipped, and a summary at the end
   test STEP  only the steps whose name contains STEP
+  bench      Waxwing beside ejabberd, Prosody and the floor; writes docs/performance.md
+             [--only LINE,LINE] [--quick] [--rounds N] [--built]: a part or a short run writes to target/bench;
+             --built measures the release binaries that are there, --page only draws the page anew
   tidy       what the compiler does not see: layers, heads, sizes, names, mentions, generated files
   instructions            count the instructions of hot paths and compare them with xtask/instructions.toml
   instructions --accept   write what was counted into that file
@@ -29,6 +33,7 @@ fn main() -> ExitCode {
     let outcome = match args.as_slice() {
         ["test"] => verify::run(None),
         ["test", step] => verify::run(Some(step)),
+        ["bench", arguments @ ..] => bench::run(arguments),
         ["tidy"] => tidy::run(),
         ["instructions"] => instructions::run(false),
         ["instructions", "--accept"] => instructions::run(true),

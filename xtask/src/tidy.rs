@@ -6,7 +6,7 @@ mod source;
 
 use anyhow::{Result, ensure};
 
-use crate::{generate, shell};
+use crate::{bench, generate, shell};
 
 /// A file's text and its path from the root.
 pub(crate) struct Text {
@@ -24,6 +24,7 @@ pub(crate) fn run() -> Result<()> {
     source::check(&texts, &mut findings)?;
     mentions::check(&texts, &mut findings);
     findings.extend(generate::drift()?);
+    findings.extend(bench::drift()?);
     for finding in &findings {
         eprintln!("{finding}");
     }

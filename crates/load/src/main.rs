@@ -25,7 +25,7 @@ use clap::{Parser, Subcommand};
 use tokio::task::LocalSet;
 
 use crate::report::Report;
-use crate::scenarios::{archive, capacity, chat, idle, login, offline, ping, presence};
+use crate::scenarios::{archive, capacity, chat, hash, idle, login, offline, ping, presence, register};
 use crate::target::{Target, TargetOptions};
 
 #[global_allocator]
@@ -46,6 +46,8 @@ struct Arguments {
 
 #[derive(Subcommand, Debug)]
 enum Scenario {
+    /// Accounts are registered (XEP-0077), where the server lets anybody do that
+    Register(register::Options),
     /// Accounts sign in and out
     Login(login::Options),
     /// Connections are held: what memory each costs
@@ -62,6 +64,8 @@ enum Scenario {
     Archive(archive::Options),
     /// More and more users chat, until a bound is passed: how many the server can bear
     Capacity(capacity::Options),
+    /// What one password hash costs on this machine
+    Hash(hash::Options),
     /// The floor: copies bytes between sockets, for `--floor` of the other commands
     Relay(relay::Options),
 }
@@ -87,6 +91,10 @@ fn run(arguments: Arguments) -> Result<bool> {
             relay::run(options).await?;
             return Ok(true);
         }
+        if let Scenario::Hash(options) = &arguments.scenario {
+            hash::run(options, arguments.target.json)?;
+            return Ok(true);
+        }
         let target = Target::new(arguments.target).await?;
         ensure!(
             !(target.options.floor && target.websocket()),
@@ -100,6 +108,7 @@ fn run(arguments: Arguments) -> Result<bool> {
 
 async fn measure(target: &std::rc::Rc<Target>, scenario: &Scenario) -> Result<Report> {
     match scenario {
+        Scenario::Register(options) => register::run(target, options).await,
         Scenario::Login(options) => login::run(target, options).await,
         Scenario::Idle(options) => idle::run(target, options).await,
         Scenario::Presence(options) => presence::run(target, options).await,
@@ -108,7 +117,7 @@ async fn measure(target: &std::rc::Rc<Target>, scenario: &Scenario) -> Result<Re
         Scenario::Capacity(options) => capacity::run(target, options).await,
         Scenario::Chat(options) => chat::run(target, options).await,
         Scenario::Ping(options) => ping::run(target, options).await,
-        Scenario::Relay(_) => unreachable!("the relay reports nothing"),
+        Scenario::Hash(_) | Scenario::Relay(_) => unreachable!("these put no load on a server"),
     }
 }
 

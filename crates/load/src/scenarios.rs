@@ -3,8 +3,10 @@
 pub(crate) mod archive;
 pub(crate) mod capacity;
 pub(crate) mod chat;
+pub(crate) mod hash;
 pub(crate) mod idle;
 pub(crate) mod login;
 pub(crate) mod offline;
 pub(crate) mod ping;
 pub(crate) mod presence;
+pub(crate) mod register;

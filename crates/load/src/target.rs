@@ -36,8 +36,11 @@ pub(crate) enum Mechanism {
     /// The strongest SCRAM that the server offers, else PLAIN.
     Auto,
     Plain,
+    #[value(name = "scram-sha-1")]
     ScramSha1,
+    #[value(name = "scram-sha-256")]
     ScramSha256,
+    #[value(name = "scram-sha-512")]
     ScramSha512,
 }
 

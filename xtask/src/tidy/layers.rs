@@ -68,7 +68,7 @@ const LAYERS: &[Layer] = &[
     Layer {
         package: "waxwing-load",
         folder: "crates/load/",
-        siblings: &["waxwing-xmpp"],
+        siblings: &["waxwing-xmpp", "waxwing-tests"],
         banned: &["ring", "openssl", "native-tls"],
         banned_paths: &[],
     },
