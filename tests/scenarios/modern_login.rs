@@ -145,6 +145,62 @@ async fn plain_needs_one_step() {
     assert!(client.features.child(bind, "bind").is_some(), "{}", client.features);
 }
 
+/// The hypothetical mechanism is refused, and with it what was asked for besides; the same request with a mechanism that
+/// exists is granted, white space and all, and what is asked for in an unknown namespace is left alone.
+/// covers: XEP-0388 example 4
+#[tokio::test]
+async fn unknown_inline_requests_are_left_alone() {
+    let world = world().await;
+    world.user("romeo");
+    let request = |mechanism: &str, initial: &str| {
+        format!(
+            "<authenticate xmlns='{SASL2}' mechanism='{mechanism}'>\n  <initial-response>\n    {initial}\n  \
+             </initial-response>\n  {AGENT}\n  <bind xmlns='urn:xmpp:bind:example'/>\n</authenticate>"
+        )
+    };
+    let mut client = world.secured().await;
+    client.send(&request("BLURDYBLOOP", "SSBzaG91bGQgbWFrZSB0aGlzIGEgY29tcGV0aXRpb24=")).await;
+    client
+        .expect(&format!("<failure xmlns='{SASL2}'><invalid-mechanism xmlns='{SASL}'/>{{...}}</failure>"))
+        .await;
+    client.send(&request("PLAIN", &BASE64.encode(format!("\0romeo\0{}", password("romeo"))))).await;
+    client
+        .expect(&format!(
+            "<success xmlns='{SASL2}'><authorization-identifier>romeo@localhost</authorization-identifier></success>"
+        ))
+        .await;
+    client.read_features().await.unwrap();
+    client.bind("orchard").await.unwrap();
+}
+
+/// covers: XEP-0388 2.4
+#[tokio::test]
+async fn white_space_during_an_exchange_ends_the_stream() {
+    let world = world().await;
+    for space in [" ", "\n"] {
+        let mut client = world.secured().await;
+        let first = BASE64.encode("n,,n=romeo,r=abcdefghijklmnop");
+        client
+            .send(&format!(
+                "<authenticate xmlns='{SASL2}' mechanism='SCRAM-SHA-256'><initial-response>{first}\
+                 </initial-response></authenticate>"
+            ))
+            .await;
+        assert!(client.next().await.unwrap().is(SASL2, "challenge"));
+        client.send_raw(space).await.unwrap();
+        client.expect_stream_error("policy-violation").await;
+    }
+    // Before and after it keeps a stream alive as ever (RFC 6120 section 4.6.1).
+    let mut client = world.secured().await;
+    client.send_raw(" \n").await.unwrap();
+    world.user("romeo");
+    let success = authenticate(&mut client, "SCRAM-SHA-256", "romeo", &password("romeo"), "").await;
+    assert!(success.is(SASL2, "success"), "{success}");
+    client.send_raw(" \n").await.unwrap();
+    client.read_features().await.unwrap();
+    client.bind("orchard").await.unwrap();
+}
+
 /// covers: XEP-0388 example 10
 #[tokio::test]
 async fn a_failure_says_why_and_may_be_tried_again() {

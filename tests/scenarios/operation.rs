@@ -91,6 +91,42 @@ async fn an_administrator_sees_sessions_and_status() {
     assert!(users.contains("romeo@localhost"), "{users}");
 }
 
+/// A session whose connection was lost says since when it waits for its client.
+/// covers: operation suspended sessions
+#[tokio::test]
+async fn a_suspended_session_is_shown_as_such() {
+    let world = world().await;
+    let mut romeo = world.online("romeo/orchard").await;
+    romeo.send("<enable xmlns='urn:xmpp:sm:3' resume='true'/>").await;
+    let enabled = romeo.expect("<enabled xmlns='urn:xmpp:sm:3' _='...'/>").await;
+    let listed = || {
+        let listed = world.server.admin(&["sessions", "--json"], "").unwrap();
+        let listed: serde_json::Value = serde_json::from_str(&listed).unwrap();
+        listed["sessions"][0].clone()
+    };
+    assert_eq!(
+        (&listed()["state"], &listed()["suspended_since"]),
+        (&"available".into(), &serde_json::Value::Null)
+    );
+    romeo.cut();
+    let mut suspended = listed();
+    for _ in 0..1000 {
+        if suspended["state"] == "suspended" {
+            break;
+        }
+        suspended = listed();
+    }
+    assert_eq!(suspended["state"], "suspended", "{suspended}");
+    assert!(suspended["suspended_since"].as_str().is_some_and(|since| since.ends_with('Z')), "{suspended}");
+    let shown = world.server.admin(&["sessions"], "").unwrap();
+    assert!(shown.contains("suspended since 20"), "{shown}");
+    let mut again = world.authenticated("romeo").await;
+    let previd = enabled.attr("id").expect("an id");
+    again.send(&format!("<resume xmlns='urn:xmpp:sm:3' h='0' previd='{previd}'/>")).await;
+    again.expect("<resumed xmlns='urn:xmpp:sm:3' _='...'/>").await;
+    assert_eq!(listed()["state"], "available");
+}
+
 /// covers: operation privacy of logs
 #[tokio::test]
 async fn the_log_holds_no_secrets() {

@@ -5,9 +5,9 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use waxwing_tests::login::{SASL, nonce};
 use waxwing_tests::scram::{Hash, Scram};
 use waxwing_tests::world::password;
-use waxwing_tests::{Client, World};
+use waxwing_tests::{Client, Setup, World};
 
-use crate::world::world;
+use crate::world::{world, world_with};
 
 const MECHANISMS: [&str; 7] = [
     "SCRAM-SHA-512-PLUS",
@@ -46,6 +46,42 @@ async fn every_mechanism_signs_in() {
         assert_ne!(client.header.attr("id").map(str::to_owned), before, "{mechanism}");
         assert!(client.mechanisms().is_empty(), "{mechanism}: nothing to sign in with is offered again");
         client.bind("orchard").await.unwrap();
+    }
+}
+
+/// An administrator has to come by something strong. Who has a wrong password does not learn who that is.
+/// covers: RFC 6120 6.5.9
+#[tokio::test]
+async fn mechanism_too_weak() {
+    for (policy, enough) in [
+        ("scram", &["SCRAM-SHA-1", "SCRAM-SHA-256", "SCRAM-SHA-512-PLUS"][..]),
+        ("scram-sha-256", &["SCRAM-SHA-256", "SCRAM-SHA-256-PLUS"]),
+        ("channel-bound", &["SCRAM-SHA-256-PLUS", "SCRAM-SHA-512-PLUS"]),
+    ] {
+        let section = format!("administrators_sign_in_by = {policy:?}");
+        let world = world_with(Setup::default().section(&section)).await;
+        world.user("romeo");
+        let boss = ["user", "add", "escalus@localhost", "--administrator", "--password-stdin"];
+        world.server.admin(&boss, &format!("{}\n", password("escalus"))).unwrap();
+        for mechanism in MECHANISMS {
+            let mut client = world.secured().await;
+            let outcome = client.authenticate(mechanism, "escalus", &password("escalus")).await.unwrap();
+            if enough.contains(&mechanism) {
+                assert!(outcome.is(SASL, "success"), "{policy} {mechanism}: {outcome}");
+            }
+            if mechanism == "PLAIN" || (policy != "scram" && mechanism == "SCRAM-SHA-1") {
+                assert!(
+                    outcome.child(SASL, "mechanism-too-weak").is_some(),
+                    "{policy} {mechanism}: {outcome}"
+                );
+            }
+        }
+        let mut client = world.secured().await;
+        let outcome = client.authenticate("PLAIN", "escalus", "wrong").await.unwrap();
+        assert!(outcome.child(SASL, "not-authorized").is_some(), "{outcome}");
+        let mut client = world.secured().await;
+        let outcome = client.authenticate("PLAIN", "romeo", &password("romeo")).await.unwrap();
+        assert!(outcome.is(SASL, "success"), "members may: {outcome}");
     }
 }
 

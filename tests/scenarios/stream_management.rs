@@ -90,6 +90,39 @@ async fn resumption_is_allowed() {
     assert!(one.len() >= 20 && one.len() <= 4000, "{one}");
 }
 
+/// covers: XEP-0198 example 10
+#[tokio::test]
+async fn management_without_resumption() {
+    let world = world_with(Setup::default().section("[xmpp]\nresume_timeout_ms = 0")).await;
+    let mut romeo = world.connected("romeo/orchard").await;
+    romeo.send(&format!("<enable xmlns='{SM}' resume='true'/>")).await;
+    let enabled = romeo.expect(&format!("<enabled xmlns='{SM}' _='...'/>")).await;
+    assert!(!matches!(enabled.attr("resume"), Some("true" | "1")), "{enabled}");
+    romeo.send("<message to='romeo@localhost/orchard'><body>x</body></message>").await;
+    romeo.send(&format!("<r xmlns='{SM}'/>")).await;
+    romeo
+        .expect_all(&[
+            "<message from='{self}' _='...'><body>x</body>{...}</message>",
+            &format!("<a xmlns='{SM}' h='1'/>"),
+        ])
+        .await;
+}
+
+/// No more than so many streams outlive their connections; the rest are managed, and end with theirs.
+/// covers: XEP-0198 example 10
+#[tokio::test]
+async fn so_many_streams_can_be_resumed_and_no_more() {
+    let world = world_with(Setup::default().section("[xmpp]\nresumable_streams_limit = 1")).await;
+    let mut first = resumable(&world, "romeo/orchard", "first").await;
+    let mut second = world.connected("juliet/balcony").await;
+    second.send(&format!("<enable xmlns='{SM}' resume='true'/>")).await;
+    let enabled = second.expect(&format!("<enabled xmlns='{SM}' _='...'/>")).await;
+    assert!(enabled.attr("resume").is_none() && enabled.attr("max").is_none(), "{enabled}");
+    first.round_trip().await;
+    first.close().await;
+    resumable(&world, "juliet/garden", "third").await;
+}
+
 /// covers: XEP-0198 example 5; XEP-0198 example 16
 #[tokio::test]
 async fn enabling_before_binding_fails() {

@@ -1,5 +1,7 @@
 //! Streams: RFC 6120 section 4, its errors in section 4.9.3, and STARTTLS in section 5.
 
+use rcgen::{CertificateParams, Issuer, KeyPair, OtherNameValue, SanType};
+use time::OffsetDateTime;
 use waxwing_tests::login::TLS;
 use waxwing_tests::transport::Tls;
 use waxwing_tests::xml::{CLIENT, STREAMS};
@@ -127,6 +129,162 @@ async fn plaintext_behind_starttls_is_not_taken_into_the_protected_stream() {
 #[tokio::test]
 async fn host_unknown() {
     refused(&world().await, header("to='unknown.example'"), "host-unknown").await;
+}
+
+/// A header that names no server cannot be answered by one.
+/// covers: RFC 6120 4.7.2 missing
+#[tokio::test]
+async fn a_header_names_the_server() {
+    let world = world().await;
+    refused(&world, header("to="), "improper-addressing").await;
+    refused(&world, header("to='a b'"), "improper-addressing").await;
+}
+
+/// A domain leaves the configuration: its streams end, new ones are told, and the server remembers over a restart.
+/// covers: RFC 6120 4.9.3.5
+#[tokio::test]
+async fn host_gone() {
+    let mut world = world_with(Setup::default().domains(&["localhost", "montague.example"])).await;
+    let mut romeo = world.online("romeo@montague.example/orchard").await;
+    let mut juliet = world.online("juliet/balcony").await;
+    let path = world.server.folder().join("waxwing.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let domain = "[[domain]]\nname = \"montague.example\"\n";
+    assert!(text.contains(domain), "{text}");
+    std::fs::write(&path, text.replace(domain, "")).unwrap();
+    world.server.signal("HUP").unwrap();
+    romeo.expect_stream_error("host-gone").await;
+    juliet.round_trip().await;
+    let gone = header("to='montague.example'");
+    refused(&world, &gone, "host-gone").await;
+    world.server.terminate().unwrap();
+    world.server.launch().unwrap();
+    refused(&world, &gone, "host-gone").await;
+    refused(&world, header("to='unknown.example'"), "host-unknown").await;
+}
+
+/// covers: RFC 6120 4.9.3.17
+#[tokio::test]
+async fn resource_constraint() {
+    let world = world_with(Setup::default().section("[limits]\nconnections = 2")).await;
+    let mut served = Vec::new();
+    for _ in 0..2 {
+        let mut client = world.plain().await;
+        client.open().await.unwrap();
+        served.push(client);
+    }
+    let mut client = world.plain().await;
+    client.read_header().await.unwrap();
+    assert_eq!(client.header.attr("from"), Some("localhost"));
+    client.expect_stream_error("resource-constraint").await;
+    served.pop().expect("two").close().await;
+}
+
+/// A client that never acknowledges what it is sent loses its stream; what it was sent waits in the archive.
+/// covers: RFC 6120 4.9.3.17
+#[tokio::test]
+async fn resource_constraint_of_one_stream() {
+    let world = world_with(Setup::default().section("[xmpp]\nunacknowledged_limit = 20")).await;
+    let [mut romeo, mut juliet] = world.all_online(["romeo/orchard", "juliet/balcony"]).await;
+    romeo.send("<enable xmlns='urn:xmpp:sm:3'/>").await;
+    romeo.expect("<enabled xmlns='urn:xmpp:sm:3' _='...'/>").await;
+    for number in 0..30 {
+        juliet
+            .send(&format!(
+                "<message to='romeo@localhost/orchard' type='chat'><body>{number}</body></message>"
+            ))
+            .await;
+    }
+    juliet.settle().await;
+    let error = loop {
+        let element = romeo.next().await.unwrap();
+        if element.is(STREAMS, "error") {
+            break element;
+        }
+    };
+    assert!(error.child("urn:ietf:params:xml:ns:xmpp-streams", "resource-constraint").is_some(), "{error}");
+    let mut again = world.online("romeo/orchard").await;
+    let waited = again.drain().await;
+    assert!(
+        waited.iter().any(|message| message.child(CLIENT, "body").is_some_and(|body| body.text() == "29")),
+        "{waited:?}"
+    );
+}
+
+/// After a key has leaked the administrator has everyone negotiate TLS and SASL anew; no TLS session is resumed.
+/// covers: RFC 6120 4.9.3.16
+#[tokio::test]
+async fn reset() {
+    let world = world_with(Setup::default().domains(&["localhost", "montague.example"])).await;
+    let mut romeo = world.online("romeo@montague.example/orchard").await;
+    let mut juliet = world.online("juliet/balcony").await;
+    let said = world.server.admin(&["sessions", "reset", "--domain", "montague.example"], "").unwrap();
+    assert!(said.contains("1 session ended"), "{said}");
+    romeo.expect_stream_error("reset").await;
+    juliet.round_trip().await;
+    world.server.admin(&["sessions", "reset"], "").unwrap();
+    juliet.expect_stream_error("reset").await;
+    world.online("juliet/balcony").await.round_trip().await;
+}
+
+/// Who signed in with a certificate is there no longer than the certificate holds.
+/// covers: RFC 6120 13.7.2.3
+#[tokio::test]
+async fn reset_when_the_clients_certificate_expires() {
+    let authority = Authority::new();
+    let file = std::env::temp_dir().join(format!("waxwing-authority-{}.pem", std::process::id()));
+    std::fs::write(&file, &authority.pem).unwrap();
+    let section = format!("[tls]\nclient_authorities = {:?}", file.display().to_string());
+    let world = world_with(Setup::default().section(&section)).await;
+    world.user("romeo");
+    let lasting = authority.sign("romeo@localhost", 3600);
+    let brief = authority.sign("romeo@localhost", 3);
+    let [mut lasting, mut brief] =
+        [by_certificate(&world, lasting).await, by_certificate(&world, brief).await];
+    brief.expect_stream_error("reset").await;
+    lasting.round_trip().await;
+    std::fs::remove_file(&file).unwrap();
+}
+
+/// Signs in with EXTERNAL.
+async fn by_certificate(world: &World, identity: (Vec<u8>, Vec<u8>)) -> Client {
+    let mut client = world.plain().await;
+    client.open().await.unwrap();
+    client.starttls(&Tls { identity: Some(identity), ..Tls::default() }).await.unwrap();
+    client.send("<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='EXTERNAL'>=</auth>").await;
+    client.expect("<success xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/>").await;
+    client.reopen().await.unwrap();
+    client.bind("").await.unwrap();
+    client
+}
+
+/// An authority that signs the certificates of clients.
+struct Authority {
+    issuer: Issuer<'static, KeyPair>,
+    pem: String,
+}
+
+impl Authority {
+    fn new() -> Self {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().unwrap();
+        let pem = params.self_signed(&key).unwrap().pem();
+        Self { issuer: Issuer::new(params, key), pem }
+    }
+
+    /// A certificate for an account, good for so many seconds, and its key.
+    fn sign(&self, jid: &str, seconds: i64) -> (Vec<u8>, Vec<u8>) {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        // id-on-xmppAddr (RFC 6120 section 13.7.1.4).
+        let name = (vec![1, 3, 6, 1, 5, 5, 7, 8, 5], OtherNameValue::Utf8String(jid.to_owned()));
+        params.subject_alt_names.push(SanType::OtherName(name));
+        params.not_before = OffsetDateTime::now_utc() - time::Duration::hours(1);
+        params.not_after = OffsetDateTime::now_utc() + time::Duration::seconds(seconds);
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        (certificate.der().to_vec(), key.serialize_der())
+    }
 }
 
 /// covers: RFC 6120 4.9.3.10

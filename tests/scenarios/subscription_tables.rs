@@ -335,3 +335,93 @@ async fn inbound_subscribed() {
 async fn inbound_unsubscribed() {
     run(Side::Inbound, "unsubscribed", &IN_UNSUBSCRIBED, &IN_UNSUBSCRIBED).await;
 }
+
+/// Prepares pairs whose rosters disagree, as they can after a server was restored from a backup: `contact` is what the
+/// contact's roster says, so that its server routes the stanza. An archive of accounts (XEP-0227) brings them in.
+fn import(world: &World, rows: &[Row], (subscription, out, waiting): State) {
+    let half = |user: &str, other: &str, (subscription, out, waiting): State| {
+        let ask = if out { " ask='subscribe'" } else { "" };
+        let request = match waiting {
+            true => format!(
+                "<presence xmlns='jabber:client' type='subscribe' from='{other}@localhost' to='{user}@localhost'/>"
+            ),
+            false => String::new(),
+        };
+        format!(
+            "<user name='{user}' password='{}'><query xmlns='{ROSTER}'><item jid='{other}@localhost' \
+             subscription='{subscription}'{ask}/></query>{request}</user>",
+            waxwing_tests::world::password(user)
+        )
+    };
+    let users: String = rows
+        .iter()
+        .enumerate()
+        .map(|(number, &(user, ..))| {
+            let (romeo, juliet) = (format!("romeo{number}"), format!("juliet{number}"));
+            half(&romeo, &juliet, user) + &half(&juliet, &romeo, (subscription, out, waiting))
+        })
+        .collect();
+    let file = world.server.folder().join("disagreeing.xml");
+    let text =
+        format!("<server-data xmlns='urn:xmpp:pie:0'><host jid='localhost'>{users}</host></server-data>");
+    std::fs::write(&file, text).unwrap();
+    world.server.admin(&["import", &file.display().to_string()], "").unwrap();
+}
+
+/// The contact sends a stanza that its own roster lets pass although the user's roster knows of nothing: the user is not
+/// told, and nothing changes.
+async fn run_disagreeing(kind: &str, table: &Table, contact_state: State) {
+    let rows: Vec<Row> =
+        table.iter().copied().filter(|&(before, delivered, after)| !delivered && before == after).collect();
+    assert_eq!(rows.len(), table.iter().filter(|(_, delivered, _)| !delivered).count());
+    let world = world().await;
+    import(&world, &rows, contact_state);
+    let mut wrong = Vec::new();
+    for (number, &(before, _, after)) in rows.iter().enumerate() {
+        // An interested resource that is not available: a probe would make the two sides agree (section 4.3.2).
+        let mut user = world.existing(&format!("romeo{number}/a")).await;
+        let mut contact = world.existing(&format!("juliet{number}/b")).await;
+        contact.send("<presence/>").await;
+        let contact_bare = contact.bare().to_owned();
+        let roster = user.ask("get", None, &format!("<query xmlns='{ROSTER}'/>")).await;
+        let seen = roster.find(ROSTER, "item").and_then(|item| item.attr("subscription"));
+        assert_eq!(seen, Some(before.0), "{roster}");
+        contact.clear().await;
+        send(&mut contact, &user, kind).await;
+        // The contact's own roster took the step: the stanza did go out.
+        let roster = contact.ask("get", None, &format!("<query xmlns='{ROSTER}'/>")).await;
+        let item = roster.find(ROSTER, "item").and_then(|item| item.attr("subscription")).map(str::to_owned);
+        let expected = if kind == "subscribed" { "from" } else { "none" };
+        if item.as_deref() != Some(expected) {
+            wrong.push(format!("{before:?}: the contact's roster says {item:?}"));
+        }
+        let given = user.drain().await;
+        if given.iter().any(|e| e.attr("type") == Some(kind)) {
+            wrong.push(format!("{before:?}: the user is given {given:?}"));
+        }
+        let seen = observe(&world, &mut user, &contact_bare).await;
+        if seen != owned(after) {
+            wrong.push(format!("{before:?}: expected {after:?} afterwards, got {seen:?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{kind}:\n{}", wrong.join("\n"));
+}
+
+/// covers: RFC 6121 A.3.3 None
+/// covers: RFC 6121 A.3.3 None + Pending In
+/// covers: RFC 6121 A.3.3 To
+/// covers: RFC 6121 A.3.3 To + Pending In
+/// covers: RFC 6121 A.3.3 From
+/// covers: RFC 6121 A.3.3 Both
+#[tokio::test]
+async fn inbound_subscribed_unasked() {
+    run_disagreeing("subscribed", &IN_SUBSCRIBED, NONE_IN).await;
+}
+
+/// covers: RFC 6121 A.3.4 None
+/// covers: RFC 6121 A.3.4 None + Pending In
+/// covers: RFC 6121 A.3.4 From
+#[tokio::test]
+async fn inbound_unsubscribed_unasked() {
+    run_disagreeing("unsubscribed", &IN_UNSUBSCRIBED, FROM).await;
+}

@@ -46,6 +46,15 @@ impl World {
         }
     }
 
+    /// A connected resource of an account that came from elsewhere with the password that a world would give it.
+    pub async fn existing(&self, who: &str) -> Client {
+        let account = who.split('/').next().unwrap_or(who);
+        let jid =
+            if account.contains('@') { account.to_owned() } else { format!("{account}@{}", self.domain) };
+        self.users.lock().unwrap_or_else(PoisonError::into_inner).insert(jid);
+        self.connected(who).await
+    }
+
     fn client(&self, transport: Result<Transport>, domain: &str) -> Client {
         let transport = transport.unwrap_or_else(|error| panic!("{error:#}\n{}", self.server.log()));
         Client::new(transport, domain, Arc::clone(&self.captures))

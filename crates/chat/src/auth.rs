@@ -18,7 +18,7 @@ use waxwing_xmpp::sasl::{
     Exchange, Failure, Hash, MIN_ITERATIONS, Mechanism, Question, Step, Success, Verifier,
 };
 
-use crate::account::{Account, AccountChange, AccountId};
+use crate::account::{Account, AccountChange, AccountId, Role};
 use crate::chat::Chat;
 use crate::error::{Error, Result};
 use crate::throttle::{Throttle, Verdict};
@@ -200,7 +200,9 @@ impl Chat {
     }
 
     pub(crate) fn may_sign_in(&self, account: &Account) -> bool {
-        !account.disabled && account.expires_ms.is_none_or(|at| at > self.now_ms())
+        self.is_local(account.jid.domain())
+            && !account.disabled
+            && account.expires_ms.is_none_or(|at| at > self.now_ms())
     }
 
     async fn decoy_secret(&self) -> Result<&str> {
@@ -303,6 +305,11 @@ impl Chat {
             .map_err(|_| Failure::NotAuthorized)?;
         let account = self.store.account(&jid).await.map_err(|error| unavailable(error.into()))?;
         let account = account.filter(|account| self.may_sign_in(account)).ok_or(Failure::NotAuthorized)?;
+        // RFC 6120 section 6.5.9. Only now: said any earlier, it would tell a stranger who the administrators are.
+        let proof = self.settings().administrators_proof;
+        if account.role == Role::Administrator && !proof.accepts(success.mechanism) {
+            return Err(Failure::MechanismTooWeak);
+        }
         let mut token = None;
         if let Some(index) = success.token {
             let used = attempt.tokens.get(index).ok_or(Failure::NotAuthorized)?;

@@ -8,6 +8,7 @@ use waxwing_xmpp::jid::Jid;
 use crate::archive::ArchiveId;
 use crate::auth::SignIn;
 use crate::error::Result;
+use crate::event::Close;
 use crate::port::{Clock, Random};
 use crate::profile::Profiles;
 use crate::queue::Events;
@@ -66,9 +67,26 @@ impl Chat {
         Arc::clone(&self.settings.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Puts other settings in force, for everything that begins from now on.
+    /// Puts other settings in force, for everything that begins from now on. Sessions at a domain that is no longer served
+    /// end: one that is being bound meanwhile is either seen here, or sees the new settings (`still_admits`).
     pub fn reload(&self, settings: Settings) {
         *self.settings.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
+        for session in self.sessions.all() {
+            if !self.is_local(session.jid.domain()) {
+                session.close(Close::HostGone);
+            }
+        }
+    }
+
+    /// Ends sessions at one domain, or all, so that their clients negotiate encryption and authentication anew
+    /// (RFC 6120 section 4.9.3.16). Returns how many.
+    pub fn reset_sessions(&self, domain: Option<&str>) -> usize {
+        let mut sessions = self.sessions.all();
+        sessions.retain(|session| domain.is_none_or(|domain| session.jid.domain() == domain));
+        for session in &sessions {
+            session.close(Close::Reset);
+        }
+        sessions.len()
     }
 
     /// Whether this server answers for the domain.

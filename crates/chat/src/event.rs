@@ -57,6 +57,11 @@ pub enum Close {
     Revoked,
     /// An administrator ended it.
     Ended,
+    /// Its domain is no longer served here (RFC 6120 section 4.9.3.5).
+    HostGone,
+    /// What secured it no longer holds, or the administrator wants everyone to negotiate encryption and authentication
+    /// anew (RFC 6120 section 4.9.3.16).
+    Reset,
     /// The server is stopping.
     Shutdown,
 }

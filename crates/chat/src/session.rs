@@ -73,6 +73,8 @@ pub struct Session {
     ahead: Mutex<BTreeSet<ArchiveId>>,
     presence: Mutex<Option<Arc<Outgoing>>>,
     directed: Mutex<HashSet<Jid>>,
+    /// Milliseconds since the Unix epoch since when no connection carries it; 0 while one does.
+    suspended_since_ms: AtomicU64,
 }
 
 impl Session {
@@ -96,6 +98,7 @@ impl Session {
             ahead: Mutex::new(BTreeSet::new()),
             presence: Mutex::new(None),
             directed: Mutex::new(HashSet::new()),
+            suspended_since_ms: AtomicU64::new(0),
         };
         (Arc::new(session), events)
     }
@@ -289,8 +292,19 @@ impl Session {
         lock(&self.info).clone()
     }
 
+    /// Notes that its connection was lost, and that its client may resume it (XEP-0198).
+    pub fn suspend(&self, now_ms: u64) {
+        self.suspended_since_ms.store(now_ms, Ordering::Release);
+    }
+
+    /// Since when no connection carries it, in milliseconds since the Unix epoch; `None` while one does.
+    pub fn suspended_since_ms(&self) -> Option<u64> {
+        Some(self.suspended_since_ms.load(Ordering::Acquire)).filter(|since| *since > 0)
+    }
+
     /// Replaces what is known about its client, when a stream is resumed.
     pub fn set_info(&self, info: ClientInfo) {
+        self.suspended_since_ms.store(0, Ordering::Release);
         *lock(&self.info) = info;
     }
 }

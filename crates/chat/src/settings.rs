@@ -1,5 +1,36 @@
 //! What an administrator decides about the domain; one snapshot is in force at a time.
 
+use waxwing_xmpp::sasl::{Hash, Mechanism, TokenBinding};
+
+/// How well a client has to prove who it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Proof {
+    /// By any mechanism that is offered.
+    #[default]
+    Any,
+    /// Not by PLAIN: the server never gets to see the password.
+    Scram,
+    /// By SCRAM with SHA-256 or SHA-512, a token, or a certificate.
+    ScramSha256,
+    /// By one that is bound to the TLS connection, so that nobody in between can use it.
+    ChannelBound,
+}
+
+impl Proof {
+    /// Whether this mechanism is enough.
+    pub fn accepts(self, mechanism: Mechanism) -> bool {
+        match (self, mechanism) {
+            (Self::Any, _) | (_, Mechanism::External) => true,
+            (_, Mechanism::Plain) => false,
+            (Self::Scram, _) => true,
+            (Self::ScramSha256, Mechanism::Scram { hash, .. }) => hash != Hash::Sha1,
+            (Self::ScramSha256, Mechanism::HashedToken(_)) => true,
+            (Self::ChannelBound, Mechanism::Scram { hash, plus }) => plus && hash != Hash::Sha1,
+            (Self::ChannelBound, Mechanism::HashedToken(binding)) => binding != TokenBinding::None,
+        }
+    }
+}
+
 /// Settings of the domain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
@@ -23,6 +54,8 @@ pub struct Settings {
     pub scram_sha1: bool,
     /// Rounds of PBKDF2 for new password verifiers.
     pub scram_iterations: u32,
+    /// How well administrators have to prove who they are.
+    pub administrators_proof: Proof,
     /// Milliseconds a sign-in token of XEP-0484 is good for.
     pub token_lifetime_ms: u64,
     /// Milliseconds an invitation is good for unless it says otherwise.
@@ -42,6 +75,7 @@ impl Default for Settings {
             delay_attempts: true,
             scram_sha1: true,
             scram_iterations: waxwing_xmpp::sasl::DEFAULT_ITERATIONS,
+            administrators_proof: Proof::Any,
             token_lifetime_ms: 30 * 24 * 3600 * 1000,
             invitation_lifetime_ms: 7 * 24 * 3600 * 1000,
         }

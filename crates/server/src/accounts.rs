@@ -1,8 +1,8 @@
 //! The configuration of accounts: what the domain lets them do and keeps for them.
 
-use waxwing_chat::settings::Settings;
+use waxwing_chat::settings::{Proof, Settings};
 
-use crate::config::config;
+use crate::config::{choice, config};
 
 config! {
     /// Accounts: how passwords are kept, who may register, and what is kept for each account.
@@ -12,6 +12,9 @@ config! {
         scram_iterations: u32 = Settings::default().scram_iterations,
         /// Make verifiers for SCRAM-SHA-1 too, for clients that know nothing newer.
         scram_sha1: bool = Settings::default().scram_sha1,
+        /// What an administrator has to sign in by. One who comes by something weaker is refused, although the password
+        /// was right (RFC 6120 section 6.5.9).
+        administrators_sign_in_by: SignInBy = SignInBy::Any,
         /// Let anybody register an account without an invitation (XEP-0077).
         open_registration: bool = Settings::default().open_registration,
         /// Delay those who fail to sign in again and again, and those who register many accounts. Off only for measuring:
@@ -34,6 +37,31 @@ config! {
     }
 }
 
+choice! {
+    /// How well somebody has to prove who he is. SASL EXTERNAL, with a certificate, is always enough.
+    pub enum SignInBy {
+        /// Every mechanism that is offered.
+        Any = "any",
+        /// SCRAM or a token, but not PLAIN: the server never gets to see the password.
+        Scram = "scram",
+        /// SCRAM with SHA-256 or SHA-512, or a token.
+        ScramSha256 = "scram-sha-256",
+        /// The same, bound to the TLS connection: SCRAM-SHA-256-PLUS or better, or a token that is bound.
+        ChannelBound = "channel-bound",
+    }
+}
+
+impl From<SignInBy> for Proof {
+    fn from(least: SignInBy) -> Self {
+        match least {
+            SignInBy::Any => Self::Any,
+            SignInBy::Scram => Self::Scram,
+            SignInBy::ScramSha256 => Self::ScramSha256,
+            SignInBy::ChannelBound => Self::ChannelBound,
+        }
+    }
+}
+
 /// What the configuration says to the domain.
 pub fn settings(config: &crate::config::Config) -> Settings {
     let accounts = &config.accounts;
@@ -48,6 +76,7 @@ pub fn settings(config: &crate::config::Config) -> Settings {
         delay_attempts: accounts.delay_attempts,
         scram_sha1: accounts.scram_sha1,
         scram_iterations: accounts.scram_iterations,
+        administrators_proof: accounts.administrators_sign_in_by.into(),
         token_lifetime_ms: accounts.token_lifetime_ms,
         invitation_lifetime_ms: accounts.invitation_lifetime_ms,
     }

@@ -1,5 +1,6 @@
 //! How the server is put together: what is made in which order, what steers it, and how it ends.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,6 +21,7 @@ use crate::admin::{Admin, Code, Failure};
 use crate::cli;
 use crate::config::{Config, Live};
 use crate::data_folder::DataFolder;
+use crate::domains;
 use crate::first_start;
 use crate::http::{self, Health, Http};
 use crate::lifecycle::Lifecycle;
@@ -71,7 +73,8 @@ async fn run(config: Config, file: Option<PathBuf>) -> anyhow::Result<()> {
     let chat = open_chat(&config, &folder)?;
     // What faces the network, and what works beside it.
     let live = Live::new(config, file.clone());
-    let server = Server::start(live, Arc::clone(&chat), log)?;
+    let former = domains::former(&chat).await.context("the store cannot be read")?;
+    let server = Server::start(live, Arc::clone(&chat), log, former)?;
     let path = server.live.current().admin_socket();
     let socket =
         Socket::bind(&path).with_context(|| format!("the administration socket {}", path.display()))?;
@@ -195,7 +198,7 @@ struct Server {
 
 impl Server {
     /// Starts everything that faces the network, and what works beside it.
-    fn start(live: Live, chat: Arc<Chat>, log: Log) -> anyhow::Result<Self> {
+    fn start(live: Live, chat: Arc<Chat>, log: Log, former: BTreeSet<String>) -> anyhow::Result<Self> {
         let config = live.current();
         let metrics = Metrics::start();
         let lifecycle = Lifecycle::new();
@@ -203,7 +206,7 @@ impl Server {
         // Every address is bound before anybody is served, so that one in use stops the start.
         let listeners = Listeners::open(&config.listen, config.limits.backlog)?;
         let server = Self {
-            face: xmpp::Face::new(Arc::clone(&chat), &tls, lifecycle.clone(), &config),
+            face: xmpp::Face::new(Arc::clone(&chat), &tls, lifecycle.clone(), &config, former),
             admission: Admission::new(&config.limits),
             listening: describe(&listeners),
             live,
@@ -217,6 +220,7 @@ impl Server {
         tokio::spawn(service::watchdog());
         tokio::spawn(acme::run(server.live.clone(), Arc::clone(&server.tls), server.lifecycle.clone()));
         tokio::spawn(upkeep(Arc::clone(&server.chat)));
+        tokio::spawn(domains::remember(Arc::clone(&server.chat)));
         Ok(server)
     }
 
@@ -235,14 +239,17 @@ impl Server {
             lifecycle: self.lifecycle.clone(),
         });
         for listener in listeners.xmpp {
-            let face = Arc::clone(&self.face);
+            let (face, teller) = (Arc::clone(&self.face), Arc::clone(&self.face));
+            let apology = move || teller.apology();
             let serve = move |conn| Arc::clone(&face).serve_plain(conn);
-            tokio::spawn(accept_loop(listener, self.admission.clone(), self.lifecycle.clone(), serve));
+            let (admission, lifecycle) = (self.admission.clone(), self.lifecycle.clone());
+            tokio::spawn(accept_loop(listener, admission, lifecycle, apology, serve));
         }
         for listener in listeners.xmpp_tls {
             let face = Arc::clone(&self.face);
             let serve = move |conn| Arc::clone(&face).serve_tls(conn);
-            tokio::spawn(accept_loop(listener, self.admission.clone(), self.lifecycle.clone(), serve));
+            let (admission, lifecycle) = (self.admission.clone(), self.lifecycle.clone());
+            tokio::spawn(accept_loop(listener, admission, lifecycle, Vec::new, serve));
         }
         for listener in listeners.http {
             tokio::spawn(http::serve(listener, None, Arc::clone(&http)));
@@ -293,6 +300,7 @@ impl Server {
             tokio::select! {
                 ask = asked.recv() => match ask {
                     Some(Steer::Reload(answer)) => { let _ = answer.send(self.reload()); }
+                    Some(Steer::Reset(domain, answer)) => { let _ = answer.send(self.reset(domain.as_deref())); }
                     Some(Steer::Stop(answer)) => {
                         let _ = answer.send(());
                         return;
@@ -322,6 +330,12 @@ impl Server {
         result
     }
 
+    /// RFC 6120 section 4.9.3.16: what was negotiated is negotiated anew, TLS included.
+    fn reset(&self, domain: Option<&str>) -> Result<usize, String> {
+        self.tls.forget_sessions(&self.live.current()).map_err(|error| error.to_string())?;
+        Ok(self.chat.reset_sessions(domain))
+    }
+
     fn try_reload(&self) -> Result<Vec<String>, String> {
         let config = self.live.read_again().map_err(|error| error.to_string())?;
         self.tls.reload(&config).map_err(|error| error.to_string())?;
@@ -340,6 +354,7 @@ impl Server {
         self.admission.set_limits(&config.limits);
         self.log.set_level(&config.log.level);
         self.live.replace(config);
+        tokio::spawn(domains::remember(Arc::clone(&self.chat)));
         Ok(changes)
     }
 }

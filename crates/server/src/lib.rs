@@ -8,6 +8,7 @@ pub mod cli;
 pub mod config;
 pub mod data_folder;
 pub mod dns;
+mod domains;
 pub mod first_start;
 pub mod http;
 pub mod lifecycle;

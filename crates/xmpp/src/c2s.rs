@@ -169,6 +169,10 @@ impl Stream {
                 return (input.len(), None);
             }
             used += self.skip_space(&input[used..]);
+            if self.forbids_space() && input.get(used).copied().is_some_and(is_space) {
+                let event = self.failed(StreamError::new(StreamCondition::PolicyViolation));
+                return (input.len(), Some(event));
+            }
             let token = match self.scanner.feed(&input[used..]) {
                 Ok((count, token)) => {
                     used += count;
@@ -291,6 +295,14 @@ impl Stream {
             }
             _ => 0,
         }
+    }
+
+    /// XEP-0388 section 2.4: while authentication is in progress not even white space may stand between elements.
+    fn forbids_space(&self) -> bool {
+        let State::Negotiating(negotiation) = &self.state else { return false };
+        let in_progress =
+            matches!(negotiation.phase, Phase::Exchanging(Profile::Sasl2, _) | Phase::Tasked(_));
+        in_progress && !self.scanner.is_inside()
     }
 
     fn token(&mut self, token: Token, pipelined: bool) -> Option<Event> {

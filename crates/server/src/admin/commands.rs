@@ -28,6 +28,7 @@ pub const ALL: &[Command] = &[
     invite::REVOKE,
     session::LIST,
     session::END,
+    session::RESET,
     audit::LIST,
     audit::VERIFY,
     backup::BACKUP,

@@ -64,6 +64,9 @@ pub struct Listening {
 pub enum Steer {
     /// Read the configuration and the certificates again; the answer says what changed, or what is wrong.
     Reload(oneshot::Sender<Result<Vec<String>, String>>),
+    /// Read the certificates again, forget what lets TLS sessions be resumed, and end the sessions at a domain, or all,
+    /// so that they negotiate anew; the answer says how many.
+    Reset(Option<String>, oneshot::Sender<Result<usize, String>>),
     /// Drain and stop; the answer comes when the drain begins.
     Stop(oneshot::Sender<()>),
 }

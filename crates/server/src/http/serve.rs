@@ -18,6 +18,10 @@ use crate::tls::{ACME_ALPN, Acceptor};
 /// The largest head of a request taken (threats: a handshake of at most 8 KiB).
 const HEAD_BYTES: usize = 8_192;
 
+/// What a connection beyond the limits is told.
+const BUSY: &[u8] =
+    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 30\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+
 /// What is known of the connection that a request came on.
 pub struct Facts {
     /// What it is called in the log.
@@ -40,9 +44,15 @@ impl Facts {
 pub async fn serve(listener: Listener, acceptor: Option<Acceptor>, http: Arc<Http>) {
     let router = http.router();
     let (admission, lifecycle) = (http.admission.clone(), http.lifecycle.clone());
-    accept_loop(listener, admission, lifecycle, move |conn| {
-        serve_connection(conn, acceptor.clone(), router.clone(), http.clone())
-    })
+    // Whoever waits for a TLS handshake could make nothing of an answer.
+    let apology = if acceptor.is_none() { BUSY } else { b"" };
+    accept_loop(
+        listener,
+        admission,
+        lifecycle,
+        || apology.to_vec(),
+        move |conn| serve_connection(conn, acceptor.clone(), router.clone(), http.clone()),
+    )
     .await;
 }
 

@@ -169,10 +169,16 @@ fn bind(address: SocketAddr, name: &str, backlog: u32) -> io::Result<Listener> {
 
 /// Accepts connections until the process drains, and gives each its own task.
 ///
-/// A connection beyond the limits is closed at once. Each task runs in a span that carries the connection's id,
-/// and is waited for at shutdown.
-pub async fn accept_loop<F, Fut>(listener: Listener, admission: Admission, lifecycle: Lifecycle, handle: F)
-where
+/// A connection beyond the limits is told `apology` and closed at once. Each task runs in a span that carries the
+/// connection's id, and is waited for at shutdown.
+pub async fn accept_loop<A, F, Fut>(
+    listener: Listener,
+    admission: Admission,
+    lifecycle: Lifecycle,
+    apology: A,
+    handle: F,
+) where
+    A: Fn() -> Vec<u8>,
     F: Fn(Conn) -> Fut,
     Fut: Future<Output = ()> + Send + 'static,
 {
@@ -188,6 +194,7 @@ where
             Err(refusal) => {
                 metrics::counter!(crate::observe::names::CONNECTIONS_REFUSED).increment(1);
                 debug!(%peer, %refusal, "connection refused");
+                turn_away(&tcp, &apology());
                 continue;
             }
         };
@@ -205,6 +212,16 @@ where
             Err(error) => debug!(%peer, %error, "connection was gone before it was set up"),
         }
     }
+}
+
+/// Says a last word to a connection that is not served, as far as that costs no waiting.
+fn turn_away(tcp: &TcpStream, apology: &[u8]) {
+    if apology.is_empty() || tcp.try_write(apology).is_err() {
+        return;
+    }
+    let _ = SockRef::from(tcp).shutdown(std::net::Shutdown::Write);
+    // What lies unread when a socket is closed makes the system cut the connection, last word included.
+    let _ = tcp.try_read(&mut [0; 1024]);
 }
 
 fn configure(tcp: &TcpStream, limits: &Limits) -> io::Result<()> {
@@ -250,7 +267,7 @@ mod tests {
         let listener = listen(any(), 16).expect("a free port");
         let address = listener.address();
         let (admission, lifecycle) = (Admission::new(limits), Lifecycle::new());
-        tokio::spawn(accept_loop(listener, admission.clone(), lifecycle.clone(), echo));
+        tokio::spawn(accept_loop(listener, admission.clone(), lifecycle.clone(), Vec::new, echo));
         (address, admission, lifecycle)
     }
 

@@ -13,7 +13,7 @@ use crate::config::config;
 config! {
     /// What one connection, one address and all of them together may use.
     pub struct Limits {
-        /// Connections at one time on all listeners. More are closed at once.
+        /// Connections at one time on all listeners. More are told that there is no room, and closed at once.
         connections: usize = 100_000,
         /// Connections at one time from one address (IPv6: from one /64 network). Generous, since a whole office
         /// may stand behind one address.

@@ -33,6 +33,8 @@ pub struct ClientCertificate {
     pub xmpp_addresses: Vec<String>,
     /// Its dNSNames.
     pub dns_names: Vec<String>,
+    /// Seconds since the Unix epoch from which it, or one that it depends on, no longer holds.
+    pub not_after: i64,
     /// The certificate itself in DER.
     pub der: Vec<u8>,
 }
@@ -56,6 +58,7 @@ impl Authorities {
                 verification: Verification::Invalid("no certificate".to_owned()),
                 xmpp_addresses: Vec::new(),
                 dns_names: Vec::new(),
+                not_after: 0,
                 der: Vec::new(),
             };
         };
@@ -64,8 +67,15 @@ impl Authorities {
             Err(error) => Verification::Invalid(error.to_string()),
         };
         let (xmpp_addresses, dns_names) = subject_names(own);
-        ClientCertificate { verification, xmpp_addresses, dns_names, der: own.to_vec() }
+        let not_after =
+            chain.iter().filter_map(|certificate| not_after(certificate)).min().unwrap_or_default();
+        ClientCertificate { verification, xmpp_addresses, dns_names, not_after, der: own.to_vec() }
     }
+}
+
+fn not_after(certificate: &[u8]) -> Option<i64> {
+    let (_, parsed) = X509Certificate::from_der(certificate).ok()?;
+    Some(parsed.validity().not_after.timestamp())
 }
 
 /// The xmppAddrs and dNSNames of a certificate. Only subjectAltName counts; a CommonName never does.

@@ -105,7 +105,7 @@ impl TlsError {
 
 /// TLS for all listeners: one snapshot of certificates and settings, swapped whole on reload.
 pub struct Tls {
-    keys: ResumptionKeys,
+    keys: RwLock<Arc<ResumptionKeys>>,
     challenges: acme::Challenges,
     current: RwLock<Arc<Snapshot>>,
 }
@@ -125,23 +125,29 @@ struct ResumptionKeys {
 impl Tls {
     /// Loads the certificates of all domains; makes self-signed ones where none is configured.
     pub fn load(settings: &ServerSettings) -> Result<Arc<Self>, TlsError> {
-        let ticket = || aws_lc_rs::Ticketer::new().map_err(|e| TlsError::Library(e.to_string()));
-        let cache =
-            || -> Arc<dyn StoresServerSessions> { ServerSessionMemoryCache::new(settings.tls.session_cache) };
-        let keys = ResumptionKeys {
-            tickets: [ticket()?, ticket()?, ticket()?],
-            sessions: [cache(), cache(), cache()],
-        };
+        let keys = ResumptionKeys::fresh(settings)?;
         let challenges = acme::Challenges::default();
         let snapshot = Snapshot::load(settings, &keys, &challenges)?;
-        Ok(Arc::new(Self { keys, challenges, current: RwLock::new(Arc::new(snapshot)) }))
+        Ok(Arc::new(Self {
+            keys: RwLock::new(Arc::new(keys)),
+            challenges,
+            current: RwLock::new(Arc::new(snapshot)),
+        }))
     }
 
     /// Loads everything again and swaps it in. On an error what is in force stays. Connections stay as they are.
     pub fn reload(&self, settings: &ServerSettings) -> Result<(), TlsError> {
-        let snapshot = Snapshot::load(settings, &self.keys, &self.challenges)?;
+        let keys = Arc::clone(&self.keys.read().unwrap_or_else(PoisonError::into_inner));
+        let snapshot = Snapshot::load(settings, &keys, &self.challenges)?;
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(snapshot);
         Ok(())
+    }
+
+    /// Loads everything again and forgets every TLS session: from now on each client makes a full handshake.
+    pub fn forget_sessions(&self, settings: &ServerSettings) -> Result<(), TlsError> {
+        let keys = Arc::new(ResumptionKeys::fresh(settings)?);
+        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
+        self.reload(settings)
     }
 
     /// What accepts connections for a purpose; follows reloads.
@@ -161,6 +167,15 @@ impl Tls {
 
     fn snapshot(&self) -> Arc<Snapshot> {
         self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl ResumptionKeys {
+    fn fresh(settings: &ServerSettings) -> Result<Self, TlsError> {
+        let ticket = || aws_lc_rs::Ticketer::new().map_err(|e| TlsError::Library(e.to_string()));
+        let cache =
+            || -> Arc<dyn StoresServerSessions> { ServerSessionMemoryCache::new(settings.tls.session_cache) };
+        Ok(Self { tickets: [ticket()?, ticket()?, ticket()?], sessions: [cache(), cache(), cache()] })
     }
 }
 

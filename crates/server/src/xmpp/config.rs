@@ -17,6 +17,8 @@ config! {
         unauthenticated_stanza_bytes: usize = 16_384,
         /// How long a client that lost its connection may take to resume its stream (XEP-0198).
         resume_timeout_ms: u64 = 600_000,
+        /// How many streams may be resumable at one time. Those beyond it are managed too, but end with their connection.
+        resumable_streams_limit: usize = 200_000,
         /// How many stanzas may wait for a client's acknowledgement before its stream is given up; what is archived
         /// then waits for its next sign-in.
         unacknowledged_limit: usize = 5_000,

@@ -40,6 +40,8 @@ pub(crate) struct Connection {
     asked: Option<Instant>,
     /// Until when the client may take to sign in.
     patience: Instant,
+    /// When the certificate ceases to hold that the client signed in with.
+    pub(crate) certified_until: Option<Instant>,
 }
 
 /// How a stream on a connection ended.
@@ -66,6 +68,7 @@ pub(crate) async fn serve(face: Arc<Face>, current: Current, link: Link, transpo
         heard: Instant::now(),
         asked: None,
         patience: Instant::now() + Duration::from_millis(current.authentication_timeout_ms),
+        certified_until: None,
     };
     // In a box of its own, so that its memory is given back before the long time that follows.
     let mut live = match Box::pin(connection.sign_in()).await {
@@ -241,6 +244,10 @@ impl Connection {
                 }
                 event = events.recv(), if !*in_replay => self.deliver(live, event),
                 () = &mut check => {
+                    if self.certified_until.is_some_and(|until| until <= Instant::now()) {
+                        // RFC 6120 section 13.7.2.3.
+                        return Ok(self.closed(Close::Reset));
+                    }
                     if self.next_check() <= Instant::now() && self.check_alive(live).is_err() {
                         return Ok(End::Lost);
                     }
@@ -461,10 +468,11 @@ impl Connection {
 
     /// When the connection has to be looked at, if nothing happens before.
     fn next_check(&self) -> Instant {
-        match self.asked {
+        let silent = match self.asked {
             Some(asked) => asked + Duration::from_millis(self.config.response_timeout_ms),
             None => self.heard + Duration::from_millis(self.config.idle_timeout_ms),
-        }
+        };
+        self.certified_until.map_or(silent, |until| until.min(silent))
     }
 
     /// Asks a silent client whether it is there; an error when it did not answer.
@@ -490,6 +498,8 @@ impl Connection {
             Close::TooSlow => StreamCondition::ResourceConstraint,
             Close::Revoked => StreamCondition::NotAuthorized,
             Close::Ended => StreamCondition::PolicyViolation,
+            Close::HostGone => StreamCondition::HostGone,
+            Close::Reset => StreamCondition::Reset,
             Close::Shutdown => return End::Shutdown,
         };
         self.fail(condition);

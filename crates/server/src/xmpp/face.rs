@@ -1,13 +1,16 @@
 //! The XMPP face as a whole: what its connections share.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use waxwing_chat::Chat;
 use waxwing_xmpp::c2s;
+use waxwing_xmpp::error::{StreamCondition, StreamError};
 
 use super::config::Config;
 use super::connection;
 use super::link::{self, Link};
+use super::streams;
 use super::suspended::Resumable;
 use crate::http::{WebSocketConn, WebSocketFace};
 use crate::lifecycle::Lifecycle;
@@ -30,18 +33,41 @@ pub(crate) struct Current {
     pub(crate) config: Arc<Config>,
     pub(crate) streams: Arc<c2s::Config>,
     pub(crate) authentication_timeout_ms: u64,
+    /// The domains served now, and those served before.
+    known: BTreeSet<String>,
+}
+
+impl Current {
+    /// Draws up what streams that begin from now on are told.
+    pub(crate) fn new(
+        chat: &Arc<Chat>,
+        settings: &crate::config::Config,
+        mut known: BTreeSet<String>,
+    ) -> Self {
+        known.extend(settings.domain_names().map(str::to_owned));
+        let config = Arc::new(settings.xmpp.clone());
+        Self {
+            streams: Arc::new(streams::config(chat, settings, &config, known.clone())),
+            config,
+            authentication_timeout_ms: settings.limits.authentication_timeout_ms,
+            known,
+        }
+    }
 }
 
 impl Face {
     /// Puts the face together.
+    ///
+    /// `former` are the domains that this installation has served at any time.
     pub fn new(
         chat: Arc<Chat>,
         tls: &Arc<Tls>,
         lifecycle: Lifecycle,
         settings: &crate::config::Config,
+        former: BTreeSet<String>,
     ) -> Arc<Self> {
         Arc::new(Self {
-            current: RwLock::new(Current::new(&chat, settings)),
+            current: RwLock::new(Current::new(&chat, settings, former)),
             chat,
             acceptor: tls.acceptor(Purpose::StartTls),
             direct_acceptor: tls.acceptor(Purpose::DirectTls),
@@ -52,12 +78,19 @@ impl Face {
 
     /// Puts another configuration in force for connections that come from now on.
     pub fn reload(&self, settings: &crate::config::Config) {
-        let new = Current::new(&self.chat, settings);
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = new;
+        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
+        *current = Current::new(&self.chat, settings, current.known.clone());
     }
 
     pub(crate) fn current(&self) -> Current {
         self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What a connection is told for which there is no room (RFC 6120 section 4.9.3.17).
+    pub fn apology(&self) -> Vec<u8> {
+        let mut stream = c2s::Stream::new(self.current().streams, c2s::Transport::tcp());
+        stream.fail(&StreamError::new(StreamCondition::ResourceConstraint));
+        stream.take_output().bytes().to_vec()
     }
 
     /// Serves a connection that begins in plain text.

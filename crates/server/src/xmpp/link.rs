@@ -113,6 +113,14 @@ impl Link {
         }
     }
 
+    /// When the certificate that the client showed ceases to hold, in milliseconds since the Unix epoch.
+    pub(crate) fn certified_until_ms(&self) -> Option<u64> {
+        let Self::Tcp(conn) = self else { return None };
+        let certificate = conn.tls_info()?.client_certificate.as_ref()?;
+        // A certificate holds through the whole of its last second (RFC 5280 section 4.1.2.5).
+        u64::try_from(certificate.not_after.saturating_add(1)).ok()?.checked_mul(1000)
+    }
+
     /// The client's address.
     pub(crate) fn peer(&self) -> Option<SocketAddr> {
         match self {

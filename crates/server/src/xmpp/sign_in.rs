@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::Instant;
 use waxwing_chat::account::Account;
 use waxwing_chat::auth::{Attempt, Grant};
 use waxwing_chat::session::ClientInfo;
@@ -156,6 +157,11 @@ impl Connection {
         authenticated: Authenticated,
     ) -> Option<Box<Live>> {
         self.link.authenticated();
+        if grant.mechanism == Mechanism::External {
+            let left_ms = |until: u64| until.saturating_sub(self.face.chat.now_ms());
+            let until = |until| Instant::now() + Duration::from_millis(left_ms(until));
+            self.certified_until = self.link.certified_until_ms().map(until);
+        }
         let info = self.client_info(&authenticated);
         let account = &grant.account;
         let mut acceptance =
@@ -343,10 +349,12 @@ impl Connection {
         let longest = u32::try_from(self.config.resume_timeout_ms / 1000).unwrap_or(u32::MAX);
         let max = enable.max.unwrap_or(longest).min(longest);
         let id = (enable.resume && longest > 0).then(|| self.face.chat.token());
-        let register = |id: &String| self.face.resumable.register(id.clone(), live.session.account);
+        let limit = self.config.resumable_streams_limit;
+        let registration = id.and_then(|id| self.face.resumable.register(id, live.session.account, limit));
+        let id = registration.as_ref().map(|registration| registration.id().to_owned());
         live.management = Some(Management {
             counts: sm::Session::new(self.config.management_limits()),
-            registration: id.as_ref().map(register),
+            registration,
             patience: Duration::from_secs(max.into()),
         });
         Ok(Enabled { max: id.is_some().then_some(max), id, location: None })

@@ -1,6 +1,6 @@
 //! What the stream machine offers on this server: the hosts, their mechanisms and their features.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use waxwing_chat::Chat;
@@ -9,34 +9,33 @@ use waxwing_xmpp::ns;
 use waxwing_xmpp::sasl::Hash;
 use waxwing_xmpp::xml::Limits;
 
-use super::face::Current;
 use super::features::{self, When, caps};
 
-impl Current {
-    /// Draws up what streams that begin from now on are told.
-    pub(crate) fn new(chat: &Arc<Chat>, settings: &crate::config::Config) -> Self {
-        let config = Arc::new(settings.xmpp.clone());
-        let hosts: HashMap<String, Arc<HostPolicy>> = settings
-            .domain_names()
-            .map(|name| (name.to_owned(), Arc::new(policy(name, &config, settings.accounts.scram_sha1))))
-            .collect();
-        let default_host = settings.domain_names().next().unwrap_or("localhost").into();
-        let chat = Arc::clone(chat);
-        let streams = c2s::Config {
-            hosts: Box::new(move |name| {
-                hosts.get(name).map_or(Host::Unknown, |host| Host::Served(host.clone()))
-            }),
-            default_host,
-            random: Box::new(move |buffer| chat.fill_random(buffer)),
-            limits_before: Limits { stanza_bytes: config.unauthenticated_stanza_bytes, ..Limits::default() },
-            limits: Limits { stanza_bytes: config.stanza_bytes, ..Limits::default() },
-            attempts: u8::try_from(config.sign_in_attempts).unwrap_or(u8::MAX),
-        };
-        Self {
-            config,
-            streams: Arc::new(streams),
-            authentication_timeout_ms: settings.limits.authentication_timeout_ms,
-        }
+/// What streams that begin from now on are told. `known` are the domains that this installation serves or has served.
+pub(super) fn config(
+    chat: &Arc<Chat>,
+    settings: &crate::config::Config,
+    config: &Arc<super::Config>,
+    known: BTreeSet<String>,
+) -> c2s::Config {
+    let hosts: HashMap<String, Arc<HostPolicy>> = settings
+        .domain_names()
+        .map(|name| (name.to_owned(), Arc::new(policy(name, config, settings.accounts.scram_sha1))))
+        .collect();
+    let default_host = settings.domain_names().next().unwrap_or("localhost").into();
+    let chat = Arc::clone(chat);
+    c2s::Config {
+        hosts: Box::new(move |name| match hosts.get(name) {
+            Some(host) => Host::Served(host.clone()),
+            // RFC 6120 section 4.9.3.5.
+            None if known.contains(name) => Host::Gone,
+            None => Host::Unknown,
+        }),
+        default_host,
+        random: Box::new(move |buffer| chat.fill_random(buffer)),
+        limits_before: Limits { stanza_bytes: config.unauthenticated_stanza_bytes, ..Limits::default() },
+        limits: Limits { stanza_bytes: config.stanza_bytes, ..Limits::default() },
+        attempts: u8::try_from(config.sign_in_attempts).unwrap_or(u8::MAX),
     }
 }
 

@@ -61,12 +61,21 @@ impl Drop for Registration {
 }
 
 impl Resumable {
-    /// Makes a stream resumable under an id that nobody can guess.
-    pub(crate) fn register(self: &Arc<Self>, id: String, account: AccountId) -> Registration {
+    /// Makes a stream resumable under an id that nobody can guess; `None` when there are `limit` already.
+    pub(crate) fn register(
+        self: &Arc<Self>,
+        id: String,
+        account: AccountId,
+        limit: usize,
+    ) -> Option<Registration> {
         let (sender, claims) = mpsc::channel(CLAIMS_LIMIT);
         let entry = Entry { account, claims: sender };
-        self.streams.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone(), entry);
-        Registration { id, resumable: Arc::clone(self), claims }
+        let mut streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
+        if streams.len() >= limit {
+            return None;
+        }
+        streams.insert(id.clone(), entry);
+        Some(Registration { id, resumable: Arc::clone(self), claims })
     }
 
     /// How many there are.
@@ -162,6 +171,7 @@ pub(crate) async fn wait(face: &Arc<Face>, mut live: Box<Live>) {
         return end(face, live).await;
     };
     release(&mut live);
+    live.session.suspend(face.chat.now_ms());
     let deadline = Instant::now() + patience;
     let mut drain = face.lifecycle.drain_signal();
     let session = Arc::clone(&live.session);
@@ -305,7 +315,7 @@ pub(crate) async fn restore(
     let parts = sm::Parts { handled: saved.received, acked: saved.acknowledged, unacknowledged };
     live.management = Some(Management {
         counts: sm::Session::from_parts(config.management_limits(), parts),
-        registration: Some(face.resumable.register(id.to_owned(), account.id)),
+        registration: face.resumable.register(id.to_owned(), account.id, config.resumable_streams_limit),
         patience: Duration::from_millis(config.resume_timeout_ms),
     });
     session.set_carbons(saved.carbons);

@@ -8,7 +8,7 @@ use waxwing_chat::session::Session;
 use waxwing_chat::time::timestamp;
 use waxwing_xmpp::jid::Jid;
 
-use crate::admin::context::Context;
+use crate::admin::context::{Context, Steer};
 use crate::admin::failure::{Code, Failure};
 use crate::admin::parameter::{Kind, Parameter};
 use crate::admin::registry::{Command, Permission, Run, call, render};
@@ -18,8 +18,8 @@ use crate::admin::{domain_failure, table};
 pub(super) const LIST: Command = Command {
     name: "sessions",
     summary: "List who is connected",
-    help: "A session that is connected but not available has sent no presence. One whose connection was lost stays in the \
-           list as long as its client may resume it (XEP-0198).",
+    help: "A session that is connected but not available has sent no presence. One whose connection was lost is suspended, \
+           as long as its client may resume it (XEP-0198).",
     permission: Permission::View,
     parameters: &[
         Parameter::optional("account", Kind::Account, "Only those of this account."),
@@ -41,6 +41,22 @@ pub(super) const END: Command = Command {
         "The account's address for all of its sessions, or with a resource for one.",
     )],
     run: Run::Server(|context, arguments| call(context, arguments, end)),
+    render: render::<Ended>,
+};
+
+/// `sessions reset`.
+pub(super) const RESET: Command = Command {
+    name: "sessions reset",
+    summary: "Have every client negotiate encryption and authentication anew",
+    help: "For when a certificate's key has leaked and was replaced, or stricter settings are in force and must not wait \
+           until clients reconnect by themselves. The certificates are read again, no TLS session can be resumed, and \
+           every session ends with the stream error `reset` (RFC 6120 section 4.9.3.16). Clients come back by themselves; \
+           nothing that was sent to them is lost.",
+    permission: Permission::Installation,
+    parameters: &[
+        Parameter::optional("domain", Kind::Text, "Only sessions at this domain.").or("all domains")
+    ],
+    run: Run::Server(|context, arguments| call(context, arguments, reset)),
     render: render::<Ended>,
 };
 
@@ -82,8 +98,11 @@ struct Connected {
     tls: Option<String>,
     /// How it signed in.
     mechanism: String,
-    /// `available`, or `connected` when it has sent no presence.
+    /// `available`; `connected` when it has sent no presence; `suspended` when its connection was lost and it may be
+    /// resumed.
     state: String,
+    /// Since when it is suspended.
+    suspended_since: Option<String>,
     /// The connection's id in the log.
     connection: String,
 }
@@ -99,10 +118,13 @@ impl fmt::Display for Listed {
                     format!("{}/{}", session.address, session.resource),
                     or_dash(&session.client),
                     or_dash(&session.ip),
-                    session.since.get(..16).unwrap_or(&session.since).replace('T', " "),
+                    minute(&session.since),
                     or_dash(&session.tls),
                     session.mechanism.clone(),
-                    session.state.clone(),
+                    match &session.suspended_since {
+                        Some(since) => format!("suspended since {}", minute(since)),
+                        None => session.state.clone(),
+                    },
                 ]
             })
             .collect();
@@ -112,6 +134,11 @@ impl fmt::Display for Listed {
         }
         Ok(())
     }
+}
+
+/// A time without its seconds, for people.
+fn minute(timestamp: &str) -> String {
+    timestamp.get(..16).unwrap_or(timestamp).replace('T', " ")
 }
 
 async fn list(context: Context, arguments: List) -> Result<Listed, Failure> {
@@ -128,7 +155,12 @@ async fn list(context: Context, arguments: List) -> Result<Listed, Failure> {
 
 fn connected(session: &Session) -> Connected {
     let info = session.info();
-    let state = if session.is_available() { "available" } else { "connected" };
+    let suspended_since = session.suspended_since_ms().map(timestamp);
+    let state = match (&suspended_since, session.is_available()) {
+        (Some(_), _) => "suspended",
+        (None, true) => "available",
+        (None, false) => "connected",
+    };
     Connected {
         address: session.jid.bare_str().to_owned(),
         resource: session.jid.resource().unwrap_or_default().to_owned(),
@@ -139,6 +171,7 @@ fn connected(session: &Session) -> Connected {
         tls: info.tls,
         mechanism: info.mechanism,
         state: state.to_owned(),
+        suspended_since,
         connection: info.connection,
     }
 }
@@ -182,4 +215,23 @@ async fn end(context: Context, arguments: End) -> Result<Ended, Failure> {
         .await
         .map_err(|error| domain_failure(error, "address", ""))?;
     Ok(Ended { ended: found.len() })
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Reset {
+    domain: Option<String>,
+}
+
+async fn reset(context: Context, arguments: Reset) -> Result<Ended, Failure> {
+    let chat = &context.admin.chat;
+    if let Some(domain) = arguments.domain.as_deref().filter(|domain| !chat.is_local(domain)) {
+        return Err(Failure::argument(Code::NotFound, "domain", format!("{domain} is not served here.")));
+    }
+    let target = arguments.domain.clone().unwrap_or_else(|| "all domains".to_owned());
+    chat.record(&context.actor.name, "session.reset", &target, "")
+        .await
+        .map_err(|error| domain_failure(error, "domain", ""))?;
+    let steered = context.admin.running()?.steer(|answer| Steer::Reset(arguments.domain, answer)).await?;
+    steered.map(|ended| Ended { ended }).map_err(|error| Failure::new(Code::Refused, error))
 }

@@ -192,6 +192,9 @@ fn out_of_order() {
     assert_eq!(begun().fails("<a xmlns='urn:xmpp:sm:3' h='0'/>"), StreamCondition::PolicyViolation);
     assert_eq!(begun().fails("<next xmlns='urn:xmpp:sasl:2' task='x'/>"), StreamCondition::PolicyViolation);
     assert_eq!(begun().fails(&plain("")), StreamCondition::PolicyViolation);
+    for space in [" ", "\n", "\t<response xmlns='urn:xmpp:sasl:2'/>"] {
+        assert_eq!(begun().fails(space), StreamCondition::PolicyViolation, "{space:?}");
+    }
     let abort = format!("<abort xmlns='{}'/>", ns::SASL);
     assert_eq!(begun().fails(&abort), StreamCondition::PolicyViolation);
     assert_eq!(
@@ -255,7 +258,8 @@ fn tags() {
     assert_eq!(InlineBind::default().resource(&jid("a@b"), "x"), Some(jid("a@b/x")));
 }
 
-/// XEP-0198 example 29: stream management cannot be enabled.
+/// The server has no reason of its own to refuse; the stream can tell the client all the same.
+/// covers: XEP-0198 example 29
 #[test]
 fn enabling_fails_inline() {
     let mut peer = Peer::encrypted();
@@ -294,7 +298,7 @@ fn resuming_inline() {
     assert!(peer.stream.is_managed());
 }
 
-/// XEP-0198 examples 30 and 31: the session is gone; a new one takes its place.
+/// XEP-0198 example 30: the session is gone; a new one takes its place.
 #[test]
 fn resuming_fails_inline() {
     let mut peer = Peer::encrypted();
@@ -312,6 +316,28 @@ fn resuming_fails_inline() {
     assert!(child(&heard[0], ns::BIND2, "bound").child(ns::SM3, "enabled").is_some());
     assert_eq!(identity(&heard[0]), "user@example.org/new");
     assert!(heard[1].is(ns::STREAMS, "features"));
+}
+
+/// Neither resumed nor managed, but bound.
+/// covers: XEP-0198 example 31
+#[test]
+fn resuming_and_enabling_fail_inline() {
+    let mut peer = Peer::encrypted();
+    let authenticated = proves(&mut peer, &plain(RESUME));
+    let bound =
+        Bound { enabled: Some(Err(Condition::InternalServerError)), ..bound(jid("user@example.org/new")) };
+    let acceptance = Acceptance {
+        resumption: Some(Err(sm::ResumeFailed { condition: Condition::ItemNotFound, h: Some(7) })),
+        bound: Some(bound),
+        token: None,
+    };
+    let heard = accepts(&mut peer, authenticated, acceptance);
+    let failed = child(&heard[0], ns::SM3, "failed");
+    assert!(failed.child(ns::STANZA_ERRORS, "item-not-found").is_some());
+    let failed = child(&child(&heard[0], ns::BIND2, "bound"), ns::SM3, "failed");
+    assert!(failed.child(ns::STANZA_ERRORS, "internal-server-error").is_some());
+    assert_eq!(identity(&heard[0]), "user@example.org/new");
+    assert!(!peer.stream.is_managed());
 }
 
 /// XEP-0484 examples 2 and 3: a token on request, for a mechanism that was offered.
