@@ -80,6 +80,21 @@ async fn the_integration_tests_of_slixmpp() {
         .env("CI_ACCOUNT2_PASSWORD", password("juliet")));
 }
 
+/// Channel binding by tls-exporter with OpenSSL at the other end: both must export the same.
+/// covers: RFC 9266 2 TLS 1.2; RFC 9266 2 TLS 1.3
+#[tokio::test]
+async fn channel_binding_with_another_tls_library() {
+    let Some(folder) = fetched("pyOpenSSL") else { return };
+    let world = world(Setup::default()).await;
+    let (host, port) = world.server.addresses().xmpp.rsplit_once(':').expect("an address and a port");
+    run(Command::new(folder.join("venv/bin/python")).arg(interop().join("binding.py")).args([
+        host,
+        port,
+        "romeo",
+        &password("romeo"),
+    ]));
+}
+
 /// covers: interop profanity; interop go-sendxmpp
 #[tokio::test]
 async fn profanity_and_go_sendxmpp() {

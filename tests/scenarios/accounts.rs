@@ -2,9 +2,9 @@
 
 use waxwing_tests::world::password;
 use waxwing_tests::xml::Element;
-use waxwing_tests::{Client, World};
+use waxwing_tests::{Client, Setup, World};
 
-use crate::world::world;
+use crate::world::{world, world_with};
 
 const REGISTER: &str = "jabber:iq:register";
 const COMMANDS: &str = "http://jabber.org/protocol/commands";
@@ -100,7 +100,7 @@ async fn an_account_is_removed() {
 /// covers: XEP-0401 4; XEP-0445 3; XEP-0445 4; XEP-0379 4.1
 #[tokio::test]
 async fn a_member_invites_a_friend_who_registers() {
-    let world = world().await;
+    let world = world_with(Setup::default().section("[xmpp]\nmembers_invite_accounts = true")).await;
     let mut romeo = world.online("romeo/orchard").await;
     let uri = invite(&mut romeo, "urn:xmpp:invite#invite", "").await;
     assert!(uri.starts_with("xmpp:romeo@localhost?roster"), "{uri}");
@@ -142,6 +142,85 @@ async fn an_invited_contact_is_approved_at_once() {
     let roster = juliet.ask("get", None, "<query xmlns='jabber:iq:roster'/>").await;
     let item = roster.find("jabber:iq:roster", "item").expect("the inviter");
     assert!(matches!(item.attr("subscription"), Some("to" | "both")), "{item}");
+}
+
+/// What an organisation wants: its members make contacts by invitation, and only administrators make accounts.
+/// covers: XEP-0401 5.1 ibr
+#[tokio::test]
+async fn a_members_invitation_makes_no_account() {
+    let world = world().await;
+    let mut romeo = world.online("romeo/orchard").await;
+    let uri = invite(&mut romeo, "urn:xmpp:invite#invite", "").await;
+    assert!(!uri.contains("ibr=y"), "{uri}");
+    let token = part(&uri, "preauth");
+    let mut client = world.secured().await;
+    let preauth = format!("<preauth xmlns='{PARS}' token='{token}'/>");
+    let answer = client.ask("set", Some("localhost"), &preauth).await;
+    assert_eq!(answer.attr("type"), Some("error"), "{answer}");
+    let answer = register(&mut client, "benvolio").await;
+    assert_eq!(answer.attr("type"), Some("error"), "{answer}");
+    assert!(!signs_in(&world, "benvolio", &password("benvolio")).await);
+}
+
+/// covers: XEP-0401 5.2; XEP-0379 3.3 page
+#[tokio::test]
+async fn an_invitation_has_a_page() {
+    let section = "[http]\ninvitation_url = \"https://chat.example/{domain}/\"";
+    let world = world_with(Setup::default().section(section)).await;
+    let made = world.server.admin(&["invite", "create", "--username", "benvolio", "--json"], "").unwrap();
+    let made: serde_json::Value = serde_json::from_str(&made).unwrap();
+    let token = made["token"].as_str().expect("a token");
+    assert_eq!(made["page"], format!("https://chat.example/localhost/{token}"));
+    let shown = world.server.admin(&["invite", "create"], "").unwrap();
+    assert!(
+        shown.contains("https://chat.example/localhost/") && shown.contains("xmpp:localhost?register"),
+        "{shown}"
+    );
+    let (head, body) = world.get(&format!("/invite/{token}")).await.unwrap();
+    assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+    let head = head.to_ascii_lowercase();
+    for wanted in [
+        "content-type: text/html",
+        "default-src 'none'; style-src 'self'",
+        "referrer-policy: no-referrer",
+        "no-store",
+    ] {
+        assert!(head.contains(wanted), "{wanted}: {head}");
+    }
+    assert!(body.contains("benvolio@localhost"), "{body}");
+    assert!(body.contains(&format!("href=\"{}\"", made["uri"].as_str().expect("a link"))), "{body}");
+    assert!(body.contains("lang=\"en\"") && !body.contains("<script"), "{body}");
+    let (head, _) = world.get("/invite/style.css").await.unwrap();
+    assert!(head.starts_with("HTTP/1.1 200") && head.contains("text/css"), "{head}");
+    // It is a page about the invitation, and looking at it does not use it up.
+    let mut client = world.secured().await;
+    let preauth = format!("<preauth xmlns='{PARS}' token='{token}'/>");
+    assert_eq!(client.ask("set", Some("localhost"), &preauth).await.attr("type"), Some("result"));
+    assert_eq!(register(&mut client, "benvolio").await.attr("type"), Some("result"));
+    for over in [token, "never-made"] {
+        let (head, body) = world.get(&format!("/invite/{over}")).await.unwrap();
+        assert!(head.starts_with("HTTP/1.1 404") && body.contains("not good any more"), "{head}\n{body}");
+        assert!(!body.contains("benvolio"), "{body}");
+    }
+}
+
+/// XEP-0077 asks servers for the old codes beside the conditions; XEP-0086 says which belong together.
+/// covers: XEP-0077 9
+#[tokio::test]
+async fn errors_of_registration_carry_their_old_codes() {
+    let world = world().await;
+    let mut stranger = world.secured().await;
+    let answer = register(&mut stranger, "stranger").await;
+    let error = answer.child("jabber:client", "error").expect("an error");
+    assert_eq!((error.attr("type"), error.attr("code")), (Some("cancel"), Some("405")), "{error}");
+    let mut romeo = world.connected("romeo/orchard").await;
+    let query = format!("<query xmlns='{REGISTER}'><username>romeo</username></query>");
+    let answer = romeo.ask("set", Some("localhost"), &query).await;
+    let error = answer.child("jabber:client", "error").expect("an error");
+    assert_eq!((error.attr("type"), error.attr("code")), (Some("modify"), Some("400")), "{error}");
+    let unknown = romeo.ask("get", Some("localhost"), "<query xmlns='urn:nobody:knows'/>").await;
+    let error = unknown.child("jabber:client", "error").expect("an error");
+    assert_eq!(error.attr("code"), None, "only registration is that old: {error}");
 }
 
 /// covers: XEP-0401 5

@@ -16,6 +16,7 @@ const STEPS: &[Step] = &[
     Step { name: "tidy", run: tidy::run },
     Step { name: "format", run: || shell::run("cargo", &["fmt", "--all", "--check"]) },
     Step { name: "clippy", run: clippy },
+    Step { name: "optional features", run: features },
     Step { name: "bans, licences, sources", run: deny },
     Step { name: "advisories", run: advisories },
     Step { name: "unit hardening", run: hardening },
@@ -52,6 +53,11 @@ pub(crate) fn run(only: Option<&str>) -> Result<()> {
 
 fn clippy() -> Result<()> {
     shell::run("cargo", &["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"])
+}
+
+/// What is built only when asked for has to build too.
+fn features() -> Result<()> {
+    shell::run("cargo", &["check", "--package", "waxwing-server", "--features", "otel", "--locked"])
 }
 
 fn cargo_deny() -> Result<()> {

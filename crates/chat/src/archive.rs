@@ -8,7 +8,7 @@ use waxwing_xmpp::jid::Jid;
 use crate::account::AccountId;
 
 /// A place in the archive: microseconds since the Unix epoch at commit, made strictly rising by the store, so that one
-/// number is identity, order and time. It is the `stanza-id` of XEP-0359 that others see.
+/// number is identity, order and time. Others see it under a permutation (`archive_ids`), as the `stanza-id` of XEP-0359.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct ArchiveId(pub u64);
 

@@ -1,11 +1,12 @@
 //! `Chat`: the domain as one value that every face holds, with the ports it was given.
 
 use std::hash::{BuildHasher, RandomState};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use waxwing_xmpp::jid::Jid;
 
 use crate::archive::ArchiveId;
+use crate::archive_ids::ArchiveIds;
 use crate::auth::SignIn;
 use crate::error::Result;
 use crate::event::Close;
@@ -31,6 +32,7 @@ pub struct Chat {
     started_ms: u64,
     /// Names clients within this process, in a way nobody outside can compute.
     names: RandomState,
+    pub(crate) archive_ids: OnceLock<ArchiveIds>,
 }
 
 impl std::fmt::Debug for Chat {
@@ -59,6 +61,7 @@ impl Chat {
             settings: RwLock::new(Arc::new(settings)),
             started_ms,
             names: RandomState::new(),
+            archive_ids: OnceLock::new(),
         })
     }
 

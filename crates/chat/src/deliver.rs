@@ -9,6 +9,7 @@ use waxwing_xmpp::stanza::{Kind, MessageType, Outgoing, Stanza};
 use waxwing_xmpp::xml::Element;
 
 use crate::archive::{ArchiveId, Archived, Direction};
+use crate::archive_ids::ArchiveIds;
 use crate::chat::Chat;
 use crate::error::Result;
 use crate::event::{Delivery, Event};
@@ -27,7 +28,8 @@ impl Chat {
         let Checked { message, sender, to, recipient } = checked;
         let own = sender.jid.to_bare();
         let copied = hints::copied(message);
-        let delivery = delivery(message, &recipient.jid, archived);
+        let archived_as = archived.map(|id| (id, self.archive_ids()));
+        let delivery = delivery(message, &recipient.jid, archived_as);
         let sessions = self.sessions.of(&recipient.jid);
         let reached = |session: &Session| receives(session, to, message.kind, &sessions);
         for session in &sessions {
@@ -41,7 +43,7 @@ impl Chat {
             return;
         }
         let to_self = recipient.jid == own;
-        let sent = if to_self { delivery } else { self::delivery(message, &own, archived) };
+        let sent = if to_self { delivery } else { self::delivery(message, &own, archived_as) };
         for session in self.sessions.of(&own) {
             let has_it = session.id == sender.id || (to_self && reached(&session));
             if session.carbons() && !has_it {
@@ -174,7 +176,7 @@ impl Chat {
             let ready: Vec<Delivery> = page
                 .into_iter()
                 .filter(|message| session.lacks(message.id))
-                .filter_map(|message| from_archive(&message, &account))
+                .filter_map(|message| from_archive(&message, &account, self.archive_ids()))
                 .collect();
             if !ready.is_empty() {
                 return Ok(ready);
@@ -214,28 +216,28 @@ fn push(session: &Session, event: Event, archived: Option<ArchiveId>) {
 }
 
 /// The message as the sessions of `owner` get it: with the id it has in that account's archive (XEP-0359 section 3.1).
-fn delivery(message: &Stanza, owner: &Jid, archived: Option<ArchiveId>) -> Delivery {
+fn delivery(message: &Stanza, owner: &Jid, archived: Option<(ArchiveId, ArchiveIds)>) -> Delivery {
     let mut stanza = message.clone();
-    if let Some(id) = archived {
-        stanza.append(stanza_id(id, owner));
+    if let Some((id, ids)) = archived {
+        stanza.append(stanza_id(&ids.show(id), owner));
     }
-    Delivery { stanza: Arc::new(Outgoing::new(stanza)), archived }
+    Delivery { stanza: Arc::new(Outgoing::new(stanza)), archived: archived.map(|(id, _)| id) }
 }
 
 /// The id of an archived message, as it stands in the message.
-pub fn stanza_id(id: ArchiveId, by: &Jid) -> Element {
-    Element::new(ns::STANZA_ID, "stanza-id").with_attr("id", &id.to_string()).with_attr("by", by.as_str())
+fn stanza_id(shown: &str, by: &Jid) -> Element {
+    Element::new(ns::STANZA_ID, "stanza-id").with_attr("id", shown).with_attr("by", by.as_str())
 }
 
 /// A waiting message as it is replayed: with its id and the time it was sent (XEP-0160 section 3, XEP-0203).
-fn from_archive(message: &Archived, owner: &Jid) -> Option<Delivery> {
+fn from_archive(message: &Archived, owner: &Jid, ids: ArchiveIds) -> Option<Delivery> {
     let parsed = std::str::from_utf8(&message.xml).ok().and_then(|xml| Element::parse(xml).ok());
     let stanza = parsed.and_then(|element| Stanza::from_element(element).ok());
     let Some(mut stanza) = stanza else {
         tracing::error!(id = %message.id, "an archived message cannot be read");
         return None;
     };
-    stanza.append(stanza_id(message.id, owner));
+    stanza.append(stanza_id(&ids.show(message.id), owner));
     stanza.append(
         Element::new(ns::DELAY, "delay")
             .with_attr("from", owner.domain())

@@ -6,6 +6,7 @@ use crate::chat::Chat;
 use crate::error::{Error, Result};
 use crate::invitation::Invitation;
 use crate::rosters::Owner;
+use crate::settings::Settings;
 
 /// How many invitations of one inviter may be open at once.
 pub const OPEN_INVITATIONS_LIMIT: usize = 100;
@@ -41,6 +42,13 @@ impl Invitation {
             (None, _, Some(domain)) => format!("xmpp:{domain}?register;preauth={preauth}"),
             (None, _, None) => String::new(),
         }
+    }
+
+    /// The page that says what it is for, for a browser (XEP-0401 section 5.2); `None` when this server has none.
+    pub fn page(&self, settings: &Settings) -> Option<String> {
+        let domain = self.register_at.as_deref().or(self.inviter.as_ref().map(|jid| jid.domain()))?;
+        let place = settings.invitation_url.as_ref()?.replace("{domain}", domain);
+        Some(place + &self.token)
     }
 
     /// Whether it may still be used at this moment.

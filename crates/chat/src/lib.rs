@@ -3,6 +3,7 @@
 pub mod account;
 pub mod accounts;
 pub mod archive;
+pub mod archive_ids;
 pub mod audit;
 pub mod auth;
 pub mod blocking;

@@ -519,6 +519,25 @@ impl Store for MemoryStore {
         self.tables()?.invitations.remove(token).map(drop).ok_or(StoreError::NotFound)
     }
 
+    async fn remove_expired(&self, now_ms: u64, limit: usize) -> StoreResult<usize> {
+        let mut tables = self.tables()?;
+        let before = tables.tokens.len() + tables.invitations.len();
+        let mut room = limit;
+        let mut goes = |expires_ms: u64| {
+            let goes = expires_ms <= now_ms && room > 0;
+            room -= usize::from(goes);
+            goes
+        };
+        tables.tokens.retain(|token| !goes(token.expires_ms));
+        let mut room = limit;
+        tables.invitations.retain(|_, invitation| {
+            let goes = invitation.expires_ms <= now_ms && room > 0;
+            room -= usize::from(goes);
+            !goes
+        });
+        Ok(before - tables.tokens.len() - tables.invitations.len())
+    }
+
     async fn save_streams(&self, streams: Vec<SavedStream>) -> StoreResult<()> {
         self.disk.turn().await;
         self.tables()?.streams.extend(streams.into_iter().map(|stream| (stream.id.clone(), stream)));

@@ -60,6 +60,8 @@ pub struct Settings {
     pub token_lifetime_ms: u64,
     /// Milliseconds an invitation is good for unless it says otherwise.
     pub invitation_lifetime_ms: u64,
+    /// Where the pages of invitations are found; `{domain}` stands for the domain, and the token follows.
+    pub invitation_url: Option<String>,
 }
 
 impl Default for Settings {
@@ -78,6 +80,7 @@ impl Default for Settings {
             administrators_proof: Proof::Any,
             token_lifetime_ms: 30 * 24 * 3600 * 1000,
             invitation_lifetime_ms: 7 * 24 * 3600 * 1000,
+            invitation_url: None,
         }
     }
 }

@@ -186,6 +186,9 @@ pub trait Store: Send + Sync + 'static {
     /// Withdraws an invitation; `NotFound` when there is none.
     async fn delete_invitation(&self, token: &str) -> StoreResult<()>;
 
+    /// Removes tokens and invitations that expired before `now_ms`, at most `limit` of each; returns how many.
+    async fn remove_expired(&self, now_ms: u64, limit: usize) -> StoreResult<usize>;
+
     // Streams over a restart.
 
     /// Keeps suspended streams.

@@ -79,5 +79,18 @@ pub fn settings(config: &crate::config::Config) -> Settings {
         administrators_proof: accounts.administrators_sign_in_by.into(),
         token_lifetime_ms: accounts.token_lifetime_ms,
         invitation_lifetime_ms: accounts.invitation_lifetime_ms,
+        invitation_url: invitation_url(config),
+    }
+}
+
+/// Where the pages of invitations are found; `None` when HTTPS is not listened for, or on a port that nobody knows yet.
+fn invitation_url(config: &crate::config::Config) -> Option<String> {
+    if let Some(url) = &config.http.invitation_url {
+        return Some(url.clone());
+    }
+    match config.listen.https.first()?.0.port() {
+        0 => None,
+        443 => Some("https://{domain}/invite/".to_owned()),
+        port => Some(format!("https://{{domain}}:{port}/invite/")),
     }
 }

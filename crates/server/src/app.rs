@@ -35,6 +35,13 @@ use crate::xmpp;
 /// How often what need not be done at once is done.
 const UPKEEP: Duration = Duration::from_secs(30);
 
+/// When what has expired is first removed after a start, and how often from then on.
+const FIRST_REMOVAL: Duration = Duration::from_secs(600);
+const REMOVAL: Duration = Duration::from_secs(24 * 3600);
+
+/// How many tokens, and how many invitations, are removed in one transaction.
+const REMOVED_AT_ONCE: usize = 256;
+
 /// The file that tells other programs where the server listens, in the data folder.
 const ADDRESSES: &str = "addresses.json";
 
@@ -73,6 +80,7 @@ async fn run(config: Config, file: Option<PathBuf>) -> anyhow::Result<()> {
     let chat = open_chat(&config, &folder)?;
     // What faces the network, and what works beside it.
     let live = Live::new(config, file.clone());
+    chat.hide_archive_ids().await.context("the store cannot be used")?;
     let former = domains::former(&chat).await.context("the store cannot be read")?;
     let server = Server::start(live, Arc::clone(&chat), log, former)?;
     let path = server.live.current().admin_socket();
@@ -184,6 +192,24 @@ pub(crate) async fn upkeep(chat: Arc<Chat>) {
     }
 }
 
+/// Removes tokens and invitations that have expired, which nobody can use any more, a few at a time.
+async fn remove_expired(chat: Arc<Chat>) {
+    let mut day = tokio::time::interval_at(tokio::time::Instant::now() + FIRST_REMOVAL, REMOVAL);
+    loop {
+        day.tick().await;
+        loop {
+            match chat.store().remove_expired(chat.now_ms(), REMOVED_AT_ONCE).await {
+                Ok(removed) if removed < REMOVED_AT_ONCE => break,
+                Ok(_) => {}
+                Err(error) => {
+                    tracing::warn!(%error, "expired tokens and invitations could not be removed");
+                    break;
+                }
+            }
+        }
+    }
+}
+
 /// The running server: what its parts share.
 struct Server {
     live: Live,
@@ -220,6 +246,7 @@ impl Server {
         tokio::spawn(service::watchdog());
         tokio::spawn(acme::run(server.live.clone(), Arc::clone(&server.tls), server.lifecycle.clone()));
         tokio::spawn(upkeep(Arc::clone(&server.chat)));
+        tokio::spawn(remove_expired(Arc::clone(&server.chat)));
         tokio::spawn(domains::remember(Arc::clone(&server.chat)));
         Ok(server)
     }
@@ -234,6 +261,7 @@ impl Server {
             metrics,
             health,
             websocket: Some(Arc::new(xmpp::OverWebSocket(Arc::clone(&self.face)))),
+            chat: Some(Arc::clone(&self.chat)),
             admission: self.admission.clone(),
             https_port: listeners.https.first().map(|listener| listener.address().port()),
             lifecycle: self.lifecycle.clone(),

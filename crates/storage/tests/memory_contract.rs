@@ -23,5 +23,5 @@ contract::contract! { crate::open();
     pages: pages_both_ways names_the_end filters_by_time_and_id filters_by_contact
         returns_named_messages refuses_unknown_ids keeps_archives_apart ends_of_an_archive;
     belongings: blocks_and_unblocks keeps_documents keeps_tokens redeems_invitations
-        takes_streams_once keeps_settings;
+        takes_streams_once removes_what_has_expired keeps_settings;
 }

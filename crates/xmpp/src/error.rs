@@ -157,6 +157,30 @@ conditions! {
 }
 
 impl Condition {
+    /// The code of the kind of HTTP that XEP-0086 section 3 (table 1) gives it; those that are younger have that of what
+    /// comes closest.
+    pub fn old_code(self) -> u16 {
+        match self {
+            Condition::BadRequest | Condition::JidMalformed | Condition::UnexpectedRequest => 400,
+            Condition::NotAuthorized => 401,
+            Condition::Gone | Condition::Redirect => 302,
+            Condition::Forbidden | Condition::PolicyViolation => 403,
+            Condition::ItemNotFound | Condition::RecipientUnavailable | Condition::RemoteServerNotFound => {
+                404
+            }
+            Condition::NotAllowed => 405,
+            Condition::NotAcceptable => 406,
+            Condition::RegistrationRequired | Condition::SubscriptionRequired => 407,
+            Condition::Conflict => 409,
+            Condition::InternalServerError
+            | Condition::ResourceConstraint
+            | Condition::UndefinedCondition => 500,
+            Condition::FeatureNotImplemented => 501,
+            Condition::ServiceUnavailable => 503,
+            Condition::RemoteServerTimeout => 504,
+        }
+    }
+
     /// The error type that RFC 6120 section 8.3.3 recommends.
     pub fn usual_type(self) -> ErrorType {
         match self {
@@ -201,13 +225,22 @@ pub struct StanzaError {
     pub by: Option<Jid>,
     /// The application's own condition.
     pub app: Option<Element>,
+    /// Say the code of the kind of HTTP too, for protocols older than the conditions (XEP-0086).
+    pub with_code: bool,
 }
 
 impl StanzaError {
     /// An error with the recommended type.
     pub fn new(condition: Condition) -> StanzaError {
         let type_ = condition.usual_type();
-        StanzaError { type_, condition, uri: None, text: None, by: None, app: None }
+        StanzaError { type_, condition, uri: None, text: None, by: None, app: None, with_code: false }
+    }
+
+    /// This error with its old code beside the condition.
+    #[must_use]
+    pub fn with_old_code(mut self) -> StanzaError {
+        self.with_code = true;
+        self
     }
 
     /// This error with another type.
@@ -241,6 +274,9 @@ impl StanzaError {
     /// The `<error/>` element, in the content namespace of the stanza that will hold it.
     pub fn to_element(&self, content_ns: &str) -> Element {
         let mut error = Element::new(content_ns, "error").with_attr("type", self.type_.as_str());
+        if self.with_code {
+            error.set_attr("code", &self.condition.old_code().to_string());
+        }
         if let Some(by) = &self.by {
             error.set_attr("by", by.as_str());
         }
@@ -265,6 +301,7 @@ impl StanzaError {
             text,
             by: error.attr("by").and_then(|by| Jid::new(by).ok()),
             app,
+            with_code: false,
         }
     }
 }

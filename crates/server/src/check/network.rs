@@ -73,10 +73,17 @@ fn port_problem(
         io::ErrorKind::AddrInUse if running => {
             findings.ok(subject, "is taken while the server of this configuration runs");
         }
+        io::ErrorKind::AddrInUse if held_by_systemd(address.port()) => {
+            findings.ok(subject, "is held by systemd, which passes it to the server");
+        }
         io::ErrorKind::AddrInUse => findings.error(
             subject,
             "is taken by another program",
-            format!("`ss -ltnp 'sport = :{}'` shows which. Stop it or choose another port.", address.port()),
+            format!(
+                "`ss -ltnp 'sport = :{}'` shows which. Stop it or choose another port, unless it is systemd that holds \
+                 it for the server.",
+                address.port()
+            ),
         ),
         io::ErrorKind::PermissionDenied => findings.error(
             subject,
@@ -90,6 +97,29 @@ fn port_problem(
         ),
         _ => findings.error(subject, error, "The server does not start."),
     }
+}
+
+/// Whether the process that listens on this port is the service manager (socket activation). Only root can see that.
+fn held_by_systemd(port: u16) -> bool {
+    let Ok(files) = std::fs::read_dir("/proc/1/fd") else { return false };
+    let held: Vec<String> = files
+        .filter_map(|file| std::fs::read_link(file.ok()?.path()).ok()?.into_os_string().into_string().ok())
+        .collect();
+    let tables =
+        ["/proc/net/tcp", "/proc/net/tcp6"].map(|path| std::fs::read_to_string(path).unwrap_or_default());
+    let sockets: Vec<String> = tables.iter().flat_map(|table| listening(table, port)).collect();
+    sockets.iter().any(|inode| held.contains(&format!("socket:[{inode}]")))
+}
+
+/// The inodes of the sockets that listen on a port, from a table of proc(5): local address, remote address, state (0A is
+/// LISTEN), and in the tenth column the inode.
+fn listening(table: &str, port: u16) -> impl Iterator<Item = String> {
+    let port = format!(":{port:04X}");
+    table.lines().skip(1).filter_map(move |line| {
+        let columns: Vec<&str> = line.split_whitespace().collect();
+        let listens = columns.get(1)?.ends_with(&port) && *columns.get(3)? == "0A";
+        listens.then(|| columns.get(9).map(|inode| (*inode).to_owned())).flatten()
+    })
 }
 
 fn only_loopback(config: &Config, findings: &mut Findings) {
@@ -275,6 +305,22 @@ mod tests {
             "192.0.2.1, which clients try",
         );
         has(&findings(Vec::new()).await, Severity::Error, "clients cannot find the server");
+    }
+
+    #[tokio::test]
+    async fn the_socket_that_listens_is_found_in_the_systems_table() {
+        let taken = listen("127.0.0.1:0".parse().expect("an address"), 1).expect("a free port");
+        let port = taken.address().port();
+        let table = std::fs::read_to_string("/proc/net/tcp").expect("Linux");
+        let own: Vec<String> = std::fs::read_dir("/proc/self/fd")
+            .expect("Linux")
+            .filter_map(|file| {
+                std::fs::read_link(file.ok()?.path()).ok()?.into_os_string().into_string().ok()
+            })
+            .collect();
+        let found: Vec<String> = listening(&table, port).collect();
+        assert!(found.iter().any(|inode| own.contains(&format!("socket:[{inode}]"))), "{found:?} {own:?}");
+        assert!(!held_by_systemd(port), "it is ours");
     }
 
     #[tokio::test]

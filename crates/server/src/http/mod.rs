@@ -1,8 +1,9 @@
-//! HTTP: metrics, health, host-meta, WebSocket and ACME challenges on one listener.
+//! HTTP: metrics, health, host-meta, WebSocket, pages of invitations and ACME challenges on one listener.
 
 mod guard;
 mod health;
 mod host_meta;
+mod invitation;
 mod origin;
 mod serve;
 mod websocket;
@@ -15,6 +16,7 @@ use axum::http::{StatusCode, header};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use waxwing_chat::Chat;
 
 pub use health::Health;
 pub use serve::{Facts, serve};
@@ -38,6 +40,11 @@ config! {
         /// itself, with the port of `listen.https`. Set it when a proxy stands in front.
         /// Example: "wss://chat.example.org/xmpp-websocket"
         websocket_url: Option<String> = None,
+        /// Where the pages of invitations are found (XEP-0401); `{domain}` stands for the invitation's domain, and the
+        /// token follows. Unset: the domain itself, with the port of `listen.https`, under `/invite/`. Set it when a proxy
+        /// stands in front.
+        /// Example: "https://{domain}/invite/"
+        invitation_url: Option<String> = None,
         /// Networks that may read `/metrics` and `/health`. For everyone else they do not exist.
         monitoring_networks: Vec<Network> = vec!["127.0.0.0/8", "::1/128"]
             .into_iter()
@@ -67,6 +74,8 @@ pub struct Http {
     pub health: Health,
     /// Who serves XMPP over WebSocket; without it there is no such path.
     pub websocket: Option<Arc<dyn WebSocketFace>>,
+    /// Whose invitations have a page; without it there is no such path.
+    pub chat: Option<Arc<Chat>>,
     /// Who may connect, and how many have.
     pub admission: Admission,
     /// The port of HTTPS, for host-meta.
@@ -88,6 +97,8 @@ impl Http {
             .route("/.well-known/host-meta", get(host_meta::xml))
             .route("/.well-known/host-meta.json", get(host_meta::json))
             .route("/.well-known/acme-challenge/{token}", get(acme_challenge))
+            .route(invitation::PATH, get(invitation::page))
+            .route(invitation::STYLE_PATH, get(invitation::style))
             .route(websocket::PATH, get(websocket::upgrade))
             .layer(middleware::from_fn_with_state(self.clone(), guard::every_request))
             .with_state(self.clone())

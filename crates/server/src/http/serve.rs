@@ -152,6 +152,7 @@ mod tests {
             metrics: Metrics::start(),
             health: Health::default(),
             websocket: Some(Arc::new(Echo)),
+            chat: None,
             https_port: Some(5281),
             lifecycle: Lifecycle::new(),
             live: Live::new(config, None),

@@ -37,8 +37,9 @@ config! {
         /// Example: "other.example.org"
         see_other_host: Option<String> = None,
         /// Let every member invite people to make an account here. Without it, a member's invitation only makes
-        /// contacts; accounts are made by administrators, or by anybody where registration is open.
-        members_invite_accounts: bool = true,
+        /// contacts; accounts are made by administrators, or by anybody where registration is open. Off by default: in an
+        /// organisation the members do not decide who belongs to it.
+        members_invite_accounts: bool = false,
         /// Whom to write to, shown in service discovery (XEP-0157).
         contact: Contact = Contact::default(),
     }

@@ -226,6 +226,42 @@ fn read_invitation(row: &Row<'_>) -> Result<Invitation, Failure> {
     })
 }
 
+/// What has expired: tokens by owner, agent and secret, and invitations by token.
+pub(super) struct Expired {
+    tokens: Vec<(i64, String, String)>,
+    invitations: Vec<String>,
+}
+
+pub(super) fn expired(db: &Connection, now_ms: u64, limit: usize) -> Result<Expired, Failure> {
+    let range = params![numbers::int(now_ms), i64::try_from(limit).unwrap_or(i64::MAX)];
+    let tokens = db
+        .prepare_cached("SELECT owner, agent, secret FROM token WHERE expires_ms <= ?1 LIMIT ?2")?
+        .query_map(range, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+        .collect::<Result<_, _>>()?;
+    let invitations = db
+        .prepare_cached("SELECT token FROM invitation WHERE expires_ms <= ?1 LIMIT ?2")?
+        .query_map(range, |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    Ok(Expired { tokens, invitations })
+}
+
+/// Removes what was found, unless it was renewed meanwhile.
+pub(super) fn remove_expired(db: &Connection, expired: &Expired, now_ms: u64) -> Result<usize, Failure> {
+    let now = numbers::int(now_ms);
+    let mut removed = 0;
+    let mut token = db.prepare_cached(
+        "DELETE FROM token WHERE owner = ?1 AND agent = ?2 AND secret = ?3 AND expires_ms <= ?4",
+    )?;
+    for (owner, agent, secret) in &expired.tokens {
+        removed += token.execute(params![owner, agent, secret, now])?;
+    }
+    let mut invitation = db.prepare_cached("DELETE FROM invitation WHERE token = ?1 AND expires_ms <= ?2")?;
+    for gone in &expired.invitations {
+        removed += invitation.execute(params![gone, now])?;
+    }
+    Ok(removed)
+}
+
 pub(super) fn save_streams(db: &Connection, streams: &[SavedStream]) -> Result<(), Failure> {
     let mut insert = db.prepare_cached(
         "INSERT OR REPLACE INTO saved_stream (id, owner, expires_ms, state) VALUES (?1, ?2, ?3, ?4)",

@@ -198,6 +198,12 @@ impl Store for Sqlite {
         self.write(move |db| belongings::delete_invitation(db, &token)).await
     }
 
+    async fn remove_expired(&self, now_ms: u64, limit: usize) -> StoreResult<usize> {
+        // No index goes by expiry, so the looking is done where it holds up no write.
+        let expired = self.read(move |db| belongings::expired(db, now_ms, limit)).await?;
+        self.write(move |db| belongings::remove_expired(db, &expired, now_ms)).await
+    }
+
     async fn save_streams(&self, streams: Vec<SavedStream>) -> StoreResult<()> {
         self.write(move |db| belongings::save_streams(db, &streams)).await
     }

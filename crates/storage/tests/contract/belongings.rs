@@ -120,6 +120,41 @@ pub(crate) async fn takes_streams_once(store: Arc<dyn Store>) {
     assert_eq!(store.take_stream("c").await.unwrap(), Some(stream("c", 30)));
 }
 
+pub(crate) async fn removes_what_has_expired(store: Arc<dyn Store>) {
+    let owner = account(&store, "juliet@capulet.example").await.id;
+    for number in 0..5 {
+        let token = Token {
+            owner,
+            agent: "phone".into(),
+            mechanism: "HT-SHA-256-EXPR".into(),
+            secret: format!("s{number}"),
+            created_ms: 1,
+            expires_ms: if number < 3 { 10 } else { 30 },
+            count: None,
+        };
+        store.put_token(token).await.unwrap();
+        let invitation = Invitation {
+            token: format!("i{number}"),
+            register_at: Some("capulet.example".into()),
+            username: None,
+            inviter: None,
+            created_ms: 1,
+            expires_ms: if number < 3 { 10 } else { 30 },
+            uses_left: 1,
+        };
+        store.put_invitation(invitation).await.unwrap();
+    }
+    assert_eq!(store.remove_expired(9, 100).await.unwrap(), 0);
+    assert_eq!(store.remove_expired(10, 2).await.unwrap(), 4, "so many of each");
+    assert_eq!(store.remove_expired(10, 2).await.unwrap(), 2);
+    assert_eq!(store.remove_expired(29, 2).await.unwrap(), 0);
+    let left = store.tokens(owner, "phone").await.unwrap();
+    assert!(left.len() == 2 && left.iter().all(|token| token.expires_ms == 30), "{left:?}");
+    assert!(
+        store.invitation("i0").await.unwrap().is_none() && store.invitation("i4").await.unwrap().is_some()
+    );
+}
+
 pub(crate) async fn keeps_settings(store: Arc<dyn Store>) {
     assert_eq!(store.setting("secret").await.unwrap(), None);
     store.put_setting("secret", "one").await.unwrap();

@@ -44,7 +44,7 @@ macro_rules! every_contract {
             searching: finds_words finds_unspaced_scripts finds_only_ones_own combines_conditions
                 forgets_removed_messages;
             belongings: blocks_and_unblocks keeps_documents keeps_tokens redeems_invitations
-                takes_streams_once keeps_settings chains_the_audit_log;
+                takes_streams_once removes_what_has_expired keeps_settings chains_the_audit_log;
         }
     };
 }

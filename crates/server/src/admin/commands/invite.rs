@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use waxwing_chat::invitation::Invitation;
 use waxwing_chat::invitations::InvitationOrder;
+use waxwing_chat::settings::Settings;
 use waxwing_chat::time::timestamp;
 use waxwing_xmpp::jid::Jid;
 
@@ -18,7 +19,8 @@ use crate::admin::{domain_failure, table};
 pub(super) const CREATE: Command = Command {
     name: "invite create",
     summary: "Make a link that lets a person make an account",
-    help: "The person opens the link in a client, which registers the account. Whoever has the link can use it: send it on \
+    help: "Send the person the https link: the page behind it says which app to install, and opens the invitation in it. \
+           The xmpp link goes into an app directly, which registers the account. Whoever has either can use it: send it on \
            a way you trust.",
     permission: Permission::Accounts,
     parameters: &[
@@ -76,8 +78,10 @@ fn once() -> u32 {
 
 #[derive(Serialize, Deserialize)]
 struct Invited {
-    /// The link.
+    /// The link that a client opens.
     uri: String,
+    /// The page for a browser, when this server has one.
+    page: Option<String>,
     /// The secret in it.
     token: String,
     /// The domain an account may be made at.
@@ -92,10 +96,11 @@ struct Invited {
     uses_left: u32,
 }
 
-impl From<Invitation> for Invited {
-    fn from(invitation: Invitation) -> Self {
+impl Invited {
+    fn new(invitation: Invitation, settings: &Settings) -> Self {
         Self {
             uri: invitation.uri(),
+            page: invitation.page(settings),
             token: invitation.token,
             domain: invitation.register_at,
             username: invitation.username,
@@ -114,6 +119,9 @@ impl Invited {
 
 impl fmt::Display for Invited {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(page) = &self.page {
+            writeln!(f, "{page}")?;
+        }
         write!(f, "{}\nGood until {} UTC.", self.uri, self.until())
     }
 }
@@ -133,7 +141,8 @@ async fn create(context: Context, arguments: Create) -> Result<Invited, Failure>
         uses: arguments.uses,
     };
     let made = chat.invite(order, &context.actor.name).await;
-    made.map(Invited::from).map_err(|error| domain_failure(error, "username", "The name is taken."))
+    made.map(|invitation| Invited::new(invitation, &chat.settings()))
+        .map_err(|error| domain_failure(error, "username", "The name is taken."))
 }
 
 #[derive(Deserialize)]
@@ -173,7 +182,9 @@ impl fmt::Display for Listed {
 async fn list(context: Context, _: Nothing) -> Result<Listed, Failure> {
     let invitations =
         context.admin.chat.invitations().await.map_err(|error| domain_failure(error, "", ""))?;
-    Ok(Listed { invitations: invitations.into_iter().map(Invited::from).collect() })
+    let settings = context.admin.chat.settings();
+    let listed = invitations.into_iter().map(|invitation| Invited::new(invitation, &settings));
+    Ok(Listed { invitations: listed.collect() })
 }
 
 #[derive(Deserialize)]

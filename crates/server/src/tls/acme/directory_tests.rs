@@ -107,6 +107,7 @@ async fn prove(challenge: Challenge) {
         metrics: Metrics::start(),
         health: Health::default(),
         websocket: None,
+        chat: None,
         admission: Admission::new(&live.current().limits),
         https_port: None,
         lifecycle: lifecycle.clone(),

@@ -2,6 +2,7 @@
 
 use waxwing_chat::Chat;
 use waxwing_chat::archive::{ArchiveBounds, ArchiveId, ArchivePage, Archived, PageFrom};
+use waxwing_chat::archive_ids::ArchiveIds;
 use waxwing_chat::history::HistoryQuery;
 use waxwing_chat::rosters::Owner;
 use waxwing_chat::session::Session;
@@ -26,11 +27,7 @@ pub const FEATURE: Feature = Feature {
     name: "message archive",
     summary: "Keeps conversations, and gives them back by page, time, contact, id and text.",
     specs: &[
-        Spec {
-            name: "XEP-0313",
-            version: "1.1.3",
-            note: "Ids rise with time instead of being unpredictable: only their owner can ask for them.",
-        },
+        Spec { name: "XEP-0313", version: "1.1.3", note: "" },
         Spec { name: "XEP-0431", version: "0.2.0", note: "All words must occur; CJK is found by any part." },
     ],
     advertises: &[
@@ -82,24 +79,26 @@ async fn fields(_: Request<'_>) -> Reply {
 
 /// Section 4: the messages first, then the result that says where the page lies.
 async fn query(request: Request<'_>) -> Reply {
-    let asked = read(request.payload)?;
+    let ids = request.chat.archive_ids();
+    let asked = read(request.payload, ids)?;
     let page = request.chat.read_history(request.session, asked).await;
     let page = page.map_err(|error| stanza_error(&error))?;
     let to = &request.session.jid;
     let queryid = request.payload.attr("queryid");
-    let mut before: Vec<Stanza> = page.items.iter().map(|message| result(message, queryid, to)).collect();
+    let mut before: Vec<Stanza> =
+        page.items.iter().map(|message| result(message, queryid, to, ids)).collect();
     if request.payload.child(ns::MAM, "flip-page").is_some() {
         // Section 4.3.5: only the order of sending changes.
         before.reverse();
     }
-    Ok(Success { before, payload: Some(fin(&page)), ..DONE })
+    Ok(Success { before, payload: Some(fin(&page, ids)), ..DONE })
 }
 
-fn read(query: ElementRef<'_>) -> Result<HistoryQuery, StanzaError> {
+fn read(query: ElementRef<'_>, ids: ArchiveIds) -> Result<HistoryQuery, StanzaError> {
     let mut asked = HistoryQuery::default();
     if let Some(form) = query.child(ns::DATA_FORMS, "x") {
         for (var, values) in Submission::read(form, ns::MAM)?.fields {
-            read_field(&mut asked, &var, &values)?;
+            read_field(&mut asked, &var, &values, ids)?;
         }
     }
     if let Some(set) = query.child(ns::RSM, "set") {
@@ -107,15 +106,20 @@ fn read(query: ElementRef<'_>) -> Result<HistoryQuery, StanzaError> {
         asked.limit = set.max;
         asked.page = match set.place {
             Place::First => PageFrom::Start,
-            Place::After(id) => PageFrom::After(read_id(&id)?),
+            Place::After(id) => PageFrom::After(read_id(&id, ids)?),
             Place::Last => PageFrom::End,
-            Place::Before(id) => PageFrom::Before(read_id(&id)?),
+            Place::Before(id) => PageFrom::Before(read_id(&id, ids)?),
         };
     }
     Ok(asked)
 }
 
-fn read_field(asked: &mut HistoryQuery, var: &str, values: &[String]) -> Result<(), StanzaError> {
+fn read_field(
+    asked: &mut HistoryQuery,
+    var: &str,
+    values: &[String],
+    ids: ArchiveIds,
+) -> Result<(), StanzaError> {
     let Some(value) = values.first().filter(|value| !value.is_empty()) else {
         return if is_known(var) { Ok(()) } else { Err(unknown_field()) };
     };
@@ -125,9 +129,9 @@ fn read_field(asked: &mut HistoryQuery, var: &str, values: &[String]) -> Result<
         "with" => asked.with = Some(Jid::new(value).map_err(|_| StanzaError::new(Condition::JidMalformed))?),
         "start" => asked.start_ms = Some(moment()?),
         "end" => asked.end_ms = Some(moment()?),
-        "before-id" => asked.before_id = Some(read_id(value)?),
-        "after-id" => asked.after_id = Some(read_id(value)?),
-        "ids" => asked.ids = values.iter().map(|id| read_id(id)).collect::<Result<_, _>>()?,
+        "before-id" => asked.before_id = Some(read_id(value, ids)?),
+        "after-id" => asked.after_id = Some(read_id(value, ids)?),
+        "ids" => asked.ids = values.iter().map(|id| read_id(id, ids)).collect::<Result<_, _>>()?,
         // Rooms keep their own archive; an account's has none of their messages either way.
         "include-groupchat" if matches!(value.as_str(), "true" | "false" | "1" | "0") => {}
         "include-groupchat" => return Err(bad("include-groupchat is true or false")),
@@ -148,13 +152,13 @@ fn unknown_field() -> StanzaError {
 }
 
 /// Sections 4.1.3 and 4.3.2: an id that nothing can have is one that is not present.
-fn read_id(id: &str) -> Result<ArchiveId, StanzaError> {
-    id.parse().map_err(|_| StanzaError::new(Condition::ItemNotFound))
+fn read_id(id: &str, ids: ArchiveIds) -> Result<ArchiveId, StanzaError> {
+    ids.read(id).ok_or_else(|| StanzaError::new(Condition::ItemNotFound))
 }
 
 /// Section 4.2.
-fn result(message: &Archived, queryid: Option<&str>, to: &Jid) -> Stanza {
-    let mut result = Element::new(ns::MAM, "result").with_attr("id", &message.id.to_string());
+fn result(message: &Archived, queryid: Option<&str>, to: &Jid, ids: ArchiveIds) -> Stanza {
+    let mut result = Element::new(ns::MAM, "result").with_attr("id", &ids.show(message.id));
     if let Some(queryid) = queryid {
         result.set_attr("queryid", queryid);
     }
@@ -179,20 +183,20 @@ fn forwarding_without_message(id: ArchiveId) -> Element {
 }
 
 /// Section 4.3.2.
-fn fin(page: &ArchivePage) -> Element {
+fn fin(page: &ArchivePage, ids: ArchiveIds) -> Element {
     let mut fin = Element::new(ns::MAM, "fin");
     if page.complete {
         fin.set_attr("complete", "true");
     }
     let ends = page.items.first().zip(page.items.last());
-    let ends = ends.map(|(first, last)| (first.id.to_string(), last.id.to_string()));
+    let ends = ends.map(|(first, last)| (ids.show(first.id), ids.show(last.id)));
     fin.with_child(paging::answer(ends.as_ref().map(|(first, last)| (first.as_str(), last.as_str()))))
 }
 
 /// The ends of the own archive at the moment of binding (XEP-0386 section 4); nothing when the store cannot tell.
 pub(crate) async fn state(chat: &Chat, session: &Session) -> Option<Element> {
     match chat.history_bounds(&Owner::from(session)).await {
-        Ok(bounds) => Some(render_bounds(bounds)),
+        Ok(bounds) => Some(render_bounds(bounds, chat.archive_ids())),
         Err(error) => {
             tracing::warn!(%error, "the ends of an archive could not be read");
             None
@@ -204,14 +208,14 @@ pub(crate) async fn state(chat: &Chat, session: &Session) -> Option<Element> {
 async fn metadata(request: Request<'_>) -> Reply {
     let owner = Owner::from(&**request.session);
     let bounds = request.chat.history_bounds(&owner).await.map_err(|error| stanza_error(&error))?;
-    Ok(render_bounds(bounds).into())
+    Ok(render_bounds(bounds, request.chat.archive_ids()).into())
 }
 
-fn render_bounds(bounds: Option<ArchiveBounds>) -> Element {
+fn render_bounds(bounds: Option<ArchiveBounds>, ids: ArchiveIds) -> Element {
     let metadata = Element::new(ns::MAM, "metadata");
     let end = |name, id: ArchiveId| {
         Element::new(ns::MAM, name)
-            .with_attr("id", &id.to_string())
+            .with_attr("id", &ids.show(id))
             .with_attr("timestamp", &timestamp(id.stamp_ms()))
     };
     match bounds {
@@ -229,7 +233,7 @@ mod tests {
 
     fn asked(content: &str) -> Result<HistoryQuery, Condition> {
         let query = Element::parse(&format!("<query xmlns='urn:xmpp:mam:2'>{content}</query>")).unwrap();
-        read(query.root()).map_err(|error| error.condition)
+        read(query.root(), ArchiveIds::default()).map_err(|error| error.condition)
     }
 
     fn form(fields: &str) -> String {
@@ -314,7 +318,7 @@ mod tests {
     #[test]
     fn a_result_carries_the_message_and_its_time() {
         let to = Jid::new("juliet@capulet.lit/chamber").unwrap();
-        let result = result(&message(1_278_803_305_000_000, STORED), Some("f27"), &to);
+        let result = result(&message(1_278_803_305_000_000, STORED), Some("f27"), &to, ArchiveIds::default());
         let expected = format!(
             "<message xmlns='jabber:client' from='juliet@capulet.lit' to='juliet@capulet.lit/chamber'>\
              <result xmlns='urn:xmpp:mam:2' queryid='f27' id='1278803305000000'>\
@@ -328,7 +332,7 @@ mod tests {
     #[test]
     fn an_unreadable_message_leaves_its_place() {
         let to = Jid::new("juliet@capulet.lit/chamber").unwrap();
-        let result = result(&message(1, "<message"), None, &to);
+        let result = result(&message(1, "<message"), None, &to, ArchiveIds::default());
         let result = result.child(ns::MAM, "result").unwrap();
         let forwarded = result.child(ns::FORWARD, "forwarded").unwrap();
         assert_eq!((result.attr("id"), forwarded.children().count()), (Some("1"), 1));
@@ -340,10 +344,10 @@ mod tests {
         let page = ArchivePage { items: vec![message(1, STORED), message(2, STORED)], complete: true };
         let expected = "<fin xmlns='urn:xmpp:mam:2' complete='true'><set xmlns='http://jabber.org/protocol/rsm'>\
             <first>1</first><last>2</last></set></fin>";
-        assert_eq!(fin(&page), Element::parse(expected).unwrap());
+        assert_eq!(fin(&page, ArchiveIds::default()), Element::parse(expected).unwrap());
         let empty = ArchivePage { items: Vec::new(), complete: false };
         let expected = "<fin xmlns='urn:xmpp:mam:2'><set xmlns='http://jabber.org/protocol/rsm'/></fin>";
-        assert_eq!(fin(&empty), Element::parse(expected).unwrap());
+        assert_eq!(fin(&empty, ArchiveIds::default()), Element::parse(expected).unwrap());
     }
 
     /// Section 5.
@@ -352,8 +356,11 @@ mod tests {
         let bounds = ArchiveBounds { first: ArchiveId(0), last: ArchiveId(1_000_000) };
         let expected = "<metadata xmlns='urn:xmpp:mam:2'><start id='0' timestamp='1970-01-01T00:00:00.000Z'/>\
             <end id='1000000' timestamp='1970-01-01T00:00:01.000Z'/></metadata>";
-        assert_eq!(render_bounds(Some(bounds)), Element::parse(expected).unwrap());
-        assert_eq!(render_bounds(None), Element::parse("<metadata xmlns='urn:xmpp:mam:2'/>").unwrap());
+        assert_eq!(render_bounds(Some(bounds), ArchiveIds::default()), Element::parse(expected).unwrap());
+        assert_eq!(
+            render_bounds(None, ArchiveIds::default()),
+            Element::parse("<metadata xmlns='urn:xmpp:mam:2'/>").unwrap()
+        );
     }
 
     async fn house_with_messages(count: usize) -> House {

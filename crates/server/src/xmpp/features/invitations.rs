@@ -3,6 +3,7 @@
 use waxwing_chat::account::Role;
 use waxwing_chat::invitation::Invitation;
 use waxwing_chat::invitations::InvitationOrder;
+use waxwing_chat::settings::Settings;
 use waxwing_chat::time::timestamp;
 use waxwing_xmpp::error::StanzaError;
 use waxwing_xmpp::ns;
@@ -23,7 +24,7 @@ pub const FEATURE: Feature = Feature {
             version: "0.3.3",
             note: "Tokens are the server's; a request with one is approved.",
         },
-        Spec { name: "XEP-0401", version: "0.6.0", note: "Without a landing page." },
+        Spec { name: "XEP-0401", version: "0.6.0", note: "The page offers clients by the kind of device." },
         Spec { name: "XEP-0445", version: "0.2.0", note: "" },
     ],
     announces: &[Announced { when: When::BeforeSignIn, namespace: ns::IBR_TOKEN, name: "register" }],
@@ -62,7 +63,7 @@ async fn invite(request: &Request<'_>) -> Result<Step, StanzaError> {
     };
     let invitation =
         request.chat.invite(order, inviter.as_str()).await.map_err(|error| stanza_error(&error))?;
-    Ok(Step::Done(render(&invitation)))
+    Ok(Step::Done(render(&invitation, &request.chat.settings())))
 }
 
 async fn create_account(request: &Request<'_>, form: Option<ElementRef<'_>>) -> Result<Step, StanzaError> {
@@ -80,7 +81,7 @@ async fn create_account(request: &Request<'_>, form: Option<ElementRef<'_>>) -> 
         uses: 1,
     };
     let invitation = request.chat.invite(order, own.as_str()).await.map_err(|error| stanza_error(&error))?;
-    Ok(Step::Done(render(&invitation)))
+    Ok(Step::Done(render(&invitation, &request.chat.settings())))
 }
 
 fn account_form() -> Element {
@@ -95,11 +96,12 @@ fn account_form() -> Element {
 }
 
 /// XEP-0401 section 5.1.
-fn render(invitation: &Invitation) -> Element {
-    Form::result(INVITATION_FORM)
-        .typed("uri", "text-single", &[&invitation.uri()])
-        .typed("expire", "text-single", &[&timestamp(invitation.expires_ms)])
-        .into_element()
+fn render(invitation: &Invitation, settings: &Settings) -> Element {
+    let mut form = Form::result(INVITATION_FORM).typed("uri", "text-single", &[&invitation.uri()]);
+    if let Some(page) = invitation.page(settings) {
+        form = form.typed("landing-url", "text-single", &[&page]);
+    }
+    form.typed("expire", "text-single", &[&timestamp(invitation.expires_ms)]).into_element()
 }
 
 #[cfg(test)]
@@ -125,8 +127,12 @@ mod tests {
             <field type='hidden' var='FORM_TYPE'><value>urn:xmpp:invite#invitation</value></field>\
             <field type='text-single' var='uri'>\
             <value>xmpp:inviter@example.com?roster;preauth=TOKEN;ibr=y</value></field>\
+            <field type='text-single' var='landing-url'>\
+            <value>https://example.com/invite/TOKEN</value></field>\
             <field type='text-single' var='expire'><value>2017-11-06T02:56:15.000Z</value></field></x>";
-        assert_eq!(render(&invitation), Element::parse(expected).unwrap());
+        let url = Some("https://{domain}/invite/".to_owned());
+        let settings = Settings { invitation_url: url, ..Settings::default() };
+        assert_eq!(render(&invitation, &settings), Element::parse(expected).unwrap());
     }
 
     fn command(node: &str, content: &str) -> String {
@@ -140,7 +146,7 @@ mod tests {
         let done = house.ask("romeo/orchard", "set", "localhost", &command(INVITE.node, "")).await.unwrap();
         assert!(done.contains("status=\"completed\"") || done.contains("status='completed'"), "{done}");
         assert!(done.contains("xmpp:romeo@localhost?roster;preauth="), "{done}");
-        assert!(done.contains(";ibr=y"), "{done}");
+        assert!(!done.contains("ibr=y"), "members only make contacts unless they may do more: {done}");
     }
 
     /// XEP-0401 section 5.4.

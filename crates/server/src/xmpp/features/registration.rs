@@ -23,7 +23,7 @@ pub const FEATURE: Feature = Feature {
     specs: &[Spec {
         name: "XEP-0077",
         version: "2.4",
-        note: "Without an invitation only where open registration is on. No codes of the kind of HTTP in errors.",
+        note: "Without an invitation only where open registration is on. Errors carry their old codes too (section 9).",
     }],
     advertises: &[Advertised { at: At::Server, var: ns::REGISTER }],
     handles: &[
@@ -32,14 +32,16 @@ pub const FEATURE: Feature = Feature {
             namespace: ns::REGISTER,
             name: "query",
             targets: &[Target::Server, Target::OwnAccount],
-            answer: |request| Box::pin(registered(request)),
+            answer: |request| {
+                Box::pin(async { registered(request).await.map_err(StanzaError::with_old_code) })
+            },
         },
         Handler {
             kind: IqType::Set,
             namespace: ns::REGISTER,
             name: "query",
             targets: &[Target::Server, Target::OwnAccount],
-            answer: |request| Box::pin(change(request)),
+            answer: |request| Box::pin(async { change(request).await.map_err(StanzaError::with_old_code) }),
         },
     ],
     announces: &[Announced { when: When::BeforeSignIn, namespace: ns::REGISTER_FEATURE, name: "register" }],
@@ -70,8 +72,12 @@ impl Applicant {
     pub async fn answer(&mut self, chat: &Chat, iq: &Stanza) -> Option<Stanza> {
         let payload = iq.payload()?;
         let answer = match (iq.kind, payload.ns(), payload.name()) {
-            (Kind::Iq(IqType::Get), ns::REGISTER, "query") => self.form(chat).map(Success::from),
-            (Kind::Iq(IqType::Set), ns::REGISTER, "query") => self.submit(chat, payload).await,
+            (Kind::Iq(IqType::Get), ns::REGISTER, "query") => {
+                self.form(chat).map(Success::from).map_err(StanzaError::with_old_code)
+            }
+            (Kind::Iq(IqType::Set), ns::REGISTER, "query") => {
+                self.submit(chat, payload).await.map_err(StanzaError::with_old_code)
+            }
             (Kind::Iq(IqType::Set), ns::PREAUTH, "preauth") => self.preauthenticate(chat, payload).await,
             _ => return None,
         };

@@ -8,11 +8,7 @@ use super::{Advertised, At, Feature, Spec};
 pub const FEATURE: Feature = Feature {
     name: "stable stanza ids",
     summary: "Marks each archived message with its id in the archive.",
-    specs: &[Spec {
-        name: "XEP-0359",
-        version: "0.7.0",
-        note: "An id is the time of archiving in microseconds, so it tells that time and nothing else.",
-    }],
+    specs: &[Spec { name: "XEP-0359", version: "0.7.0", note: "Ids are unpredictable and tell nothing." }],
     advertises: &[
         Advertised { at: At::Server, var: ns::STANZA_ID },
         Advertised { at: At::Account, var: ns::STANZA_ID },
