@@ -145,6 +145,9 @@ _waxwing() {
             waxwing__subcmd__help__subcmd__sessions,end)
                 cmd="waxwing__subcmd__help__subcmd__sessions__subcmd__end"
                 ;;
+            waxwing__subcmd__help__subcmd__sessions,reset)
+                cmd="waxwing__subcmd__help__subcmd__sessions__subcmd__reset"
+                ;;
             waxwing__subcmd__help__subcmd__user,add)
                 cmd="waxwing__subcmd__help__subcmd__user__subcmd__add"
                 ;;
@@ -196,11 +199,17 @@ _waxwing() {
             waxwing__subcmd__sessions,help)
                 cmd="waxwing__subcmd__sessions__subcmd__help"
                 ;;
+            waxwing__subcmd__sessions,reset)
+                cmd="waxwing__subcmd__sessions__subcmd__reset"
+                ;;
             waxwing__subcmd__sessions__subcmd__help,end)
                 cmd="waxwing__subcmd__sessions__subcmd__help__subcmd__end"
                 ;;
             waxwing__subcmd__sessions__subcmd__help,help)
                 cmd="waxwing__subcmd__sessions__subcmd__help__subcmd__help"
+                ;;
+            waxwing__subcmd__sessions__subcmd__help,reset)
+                cmd="waxwing__subcmd__sessions__subcmd__help__subcmd__reset"
                 ;;
             waxwing__subcmd__user,add)
                 cmd="waxwing__subcmd__user__subcmd__add"
@@ -703,7 +712,7 @@ _waxwing() {
             return 0
             ;;
         waxwing__subcmd__help__subcmd__sessions)
-            opts="end"
+            opts="end reset"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -717,6 +726,20 @@ _waxwing() {
             return 0
             ;;
         waxwing__subcmd__help__subcmd__sessions__subcmd__end)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__help__subcmd__sessions__subcmd__reset)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1173,7 +1196,7 @@ _waxwing() {
             return 0
             ;;
         waxwing__subcmd__sessions)
-            opts="-c -h --account --limit --config --json --help end help"
+            opts="-c -h --account --limit --config --json --help end reset help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1225,7 +1248,7 @@ _waxwing() {
             return 0
             ;;
         waxwing__subcmd__sessions__subcmd__help)
-            opts="end help"
+            opts="end reset help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1259,6 +1282,46 @@ _waxwing() {
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__sessions__subcmd__help__subcmd__reset)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__sessions__subcmd__reset)
+            opts="-c -h --domain --config --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --domain)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;

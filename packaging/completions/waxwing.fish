@@ -126,17 +126,23 @@ complete -c waxwing -n "__fish_waxwing_using_subcommand invite; and __fish_seen_
 complete -c waxwing -n "__fish_waxwing_using_subcommand invite; and __fish_seen_subcommand_from help" -f -a "list" -d 'List invitations that can still be used'
 complete -c waxwing -n "__fish_waxwing_using_subcommand invite; and __fish_seen_subcommand_from help" -f -a "revoke" -d 'Withdraw an invitation'
 complete -c waxwing -n "__fish_waxwing_using_subcommand invite; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c waxwing -n "__fish_waxwing_using_subcommand sessions; and not __fish_seen_subcommand_from end help" -l account -d 'Only those of this account.' -r
-complete -c waxwing -n "__fish_waxwing_using_subcommand sessions; and not __fish_seen_subcommand_from end help" -l limit -d 'How many at most. [default: 1000]' -r
-complete -c waxwing -n "__fish_waxwing_using_subcommand sessions; and not __fish_seen_subcommand_from end help" -s c -l config -d 'The configuration file [default: ./waxwing.toml, if there is one]' -r -F
-complete -c waxwing -n "__fish_waxwing_using_subcommand sessions; and not __fish_seen_subcommand_from end help" -l json -d 'Write the result, or the error, as JSON'
-complete -c waxwing -n "__fish_waxwing_using_subcommand sessions; and not __fish_seen_subcommand_from end help" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c waxwing -n "__fish_waxwing_using_subcommand sessions; and not __fish_seen_subcommand_from end help" -f -a "end" -d 'End the sessions of an account, or one of them'
-complete -c waxwing -n "__fish_waxwing_using_subcommand sessions; and not __fish_seen_subcommand_from end help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c waxwing -n "__fish_waxwing_using_subcommand sessions; and not __fish_seen_subcommand_from end reset help" -l account -d 'Only those of this account.' -r
+complete -c waxwing -n "__fish_waxwing_using_subcommand sessions; and not __fish_seen_subcommand_from end reset help" -l limit -d 'How many at most. [default: 1000]' -r
+complete -c waxwing -n "__fish_waxwing_using_subcommand sessions; and not __fish_seen_subcommand_from end reset help" -s c -l config -d 'The configuration file [default: ./waxwing.toml, if there is one]' -r -F
+complete -c waxwing -n "__fish_waxwing_using_subcommand sessions; and not __fish_seen_subcommand_from end reset help" -l json -d 'Write the result, or the error, as JSON'
+complete -c waxwing -n "__fish_waxwing_using_subcommand sessions; and not __fish_seen_subcommand_from end reset help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c waxwing -n "__fish_waxwing_using_subcommand sessions; and not __fish_seen_subcommand_from end reset help" -f -a "end" -d 'End the sessions of an account, or one of them'
+complete -c waxwing -n "__fish_waxwing_using_subcommand sessions; and not __fish_seen_subcommand_from end reset help" -f -a "reset" -d 'Have every client negotiate encryption and authentication anew'
+complete -c waxwing -n "__fish_waxwing_using_subcommand sessions; and not __fish_seen_subcommand_from end reset help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c waxwing -n "__fish_waxwing_using_subcommand sessions; and __fish_seen_subcommand_from end" -s c -l config -d 'The configuration file [default: ./waxwing.toml, if there is one]' -r -F
 complete -c waxwing -n "__fish_waxwing_using_subcommand sessions; and __fish_seen_subcommand_from end" -l json -d 'Write the result, or the error, as JSON'
 complete -c waxwing -n "__fish_waxwing_using_subcommand sessions; and __fish_seen_subcommand_from end" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c waxwing -n "__fish_waxwing_using_subcommand sessions; and __fish_seen_subcommand_from reset" -l domain -d 'Only sessions at this domain. [default: all domains]' -r
+complete -c waxwing -n "__fish_waxwing_using_subcommand sessions; and __fish_seen_subcommand_from reset" -s c -l config -d 'The configuration file [default: ./waxwing.toml, if there is one]' -r -F
+complete -c waxwing -n "__fish_waxwing_using_subcommand sessions; and __fish_seen_subcommand_from reset" -l json -d 'Write the result, or the error, as JSON'
+complete -c waxwing -n "__fish_waxwing_using_subcommand sessions; and __fish_seen_subcommand_from reset" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c waxwing -n "__fish_waxwing_using_subcommand sessions; and __fish_seen_subcommand_from help" -f -a "end" -d 'End the sessions of an account, or one of them'
+complete -c waxwing -n "__fish_waxwing_using_subcommand sessions; and __fish_seen_subcommand_from help" -f -a "reset" -d 'Have every client negotiate encryption and authentication anew'
 complete -c waxwing -n "__fish_waxwing_using_subcommand sessions; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c waxwing -n "__fish_waxwing_using_subcommand audit; and not __fish_seen_subcommand_from verify help" -l before -d 'Only records before this number.' -r
 complete -c waxwing -n "__fish_waxwing_using_subcommand audit; and not __fish_seen_subcommand_from verify help" -l limit -d 'How many at most. [default: 50]' -r
@@ -211,4 +217,5 @@ complete -c waxwing -n "__fish_waxwing_using_subcommand help; and __fish_seen_su
 complete -c waxwing -n "__fish_waxwing_using_subcommand help; and __fish_seen_subcommand_from invite" -f -a "list" -d 'List invitations that can still be used'
 complete -c waxwing -n "__fish_waxwing_using_subcommand help; and __fish_seen_subcommand_from invite" -f -a "revoke" -d 'Withdraw an invitation'
 complete -c waxwing -n "__fish_waxwing_using_subcommand help; and __fish_seen_subcommand_from sessions" -f -a "end" -d 'End the sessions of an account, or one of them'
+complete -c waxwing -n "__fish_waxwing_using_subcommand help; and __fish_seen_subcommand_from sessions" -f -a "reset" -d 'Have every client negotiate encryption and authentication anew'
 complete -c waxwing -n "__fish_waxwing_using_subcommand help; and __fish_seen_subcommand_from audit" -f -a "verify" -d 'Check that the audit log is whole'
