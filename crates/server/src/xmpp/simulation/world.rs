@@ -201,7 +201,13 @@ impl World {
             crate::accounts::settings(&self.settings),
         );
         let lifecycle = Lifecycle::new();
-        let face = Face::new(Arc::clone(&chat), &self.tls, lifecycle.clone(), &self.settings);
+        let face = Face::new(
+            Arc::clone(&chat),
+            &self.tls,
+            lifecycle.clone(),
+            &self.settings,
+            std::collections::BTreeSet::new(),
+        );
         let upkeep = tokio::spawn(crate::app::upkeep(Arc::clone(&chat))).abort_handle();
         state.server = Some(Server { face, chat, lifecycle, tasks: vec![upkeep], cables: Vec::new() });
         self.record().note("server starts", 0, "");
