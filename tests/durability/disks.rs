@@ -203,6 +203,9 @@ async fn a_hung_disk_holds_acknowledgements_back() {
     let silent = timeout(hung, talk(&mut cast, 1));
     assert!(silent.await.is_err(), "the senders wait");
     assert_eq!(cast.progress.count(), before, "nothing is acknowledged while the disk hangs");
+    let page = timeout(hung, cast.listeners[0].audit()).await;
+    let read = page.is_ok_and(|archive| archive.is_ok_and(|archive| archive.held.len() as u64 == before));
+    assert!(read, "the archive can be read while the disk hangs");
     drop(frozen);
     for sender in &mut cast.senders {
         timeout(Duration::from_secs(30), sender.hear_acknowledgements())

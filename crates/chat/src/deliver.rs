@@ -159,11 +159,7 @@ impl Chat {
     pub async fn replay(&self, session: &Session) -> Result<Vec<Delivery>> {
         let account = session.jid.to_bare();
         loop {
-            let from = match self.sessions.mark(&account) {
-                Some(mark) => session.replay_from(mark.reached()),
-                None => return Ok(Vec::new()),
-            };
-            let page = self.store.waiting(session.account, from, REPLAY_PAGE).await?;
+            let page = self.store.waiting(session.account, session.replay_position(), REPLAY_PAGE).await?;
             let Some(last) = page.last().map(|message| message.id) else {
                 if !session.is_replaying() {
                     return Ok(Vec::new());
@@ -203,16 +199,10 @@ fn receives(session: &Session, to: &Jid, kind: Kind, all: &[Arc<Session>]) -> bo
 }
 
 fn push(session: &Session, event: Event, archived: Option<ArchiveId>) {
-    if let Some(id) = archived
-        && session.is_replaying()
-    {
-        if session.takes_messages() && matches!(event, Event::Stanza(_)) {
-            // The replay that is under way reads it from the archive, in its place.
-            return;
-        }
-        session.note_ahead(id);
+    match archived {
+        Some(id) if session.is_replaying() => session.push_ahead(event, id),
+        _ => drop(session.push(event)),
     }
-    session.push(event);
 }
 
 /// The message as the sessions of `owner` get it: with the id it has in that account's archive (XEP-0359 section 3.1).
@@ -471,6 +461,41 @@ mod tests {
         assert_eq!(heard(&mut juliet), ["ahead"]);
         juliet.send("<presence/>").await;
         assert_eq!(replayed(&juliet).await, ["waits"]);
+    }
+
+    /// While one session's replay is due, another gets a message at once and confirms it: the first is still to have it.
+    #[tokio::test]
+    async fn what_another_session_confirms_meanwhile_is_replayed_all_the_same() {
+        let world = World::of(&["romeo", "juliet"]).await;
+        let romeo = ready(&world, "romeo", "a", "<presence/>").await;
+        let mut phone = ready(&world, "juliet", "phone", "<presence/>").await;
+        let desk = world.connect("juliet", "desk").await;
+        desk.send("<presence/>").await;
+        heard(&mut phone);
+        say(&romeo, "juliet", "hi").await;
+        let Some(Event::Stanza(delivery)) = phone.events.try_recv() else { panic!("nothing came") };
+        phone.chat.delivered(&phone.session, delivery.archived.expect("it is archived"));
+        assert_eq!(replayed(&desk).await, ["hi"]);
+    }
+
+    /// A copy that came before a replay was due stands in the queue; one that comes later is left to the replay, so that
+    /// neither overtakes the other.
+    #[tokio::test]
+    async fn copies_keep_their_place_beside_a_replay() {
+        let world = World::of(&["romeo", "juliet"]).await;
+        let romeo = ready(&world, "romeo", "a", "<presence/>").await;
+        let _phone = ready(&world, "juliet", "phone", "<presence/>").await;
+        let mut desk = world.connect("juliet", "desk").await;
+        desk.session.set_carbons(true);
+        say(&romeo, "juliet/phone", "before").await;
+        desk.send("<presence/>").await;
+        say(&romeo, "juliet", "then").await;
+        say(&romeo, "juliet/phone", "later").await;
+        assert!(desk.session.has_ahead());
+        assert_eq!(heard(&mut desk), ["received before"]);
+        assert_eq!(replayed(&desk).await, ["then", "later"]);
+        say(&romeo, "juliet/phone", "afterwards").await;
+        assert_eq!(heard(&mut desk), ["received afterwards"]);
     }
 
     /// A full queue closes the session; the sender is not held up, and everything is there for the next session.

@@ -11,6 +11,7 @@ use waxwing_xmpp::stanza::{Kind, Outgoing, PresenceType, Stanza};
 use waxwing_xmpp::xml::Element;
 
 use crate::account::AccountChange;
+use crate::archive::ArchiveId;
 use crate::chat::Chat;
 use crate::error::{Error, Result};
 use crate::event::{Delivery, Event};
@@ -79,7 +80,8 @@ impl Chat {
         };
         let contacts = self.contacts(&owner).await?;
         let initial = !session.is_available();
-        session.set_presence(Some((priority, Arc::new(Outgoing::new(stanza.clone())))));
+        let delivered = self.sessions.mark(&owner.jid).map_or(ArchiveId(0), |mark| mark.reached());
+        session.set_presence(Some((priority, Arc::new(Outgoing::new(stanza.clone())))), delivered);
         self.broadcast(&profile, &contacts, &stanza).await;
         if !initial {
             return Ok(());
@@ -147,7 +149,7 @@ impl Chat {
             if let Some(profile) = &profile {
                 self.broadcast(profile, &contacts, stanza).await;
             }
-            session.set_presence(None);
+            session.set_presence(None, ArchiveId(0));
         }
         for to in directed {
             // Section 4.6.3 rule 2: unless it got it with the broadcast.

@@ -9,7 +9,7 @@ use waxwing_xmpp::jid::Jid;
 use waxwing_xmpp::stanza::Outgoing;
 
 use crate::account::AccountId;
-use crate::archive::ArchiveId;
+use crate::archive::{ArchiveId, Direction};
 use crate::event::{Close, Event};
 use crate::queue::{Events, Queue, Refused};
 
@@ -66,6 +66,9 @@ pub struct Session {
     blocklist_wanted: AtomicBool,
     /// Set until waiting messages have been replayed; what waits then comes from the archive, not the queue.
     replaying: AtomicBool,
+    /// Where the account's delivery mark stood when the replay fell due. What another session confirms meanwhile still is
+    /// to be replayed to this one.
+    replay_from: AtomicU64,
     replayed: AtomicU64,
     /// It was brought back after a restart, and its replay begins where it was and not where its account is.
     restored: AtomicBool,
@@ -93,6 +96,7 @@ impl Session {
             roster_wanted: AtomicBool::new(false),
             blocklist_wanted: AtomicBool::new(false),
             replaying: AtomicBool::new(true),
+            replay_from: AtomicU64::new(0),
             replayed: AtomicU64::new(0),
             restored: AtomicBool::new(false),
             ahead: Mutex::new(BTreeSet::new()),
@@ -160,13 +164,17 @@ impl Session {
     }
 
     /// Notes the presence it broadcasts, or with `None` that it is no longer available. A session that begins to take
-    /// messages is due a replay of those that wait; what is sent from now on must not overtake them.
-    pub(crate) fn set_presence(&self, presence: Option<(i8, Arc<Outgoing>)>) {
+    /// messages is due a replay of those that wait behind the account's delivery mark; what is sent from now on must not
+    /// overtake them.
+    pub(crate) fn set_presence(&self, presence: Option<(i8, Arc<Outgoing>)>, delivered: ArchiveId) {
         let priority = presence.as_ref().map_or(NOT_AVAILABLE, |(p, _)| i16::from(*p));
+        *lock(&self.presence) = presence.map(|(_, stanza)| stanza);
+        // A message comes either wholly before this, through the queue, or after it, by the replay.
+        let _ahead = lock(&self.ahead);
         if priority >= 0 && !self.takes_messages() {
+            self.replay_from.store(delivered.0, Ordering::Release);
             self.replaying.store(true, Ordering::Release);
         }
-        *lock(&self.presence) = presence.map(|(_, stanza)| stanza);
         self.priority.store(priority, Ordering::Release);
     }
 
@@ -213,14 +221,25 @@ impl Session {
         self.replaying.store(false, Ordering::Release);
     }
 
-    /// Notes an archived message that it gets now although a replay is still due, so that the replay leaves it out. Beyond
-    /// the limit the oldest are forgotten and would come twice.
+    /// Notes an archived message that it gets now although a replay is still due, so that the replay leaves it out.
     pub(crate) fn note_ahead(&self, id: ArchiveId) {
+        note(&mut lock(&self.ahead), id);
+    }
+
+    /// Hands over an event with an archived message although a replay is due, unless the replay will come to that message.
+    /// The queue's lock is the last that is ever taken, so it may be taken under the one for what came ahead.
+    pub(crate) fn push_ahead(&self, event: Event, id: ArchiveId) {
+        let waits = matches!(event, Event::Stanza(_) | Event::Carbon(Direction::Incoming, _));
         let mut ahead = lock(&self.ahead);
-        if ahead.len() >= AHEAD_LIMIT {
-            ahead.pop_first();
+        if !(waits && self.takes_messages()) {
+            note(&mut ahead, id);
+            self.push(event);
         }
-        ahead.insert(id);
+    }
+
+    /// Whether anything was handed over out of turn: it stands in the queue before all that the replay is going to bring.
+    pub fn has_ahead(&self) -> bool {
+        !lock(&self.ahead).is_empty()
     }
 
     fn was_ahead(&self, id: ArchiveId) -> bool {
@@ -237,6 +256,12 @@ impl Session {
         !self.was_ahead(id)
     }
 
+    /// Where its replay goes on. Before a restart it was handed what its account's mark may have passed since.
+    pub(crate) fn replay_position(&self) -> ArchiveId {
+        let due = ArchiveId(self.replay_from.load(Ordering::Acquire));
+        if self.restored.load(Ordering::Acquire) { self.replayed() } else { due.max(self.replayed()) }
+    }
+
     /// Everything up to here was handed over by the replay; the queue may hold some of it once more.
     pub fn replayed(&self) -> ArchiveId {
         ArchiveId(self.replayed.load(Ordering::Acquire))
@@ -246,11 +271,6 @@ impl Session {
     pub(crate) fn continue_behind(&self, id: ArchiveId) {
         self.set_replayed(id);
         self.restored.store(true, Ordering::Release);
-    }
-
-    /// Where its replay goes on, when its account has come to `mark`.
-    pub(crate) fn replay_from(&self, mark: ArchiveId) -> ArchiveId {
-        if self.restored.load(Ordering::Acquire) { self.replayed() } else { mark.max(self.replayed()) }
     }
 
     pub(crate) fn set_replayed(&self, id: ArchiveId) {
@@ -307,6 +327,14 @@ impl Session {
         self.suspended_since_ms.store(0, Ordering::Release);
         *lock(&self.info) = info;
     }
+}
+
+/// Beyond the limit the oldest are forgotten and would come twice.
+fn note(ahead: &mut BTreeSet<ArchiveId>, id: ArchiveId) {
+    if ahead.len() >= AHEAD_LIMIT {
+        ahead.pop_first();
+    }
+    ahead.insert(id);
 }
 
 /// A poisoned lock only means that a thread panicked between two plain assignments; the value is whole.

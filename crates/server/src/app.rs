@@ -32,8 +32,11 @@ use crate::tls::{Purpose, Tls, acme};
 use crate::welcome::Welcome;
 use crate::xmpp;
 
-/// How often what need not be done at once is done.
-const UPKEEP: Duration = Duration::from_secs(30);
+/// How often it is written down how far messages were delivered.
+const MARKS: Duration = Duration::from_secs(5);
+
+/// What else need not be done at once is done in every so many of these rounds.
+const UPKEEP_ROUNDS: u64 = 6;
 
 /// When what has expired is first removed after a start, and how often from then on.
 const FIRST_REMOVAL: Duration = Duration::from_secs(600);
@@ -176,12 +179,15 @@ fn require_store(health: &Health, chat: &Arc<Chat>) {
 }
 
 /// Does now and then what need not be done at once: writes down how far messages were delivered (what a crash forgets of
-/// that is delivered again), and ends the sessions of accounts that have expired.
+/// that is delivered again), and less often ends the sessions of accounts that have expired.
 pub(crate) async fn upkeep(chat: Arc<Chat>) {
-    let mut tick = tokio::time::interval(UPKEEP);
-    loop {
+    let mut tick = tokio::time::interval(MARKS);
+    for round in 0u64.. {
         tick.tick().await;
         chat.write_marks().await;
+        if !round.is_multiple_of(UPKEEP_ROUNDS) {
+            continue;
+        }
         if let Err(error) = chat.end_expired().await {
             tracing::warn!(%error, "expired accounts could not be looked up");
         }

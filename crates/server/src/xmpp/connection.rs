@@ -229,6 +229,9 @@ impl Connection {
             }
             let reading = live.in_flight.len() < self.config.in_flight_limit;
             let replaying = live.replaying && live.unacknowledged() < self.config.unacknowledged_limit / 2;
+            if replaying && self.pass_ahead(live) {
+                continue;
+            }
             let Live { in_flight, management, events, replaying: in_replay, .. } = live;
             tokio::select! {
                 biased;
@@ -333,6 +336,7 @@ impl Connection {
             && live.session.close_reason().is_none()
             && live.unacknowledged() < self.config.unacknowledged_limit / 2
         {
+            self.pass_ahead(live);
             let page = self.face.chat.replay(&live.session).await;
             self.replay(live, page);
             self.flush().await?;
@@ -347,6 +351,18 @@ impl Connection {
             }
         }
         Ok(())
+    }
+
+    /// What was handed over before a replay fell due must not be overtaken by it. Says whether there was something.
+    fn pass_ahead(&mut self, live: &mut Live) -> bool {
+        let first = live.session.has_ahead().then(|| live.events.try_recv()).flatten();
+        let passed = first.is_some();
+        let mut next = first;
+        while let Some(event) = next {
+            self.deliver(live, event);
+            next = live.events.try_recv();
+        }
+        passed
     }
 
     /// Waits until every message in flight is safe or refused.

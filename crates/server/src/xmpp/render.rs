@@ -1,5 +1,6 @@
 //! What the domain tells a session, in the words of XMPP.
 
+use waxwing_chat::archive::Direction;
 use waxwing_chat::event::Event;
 use waxwing_chat::session::Session;
 
@@ -14,7 +15,9 @@ pub(crate) fn render(event: Event, session: &Session) -> Option<Sent> {
             (!repeated).then_some(Sent { stanza: delivery.stanza, archived: delivery.archived })
         }
         Event::Carbon(direction, delivery) => {
-            Some(carbons::render(direction, &delivery, &session.jid).into())
+            let repeated = direction == Direction::Incoming
+                && delivery.archived.is_some_and(|id| session.is_repeated(id));
+            (!repeated).then(|| carbons::render(direction, &delivery, &session.jid).into())
         }
         Event::RosterChanged { version, change } => Some(roster::push(&session.jid, version, &change).into()),
         Event::Blocked(addresses) => Some(blocking::blocked(&session.jid, &addresses).into()),

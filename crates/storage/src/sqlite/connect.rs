@@ -13,14 +13,19 @@ use super::Options;
 /// Marks a database as ours: `WXWG`.
 pub(super) const APPLICATION_ID: i32 = 0x5758_5747;
 
+/// Keeps the index of the WAL in memory and the database to this process. In a file of its own beside the database, readers
+/// would write their marks into it, and a disk that hangs would stop reading too.
+const VFS: &str = "unix-excl";
+
 /// Statements kept prepared by each connection.
 const STATEMENTS: usize = 128;
 
 /// The connection that writes. It never checkpoints: that would hold up commits.
 pub(super) fn writer(path: &Path, options: &Options, synchronous: &str) -> rusqlite::Result<Connection> {
-    let db = Connection::open_with_flags(
+    let db = Connection::open_with_flags_and_vfs(
         path,
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+        VFS,
     )?;
     apply_settings(&db, options.writer_cache_bytes)?;
     {
@@ -54,9 +59,10 @@ pub(super) fn watch_wal(db: &mut Connection, pages: Arc<AtomicU64>) -> rusqlite:
 
 /// A connection that reads only.
 pub(super) fn reader(path: &Path, options: &Options) -> rusqlite::Result<Connection> {
-    let db = Connection::open_with_flags(
+    let db = Connection::open_with_flags_and_vfs(
         path,
         OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+        VFS,
     )?;
     apply_settings(&db, options.reader_cache_bytes)?;
     db.pragma_update(None, "mmap_size", i64::try_from(options.reader_map_bytes).unwrap_or(i64::MAX))?;
@@ -65,9 +71,10 @@ pub(super) fn reader(path: &Path, options: &Options) -> rusqlite::Result<Connect
 
 /// The connection that moves pages from the WAL into the database file.
 pub(super) fn checkpointer(path: &Path) -> rusqlite::Result<Connection> {
-    let db = Connection::open_with_flags(
+    let db = Connection::open_with_flags_and_vfs(
         path,
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+        VFS,
     )?;
     apply_settings(&db, 0)?;
     db.pragma_update(None, "synchronous", "FULL")?;
