@@ -21,7 +21,7 @@ async fn main() {
     std::fs::create_dir_all(&folder).expect("the folder");
     let path = folder.join("waxwing.db");
     let store: Arc<dyn Store> = Arc::new(Sqlite::open(&path, Options::default()).expect("the store"));
-    let people = load::people(&store, people).await;
+    let people = load::people(&store, people, "person").await;
     let rounds = 4;
     for round in 0..rounds {
         let names = ["", "store-writer", "store-checkpoin"];

@@ -14,15 +14,21 @@ mod files;
 mod hashes;
 mod import;
 mod index;
+mod keys;
 mod lists;
 mod migrations;
 mod numbers;
+mod passing;
+mod postings;
 mod queue;
 mod readers;
 mod remove;
 mod rosters;
+mod runs;
+mod sent;
 mod store;
 mod tail;
+mod upkeep;
 mod writer;
 
 use std::io;
@@ -44,8 +50,11 @@ pub use backup::{RestoreError, restore};
 use checkpoint::Checkpoints;
 use errors::Failure;
 use files::Lock;
+use keys::Keys;
 use queue::Queue;
 use readers::Question;
+use remove::Step;
+use runs::RunNumbers;
 use tail::{Entry, Tail};
 use writer::Job;
 
@@ -72,12 +81,9 @@ pub struct Options {
     pub reader_cache_bytes: usize,
     /// How much of the database file readers map into memory instead of copying. Default 0.
     pub reader_map_bytes: u64,
-    /// Copies of messages that gather in memory before they move into the index tables; more make appending cheaper and
-    /// starting slower. Each takes some 80 bytes. Default 32,768.
+    /// Copies of messages that gather in memory before they become a run of the index; more make appending cheaper, and
+    /// starting and searching slower. Each takes some 500 bytes. Default 32,768.
     pub tail_copies: usize,
-    /// Messages that may be missing from the search index, which searches then read one by one; it catches up while
-    /// nothing else is to be written. Default 65,536.
-    pub search_backlog: usize,
     /// How long a client's own message id is remembered at least; it may be twice as long. Default 7 days.
     pub dedupe_window: Duration,
     /// The clock for archive ids: microseconds since the Unix epoch.
@@ -100,7 +106,6 @@ impl Default for Options {
             reader_cache_bytes: 8 << 20,
             reader_map_bytes: 0,
             tail_copies: 32_768,
-            search_backlog: 65_536,
             dedupe_window: Duration::from_secs(7 * 24 * 60 * 60),
             now_us: system_now_us,
             on_fatal: Arc::new(|cause| {
@@ -146,6 +151,8 @@ pub struct Sqlite {
     writes: Arc<Queue<Job>>,
     questions: Arc<Queue<Question>>,
     tail: Arc<Tail>,
+    numbers: Arc<RunNumbers>,
+    keys: Keys,
     checkpoints: Arc<Checkpoints>,
     threads: Arc<Mutex<Threads>>,
 }
@@ -187,6 +194,8 @@ impl Sqlite {
             writes: Arc::new(Queue::new(options.write_queue_jobs, options.write_queue_bytes)),
             questions: Arc::new(Queue::new(options.read_queue_jobs, usize::MAX)),
             tail: Arc::default(),
+            numbers: Arc::default(),
+            keys: Keys::load(&writer)?,
             checkpoints: Arc::new(checkpoints),
             threads: Arc::default(),
             options,
@@ -208,13 +217,13 @@ impl Sqlite {
             .collect::<Result<_, _>>()?;
         let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
         threads.lock = Some(lock);
-        let tail = self.tail.clone();
+        let (tail, numbers) = (self.tail.clone(), self.numbers.clone());
         let (queue, checkpoints, options) =
             (self.writes.clone(), self.checkpoints.clone(), self.options.clone());
         let (opened, ready) = mpsc::sync_channel(1);
         threads.writer = Some(spawn("store-writer", move || {
             let ready = move |result| drop(opened.send(result));
-            writer::run(&writer, &queue, tail, &options, ready, &|| {
+            writer::run(&writer, &queue, tail, numbers, &options, ready, &|| {
                 checkpoints.note(wal_pages.load(Ordering::Relaxed))
             });
         })?);
@@ -239,7 +248,13 @@ impl Sqlite {
     /// Begins to remove a deleted account's copies of messages; answers when all are gone.
     fn erase(&self, owner: AccountId) -> StoreResult<oneshot::Receiver<StoreResult<()>>> {
         let (done, answer) = oneshot::channel();
-        let erasing = remove::Erasing { owner, writes: Arc::downgrade(&self.writes), done, all: Ok(false) };
+        let erasing = remove::Erasing {
+            owner,
+            writes: Arc::downgrade(&self.writes),
+            done,
+            step: Ok(Step::All),
+            behind: 0,
+        };
         self.writes.push(0, Job::Indexed(Box::new(erasing))).map_err(|_| StoreError::Unavailable)?;
         Ok(answer)
     }
@@ -267,7 +282,7 @@ impl Sqlite {
         answered(answer).await
     }
 
-    /// Has the writer do something that relies on complete index tables.
+    /// Has the writer do something that changes what the index holds.
     async fn write_indexed<T, F>(&self, work: F) -> StoreResult<T>
     where
         T: Send + 'static,

@@ -24,13 +24,7 @@ use waxwing_xmpp::jid::Jid;
 
 /// Small limits, so that checkpoints and indexing happen within a trial.
 fn options() -> Options {
-    Options {
-        wal_start_bytes: 256 << 10,
-        wal_max_bytes: 1 << 20,
-        tail_copies: 1000,
-        search_backlog: 500,
-        ..Options::default()
-    }
+    Options { wal_start_bytes: 256 << 10, wal_max_bytes: 1 << 20, tail_copies: 1000, ..Options::default() }
 }
 
 fn open(path: &Path) -> Arc<dyn Store> {

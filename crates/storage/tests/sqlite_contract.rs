@@ -20,11 +20,10 @@ mod from_the_tail {
     crate::contract::every_contract!(crate::open(crate::Options::default()));
 }
 
-/// New messages move into the index tables and the search index at once, a few at a time.
+/// New messages become runs of the index at once, and runs are merged a few entries at a time.
 mod from_the_tables {
     crate::contract::every_contract!(crate::open(crate::Options {
         tail_copies: 1,
-        search_backlog: 1,
         batch_jobs: 8,
         ..crate::Options::default()
     }));

@@ -151,6 +151,79 @@ async fn means_the_same(store: &Arc<dyn Store>) {
     assert_eq!(store.verify_audit().await.unwrap(), None);
 }
 
+/// Opening an archive of schema 1 that is larger than what stays in memory makes its index anew.
+#[tokio::test]
+async fn makes_the_index_anew() {
+    let scratch = Scratch::new();
+    let db = Connection::open(scratch.database()).unwrap();
+    let schema = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/sqlite/schema/001.sql");
+    db.execute_batch(&std::fs::read_to_string(schema).unwrap()).unwrap();
+    db.execute_batch(
+        "INSERT INTO account (id, jid, domain, role, verifiers, created_ms) \
+             VALUES (1, 'juliet@capulet.example', 'capulet.example', 0, '', 5); \
+         WITH RECURSIVE n (id) AS (SELECT 1000 UNION ALL SELECT id + 1 FROM n WHERE id < 5999) \
+         INSERT INTO message (id, copies, text, xml) SELECT id, \
+             unhex(CASE WHEN id % 5 = 0 THEN '010616' ELSE '010216' END || hex('romeo@montague.example')), \
+             'line ' || (id % 7), x'3c6d2f3e' FROM n; \
+         INSERT INTO counter (name, value) VALUES ('indexed', 4000), ('searchable', 3000), ('appended', 5000), \
+             ('last_archive_id', 5999); \
+         PRAGMA user_version = 1;",
+    )
+    .unwrap();
+    drop(db);
+    let options = || Options { tail_copies: 100, ..Options::default() };
+    let store: Arc<dyn Store> = Arc::new(Sqlite::open(&scratch.database(), options()).unwrap());
+    for _ in 0..2 {
+        let juliet = store.account(&jid("juliet@capulet.example")).await.unwrap().unwrap();
+        let all = ArchiveQuery { limit: 10_000, ..query(juliet.id) };
+        let archived: Vec<_> = (1000..6000).filter(|id| id % 5 != 0).map(ArchiveId).collect();
+        assert_eq!(found(&store, all.clone()).await, archived);
+        let with = ArchiveQuery { with: Some(jid("romeo@montague.example")), ..all.clone() };
+        assert_eq!(found(&store, with).await, archived);
+        let asked = ArchiveQuery { text: Some("line 3".into()), ..all };
+        let threes: Vec<_> = archived.iter().copied().filter(|id| id.0 % 7 == 3).collect();
+        assert_eq!(found(&store, asked).await, threes);
+        let waiting = store.waiting(juliet.id, ArchiveId(0), 10_000).await.unwrap();
+        assert_eq!(waiting.len(), 5000, "also what only waits");
+    }
+    let juliet = store.account(&jid("juliet@capulet.example")).await.unwrap().unwrap();
+    store.set_delivered(juliet.id, ArchiveId(1100)).await.unwrap();
+    assert_eq!(store.status().await.unwrap().messages, 5000 - 21);
+    close(store).await;
+}
+
+/// Once the spare work is done, no run holds anything of an owner who was erased, and all of the others.
+#[tokio::test]
+async fn takes_what_was_erased_out_of_the_index() {
+    let scratch = Scratch::new();
+    let options = Options { tail_copies: 50, ..Options::default() };
+    let store: Arc<dyn Store> = Arc::new(Sqlite::open(&scratch.database(), options).unwrap());
+    let juliet = account(&store, "juliet@capulet.example").await;
+    let romeo = account(&store, "romeo@montague.example").await;
+    let nurse = account(&store, "nurse@capulet.example").await;
+    for n in 0..600 {
+        let to = if n % 2 == 0 { &romeo } else { &nurse };
+        append(&store, message(&juliet, to, &format!("letter {n}"))).await;
+    }
+    store.delete_account(juliet.id).await.unwrap();
+    let db = Connection::open(scratch.database()).unwrap();
+    let count = |sql: &str| db.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
+    let deadline = std::time::Instant::now() + Duration::from_secs(60);
+    while count("SELECT count(*) FROM erased_entry") > 0 {
+        assert!(std::time::Instant::now() < deadline, "it is never done");
+        store.ping().await.unwrap();
+        tokio::task::yield_now().await;
+    }
+    // Of each of their messages: that it is archived, from whom, that it waits, and two words.
+    assert_eq!(count("SELECT sum(entries) FROM run"), 600 * 5);
+    for owner in [&romeo, &nurse] {
+        let asked = ArchiveQuery { text: Some("letter".into()), limit: 1000, ..query(owner.id) };
+        assert_eq!(found(&store, asked).await.len(), 300);
+    }
+    drop(db);
+    close(store).await;
+}
+
 /// Invariant I14: a backup made while messages are written is what was there at one moment, and nothing else.
 #[tokio::test(flavor = "multi_thread")]
 async fn backs_up_while_writing_and_restores() {

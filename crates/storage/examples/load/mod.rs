@@ -32,11 +32,11 @@ pub(crate) struct Person {
     pub(crate) jid: Jid,
 }
 
-pub(crate) async fn people(store: &Arc<dyn Store>, count: usize) -> Vec<Person> {
+pub(crate) async fn people(store: &Arc<dyn Store>, count: usize, name: &str) -> Vec<Person> {
     let mut people = Vec::with_capacity(count);
     let mut pending = Vec::new();
     for n in 0..count {
-        let jid = Jid::new(&format!("person{n}@load.example")).expect("an address");
+        let jid = Jid::new(&format!("{name}{n}@load.example")).expect("an address");
         let new = NewAccount { jid, name: None, role: Role::Member, verifiers: Vec::new(), created_ms: 0 };
         let store = store.clone();
         pending.push(tokio::spawn(async move { store.create_account(new).await.expect("an account") }));

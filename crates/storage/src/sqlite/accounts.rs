@@ -91,15 +91,6 @@ pub(super) fn set_delivered(db: &Connection, id: AccountId, mark: ArchiveId) -> 
     exists(changed)
 }
 
-/// Whether the owner's delivery mark has passed a message; so it has for an owner who is gone.
-pub(super) fn has_received(db: &Connection, owner: i64, id: i64) -> rusqlite::Result<bool> {
-    let mark: Option<i64> = db
-        .prepare_cached("SELECT delivered FROM account WHERE id = ?1")?
-        .query_row([owner], |row| row.get(0))
-        .optional()?;
-    Ok(mark.is_none_or(|mark| id <= mark))
-}
-
 /// Deletes the account and what is kept for it, but for its copies of messages, which are noted for erasing.
 pub(super) fn delete(db: &Connection, id: AccountId) -> Result<(), Failure> {
     exists(db.execute("DELETE FROM account WHERE id = ?1", [id.0])?)?;

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use rusqlite::{Connection, ErrorCode, Statement, params};
 use waxwing_chat::archive::{Append, ArchiveId, Committed};
 
+use super::copies::Kind;
 use super::index::Index;
-use super::tail::{Entry, Tail};
-use super::{Options, copies, hashes, numbers};
+use super::runs::RunNumbers;
+use super::tail::Tail;
+use super::{Options, copies, hashes, numbers, passing};
 
 /// Appends messages inside a transaction that someone else opens and commits.
 pub(super) struct Appender<'c> {
@@ -23,12 +25,17 @@ pub(super) struct Appender<'c> {
 }
 
 impl<'c> Appender<'c> {
-    pub(super) fn new(db: &'c Connection, tail: Arc<Tail>, options: &Options) -> rusqlite::Result<Self> {
+    pub(super) fn new(
+        db: &'c Connection,
+        tail: Arc<Tail>,
+        numbers: Arc<RunNumbers>,
+        options: &Options,
+    ) -> rusqlite::Result<Self> {
         let last = numbers::counter(db, "last_archive_id")?;
         let appended = numbers::counter(db, "appended")?;
         Ok(Self {
             db,
-            index: Index::new(db, tail, options)?,
+            index: Index::new(db, tail, numbers, options)?,
             now_us: options.now_us,
             last: (last, last),
             appended: (appended, appended),
@@ -43,14 +50,13 @@ impl<'c> Appender<'c> {
     pub(super) fn append(&mut self, message: &Append) -> rusqlite::Result<Committed> {
         let sent = message.dedupe.as_ref().map(|(owner, id)| (*owner, hashes::client_id(id)));
         if let Some((owner, key)) = &sent
-            && let Some(id) = self.index.find(*owner, key)?
+            && let Some(id) = self.index.sent.find(*owner, key)?
         {
             return Ok(Committed::Duplicate(ArchiveId(numbers::uint(id))));
         }
         self.column.clear();
         copies::encode(&message.copies, &mut self.column);
-        let (sender, key) = sent.unzip();
-        let sender = sender.map(|owner| owner.0);
+        let (sender, key) = sent.map(|(owner, key)| (owner.0, key)).unzip();
         let (id, row) = loop {
             let id = (self.now_us)().max(self.last.1 + 1);
             self.last.1 = id;
@@ -62,12 +68,12 @@ impl<'c> Appender<'c> {
                 Err(error) => return Err(error),
             }
         };
-        self.index.add(message.copies.iter().filter_map(|copy| {
-            let peer = hashes::peer(copy.peer.bare_str());
-            Some(Entry { owner: copy.owner.0, id: row, peer, kind: copies::kind(copy)? })
-        }));
+        for copy in message.copies.iter().filter(|copy| copies::kind(copy) == Some(Kind::Waits)) {
+            passing::add(self.db, copy.owner, row)?;
+        }
+        self.index.add(row, &message.copies, message.text.as_deref());
         if let Some((owner, key)) = sent {
-            self.index.add_sent(owner, key, row);
+            self.index.sent.add(owner, key, row);
         }
         self.appended.1 += 1;
         Ok(Committed::New(ArchiveId(id)))

@@ -10,15 +10,15 @@ const OUTGOING: u8 = 1;
 const WAITS: u8 = 2;
 const UNKEPT: u8 = 4;
 
-/// How a copy is kept, as the index tables know it.
+/// How a copy is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Kind {
     /// Shown by archive queries.
-    Archived = 0,
+    Archived,
     /// Shown by them, and waits for the owner if he is offline.
-    ArchivedAndWaits = 1,
+    ArchivedAndWaits,
     /// Waits, and goes once it is delivered.
-    Waits = 2,
+    Waits,
 }
 
 impl Kind {
@@ -35,10 +35,6 @@ impl Kind {
     /// Shown by archive queries.
     pub(super) fn is_kept(self) -> bool {
         self != Self::Waits
-    }
-
-    pub(super) fn number(self) -> i64 {
-        self as i64
     }
 }
 

@@ -5,29 +5,41 @@ use waxwing_chat::account::AccountId;
 use waxwing_chat::archive::{ArchiveCopy, ImportedMessage};
 
 use super::errors::Failure;
-use super::{copies, hashes, numbers};
-use crate::words;
+use super::keys::Keys;
+use super::postings::Postings;
+use super::runs::build::write_run;
+use super::runs::{Posting, RunNumbers};
+use super::{copies, numbers};
 
-/// Adds the owner's copies. No id may lie in the future, where the archive's own next ids will be: `now_us` bounds them.
+/// Adds the owner's copies, and a run of their own to the index. No id may lie in the future, where the archive's own next ids will be: `now_us` bounds them.
 pub(super) fn import(
     db: &Connection,
     owner: AccountId,
     messages: &[ImportedMessage],
     now_us: u64,
+    runs: &RunNumbers,
 ) -> Result<(), Failure> {
     let mut added = 0;
+    let mut index = Index { postings: Postings::new(Keys::load(db)?), noted: Vec::new() };
     for message in messages {
-        added += u64::from(place(db, owner, message, now_us)?);
+        added += u64::from(place(db, owner, message, now_us, &mut index)?);
     }
     if added > 0 {
         let before = numbers::counter(db, "imported")?;
         numbers::set_counter(db, "imported", before + added)?;
     }
+    write_run(db, runs.take(), index.noted)?;
     Ok(())
 }
 
 /// Finds the message's place and puts it there; says whether it is a new message, not only a new copy.
-fn place(db: &Connection, owner: AccountId, message: &ImportedMessage, now_us: u64) -> Result<bool, Failure> {
+fn place(
+    db: &Connection,
+    owner: AccountId,
+    message: &ImportedMessage,
+    now_us: u64,
+    index: &mut Index,
+) -> Result<bool, Failure> {
     let copy = ArchiveCopy {
         owner,
         peer: message.peer.clone(),
@@ -42,13 +54,13 @@ fn place(db: &Connection, owner: AccountId, message: &ImportedMessage, now_us: u
             find.query_row([id], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
         match found {
             None => {
-                insert(db, id, &copy, message)?;
+                insert(db, id, &copy, message, index)?;
                 return Ok(true);
             }
             Some((column, xml)) if xml == message.xml => {
                 // A copy that is there already was imported before, and stays as it is.
                 if !copies::entries(&column).flatten().any(|entry| entry.owner == owner) {
-                    share(db, id, &copy, column, message)?;
+                    share(db, id, &copy, column, index)?;
                 }
                 return Ok(false);
             }
@@ -59,13 +71,19 @@ fn place(db: &Connection, owner: AccountId, message: &ImportedMessage, now_us: u
     }
 }
 
-fn insert(db: &Connection, id: i64, copy: &ArchiveCopy, message: &ImportedMessage) -> Result<(), Failure> {
+fn insert(
+    db: &Connection,
+    id: i64,
+    copy: &ArchiveCopy,
+    message: &ImportedMessage,
+    index: &mut Index,
+) -> Result<(), Failure> {
     let mut column = Vec::new();
     copies::encode(std::slice::from_ref(copy), &mut column);
     db.prepare_cached("INSERT INTO message (id, copies, text, xml) VALUES (?1, ?2, ?3, ?4)")?
         .execute(params![id, column, message.text, message.xml])?;
-    index(db, id, copy)?;
-    words_of(db, id, &column, message.text.as_deref())
+    index.add(id, copy, message.text.as_deref());
+    Ok(())
 }
 
 fn share(
@@ -73,33 +91,27 @@ fn share(
     id: i64,
     copy: &ArchiveCopy,
     mut column: Vec<u8>,
-    message: &ImportedMessage,
+    index: &mut Index,
 ) -> Result<(), Failure> {
     copies::encode(std::slice::from_ref(copy), &mut column);
     db.prepare_cached("UPDATE message SET copies = ?2 WHERE id = ?1")?.execute(params![id, column])?;
-    index(db, id, copy)?;
-    words_of(db, id, &column, message.text.as_deref())
-}
-
-fn index(db: &Connection, id: i64, copy: &ArchiveCopy) -> Result<(), Failure> {
-    db.prepare_cached("INSERT OR IGNORE INTO copy (owner, kind, id) VALUES (?1, ?2, ?3)")?
-        .execute(params![copy.owner.0, copies::kind(copy).map(copies::Kind::number), id])?;
-    db.prepare_cached("INSERT OR IGNORE INTO conversation (owner, peer, id) VALUES (?1, ?2, ?3)")?
-        .execute(params![copy.owner.0, hashes::peer(copy.peer.bare_str()), id])?;
+    let text: Option<String> =
+        db.prepare_cached("SELECT text FROM message WHERE id = ?1")?.query_row([id], |row| row.get(0))?;
+    index.add(id, copy, text.as_deref());
     Ok(())
 }
 
-fn words_of(db: &Connection, id: i64, column: &[u8], text: Option<&str>) -> Result<(), Failure> {
-    // What search does not know yet it will read when it gets there.
-    let searchable = numbers::int(numbers::counter(db, "searchable")?);
-    let Some(text) = text.filter(|_| id <= searchable) else {
-        return Ok(());
-    };
-    let mut terms = String::new();
-    words::document(copies::readers(column), text, &mut terms);
-    if !terms.is_empty() {
-        db.prepare_cached("INSERT OR REPLACE INTO word (rowid, terms) VALUES (?1, ?2)")?
-            .execute(params![id, terms])?;
+/// What the index will hold of the messages.
+struct Index {
+    postings: Postings,
+    noted: Vec<Posting>,
+}
+
+impl Index {
+    fn add(&mut self, id: i64, copy: &ArchiveCopy, text: Option<&str>) {
+        if let Some(kind) = copies::kind(copy) {
+            self.postings.read(text);
+            self.postings.of_copy(numbers::uint(id), copy.owner, copy.peer.bare_str(), kind, &mut self.noted);
+        }
     }
-    Ok(())
 }

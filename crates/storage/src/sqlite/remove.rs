@@ -1,5 +1,4 @@
-//! Taking messages out of the archive: by age, and with their owner. All of it relies on complete index tables: an entry
-//! that only came into a table afterwards would stay there for nothing.
+//! Taking messages out of the archive: by age, with their owner, and what only waited once it is delivered.
 
 use std::sync::Weak;
 
@@ -8,58 +7,78 @@ use tokio::sync::oneshot;
 use waxwing_chat::account::AccountId;
 use waxwing_chat::archive::ArchiveId;
 use waxwing_chat::store::{StoreError, StoreResult};
-use waxwing_xmpp::jid::Jid;
 
+use super::copies::Kind;
 use super::errors::{Class, Failure};
+use super::keys::Keys;
+use super::postings::{Postings, bare};
 use super::queue::Queue;
+use super::runs::walk::{Blocks, Walk};
+use super::runs::{self, Posting, purge};
 use super::writer::{Call, Job};
-use super::{copies, hashes, numbers};
-use crate::words;
+use super::{copies, numbers, passing};
 
-/// Removes messages older than `before`, oldest first, at most `limit`; returns how many.
+/// Removes messages older than `before`, oldest first, at most `limit`; returns how many. What the index holds of them
+/// lies before the oldest message from then on, where nobody looks.
 pub(super) fn expire(db: &Connection, before: ArchiveId, limit: usize) -> Result<usize, Failure> {
     let mut oldest =
         db.prepare_cached("SELECT id, copies FROM message WHERE id < ?1 ORDER BY id LIMIT ?2")?;
-    let old: Vec<(i64, Vec<u8>)> = oldest
-        .query_map(params![numbers::int(before.0), numbers::int(limit as u64)], |row| {
-            Ok((row.get(0)?, row.get(1)?))
-        })?
-        .collect::<Result<_, _>>()?;
-    for (id, column) in &old {
-        for entry in copies::entries(column).flatten() {
-            remove_copy(db, *id, &entry)?;
+    let mut rows = oldest.query(params![numbers::int(before.0), numbers::int(limit as u64)])?;
+    let (mut last, mut count) = (None, 0);
+    while let Some(row) = rows.next()? {
+        let id = row.get(0)?;
+        for entry in copies::entries(row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?).flatten() {
+            if entry.kind() == Kind::Waits {
+                passing::remove(db, entry.owner, id)?;
+            }
         }
-        remove_message(db, *id)?;
+        (last, count) = (Some(id), count + 1);
     }
-    count_removed(db, old.len())?;
-    Ok(old.len())
+    drop(rows);
+    if let Some(last) = last {
+        db.prepare_cached("DELETE FROM message WHERE id <= ?1")?.execute([last])?;
+    }
+    count_removed(db, count)?;
+    Ok(count)
 }
 
 /// Copies of a deleted account that are removed in one transaction.
 const ERASE_STEP: usize = 256;
 
 /// Removes a deleted account's copies in steps, each a job of its own that queues the next, so that other people's
-/// messages are not held up by a large archive.
+/// messages are not held up by a large archive. It relies on runs that hold everything.
 pub(super) struct Erasing {
     pub(super) owner: AccountId,
     pub(super) writes: Weak<Queue<Job>>,
     /// Dropped when all is removed, which ends the wait of whoever holds the other end.
     pub(super) done: oneshot::Sender<StoreResult<()>>,
-    pub(super) all: Result<bool, StoreError>,
+    pub(super) step: Result<Step, StoreError>,
+    /// The newest message that has been dealt with.
+    pub(super) behind: u64,
+}
+
+/// How far erasing has come.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Step {
+    /// Everything up to this message is removed.
+    UpTo(u64),
+    /// Everything is.
+    All,
 }
 
 impl Call for Erasing {
     fn run(&mut self, db: &Connection) -> Result<(), Class> {
-        let step = erase_some(db, self.owner, ERASE_STEP);
+        let step = erase_some(db, self.owner, self.behind, ERASE_STEP);
         let class = step.as_ref().err().map(Failure::class);
-        self.all = step.map_err(StoreError::from);
+        self.step = step.map_err(StoreError::from);
         class.map_or(Ok(()), Err)
     }
 
     fn finish(mut self: Box<Self>, commit: StoreResult<()>) {
-        match commit.and(std::mem::replace(&mut self.all, Ok(false))) {
-            Ok(true) => drop(self.done.send(Ok(()))),
-            Ok(false) => {
+        match commit.and(std::mem::replace(&mut self.step, Ok(Step::All))) {
+            Ok(Step::All) => drop(self.done.send(Ok(()))),
+            Ok(Step::UpTo(id)) => {
+                self.behind = id;
                 if let Some(writes) = self.writes.upgrade() {
                     // If the queue is full or closed, the next start goes on.
                     let _ = writes.push(0, Job::Indexed(self));
@@ -70,44 +89,46 @@ impl Call for Erasing {
     }
 }
 
-/// Removes up to `limit` of a deleted owner's copies; returns whether that was all.
-fn erase_some(db: &Connection, owner: AccountId, limit: usize) -> Result<bool, Failure> {
-    let mut copies_of = db.prepare_cached("SELECT id FROM copy WHERE owner = ?1 LIMIT ?2")?;
-    let ids: Vec<i64> = copies_of
-        .query_map(params![owner.0, numbers::int(limit as u64)], |row| row.get(0))?
-        .collect::<Result<_, _>>()?;
-    let mut removed = 0;
+/// Removes up to `limit` of a deleted owner's copies, and notes what the index holds of them.
+fn erase_some(db: &Connection, owner: AccountId, behind: u64, limit: usize) -> Result<Step, Failure> {
+    let keys = Keys::load(db)?;
+    let published = runs::published(db)?;
+    let from = runs::horizon(db)?.max(behind.saturating_add(1));
+    let mut walk = Walk::new(&published, keys.of(owner).archived(), (from, u64::MAX), false);
+    let mut postings = Postings::new(keys);
+    let (mut ids, mut noted, mut removed) = (Vec::new(), Vec::new(), 0);
+    {
+        let mut blocks = Blocks::new(db)?;
+        while ids.len() < limit
+            && let Some(id) = walk.peek(&mut blocks)?
+        {
+            ids.push(id);
+            walk.pass(id);
+        }
+    }
     for id in &ids {
-        removed += usize::from(erase(db, owner, *id)?);
+        removed += usize::from(erase(db, owner, numbers::int(*id), Some((&mut postings, &mut noted)))?);
     }
+    let passing = passing::between(db, owner, (0, i64::MAX), limit)?;
+    for id in &passing {
+        removed += usize::from(erase(db, owner, *id, None)?);
+    }
+    purge::note(db, &noted)?;
     count_removed(db, removed)?;
-    let all = ids.len() < limit;
-    if all {
-        db.execute("DELETE FROM sent_0 WHERE owner = ?1", [owner.0])?;
-        db.execute("DELETE FROM sent_1 WHERE owner = ?1", [owner.0])?;
-        db.execute("DELETE FROM erasing WHERE owner = ?1", [owner.0])?;
+    if ids.len() == limit || passing.len() == limit {
+        return Ok(Step::UpTo(ids.last().copied().unwrap_or(behind)));
     }
-    Ok(all)
+    db.execute("DELETE FROM sent_0 WHERE owner = ?1", [owner.0])?;
+    db.execute("DELETE FROM sent_1 WHERE owner = ?1", [owner.0])?;
+    db.execute("DELETE FROM erasing WHERE owner = ?1", [owner.0])?;
+    Ok(Step::All)
 }
 
-/// Removes copies of the owner that only waited, now that everything up to `mark` has been delivered. `recent` are
-/// such copies in the tail.
-pub(super) fn delivered(
-    db: &Connection,
-    owner: AccountId,
-    mark: ArchiveId,
-    recent: &[i64],
-) -> Result<(), Failure> {
-    let mut waited = db.prepare_cached(
-        "SELECT id FROM copy WHERE owner = ?1 AND kind = 2 AND id <= ?2 ORDER BY id LIMIT ?3",
-    )?;
-    let limit = numbers::int(ERASE_STEP as u64);
-    let ids: Vec<i64> = waited
-        .query_map(params![owner.0, numbers::int(mark.0), limit], |row| row.get(0))?
-        .collect::<Result<_, _>>()?;
+/// Removes copies of the owner that only waited, now that everything up to `mark` has been delivered.
+pub(super) fn delivered(db: &Connection, owner: AccountId, mark: ArchiveId) -> Result<(), Failure> {
     let mut removed = 0;
-    for id in ids.iter().chain(recent) {
-        removed += usize::from(erase(db, owner, *id)?);
+    for id in passing::between(db, owner, (0, numbers::int(mark.0)), ERASE_STEP)? {
+        removed += usize::from(erase(db, owner, id, None)?);
     }
     count_removed(db, removed)
 }
@@ -119,51 +140,36 @@ pub(super) fn erasing(db: &Connection) -> Result<Vec<AccountId>, Failure> {
     Ok(owners)
 }
 
-/// Removes one owner's copy; the message goes with its last copy. Returns whether it went.
-fn erase(db: &Connection, owner: AccountId, id: i64) -> Result<bool, Failure> {
+/// Removes one owner's copy; the message goes with its last copy. Returns whether it went. What the index holds of the
+/// copy is added to `noted`.
+fn erase(
+    db: &Connection,
+    owner: AccountId,
+    id: i64,
+    noted: Option<(&mut Postings, &mut Vec<Posting>)>,
+) -> Result<bool, Failure> {
     let found: Option<(Vec<u8>, Option<String>)> = db
         .prepare_cached("SELECT copies, text FROM message WHERE id = ?1")?
         .query_row([id], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
+    passing::remove(db, owner, id)?;
     let Some((column, text)) = found else {
         return Ok(false);
     };
-    for entry in copies::entries(&column).flatten().filter(|e| e.owner == owner) {
-        remove_copy(db, id, &entry)?;
+    if let Some((postings, noted)) = noted {
+        postings.read(text.as_deref());
+        for entry in copies::entries(&column).flatten().filter(|entry| entry.owner == owner) {
+            postings.of_copy(numbers::uint(id), owner, bare(entry.peer), entry.kind(), noted);
+        }
     }
-    let Some(rest) = copies::without(&column, owner) else {
-        remove_message(db, id)?;
-        return Ok(true);
-    };
-    db.prepare_cached("UPDATE message SET copies = ?2 WHERE id = ?1")?.execute(params![id, rest])?;
-    // What search does not know yet it will read when it gets there.
-    let searchable = numbers::int(numbers::counter(db, "searchable")?);
-    if let Some(text) = text.filter(|_| id <= searchable) {
-        let mut terms = String::new();
-        words::document(copies::readers(&rest), &text, &mut terms);
-        db.prepare_cached("INSERT OR REPLACE INTO word (rowid, terms) VALUES (?1, ?2)")?
-            .execute(params![id, terms])?;
+    match copies::without(&column, owner) {
+        Some(rest) => db
+            .prepare_cached("UPDATE message SET copies = ?2 WHERE id = ?1")?
+            .execute(params![id, rest])
+            .map(|_| false),
+        None => db.prepare_cached("DELETE FROM message WHERE id = ?1")?.execute([id]).map(|_| true),
     }
-    Ok(false)
-}
-
-fn remove_copy(db: &Connection, id: i64, entry: &copies::Entry<'_>) -> Result<(), Failure> {
-    let owner = entry.owner.0;
-    db.prepare_cached("DELETE FROM copy WHERE owner = ?1 AND kind = ?2 AND id = ?3")?.execute(params![
-        owner,
-        entry.kind().number(),
-        id
-    ])?;
-    let peer = Jid::new(entry.peer).map_err(|e| Failure::other(format!("message {id}: {e}")))?;
-    db.prepare_cached("DELETE FROM conversation WHERE owner = ?1 AND peer = ?2 AND id = ?3")?
-        .execute(params![owner, hashes::peer(peer.bare_str()), id])?;
-    Ok(())
-}
-
-fn remove_message(db: &Connection, id: i64) -> Result<(), Failure> {
-    db.prepare_cached("DELETE FROM word WHERE rowid = ?1")?.execute([id])?;
-    db.prepare_cached("DELETE FROM message WHERE id = ?1")?.execute([id])?;
-    Ok(())
+    .map_err(Failure::from)
 }
 
 fn count_removed(db: &Connection, removed: usize) -> Result<(), Failure> {

@@ -85,7 +85,8 @@ impl Store for Sqlite {
     }
 
     async fn archive_page(&self, query: ArchiveQuery) -> StoreResult<ArchivePage> {
-        self.read_with_tail(query.owner, move |db, tail| archive::page(db, &query, tail)).await
+        let keys = self.keys;
+        self.read_with_tail(query.owner, move |db, tail| archive::page(db, keys, &query, tail)).await
     }
 
     async fn archived(&self, owner: AccountId, ids: &[ArchiveId]) -> StoreResult<Vec<Archived>> {
@@ -94,31 +95,32 @@ impl Store for Sqlite {
     }
 
     async fn archive_bounds(&self, owner: AccountId) -> StoreResult<Option<ArchiveBounds>> {
-        self.read_with_tail(owner, move |db, tail| archive::bounds(db, owner, tail)).await
+        let keys = self.keys;
+        self.read_with_tail(owner, move |db, tail| archive::bounds(db, keys, owner, tail)).await
     }
 
     async fn waiting(&self, owner: AccountId, after: ArchiveId, limit: usize) -> StoreResult<Vec<Archived>> {
-        self.read_with_tail(owner, move |db, tail| archive::waiting(db, owner, after, limit, tail)).await
+        let keys = self.keys.of(owner);
+        self.read_with_tail(owner, move |db, tail| archive::waiting(db, keys, owner, after, limit, tail))
+            .await
     }
 
     async fn set_delivered(&self, owner: AccountId, mark: ArchiveId) -> StoreResult<()> {
-        let tail = self.tail.clone();
         self.write(move |db| {
             accounts::set_delivered(db, owner, mark)?;
-            let recent =
-                tail.of(owner.0).into_iter().filter(|e| !e.kind.is_kept() && e.id <= numbers::int(mark.0));
-            remove::delivered(db, owner, mark, &recent.map(|e| e.id).collect::<Vec<_>>())
+            remove::delivered(db, owner, mark)
         })
         .await
     }
 
     async fn import_archive(&self, owner: AccountId, messages: Vec<ImportedMessage>) -> StoreResult<()> {
         let now_us = (self.options.now_us)();
-        self.write_indexed(move |db| import::import(db, owner, &messages, now_us)).await
+        let numbers = self.numbers.clone();
+        self.write_indexed(move |db| import::import(db, owner, &messages, now_us, &numbers)).await
     }
 
     async fn expire_archive(&self, before: ArchiveId, limit: usize) -> StoreResult<usize> {
-        self.write_indexed(move |db| remove::expire(db, before, limit)).await
+        self.write(move |db| remove::expire(db, before, limit)).await
     }
 
     async fn blocked(&self, owner: AccountId) -> StoreResult<Vec<Jid>> {

@@ -1,4 +1,4 @@
-//! The newest messages, which the index tables do not hold yet: an index in memory that readers put in front of them.
+//! The newest messages, which no run holds yet: an index in memory that readers put in front of the runs.
 
 use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock};
@@ -10,8 +10,8 @@ use super::copies::Kind;
 pub(super) struct Entry {
     pub(super) owner: i64,
     pub(super) id: i64,
-    /// A hash of the other party's bare address.
-    pub(super) peer: i64,
+    /// The key of its conversation.
+    pub(super) contact: u64,
     pub(super) kind: Kind,
 }
 
@@ -30,7 +30,7 @@ impl Tail {
         }
     }
 
-    /// Drops entries that the index tables hold now.
+    /// Drops entries that a run holds now.
     pub(super) fn forget(&self, up_to: i64) {
         let mut owners = self.owners.write().unwrap_or_else(PoisonError::into_inner);
         owners.retain(|_, entries| {
@@ -40,7 +40,7 @@ impl Tail {
         });
     }
 
-    /// An owner's entries. To be asked before the read transaction begins: what moves to the tables in between is then
+    /// An owner's entries. To be asked before the read transaction begins: what becomes a run in between is then
     /// seen twice, which does no harm, and never missed.
     pub(super) fn of(&self, owner: i64) -> Vec<Entry> {
         let owners = self.owners.read().unwrap_or_else(PoisonError::into_inner);
@@ -55,7 +55,7 @@ mod tests {
     #[test]
     fn keeps_the_newest_of_each_owner() {
         let tail = Tail::default();
-        let entry = |owner, id| Entry { owner, id, peer: 0, kind: Kind::Archived };
+        let entry = |owner, id| Entry { owner, id, contact: 0, kind: Kind::Archived };
         tail.add(&[entry(1, 10), entry(2, 10)]);
         tail.add(&[entry(1, 11)]);
         tail.forget(10);

@@ -24,6 +24,7 @@ use super::append::Appender;
 use super::errors::{Class, Failure, classify};
 use super::index::Index;
 use super::queue::{Queue, Waited};
+use super::runs::RunNumbers;
 use super::tail::Tail;
 
 /// Something for the writer to do.
@@ -32,7 +33,7 @@ pub(super) enum Job {
     Append(Append, OnCommit),
     /// Anything else.
     Call(Box<dyn Call>),
-    /// Anything that relies on complete index tables.
+    /// Anything that changes what the index holds, and relies on runs that hold everything.
     Indexed(Box<dyn Call>),
 }
 
@@ -107,11 +108,12 @@ pub(super) fn run(
     db: &Connection,
     queue: &Queue<Job>,
     tail: Arc<Tail>,
+    numbers: Arc<RunNumbers>,
     options: &Options,
     ready: impl FnOnce(rusqlite::Result<()>),
     committed: &dyn Fn(),
 ) {
-    let appender = match Appender::new(db, tail, options) {
+    let appender = match Appender::new(db, tail, numbers, options) {
         Ok(appender) => {
             ready(Ok(()));
             appender
@@ -150,10 +152,14 @@ impl<'c> Writer<'c> {
                     }
                 }
                 Waited::Jobs => {
-                    if jobs.iter().any(|job| matches!(job, Job::Indexed(_))) {
+                    let indexed = jobs.iter().any(|job| matches!(job, Job::Indexed(_)));
+                    if indexed {
                         self.catch_up_for(jobs)?;
                     }
                     self.batch(jobs)?;
+                    if indexed {
+                        self.appender.index.changed();
+                    }
                 }
             }
             committed();
@@ -182,7 +188,7 @@ impl<'c> Writer<'c> {
         }
     }
 
-    /// Completes the index tables for the jobs that rely on them; refuses those jobs if that cannot be.
+    /// Completes the index for the jobs that rely on it; refuses those jobs if that cannot be.
     fn catch_up_for(&mut self, jobs: &mut Vec<Job>) -> Result<(), String> {
         while self.appender.index.is_behind() {
             if self.index_alone(Index::catch_up)? {

@@ -1,0 +1,56 @@
+//! What the archive's index holds of a message: an entry for each way in which one of its owners may ask for it.
+
+use super::copies::Kind;
+use super::keys::Keys;
+use super::runs::Posting;
+use crate::words;
+use waxwing_chat::account::AccountId;
+
+/// Makes the entries of one message after the other.
+pub(super) struct Postings {
+    keys: Keys,
+    /// What stands for each word of the message at hand.
+    words: Vec<u64>,
+    scratch: String,
+}
+
+impl Postings {
+    pub(super) fn new(keys: Keys) -> Self {
+        Self { keys, words: Vec::new(), scratch: String::new() }
+    }
+
+    /// Turns to the next message.
+    pub(super) fn read(&mut self, text: Option<&str>) {
+        let (keys, words) = (&self.keys, &mut self.words);
+        words.clear();
+        words::each_word(text.unwrap_or(""), &mut self.scratch, |word| words.push(keys.word(word)));
+    }
+
+    /// The entries of one copy of it; returns the key of its conversation. What only waits has none.
+    pub(super) fn of_copy(
+        &self,
+        id: u64,
+        owner: AccountId,
+        bare: &str,
+        kind: Kind,
+        out: &mut Vec<Posting>,
+    ) -> Option<u64> {
+        if kind == Kind::Waits {
+            return None;
+        }
+        let keys = self.keys.of(owner);
+        let contact = keys.contact(bare);
+        out.push(Posting::new(keys.archived(), id));
+        out.push(Posting::new(contact, id));
+        if kind == Kind::ArchivedAndWaits {
+            out.push(Posting::new(keys.waiting(), id));
+        }
+        out.extend(self.words.iter().map(|word| Posting::new(keys.word(*word), id)));
+        Some(contact)
+    }
+}
+
+/// The bare form of an address as it stands in a message.
+pub(super) fn bare(address: &str) -> &str {
+    address.split('/').next().unwrap_or(address)
+}
