@@ -41,6 +41,8 @@ pub(super) struct Index<'c> {
     pub(super) sent: ClientIds<'c>,
     /// Committed, and neither in a run nor in a pass: entries, copies, and the newest message.
     gathered: Heaps,
+    /// Empty ones, to be used next.
+    spare: Heaps,
     gathered_copies: usize,
     newest: i64,
     /// Of the transaction under way.
@@ -76,6 +78,7 @@ impl<'c> Index<'c> {
             postings: Postings::new(Keys::load(db)?),
             sent: ClientIds::new(db, window_us)?,
             gathered: Heaps::default(),
+            spare: Heaps::default(),
             gathered_copies: 0,
             newest: 0,
             fresh: Vec::new(),
@@ -110,7 +113,9 @@ impl<'c> Index<'c> {
         }
         if rebuilding {
             while self.upkeep.is_due() {
-                self.alone(|index| index.upkeep.step(index.db, usize::MAX >> 1, None))?;
+                let share = self.enough();
+                self.alone(|index| index.upkeep.step(index.db, share, None))?;
+                self.checkpoint()?;
             }
             let seconds = began.elapsed().as_secs();
             tracing::info!(messages = count, seconds, "the index of the archive is complete");
@@ -154,14 +159,21 @@ impl<'c> Index<'c> {
     /// Makes runs of all that has gathered, and merges.
     fn make_runs(&mut self) -> rusqlite::Result<()> {
         self.alone(|index| {
+            let share = index.gathered.len().saturating_mul(MERGE_PACE);
             index.begin_pass();
-            let share = index.pass_len();
             index.continue_pass(usize::MAX)?;
-            index.upkeep.step(index.db, share.saturating_mul(MERGE_PACE), None)
-        })
+            index.upkeep.step(index.db, share, None)
+        })?;
+        self.checkpoint()
     }
 
-    fn pass_len(&self) -> usize {
+    /// Nobody else does so before the store is open.
+    fn checkpoint(&self) -> rusqlite::Result<()> {
+        self.db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))
+    }
+
+    /// Entries that are enough for a run, however few messages they are of.
+    fn enough(&self) -> usize {
         self.tail_copies.saturating_mul(ENTRIES_A_COPY)
     }
 
@@ -196,9 +208,8 @@ impl<'c> Index<'c> {
         if self.suspended {
             return Ok(());
         }
-        let enough = self.tail_copies.saturating_mul(ENTRIES_A_COPY);
-        if self.pass.is_none() && (self.gathered_copies >= self.tail_copies || self.gathered.len() >= enough)
-        {
+        let enough = self.gathered_copies >= self.tail_copies || self.gathered.len() >= self.enough();
+        if self.pass.is_none() && enough {
             self.begin_pass();
         }
         let added = self.fresh.len() + 64;
@@ -242,7 +253,8 @@ impl<'c> Index<'c> {
 
     fn begin_pass(&mut self) {
         if self.newest > 0 {
-            let pass = Pass::new(std::mem::take(&mut self.gathered), self.numbers.take(), self.block_bytes);
+            let heaps = std::mem::replace(&mut self.gathered, std::mem::take(&mut self.spare));
+            let pass = Pass::new(heaps, self.numbers.take(), self.block_bytes);
             self.pass = Some((pass, self.newest));
             self.sent.begin();
             (self.gathered_copies, self.newest) = (0, 0);
@@ -276,13 +288,14 @@ impl<'c> Index<'c> {
         self.newest = self.newest.max(std::mem::take(&mut self.fresh_newest));
         self.sent.committed();
         self.upkeep.committed();
-        if let Some((pass, up_to)) = &mut self.pass {
+        if let Some((pass, _)) = &mut self.pass {
             pass.committed();
-            if pass.is_finished() && self.sent.is_done() {
-                self.tail.forget(*up_to);
-                self.sent.forget(*up_to);
-                self.pass = None;
-            }
+        }
+        let sent_done = self.sent.is_done();
+        if let Some((pass, up_to)) = self.pass.take_if(|(pass, _)| pass.is_finished() && sent_done) {
+            self.tail.forget(up_to);
+            self.sent.forget(up_to);
+            self.spare = pass.emptied();
         }
     }
 

@@ -16,9 +16,12 @@ pub(crate) struct Heaps {
     first_id: u64,
 }
 
+/// As many entries keep their memory from pass to pass in each heap.
+const KEPT_ENTRIES: usize = 4096;
+
 impl Default for Heaps {
     fn default() -> Self {
-        Self { heaps: vec![Vec::new(); 256], len: 0, first_id: u64::MAX }
+        Self { heaps: vec![Vec::new(); 256], ..Self::none() }
     }
 }
 
@@ -26,6 +29,10 @@ impl Default for Heaps {
 const FIRST_BYTE: u32 = crate::sqlite::keys::BITS - 8;
 
 impl Heaps {
+    fn none() -> Self {
+        Self { heaps: Vec::new(), len: 0, first_id: u64::MAX }
+    }
+
     pub(crate) fn add(&mut self, postings: &[Posting]) {
         for posting in postings {
             self.heaps[(posting.key() >> FIRST_BYTE) as usize & 0xff].push(*posting);
@@ -62,6 +69,16 @@ impl Pass {
 
     pub(crate) fn run(&self) -> i64 {
         self.building.run()
+    }
+
+    /// Empty heaps, whose memory is used again.
+    pub(crate) fn emptied(self) -> Heaps {
+        let mut heaps = self.heaps;
+        for heap in &mut heaps {
+            heap.clear();
+            heap.shrink_to(KEPT_ENTRIES);
+        }
+        Heaps { heaps, ..Heaps::none() }
     }
 
     pub(crate) fn is_finished(&self) -> bool {
