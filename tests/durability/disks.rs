@@ -187,7 +187,7 @@ async fn settle_and_check(stage: &mut Stage, cast: &mut Cast) {
 }
 
 /// Invariant I6: nothing is acknowledged while the disk hangs, and everything afterwards. `WAXWING_FREEZE_SECONDS` says
-/// for how long.
+/// for how long, less than the tests' patience of 30 s.
 #[tokio::test]
 async fn a_hung_disk_holds_acknowledgements_back() {
     let Some(disk) = need("a hung disk", Disk::ext4(64)) else { return };

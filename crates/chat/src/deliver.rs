@@ -406,7 +406,7 @@ mod tests {
         assert!(replayed(&juliet).await.contains(&"off the record".to_owned()));
     }
 
-    /// XEP-0313 section 8.3: a client that reads the archive before it takes messages does not get them twice, and still gets
+    /// XEP-0313 section 6.1.1: a client that reads the archive before it takes messages does not get them twice, and still gets
     /// what the archive does not show.
     #[tokio::test]
     async fn what_a_client_has_read_from_the_archive_is_not_replayed() {

@@ -81,7 +81,7 @@ impl HistoryQuery {
 
 impl Chat {
     /// A page of an account's archive for one of its sessions. What a client has read before it takes messages is not
-    /// replayed to it: XEP-0313 section 8.3 suggests that, as it would have everything twice.
+    /// replayed to it: XEP-0313 section 6.1.1 suggests that, as it would have everything twice.
     pub async fn read_history(&self, session: &Session, query: HistoryQuery) -> Result<ArchivePage> {
         let page = self.history(&Owner::from(session), query.clone()).await?;
         if session.is_replaying()
