@@ -24,31 +24,33 @@ pub const REPLAY_PAGE: usize = 100;
 impl Chat {
     /// Hands a checked message to the recipient's sessions and copies to both sides' others. Runs in commit order for
     /// what is archived; never waits.
-    pub(crate) fn deliver(&self, checked: &Checked, archived: Option<ArchiveId>) {
-        let Checked { message, sender, to, recipient } = checked;
-        let own = sender.jid.to_bare();
-        let copied = hints::copied(message);
+    pub(crate) fn deliver(&self, checked: Checked, archived: Option<ArchiveId>) {
+        let Checked { message, sender, to, recipient, .. } = checked;
+        let own = &sender.bare;
+        let to_self = recipient.jid == *own;
+        let copied = hints::copied(&message);
+        let kind = message.kind;
         let archived_as = archived.map(|id| (id, self.archive_ids()));
-        let delivery = delivery(message, &recipient.jid, archived_as);
         let sessions = self.sessions.of(&recipient.jid);
-        let reached = |session: &Session| receives(session, to, message.kind, &sessions);
+        let reached = |session: &Session| receives(session, &to, kind, &sessions);
+        let others = if copied { self.sessions.of(own) } else { Vec::new() };
+        let mut others = others.iter().filter(|session| {
+            let has_it = session.id == sender.id || (to_self && reached(session));
+            session.carbons() && !has_it
+        });
+        let first = others.next();
+        let sent = first.filter(|_| !to_self).map(|_| delivery(message.clone(), own, archived_as));
+        let delivery = delivery(message, &recipient.jid, archived_as);
         for session in &sessions {
             if reached(session) {
                 push(session, Event::Stanza(delivery.clone()), archived);
-            } else if copied && session.carbons() && recipient.jid != own {
+            } else if copied && session.carbons() && !to_self {
                 push(session, Event::Carbon(Direction::Incoming, delivery.clone()), archived);
             }
         }
-        if !copied {
-            return;
-        }
-        let to_self = recipient.jid == own;
-        let sent = if to_self { delivery } else { self::delivery(message, &own, archived_as) };
-        for session in self.sessions.of(&own) {
-            let has_it = session.id == sender.id || (to_self && reached(&session));
-            if session.carbons() && !has_it {
-                push(&session, Event::Carbon(Direction::Outgoing, sent.clone()), archived);
-            }
+        let sent = sent.unwrap_or(delivery);
+        for session in first.into_iter().chain(others) {
+            push(session, Event::Carbon(Direction::Outgoing, sent.clone()), archived);
         }
     }
 
@@ -58,21 +60,18 @@ impl Chat {
         if session.is_replaying() && id > session.replayed() {
             return;
         }
-        if let Some(mark) = self.sessions.mark(&session.jid.to_bare()) {
-            mark.advance(id);
-        }
+        session.delivered.advance(id);
     }
 
     /// A session ends without its client having confirmed this archived message and those after it. Unless another
     /// session of the account had its chance at them, they wait again.
     pub(crate) fn undelivered(&self, session: &Session, oldest: ArchiveId) {
-        let account = session.jid.to_bare();
         let others = self
             .sessions
-            .with(&account, |all| all.iter().any(|s| s.id != session.id && s.takes_messages()))
+            .with(&session.bare, |all| all.iter().any(|s| s.id != session.id && s.takes_messages()))
             .unwrap_or(false);
-        if !others && let Some(mark) = self.sessions.mark(&account) {
-            mark.rewind(ArchiveId(oldest.0.saturating_sub(1)));
+        if !others {
+            session.delivered.rewind(ArchiveId(oldest.0.saturating_sub(1)));
         }
     }
 
@@ -93,7 +92,7 @@ impl Chat {
 
     /// How far the messages of a session's account have come.
     pub fn mark(&self, session: &Session) -> Option<ArchiveId> {
-        self.sessions.mark(&session.jid.to_bare()).map(|mark| mark.reached())
+        self.sessions.mark(&session.bare).map(|mark| mark.reached())
     }
 
     /// Tells a session that was brought back up to where it was handed everything, whatever other sessions of its account
@@ -113,10 +112,7 @@ impl Chat {
     /// Lets what waits for an account count as delivered, because the client of this session reads it from the archive
     /// (XEP-0386 section 4). If anything waits that the archive does not show, nothing is changed and all is replayed.
     pub async fn leave_to_archive(&self, session: &Session) -> Result<()> {
-        let Some(mark) = self.sessions.mark(&session.jid.to_bare()) else {
-            return Ok(());
-        };
-        let mut reached = mark.reached();
+        let mut reached = session.delivered.reached();
         loop {
             let page = self.store.waiting(session.account, reached, REPLAY_PAGE).await?;
             let ids: Vec<ArchiveId> = page.iter().map(|message| message.id).collect();
@@ -127,14 +123,14 @@ impl Chat {
                 Err(error) => return Err(error.into()),
             }
         }
-        mark.advance(reached);
+        session.delivered.advance(reached);
         Ok(())
     }
 
     /// The client of a session has read its whole archive up to here, so the replay that is due begins behind it. It begins
     /// before the first message that waits and that the archive does not show.
     pub(crate) async fn known_from_archive(&self, session: &Session, known: ArchiveId) -> Result<()> {
-        let Some(mark) = self.sessions.mark(&session.jid.to_bare()) else {
+        let Some(mark) = self.sessions.mark(&session.bare) else {
             return Ok(());
         };
         loop {
@@ -157,7 +153,6 @@ impl Chat {
     /// The next messages that wait for a session's account, oldest first (XEP-0160 section 3). Called by the session's
     /// own task while `Session::replay_due`, page by page as its client takes them; an empty page ends the replay.
     pub async fn replay(&self, session: &Session) -> Result<Vec<Delivery>> {
-        let account = session.jid.to_bare();
         loop {
             let page = self.store.waiting(session.account, session.replay_position(), REPLAY_PAGE).await?;
             let Some(last) = page.last().map(|message| message.id) else {
@@ -172,7 +167,7 @@ impl Chat {
             let ready: Vec<Delivery> = page
                 .into_iter()
                 .filter(|message| session.lacks(message.id))
-                .filter_map(|message| from_archive(&message, &account, self.archive_ids()))
+                .filter_map(|message| from_archive(&message, &session.bare, self.archive_ids()))
                 .collect();
             if !ready.is_empty() {
                 return Ok(ready);
@@ -206,8 +201,7 @@ fn push(session: &Session, event: Event, archived: Option<ArchiveId>) {
 }
 
 /// The message as the sessions of `owner` get it: with the id it has in that account's archive (XEP-0359 section 3.1).
-fn delivery(message: &Stanza, owner: &Jid, archived: Option<(ArchiveId, ArchiveIds)>) -> Delivery {
-    let mut stanza = message.clone();
+fn delivery(mut stanza: Stanza, owner: &Jid, archived: Option<(ArchiveId, ArchiveIds)>) -> Delivery {
     if let Some((id, ids)) = archived {
         stanza.append(stanza_id(&ids.show(id), owner));
     }

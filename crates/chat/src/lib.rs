@@ -27,6 +27,7 @@ pub mod presence;
 pub mod private;
 pub mod profile;
 pub mod queue;
+pub mod receipt;
 pub mod registration;
 pub mod requests;
 pub mod roster;

@@ -1,11 +1,7 @@
 //! Sending a message: check the policy, stamp it, archive it, deliver it, in this order and in this place only.
 
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
 
-use tokio::sync::oneshot;
 use waxwing_xmpp::jid::Jid;
 use waxwing_xmpp::ns;
 use waxwing_xmpp::stanza::{Kind, MessageType, Stanza};
@@ -15,36 +11,17 @@ use crate::chat::Chat;
 use crate::error::{Error, Result};
 use crate::hints::{self, Keeping};
 use crate::profile::Profile;
+use crate::receipt::Receipt;
 use crate::route::Destination;
 use crate::session::Session;
-use crate::store::{StoreError, StoreResult};
-
-/// Resolves when the message may be acknowledged to its sender: it is safe, or nothing about it had to be kept.
-/// Otherwise it resolves to why it could not be kept, and it was delivered to nobody.
-#[derive(Debug)]
-pub struct Receipt(Option<oneshot::Receiver<StoreResult<()>>>);
-
-impl Receipt {
-    const DONE: Self = Self(None);
-}
-
-impl Future for Receipt {
-    type Output = Result<()>;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let Some(committed) = &mut self.0 else {
-            return Poll::Ready(Ok(()));
-        };
-        let outcome = ready!(Pin::new(committed).poll(context));
-        self.0 = None;
-        Poll::Ready(outcome.unwrap_or(Err(StoreError::Unavailable)).map_err(Error::from))
-    }
-}
+use crate::store::StoreResult;
 
 /// A message whose policy has been checked, ready to be delivered.
 pub(crate) struct Checked {
     pub(crate) message: Stanza,
     pub(crate) sender: Arc<Session>,
+    /// The account of `sender`.
+    pub(crate) sending: Arc<Profile>,
     /// Its address as the sender gave it; his own account when he gave none (RFC 6121 section 8.1.1).
     pub(crate) to: Jid,
     /// The account it reaches; the address of `recipient`.
@@ -59,41 +36,40 @@ impl Chat {
     pub async fn send(self: &Arc<Self>, sender: &Arc<Session>, message: Stanza) -> Result<Receipt> {
         let checked = self.check(sender, message).await?;
         let Some(append) = self.archival(&checked).await? else {
-            self.deliver(&checked, None);
+            self.deliver(checked, None);
             return Ok(Receipt::DONE);
         };
-        let (safe, receipt) = oneshot::channel();
+        let (promise, receipt) = Receipt::new();
         let chat = Arc::clone(self);
         let on_commit = Box::new(move |committed: StoreResult<Committed>| {
             let outcome = committed.map(|committed| {
                 if let Committed::New(id) = committed {
-                    chat.deliver(&checked, Some(id));
+                    chat.deliver(checked, Some(id));
                 }
             });
-            // The sender may be gone by now; the message is safe and delivered all the same.
-            drop(safe.send(outcome));
+            promise.keep(outcome);
         });
         self.store.append(append, on_commit);
-        Ok(Receipt(Some(receipt)))
+        Ok(receipt)
     }
 
     /// The policy: who may write to whom, and what a client may not claim in a message.
     async fn check(&self, sender: &Arc<Session>, mut message: Stanza) -> Result<Checked> {
-        let own = sender.jid.to_bare();
+        let own = &sender.bare;
         let to = message.to.clone().unwrap_or_else(|| own.clone());
-        if matches!(self.locate(&to), Destination::Remote) {
+        if !self.is_local(to.domain()) {
             return Err(Error::RemoteServerNotFound);
         }
         if to.local().is_none() {
             // Nothing at the server itself reads messages (RFC 6120 section 10.5.2).
             return Err(Error::ServiceUnavailable);
         }
-        let sending = self.profile(&own).await?.ok_or(Error::Forbidden)?;
+        let sending = self.profile(own).await?.ok_or(Error::Forbidden)?;
         if sending.blocks(&to) {
             return Err(Error::Blocked);
         }
-        let recipient = if to.same_bare(&own) {
-            sending
+        let recipient = if to.same_bare(own) {
+            Arc::clone(&sending)
         } else {
             self.profile(&to.to_bare()).await?.ok_or(Error::ServiceUnavailable)?
         };
@@ -104,7 +80,7 @@ impl Chat {
             return Err(Error::ServiceUnavailable);
         }
         self.remove_claims(&mut message);
-        Ok(Checked { message, sender: Arc::clone(sender), to, recipient })
+        Ok(Checked { message, sender: Arc::clone(sender), sending, to, recipient })
     }
 
     /// The rows of RFC 6121 section 8.5 in which the sender is told that nobody takes the message.
@@ -145,20 +121,17 @@ impl Chat {
         if keeping == Keeping::Nowhere {
             return Ok(None);
         }
-        let own = checked.sender.jid.to_bare();
         let archive = self.settings().archive && keeping == Keeping::Archive;
         let mut copies = Vec::with_capacity(2);
-        if !checked.to.same_bare(&own) {
-            let sending = self.profile(&own).await?.ok_or(Error::Forbidden)?;
-            if archive && self.keeps(&sending, &checked.to).await? {
-                copies.push(ArchiveCopy {
-                    owner: sending.account,
-                    peer: checked.to.clone(),
-                    direction: Direction::Outgoing,
-                    kept: true,
-                    waits: false,
-                });
-            }
+        let sending = &checked.sending;
+        if !checked.to.same_bare(&sending.jid) && archive && self.keeps(sending, &checked.to).await? {
+            copies.push(ArchiveCopy {
+                owner: sending.account,
+                peer: checked.to.clone(),
+                direction: Direction::Outgoing,
+                kept: true,
+                waits: false,
+            });
         }
         let from = checked.sender.jid.clone();
         let kept = archive && self.keeps(&checked.recipient, &from).await?;

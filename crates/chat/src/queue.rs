@@ -1,12 +1,13 @@
 //! The queue of one session: bounded, filled by everyone, emptied by the session's own task, and without memory of its own
-//! while it is empty.
+//! while it is empty. The order to end comes by the same way, ahead of all that waits, so that a session has one thing to
+//! wait for.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 
-use crate::event::Event;
+use crate::event::{Close, Event};
 
 /// How many events may wait for one session; one more closes it as too slow.
 pub const QUEUE_LIMIT: usize = 2048;
@@ -31,7 +32,18 @@ pub(crate) struct Queue(Arc<Mutex<State>>);
 struct State {
     events: VecDeque<Event>,
     waiting: Option<Waker>,
+    ending: Option<Close>,
+    /// Nobody takes events any more.
     closed: bool,
+}
+
+/// What a session waits for.
+#[derive(Debug)]
+pub enum Next {
+    /// The session is to end.
+    End(Close),
+    /// It is told something.
+    Event(Event),
 }
 
 /// The session's own side. When it is dropped the queue takes nothing any more.
@@ -63,6 +75,22 @@ impl Queue {
         Ok(())
     }
 
+    /// Orders the session to end; the first reason counts.
+    pub(crate) fn end(&self, reason: Close) {
+        let mut state = self.lock();
+        state.ending.get_or_insert(reason);
+        let waiting = state.waiting.take();
+        drop(state);
+        if let Some(waker) = waiting {
+            waker.wake();
+        }
+    }
+
+    /// Why the session is to end, if it is.
+    pub(crate) fn ending(&self) -> Option<Close> {
+        self.lock().ending
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         // Whoever panicked did so between whole changes.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
@@ -70,22 +98,32 @@ impl Queue {
 }
 
 impl Events {
-    /// Waits for the next event. Safe to drop and call again.
-    pub async fn recv(&mut self) -> Event {
+    /// Waits for the order to end, or for the next event if one is wanted. Safe to drop and call again.
+    pub async fn next(&mut self, wanted: bool) -> Next {
         poll_fn(|context| {
             let mut state = self.0.lock();
-            match state.take() {
-                Some(event) => Poll::Ready(event),
-                None => {
-                    match &mut state.waiting {
-                        Some(waker) => waker.clone_from(context.waker()),
-                        waiting => *waiting = Some(context.waker().clone()),
-                    }
-                    Poll::Pending
-                }
+            if let Some(reason) = state.ending {
+                return Poll::Ready(Next::End(reason));
             }
+            if wanted && let Some(event) = state.take() {
+                return Poll::Ready(Next::Event(event));
+            }
+            match &mut state.waiting {
+                Some(waker) => waker.clone_from(context.waker()),
+                waiting => *waiting = Some(context.waker().clone()),
+            }
+            Poll::Pending
         })
         .await
+    }
+
+    /// Waits for the order to end. Safe to drop and call again.
+    pub async fn ended(&mut self) -> Close {
+        loop {
+            if let Next::End(reason) = self.next(false).await {
+                return reason;
+            }
+        }
     }
 
     /// The next event, if one is waiting.
@@ -132,6 +170,10 @@ mod tests {
 
     use super::*;
 
+    fn is_pending(next: impl Future<Output = Next>) -> bool {
+        pin!(next).poll(&mut Context::from_waker(Waker::noop())).is_pending()
+    }
+
     fn event() -> Event {
         Event::Unblocked(Arc::default())
     }
@@ -139,19 +181,28 @@ mod tests {
     #[tokio::test]
     async fn whoever_waits_is_woken() {
         let (queue, mut events) = Queue::new();
-        {
-            let receive = pin!(events.recv());
-            assert!(receive.poll(&mut Context::from_waker(Waker::noop())).is_pending());
-        }
+        assert!(is_pending(events.next(true)));
         let taken = tokio::spawn(async move {
-            events.recv().await;
-            events.recv().await;
+            assert!(matches!(events.next(true).await, Next::Event(_)));
+            assert!(matches!(events.next(true).await, Next::Event(_)));
         });
         queue.push(event()).expect("there is room");
         tokio::task::yield_now().await;
         queue.push(event()).expect("there is room");
         taken.await.expect("both were taken");
         assert_eq!(queue.push(event()), Err(Refused::Closed));
+    }
+
+    #[tokio::test]
+    async fn the_order_to_end_overtakes_what_waits() {
+        let (queue, mut events) = Queue::new();
+        queue.push(event()).expect("there is room");
+        assert!(is_pending(events.next(false)), "no event is wanted");
+        queue.end(Close::Replaced);
+        queue.end(Close::TooSlow);
+        assert_eq!(events.ended().await, Close::Replaced, "the first reason counts");
+        assert!(matches!(events.next(true).await, Next::End(Close::Replaced)));
+        assert_eq!(events.len(), 1, "what waits can still be looked at");
     }
 
     #[test]

@@ -2,9 +2,8 @@
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicI16, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::Notify;
 use waxwing_xmpp::jid::Jid;
 use waxwing_xmpp::stanza::Outgoing;
 
@@ -12,6 +11,7 @@ use crate::account::AccountId;
 use crate::archive::{ArchiveId, Direction};
 use crate::event::{Close, Event};
 use crate::queue::{Events, Queue, Refused};
+use crate::sessions::Mark;
 
 /// How many addresses outside its roster a session may send directed presence to.
 pub const DIRECTED_PRESENCE_LIMIT: usize = 1000;
@@ -53,13 +53,15 @@ pub struct Session {
     pub id: SessionId,
     /// Its full address.
     pub jid: Jid,
+    /// Its account's address, shared by all who need it.
+    pub bare: Jid,
     /// Its account.
     pub account: AccountId,
+    /// How far its account's messages have come.
+    pub(crate) delivered: Arc<Mark>,
     /// What is known about its client; replaced when the stream is resumed from elsewhere.
     info: Mutex<ClientInfo>,
     queue: Queue,
-    close: OnceLock<Close>,
-    closing: Notify,
     priority: AtomicI16,
     carbons: AtomicBool,
     roster_wanted: AtomicBool,
@@ -81,16 +83,22 @@ pub struct Session {
 }
 
 impl Session {
-    pub(crate) fn new(id: SessionId, jid: Jid, account: AccountId, info: ClientInfo) -> (Arc<Self>, Events) {
+    pub(crate) fn new(
+        id: SessionId,
+        (bare, jid): (Jid, Jid),
+        account: AccountId,
+        delivered: Arc<Mark>,
+        info: ClientInfo,
+    ) -> (Arc<Self>, Events) {
         let (queue, events) = Queue::new();
         let session = Self {
             id,
             jid,
+            bare,
             account,
+            delivered,
             info: Mutex::new(info),
             queue,
-            close: OnceLock::new(),
-            closing: Notify::new(),
             priority: AtomicI16::new(NOT_AVAILABLE),
             carbons: AtomicBool::new(false),
             roster_wanted: AtomicBool::new(false),
@@ -122,25 +130,12 @@ impl Session {
 
     /// Ends the session; the first reason counts.
     pub fn close(&self, reason: Close) {
-        if self.close.set(reason).is_ok() {
-            self.closing.notify_one();
-        }
-    }
-
-    /// Waits until someone ends the session, and tells why.
-    pub async fn closed(&self) -> Close {
-        loop {
-            let notified = self.closing.notified();
-            if let Some(reason) = self.close.get() {
-                return *reason;
-            }
-            notified.await;
-        }
+        self.queue.end(reason);
     }
 
     /// Why the session is being ended, if it is.
     pub fn close_reason(&self) -> Option<Close> {
-        self.close.get().copied()
+        self.queue.ending()
     }
 
     /// The priority of its presence (RFC 6121 section 4.7.2.3); `None` while it is not available.

@@ -31,7 +31,7 @@ pub struct Online {
     delivered: Arc<Mark>,
 }
 
-/// How far an account's messages have been delivered: in memory, and what of that has been written down.
+/// How far an account's messages have been delivered, shared by its sessions: in memory, and what of that has been written down.
 #[derive(Debug, Default)]
 pub struct Mark {
     reached: AtomicU64,
@@ -110,7 +110,7 @@ impl Sessions {
         let bare = jid.to_bare();
         let id = SessionId(self.next.fetch_add(1, Ordering::Relaxed));
         let mut shard = self.shard(&bare).write().unwrap_or_else(PoisonError::into_inner);
-        let online = shard.entry(bare).or_insert_with(|| Online {
+        let online = shard.entry(bare.clone()).or_insert_with(|| Online {
             account,
             sessions: Vec::with_capacity(1),
             delivered: Arc::new(Mark::at(delivered)),
@@ -120,7 +120,7 @@ impl Sessions {
         if online.sessions.len() >= SESSIONS_PER_ACCOUNT_LIMIT {
             return Err(Error::ResourceConstraint("too many sessions of this account"));
         }
-        let (session, events) = Session::new(id, jid, account, info);
+        let (session, events) = Session::new(id, (bare, jid), account, Arc::clone(&online.delivered), info);
         online.sessions.push(Arc::clone(&session));
         drop(shard);
         match &replaced {
@@ -134,14 +134,14 @@ impl Sessions {
 
     /// Takes a session out. Returns whether it was still there, and the account's mark when it was the last.
     pub(crate) fn remove(&self, session: &Session) -> Option<Arc<Mark>> {
-        let bare = session.jid.to_bare();
-        let mut shard = self.shard(&bare).write().unwrap_or_else(PoisonError::into_inner);
-        let online = shard.get_mut(&bare)?;
+        let bare = &session.bare;
+        let mut shard = self.shard(bare).write().unwrap_or_else(PoisonError::into_inner);
+        let online = shard.get_mut(bare)?;
         let at = online.sessions.iter().position(|s| s.id == session.id)?;
         online.sessions.swap_remove(at);
         let mark = Arc::clone(&online.delivered);
         if online.sessions.is_empty() {
-            shard.remove(&bare);
+            shard.remove(bare);
         }
         drop(shard);
         self.count.fetch_sub(1, Ordering::Relaxed);
@@ -179,6 +179,13 @@ impl Sessions {
             all.extend(shard.values().flat_map(|online| online.sessions.iter().cloned()));
         }
         all
+    }
+
+    /// Ends every session there is.
+    pub fn close_all(&self, reason: Close) {
+        for session in self.all() {
+            session.close(reason);
+        }
     }
 
     /// Marks that moved since they were last written down.

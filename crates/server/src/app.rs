@@ -10,6 +10,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use waxwing_chat::Chat;
+use waxwing_chat::event::Close;
 use waxwing_chat::port::{SystemClock, SystemRandom};
 use waxwing_storage::sqlite::{OpenError, Options, Sqlite};
 
@@ -321,6 +322,7 @@ impl Server {
         tracing::info!("stopping");
         service::stopping();
         self.lifecycle.drain();
+        self.chat.sessions().close_all(Close::Shutdown);
         let grace = Duration::from_millis(self.live.current().shutdown.drain_grace_ms);
         let left = self.lifecycle.ended(grace).await;
         if left > 0 {

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 use waxwing_chat::event::Close;
+use waxwing_chat::queue::Next;
 use waxwing_xmpp::c2s::{self, Event, Stream};
 use waxwing_xmpp::error::{StreamCondition, StreamError};
 use waxwing_xmpp::stanza::{Kind, Stanza};
@@ -168,7 +169,6 @@ impl Connection {
         if output.is_empty() {
             return Ok(None);
         }
-        let session = Arc::clone(&live.session);
         let end = tokio::select! {
             biased;
             sent = self.link.send(output) => {
@@ -177,7 +177,7 @@ impl Connection {
                 return Ok(None);
             }
             claim = live::claimed(&mut live.management) => End::Claimed(claim),
-            reason = session.closed() => self.closed(reason),
+            reason = live.events.ended() => self.closed(reason),
         };
         // What was written ends in the middle of something; nothing may follow it.
         self.link = Link::Broken;
@@ -207,7 +207,10 @@ impl Connection {
 
     /// Passes stanzas both ways until the stream ends.
     async fn steady(&mut self, live: &mut Live) -> io::Result<End> {
-        let mut drain = self.face.lifecycle.drain_signal();
+        if self.face.lifecycle.is_draining() {
+            // Whoever was bound before is told by his session.
+            return Ok(End::Shutdown);
+        }
         let session = Arc::clone(&live.session);
         // One timer for the whole stream, which is looked at again when it fires: setting it anew at each stanza would cost
         // more than the stanza's own way through here.
@@ -228,24 +231,27 @@ impl Connection {
                 return Ok(end);
             }
             let reading = live.in_flight.len() < self.config.in_flight_limit;
+            let hurry = !reading || live.acknowledgement_owed;
             let replaying = live.replaying && live.unacknowledged() < self.config.unacknowledged_limit / 2;
             if replaying && self.pass_ahead(live) {
                 continue;
             }
             let Live { in_flight, management, events, replaying: in_replay, .. } = live;
+            // Not in an order of its own: neither a client that never stops sending nor one that is never left in peace may
+            // keep the rest from its turn.
             tokio::select! {
-                biased;
-                reason = session.closed() => return Ok(self.closed(reason)),
-                () = drain.draining() => return Ok(End::Shutdown),
                 claim = live::claimed(management) => return Ok(End::Claimed(claim)),
-                (header, outcome) = live::settled(in_flight) => self.settle(live, &header, outcome),
+                (header, outcome) = live::settled(in_flight, hurry) => self.settle(live, &header, outcome),
                 page = self.face.chat.replay(&session), if replaying => self.replay(live, page),
                 received = self.link.receive(&mut self.input), if reading => {
                     if !received? {
                         return Ok(End::Lost);
                     }
                 }
-                event = events.recv(), if !*in_replay => self.deliver(live, event),
+                next = events.next(!*in_replay) => match next {
+                    Next::End(reason) => return Ok(self.closed(reason)),
+                    Next::Event(event) => self.deliver(live, event),
+                },
                 () = &mut check => {
                     if self.certified_until.is_some_and(|until| until <= Instant::now()) {
                         // RFC 6120 section 13.7.2.3.
@@ -368,7 +374,7 @@ impl Connection {
     /// Waits until every message in flight is safe or refused.
     async fn settle_all(&mut self, live: &mut Live) -> io::Result<()> {
         while !live.in_flight.is_empty() {
-            let (header, outcome) = live::settled(&mut live.in_flight).await;
+            let (header, outcome) = live::settled(&mut live.in_flight, true).await;
             self.settle(live, &header, outcome);
         }
         Ok(())

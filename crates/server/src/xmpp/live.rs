@@ -2,14 +2,17 @@
 //! It moves from connection to connection when the stream is resumed.
 
 use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use waxwing_chat::Chat;
 use waxwing_chat::archive::ArchiveId;
 use waxwing_chat::event::{Close, Event};
-use waxwing_chat::messages::Receipt;
 use waxwing_chat::queue::Events;
+use waxwing_chat::receipt::Receipt;
 use waxwing_chat::session::Session;
 use waxwing_xmpp::sm;
 use waxwing_xmpp::stanza::{Outgoing, Stanza};
@@ -38,6 +41,8 @@ pub(crate) struct InFlight {
     /// The message without its content, to answer with an error.
     pub(crate) header: Stanza,
     pub(crate) receipt: Receipt,
+    /// The task is woken if the message cannot be kept.
+    pub(crate) watched: bool,
 }
 
 /// Stream management of a session (XEP-0198).
@@ -172,12 +177,26 @@ impl Live {
 }
 
 /// Waits until the oldest message in flight is safe or refused. Safe to drop and call again; never resolves when nothing
-/// is in flight.
-pub(crate) async fn settled(in_flight: &mut VecDeque<InFlight>) -> (Stanza, waxwing_chat::Result<()>) {
-    let Some(oldest) = in_flight.front_mut() else {
-        return std::future::pending().await;
-    };
-    let outcome = (&mut oldest.receipt).await;
+/// is in flight. Without `hurry`, what is safe is seen when the task has something else to do, and only what is refused
+/// wakes it.
+pub(crate) async fn settled(
+    in_flight: &mut VecDeque<InFlight>,
+    hurry: bool,
+) -> (Stanza, waxwing_chat::Result<()>) {
+    let outcome = poll_fn(|context| {
+        if !hurry {
+            for message in in_flight.iter_mut().filter(|message| !message.watched) {
+                message.receipt.watch(context.waker());
+                message.watched = true;
+            }
+        }
+        match in_flight.front_mut() {
+            Some(oldest) if hurry => Pin::new(&mut oldest.receipt).poll(context),
+            Some(oldest) => oldest.receipt.outcome().map_or(Poll::Pending, Poll::Ready),
+            None => Poll::Pending,
+        }
+    })
+    .await;
     match in_flight.pop_front() {
         Some(oldest) => (oldest.header, outcome),
         None => std::future::pending().await,

@@ -34,7 +34,7 @@ pub(crate) async fn receive(
         Kind::Message(_) => {
             let header = header(&stanza);
             match chat.send(session, stanza).await {
-                Ok(receipt) => Outcome::InFlight(InFlight { header, receipt }),
+                Ok(receipt) => Outcome::InFlight(InFlight { header, receipt, watched: false }),
                 Err(error) => Outcome::Done(refusal(&header, &error)),
             }
         }

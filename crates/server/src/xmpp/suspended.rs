@@ -10,6 +10,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 use waxwing_chat::account::{Account, AccountId};
 use waxwing_chat::archive::ArchiveId;
+use waxwing_chat::event::Close;
+use waxwing_chat::queue::Next;
 use waxwing_chat::session::ClientInfo;
 use waxwing_chat::store::SavedStream;
 use waxwing_xmpp::jid::Jid;
@@ -173,21 +175,22 @@ pub(crate) async fn wait(face: &Arc<Face>, mut live: Box<Live>) {
     release(&mut live);
     live.session.suspend(face.chat.now_ms());
     let deadline = Instant::now() + patience;
-    let mut drain = face.lifecycle.drain_signal();
     let session = Arc::clone(&live.session);
     loop {
         let Live { in_flight, management, events, replaying, .. } = &mut *live;
         tokio::select! {
             biased;
-            _ = session.closed() => return end(face, live).await,
-            () = drain.draining() => return save(face, live).await,
             claim = live::claimed(management) => return hand_over(face, live, claim).await,
-            (header, outcome) = live::settled(in_flight) => live.conclude(&header, outcome),
-            event = events.recv(), if !*replaying => {
-                if let Some(sent) = render(event, &session) {
-                    live.count(sent);
+            (header, outcome) = live::settled(in_flight, true) => live.conclude(&header, outcome),
+            next = events.next(!*replaying) => match next {
+                Next::End(Close::Shutdown) => return save(face, live).await,
+                Next::End(_) => return end(face, live).await,
+                Next::Event(event) => {
+                    if let Some(sent) = render(event, &session) {
+                        live.count(sent);
+                    }
                 }
-            }
+            },
             () = sleep_until(deadline) => return end(face, live).await,
         }
     }
@@ -234,7 +237,7 @@ fn release(live: &mut Live) {
 /// Waits for the messages in flight, so that what was handled is counted.
 async fn settle(live: &mut Live) {
     while !live.in_flight.is_empty() {
-        let (header, outcome) = live::settled(&mut live.in_flight).await;
+        let (header, outcome) = live::settled(&mut live.in_flight, true).await;
         live.conclude(&header, outcome);
     }
 }
