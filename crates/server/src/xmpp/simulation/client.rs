@@ -48,6 +48,11 @@ struct Management {
     acked: u32,
     /// Its own since then.
     queue: VecDeque<Sent>,
+    /// The messages among what it has handled, each with its number.
+    got: VecDeque<(u32, String)>,
+    /// How many it had reported handled at each of its requests that is not answered yet.
+    asked: VecDeque<u32>,
+    reported: u32,
 }
 
 #[derive(Debug, Clone)]
@@ -176,17 +181,15 @@ impl Device {
         }
     }
 
+    fn line(&self) -> io::Result<Line> {
+        let (socket, cable) = self.world.connect(self.account).ok_or(io::ErrorKind::ConnectionRefused)?;
+        let scanner = Scanner::new(Framing::Stream, Limits::default());
+        Ok(Line { socket, cable, scanner, input: Vec::new() })
+    }
+
     /// One connection from its first byte to its last.
     async fn connection(&mut self) -> io::Result<End> {
-        let Some((socket, cable)) = self.world.connect(self.account) else {
-            return Err(io::ErrorKind::ConnectionRefused.into());
-        };
-        let mut line = Line {
-            socket,
-            cable,
-            scanner: Scanner::new(Framing::Stream, Limits::default()),
-            input: Vec::new(),
-        };
+        let mut line = self.line()?;
         self.sign_in(&mut line).await?;
         if !self.resume(&mut line).await? {
             self.bind(&mut line).await?;
@@ -219,6 +222,11 @@ impl Device {
             return Ok(false);
         }
         self.note("resumed", answer.attr("h").unwrap_or_default());
+        if let Some(management) = &mut self.management {
+            management.reported = h;
+            management.asked.clear();
+        }
+        self.confirmed(h);
         self.acknowledged(&answer);
         let again: Vec<Sent> =
             self.management.as_ref().map(|m| m.queue.iter().cloned().collect()).unwrap_or_default();
@@ -343,6 +351,22 @@ impl Device {
         }
     }
 
+    async fn request(&mut self, line: &mut Line) -> io::Result<()> {
+        if let Some(management) = &mut self.management {
+            management.asked.push_back(management.reported);
+        }
+        line.send("<r xmlns='urn:xmpp:sm:3'/>").await
+    }
+
+    /// The server knows that so many stanzas were handled: it answers a request after what came before it.
+    fn confirmed(&mut self, h: u32) {
+        let Some(management) = &mut self.management else { return };
+        let mut record = self.world.record();
+        while let Some((_, id)) = management.got.pop_front_if(|(number, _)| *number <= h) {
+            record.confirmed.insert((self.index, id));
+        }
+    }
+
     /// Passes the time until the connection ends.
     async fn steady(&mut self, line: &mut Line) -> io::Result<End> {
         let mut heard = Instant::now();
@@ -378,7 +402,7 @@ impl Device {
                             swept = true;
                             self.ping(line, "swept").await?;
                         }
-                        Phase::Sweep | Phase::End => line.send("<r xmlns='urn:xmpp:sm:3'/>").await?,
+                        Phase::Sweep | Phase::End => self.request(line).await?,
                     }
                     act = Instant::now() + Duration::from_millis(self.random.below(self.world.pace_ms) + 1);
                 }
@@ -395,7 +419,7 @@ impl Device {
         let owed = self.management.as_ref().map_or(0, |management| management.queue.len());
         match owed {
             0 => self.world.settled(self.index),
-            _ => line.send("<r xmlns='urn:xmpp:sm:3'/>").await?,
+            _ => self.request(line).await?,
         }
         Ok(())
     }
@@ -406,7 +430,7 @@ impl Device {
             return self.trouble(line).await;
         }
         if self.random.one_in(5) {
-            line.send("<r xmlns='urn:xmpp:sm:3'/>").await?;
+            self.request(line).await?;
         }
         for _ in 0..self.random.below(4) {
             if self.written < self.to_write {
@@ -473,10 +497,19 @@ impl Device {
     async fn hear(&mut self, line: &mut Line, element: &Element) -> io::Result<Option<End>> {
         match (element.ns(), element.name()) {
             (ns::SM3, "r") => {
-                let h = self.management.as_ref().map_or(0, |management| management.handled);
+                let h = self.management.as_mut().map_or(0, |management| {
+                    management.reported = management.handled;
+                    management.handled
+                });
                 line.send(&format!("<a xmlns='urn:xmpp:sm:3' h='{h}'/>")).await?;
             }
-            (ns::SM3, "a") => self.acknowledged(element),
+            (ns::SM3, "a") => {
+                self.acknowledged(element);
+                if let Some(h) = self.management.as_mut().and_then(|management| management.asked.pop_front())
+                {
+                    self.confirmed(h);
+                }
+            }
             (ns::CLIENT, name) => {
                 if let Some(management) = &mut self.management {
                     management.handled = management.handled.wrapping_add(1);
@@ -531,6 +564,14 @@ impl Device {
             return record.violate(format!("{id} came without a place in the archive"));
         };
         record.note("received", self.index, &id);
+        if let Some(management) = &mut self.management {
+            management.got.push_back((management.handled, id.clone()));
+        }
+        // Where an account has several clients, what one of them did not confirm may come to all of them once more.
+        let alone = record.owners.iter().filter(|owner| **owner == self.account).count() == 1;
+        if alone && !self.world.fresh_resources && record.confirmed.contains(&(self.index, id.clone())) {
+            record.violate(format!("device {}: {id} came again after it was confirmed", self.index));
+        }
         record.receipts.push(Receipt { device: self.index, session: self.session, id, archive });
     }
 
@@ -569,5 +610,59 @@ impl Device {
             _ => {}
         }
         Ok(End::Done)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn hear_all(device: &mut Device, line: &mut Line) {
+        let until = Instant::now() + Duration::from_secs(5);
+        while let Ok(element) = timeout_at(until, line.next()).await {
+            let heard = device.hear(line, &element.expect("the connection lasts")).await.expect("an answer");
+            assert!(heard.is_none());
+        }
+    }
+
+    /// Two messages are on their way into the store when their sender's connection breaks. The first is refused, the
+    /// second is safe. XEP-0198 section 4: both have been dealt with; the sender learns of the refusal when it resumes.
+    async fn refused_while_away() {
+        let world = World::quiet().await;
+        let mut device = Device::new(0, 0, Arc::clone(&world), Random::new(1), 2);
+        let mut line = device.line().expect("a connection");
+        device.sign_in(&mut line).await.expect("signed in");
+        device.bind(&mut line).await.expect("bound");
+        hear_all(&mut device, &mut line).await;
+        for _ in 0..2 {
+            device.write_message(&mut line).await.expect("sent");
+        }
+        while world.store().held() < 2 {
+            sleep(Duration::from_millis(10)).await;
+        }
+        line.cable.cut();
+        drop(line);
+        sleep(Duration::from_secs(1)).await;
+        assert_eq!(world.store().refuse(1).len(), 1);
+        world.store().commit(1);
+        sleep(Duration::from_secs(1)).await;
+        let mut line = device.line().expect("a connection");
+        device.sign_in(&mut line).await.expect("signed in");
+        assert!(device.resume(&mut line).await.expect("an answer"), "the stream goes on");
+        let told = |id: &str| {
+            let record = world.record();
+            let message = &record.messages[id];
+            (message.acknowledged, message.refused)
+        };
+        assert_eq!([told("m-0-1"), told("m-0-2")], [(true, false), (true, false)], "both were dealt with");
+        hear_all(&mut device, &mut line).await;
+        assert_eq!([told("m-0-1"), told("m-0-2")], [(true, true), (true, false)], "and one was refused");
+        assert!(world.record().violations.is_empty(), "{:?}", world.record().violations);
+        world.shut_down().await;
+    }
+
+    #[test]
+    fn a_message_refused_while_its_sender_is_away_is_reported_when_it_resumes() {
+        super::super::runtime().block_on(refused_while_away());
     }
 }

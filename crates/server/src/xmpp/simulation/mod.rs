@@ -27,9 +27,14 @@ static TLS: LazyLock<Arc<Tls>> = LazyLock::new(|| {
     Tls::load(&testing::settings(&scratch, &[DOMAIN])).expect("TLS")
 });
 
-fn simulate(seed: u64, fault: Option<Fault>) -> Record {
+/// On one thread, with a clock that goes on when everybody waits.
+fn runtime() -> tokio::runtime::Runtime {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
-    runtime.expect("a runtime").block_on(world::live(seed, &TLS, fault))
+    runtime.expect("a runtime")
+}
+
+fn simulate(seed: u64, fault: Option<Fault>) -> Record {
+    runtime().block_on(world::live(seed, &TLS, fault))
 }
 
 fn number(name: &str, default: u64) -> u64 {

@@ -10,6 +10,9 @@ pub(crate) struct Record {
     tick: u64,
     pub(crate) messages: BTreeMap<String, Message>,
     pub(crate) receipts: Vec<Receipt>,
+    /// What the server is known to have been told, by device: it need not be sent to it again. Forgotten when the server
+    /// dies, since how far messages were delivered is written down late.
+    pub(crate) confirmed: HashSet<(usize, String)>,
     /// The last session of each device, and when it began to take messages.
     pub(crate) sessions: HashMap<usize, (u64, u64)>,
     /// How many accounts there are, and whose each device is.

@@ -111,6 +111,45 @@ fn address(account: usize) -> Jid {
 }
 
 impl World {
+    /// A world of two accounts in which nothing happens but what a test does.
+    pub(crate) async fn quiet() -> Arc<Self> {
+        let mut world = Self::new(&mut Random::new(0), &super::TLS, 2);
+        if let Some(world) = Arc::get_mut(&mut world) {
+            world.settings.xmpp = crate::xmpp::Config::default();
+            world.fresh_resources = false;
+        }
+        world.create_accounts().await;
+        world.store.hold();
+        world.start();
+        world
+    }
+
+    /// The store under the server.
+    pub(crate) fn store(&self) -> &MemoryStore {
+        &self.store
+    }
+
+    /// Ends all that is left of the server.
+    pub(crate) async fn shut_down(&self) {
+        let server = lock(&self.state).server.take();
+        if let Some(server) = server {
+            server.end().await;
+        }
+    }
+
+    async fn create_accounts(&self) {
+        for account in 0..self.accounts {
+            let new = NewAccount {
+                jid: address(account),
+                name: None,
+                role: Role::Member,
+                verifiers: Vec::new(),
+                created_ms: 0,
+            };
+            self.store.create_account(new).await.expect("an account");
+        }
+    }
+
     fn new(random: &mut Random, tls: &Arc<Tls>, devices: usize) -> Arc<Self> {
         let mut settings = Config {
             domain: vec![Domain { name: DOMAIN.to_owned(), ..Domain::default() }],
@@ -232,6 +271,7 @@ impl World {
     async fn kill(&self, fault: Option<Fault>) {
         let Some(server) = lock(&self.state).server.take() else { return };
         self.record().note("server dies", 0, "");
+        self.record().confirmed.clear();
         server.end().await;
         let written = lock(&self.state).random.up_to(self.store.held());
         self.store.cut(written);
@@ -348,16 +388,7 @@ pub(crate) async fn live(seed: u64, tls: &Arc<Tls>, fault: Option<Fault>) -> Rec
     let mut random = Random::new(seed);
     let devices = 2 + random.up_to(3);
     let world = World::new(&mut random, tls, devices);
-    for account in 0..world.accounts {
-        let new = NewAccount {
-            jid: address(account),
-            name: None,
-            role: Role::Member,
-            verifiers: Vec::new(),
-            created_ms: 0,
-        };
-        world.store.create_account(new).await.expect("an account");
-    }
+    world.create_accounts().await;
     world.record().owners = (0..devices).map(|device| device % world.accounts).collect();
     if random.one_in(2) {
         let mut pace = random.fork();
@@ -397,10 +428,7 @@ pub(crate) async fn live(seed: u64, tls: &Arc<Tls>, fault: Option<Fault>) -> Rec
     world.enter(Phase::End);
     while clients.join_next().await.is_some() {}
     world.check_leaks().await;
-    let server = lock(&world.state).server.take();
-    if let Some(server) = server {
-        server.end().await;
-    }
+    world.shut_down().await;
     others.shutdown().await;
     std::mem::take(&mut *world.record())
 }
