@@ -5,9 +5,9 @@ use rustix::time::{ClockId, clock_gettime};
 /// Inputs shorter than this say nothing: what a target costs at least would be counted with them.
 const COUNTED_FROM_BYTES: usize = 4_096;
 
-/// What one byte may cost in a build with coverage counters. Ten times and more of what the dearest target was
-/// measured at (docs/testing.md); work that grows with the square of the input passes it at these lengths all the same.
-const NANOSECONDS_PER_BYTE: u64 = 20_000;
+/// What one byte may cost in a build with coverage counters: nine times what the dearest input cost that was made for it
+/// (docs/testing.md). Work that grows with the square of the input passes it at these lengths all the same.
+const NANOSECONDS_PER_BYTE: u64 = 10_000;
 
 /// Runs a target on an input, and fails if the CPU time of this thread was out of proportion.
 ///

@@ -5,6 +5,7 @@
 mod bench;
 mod coverage;
 mod foreign;
+mod fuzz;
 mod generate;
 mod instructions;
 mod shell;
@@ -22,6 +23,8 @@ cargo xtask <command>
              [--only LINE,LINE] [--quick] [--rounds N] [--built]: a part or a short run writes to target/bench;
              --built measures the release binaries that are there, --page only draws the page anew
   tidy       what the compiler does not see: layers, heads, sizes, names, mentions, generated files
+  fuzz                    run the fuzz targets for about a minute in all
+  fuzz TIMES [TARGET]     so many times as long, all or the targets whose name contains TARGET
   instructions            count the instructions of hot paths and compare them with xtask/instructions.toml
   instructions --accept   write what was counted into that file
   generate   write the generated files anew: docs/coverage.md and the references
@@ -35,6 +38,7 @@ fn main() -> ExitCode {
         ["test", step] => verify::run(Some(step)),
         ["bench", arguments @ ..] => bench::run(arguments),
         ["tidy"] => tidy::run(),
+        ["fuzz", rest @ ..] => fuzz::run(rest),
         ["instructions"] => instructions::run(false),
         ["instructions", "--accept"] => instructions::run(true),
         ["generate"] => generate::run(),
