@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::{foreign, shell, tidy};
+use crate::{foreign, fuzz, shell, tidy};
 
 /// One step: its name and what it does.
 struct Step {
@@ -20,6 +20,7 @@ const STEPS: &[Step] = &[
     Step { name: "bans, licences, sources", run: deny },
     Step { name: "advisories", run: advisories },
     Step { name: "unit hardening", run: hardening },
+    Step { name: "fuzz", run: || fuzz::run(&[]) },
     Step { name: "tests, scenarios, foreign clients, faults of the disk", run: tests },
 ];
 

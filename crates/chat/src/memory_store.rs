@@ -27,7 +27,7 @@ pub struct MemoryStore {
 }
 
 #[derive(Debug, Default)]
-struct Tables {
+pub(crate) struct Tables {
     last_account: i64,
     accounts: BTreeMap<Jid, Account>,
     rosters: HashMap<AccountId, Roster>,
@@ -76,28 +76,9 @@ fn kind_name(kind: DocumentKind) -> &'static str {
 
 impl MemoryStore {
     /// Does not wait: the lock is held for plain look-ups only.
-    fn tables(&self) -> StoreResult<MutexGuard<'_, Tables>> {
+    pub(crate) fn tables(&self) -> StoreResult<MutexGuard<'_, Tables>> {
         let tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
         if tables.closed { Err(StoreError::Unavailable) } else { Ok(tables) }
-    }
-
-    pub(crate) fn write(&self, message: Append, done: OnCommit) {
-        // Called under the lock, so that commits and callbacks come in one order.
-        match self.tables() {
-            Ok(mut tables) => {
-                let committed = tables.commit(message);
-                done(Ok(committed));
-            }
-            Err(error) => done(Err(error)),
-        }
-    }
-
-    pub(crate) fn remove_newest(&self, count: usize) {
-        if let Ok(mut tables) = self.tables() {
-            for _ in 0..count {
-                tables.messages.pop_last();
-            }
-        }
     }
 }
 
@@ -106,7 +87,7 @@ impl Tables {
         self.accounts.values_mut().find(|account| account.id == id).ok_or(StoreError::NotFound)
     }
 
-    fn commit(&mut self, mut message: Append) -> Committed {
+    pub(crate) fn commit(&mut self, mut message: Append) -> Committed {
         // A copy that is neither shown nor waits is nobody's.
         message.copies.retain(|copy| copy.kept || copy.waits);
         if let Some(key) = &message.dedupe
@@ -124,6 +105,10 @@ impl Tables {
                 .insert(id, Message { copies: message.copies, xml: message.xml, text: message.text });
         }
         Committed::New(id)
+    }
+
+    pub(crate) fn forget_newest(&mut self) {
+        self.messages.pop_last();
     }
 
     fn kept(&self, owner: AccountId) -> impl DoubleEndedIterator<Item = (&ArchiveCopy, &Message, Archived)> {

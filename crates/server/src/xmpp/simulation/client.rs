@@ -7,15 +7,12 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 use waxwing_xmpp::ns;
-use waxwing_xmpp::xml::{Element, Framing, Limits, Scanner, Token};
+use waxwing_xmpp::xml::Element;
 
-use super::network::{Cable, Socket};
+use super::line::{Line, SIGN_IN_PATIENCE, header};
 use super::random::Random;
 use super::record::{Message, Receipt};
 use super::world::{DOMAIN, Phase, World};
-
-/// How long a client waits for an answer while it signs in.
-const SIGN_IN_PATIENCE: Duration = Duration::from_secs(60);
 
 /// How long it waits for any sign of life when everything else is calm.
 const PATIENCE: Duration = Duration::from_secs(100);
@@ -69,55 +66,6 @@ enum End {
     Over,
     /// The world is at its end.
     Done,
-}
-
-/// A connection as a client has it.
-struct Line {
-    socket: Socket,
-    cable: Cable,
-    scanner: Scanner,
-    input: Vec<u8>,
-}
-
-impl Line {
-    async fn send(&mut self, text: &str) -> io::Result<()> {
-        self.socket.send(text.as_bytes()).await
-    }
-
-    /// The next element; an error when the stream or the connection ends.
-    async fn next(&mut self) -> io::Result<Element> {
-        loop {
-            while !self.input.is_empty() {
-                let fed = self.scanner.feed(&self.input);
-                let (used, token) = fed.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
-                self.input.drain(..used);
-                match token {
-                    Some(Token::Element(element)) => return Ok(element),
-                    Some(Token::Close) => return Err(io::ErrorKind::UnexpectedEof.into()),
-                    Some(Token::Open(_)) | None => {}
-                }
-            }
-            if !self.socket.receive(&mut self.input).await? {
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            }
-        }
-    }
-
-    fn restart(&mut self) {
-        self.scanner = Scanner::new(Framing::Stream, Limits::default());
-    }
-
-    async fn answer(&mut self) -> io::Result<Element> {
-        let by = Instant::now() + SIGN_IN_PATIENCE;
-        timeout_at(by, self.next()).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
-    }
-}
-
-fn header() -> String {
-    format!(
-        "<?xml version='1.0'?><stream:stream to='{DOMAIN}' version='1.0' xmlns='jabber:client' \
-         xmlns:stream='http://etherx.jabber.org/streams'>"
-    )
 }
 
 impl Device {
@@ -182,9 +130,7 @@ impl Device {
     }
 
     fn line(&self) -> io::Result<Line> {
-        let (socket, cable) = self.world.connect(self.account).ok_or(io::ErrorKind::ConnectionRefused)?;
-        let scanner = Scanner::new(Framing::Stream, Limits::default());
-        Ok(Line { socket, cable, scanner, input: Vec::new() })
+        Ok(Line::new(self.world.connect(self.account).ok_or(io::ErrorKind::ConnectionRefused)?))
     }
 
     /// One connection from its first byte to its last.

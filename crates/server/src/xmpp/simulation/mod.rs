@@ -6,6 +6,7 @@
 //! `WAXWING_SIMULATION_TRACE=1` everything that happens is told.
 
 mod client;
+mod line;
 pub(super) mod network;
 mod random;
 mod record;
