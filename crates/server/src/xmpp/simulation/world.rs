@@ -159,7 +159,8 @@ impl World {
         settings.xmpp.idle_timeout_ms = [20_000, 300_000][random.up_to(1)];
         settings.xmpp.response_timeout_ms = 10_000;
         settings.xmpp.in_flight_limit = [1, 3, 64][random.up_to(2)];
-        settings.xmpp.unacknowledged_limit = if random.one_in(4) { 24 } else { 5_000 };
+        // A replay comes in pages of a hundred, which have to fit.
+        settings.xmpp.unacknowledged_limit = if random.one_in(4) { 250 } else { 5_000 };
         let accounts = 2 + random.up_to(devices.min(3) - 2);
         let state = State {
             phase: Phase::Chaos,
