@@ -113,7 +113,15 @@ fn written(counts: &BTreeMap<String, u64>) -> Result<String> {
 }
 
 fn compare(counts: &BTreeMap<String, u64>) -> Result<()> {
-    let text = fs::read_to_string(shell::root().join(BASELINE)).with_context(|| BASELINE.to_owned())?;
+    let file = shell::root().join(BASELINE);
+    if !file.exists() {
+        counts.iter().for_each(|(case, count)| println!("{case:<20} {count:>10}"));
+        println!(
+            "NOT COMPARED: {BASELINE} does not exist yet; `cargo xtask instructions --accept` writes it"
+        );
+        return Ok(());
+    }
+    let text = fs::read_to_string(file).with_context(|| BASELINE.to_owned())?;
     let baseline: toml::Table = text.parse()?;
     let (rustc, target) = origin()?;
     let same = |key: &str, here: &str| baseline.get(key).and_then(toml::Value::as_str) == Some(here);
