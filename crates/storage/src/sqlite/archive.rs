@@ -11,7 +11,7 @@ use waxwing_chat::store::StoreError;
 use super::copies::Kind;
 use super::errors::Failure;
 use super::keys::{Keys, OwnerKeys};
-use super::runs::walk::{Blocks, Common};
+use super::runs::walk::{Blocks, Intersection};
 use super::tail::Entry;
 use super::{copies, numbers, passing, runs};
 use crate::words::{self, Question};
@@ -126,7 +126,7 @@ impl Page<'_> {
 /// Ids that the runs and the tail propose, in order, each once.
 struct Candidates<'c> {
     blocks: Blocks<'c>,
-    common: Common,
+    shared: Intersection,
     /// The next one last.
     recent: Vec<u64>,
     descending: bool,
@@ -149,13 +149,13 @@ impl<'c> Candidates<'c> {
         if !descending {
             recent.reverse();
         }
-        let common = Common::new(&runs::published(db)?, keys, (low, high), descending);
-        Ok(Self { blocks: Blocks::new(db)?, common, recent, descending })
+        let shared = Intersection::new(&runs::published(db)?, keys, (low, high), descending);
+        Ok(Self { blocks: Blocks::new(db)?, shared, recent, descending })
     }
 
     fn next(&mut self) -> rusqlite::Result<Option<u64>> {
         let recent = self.recent.last().copied();
-        let first = match (self.common.peek(&mut self.blocks)?, recent) {
+        let first = match (self.shared.peek(&mut self.blocks)?, recent) {
             (Some(id), Some(recent)) if self.descending => id.max(recent),
             (Some(id), Some(recent)) => id.min(recent),
             (Some(id), None) | (None, Some(id)) => id,
@@ -164,7 +164,7 @@ impl<'c> Candidates<'c> {
         if recent == Some(first) {
             self.recent.pop();
         }
-        self.common.pass(first);
+        self.shared.pass(first);
         Ok(Some(first))
     }
 }

@@ -247,11 +247,11 @@ impl Sought {
 
 /// The messages that several keys have in common, in order.
 #[derive(Debug)]
-pub(crate) struct Common {
+pub(crate) struct Intersection {
     walks: Vec<Walk>,
 }
 
-impl Common {
+impl Intersection {
     /// Of at least one key. Those that may have few should come first.
     pub(crate) fn new(runs: &[Run], keys: &[u64], range: (u64, u64), descending: bool) -> Self {
         Self { walks: keys.iter().map(|key| Walk::new(runs, *key, range, descending)).collect() }
@@ -334,11 +334,11 @@ mod tests {
                 if descending {
                     wanted.reverse();
                 }
-                let mut common = Common::new(&runs, &keys, (low, high), descending);
+                let mut shared = Intersection::new(&runs, &keys, (low, high), descending);
                 let mut found = Vec::new();
-                while let Some(id) = common.peek(&mut blocks).unwrap() {
+                while let Some(id) = shared.peek(&mut blocks).unwrap() {
                     found.push(id);
-                    common.pass(id);
+                    shared.pass(id);
                 }
                 assert_eq!(found, wanted, "seed {seed}, {keys:?} {low}..={high} {descending}");
             }
