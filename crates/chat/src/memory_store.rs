@@ -506,21 +506,9 @@ impl Store for MemoryStore {
 
     async fn remove_expired(&self, now_ms: u64, limit: usize) -> StoreResult<usize> {
         let mut tables = self.tables()?;
-        let before = tables.tokens.len() + tables.invitations.len();
-        let mut room = limit;
-        let mut goes = |expires_ms: u64| {
-            let goes = expires_ms <= now_ms && room > 0;
-            room -= usize::from(goes);
-            goes
-        };
-        tables.tokens.retain(|token| !goes(token.expires_ms));
-        let mut room = limit;
-        tables.invitations.retain(|_, invitation| {
-            let goes = invitation.expires_ms <= now_ms && room > 0;
-            room -= usize::from(goes);
-            !goes
-        });
-        Ok(before - tables.tokens.len() - tables.invitations.len())
+        let tokens = tables.tokens.extract_if(.., |token| token.expires_ms <= now_ms).take(limit).count();
+        let over = tables.invitations.extract_if(.., |_, invitation| invitation.expires_ms <= now_ms);
+        Ok(tokens + over.take(limit).count())
     }
 
     async fn save_streams(&self, streams: Vec<SavedStream>) -> StoreResult<()> {
@@ -536,12 +524,8 @@ impl Store for MemoryStore {
 
     async fn take_expired_streams(&self, now_ms: u64) -> StoreResult<Vec<SavedStream>> {
         let mut tables = self.tables()?;
-        let (over, left) = std::mem::take(&mut tables.streams)
-            .into_iter()
-            .partition(|(_, stream)| stream.expires_ms <= now_ms);
-        tables.streams = left;
-        let over: BTreeMap<String, SavedStream> = over;
-        Ok(over.into_values().collect())
+        let over = tables.streams.extract_if(.., |_, stream| stream.expires_ms <= now_ms);
+        Ok(over.map(|(_, stream)| stream).collect())
     }
 
     async fn setting(&self, key: &str) -> StoreResult<Option<String>> {

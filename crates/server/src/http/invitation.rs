@@ -154,8 +154,7 @@ fn good(invitation: &Invitation, browser: &str) -> String {
     clients(&mut body, browser);
     let _ = write!(
         body,
-        "<h2>2. Come back here and open the invitation</h2>\n<a class=\"button\" href=\"{uri}\">Open the invitation \
-         in the app</a>\n<p class=\"quiet\">Good until <time datetime=\"{until}\">{day} {time} UTC</time>. {uses} \
+        "<h2>2. Come back here and open the invitation</h2>\n<a class=\"button\" href=\"{uri}\">Open the invitation</a>\n<p class=\"quiet\">Good until <time datetime=\"{until}\">{day} {time} UTC</time>. {uses} \
          Whoever has this link can use it: do not pass it on.</p>\n<details>\n<summary>The button does not work</summary>\n\
          <p>Copy this link and paste it into the app, where it adds an account or a contact:</p>\n<code>{uri}</code>\n\
          </details>\n"
