@@ -21,6 +21,9 @@ use crate::store::StoreError;
 /// How many waiting messages one step of a replay reads.
 pub const REPLAY_PAGE: usize = 100;
 
+/// How many bytes of them it hands over; at least one message.
+pub const REPLAY_BYTES: usize = 1 << 20;
+
 impl Chat {
     /// Hands a checked message to the recipient's sessions and copies to both sides' others. Runs in commit order for
     /// what is archived; never waits.
@@ -154,7 +157,15 @@ impl Chat {
     /// own task while `Session::replay_due`, page by page as its client takes them; an empty page ends the replay.
     pub async fn replay(&self, session: &Session) -> Result<Vec<Delivery>> {
         loop {
-            let page = self.store.waiting(session.account, session.replay_position(), REPLAY_PAGE).await?;
+            let mut page =
+                self.store.waiting(session.account, session.replay_position(), REPLAY_PAGE).await?;
+            let mut bytes = 0;
+            let fits = page.iter().take_while(|message| {
+                bytes += message.xml.len();
+                bytes <= REPLAY_BYTES
+            });
+            let fits = fits.count().max(1);
+            page.truncate(fits);
             let Some(last) = page.last().map(|message| message.id) else {
                 if !session.is_replaying() {
                     return Ok(Vec::new());

@@ -28,6 +28,19 @@ pub enum Event {
     Unblocked(Arc<[Jid]>),
 }
 
+/// About how many bytes an event that holds no stanza takes.
+const SMALL_EVENT_BYTES: usize = 512;
+
+impl Event {
+    /// Bytes that the event keeps in memory while it waits.
+    pub fn memory(&self) -> usize {
+        match self {
+            Self::Stanza(delivery) | Self::Carbon(_, delivery) => delivery.stanza.memory(),
+            Self::RosterChanged { .. } | Self::Blocked(_) | Self::Unblocked(_) => SMALL_EVENT_BYTES,
+        }
+    }
+}
+
 /// A stanza on its way to a session.
 #[derive(Debug, Clone)]
 pub struct Delivery {

@@ -12,13 +12,17 @@ use crate::event::{Close, Event};
 /// How many events may wait for one session; one more closes it as too slow.
 pub const QUEUE_LIMIT: usize = 2048;
 
+/// How many bytes may wait for one session; an event that is larger than all that is left closes it as too slow, unless
+/// nothing else waits. Without it the number alone would let a recipient who does not read hold half a gigabyte.
+pub const QUEUE_BYTES_LIMIT: usize = 16 << 20;
+
 /// An emptied queue keeps room for so many events; a burst's memory is given back.
 const KEPT_EVENTS: usize = 4;
 
 /// Why an event was not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Refused {
-    /// [`QUEUE_LIMIT`] events are waiting.
+    /// [`QUEUE_LIMIT`] events are waiting, or [`QUEUE_BYTES_LIMIT`] bytes.
     Full,
     /// Nobody will ever take it.
     Closed,
@@ -31,6 +35,7 @@ pub(crate) struct Queue(Arc<Mutex<State>>);
 #[derive(Debug, Default)]
 struct State {
     events: VecDeque<Event>,
+    bytes: usize,
     waiting: Option<Waker>,
     ending: Option<Close>,
     /// Nobody takes events any more.
@@ -63,9 +68,11 @@ impl Queue {
         if state.closed {
             return Err(Refused::Closed);
         }
-        if state.events.len() >= QUEUE_LIMIT {
+        let bytes = state.bytes + event.memory();
+        if state.events.len() >= QUEUE_LIMIT || (bytes > QUEUE_BYTES_LIMIT && !state.events.is_empty()) {
             return Err(Refused::Full);
         }
+        state.bytes = bytes;
         state.events.push_back(event);
         let waiting = state.waiting.take();
         drop(state);
@@ -145,6 +152,9 @@ impl Events {
 impl State {
     fn take(&mut self) -> Option<Event> {
         let event = self.events.pop_front();
+        if let Some(event) = &event {
+            self.bytes -= event.memory();
+        }
         if self.events.is_empty() && self.events.capacity() > KEPT_EVENTS {
             self.events = VecDeque::new();
         }
@@ -168,7 +178,12 @@ mod tests {
     use std::pin::pin;
     use std::task::Context;
 
+    use waxwing_xmpp::ns;
+    use waxwing_xmpp::stanza::{MessageType, Outgoing, Stanza};
+    use waxwing_xmpp::xml::Element;
+
     use super::*;
+    use crate::event::Delivery;
 
     fn is_pending(next: impl Future<Output = Next>) -> bool {
         pin!(next).poll(&mut Context::from_waker(Waker::noop())).is_pending()
@@ -203,6 +218,28 @@ mod tests {
         assert_eq!(events.ended().await, Close::Replaced, "the first reason counts");
         assert!(matches!(events.next(true).await, Next::End(Close::Replaced)));
         assert_eq!(events.len(), 1, "what waits can still be looked at");
+    }
+
+    /// Large stanzas fill a queue long before their number does; one that is larger than all of it still passes.
+    #[test]
+    fn bytes_are_bounded_too() {
+        let large = |bytes: usize| {
+            let body = Element::new(ns::CLIENT, "body").with_text(&"x".repeat(bytes));
+            let message = Stanza::message(MessageType::Chat).with_child(body);
+            Event::Stanza(Delivery { stanza: Arc::new(Outgoing::new(message)), archived: None })
+        };
+        let (queue, mut events) = Queue::new();
+        for _ in 0..2 {
+            let mut taken = 0;
+            while queue.push(large(256 << 10)).is_ok() {
+                taken += 1;
+            }
+            assert!((16..=32).contains(&taken), "{taken} of 256 KiB in memory twice");
+            while events.try_recv().is_some() {}
+            assert_eq!(queue.lock().bytes, 0);
+        }
+        queue.push(large(QUEUE_BYTES_LIMIT)).expect("nothing else waits");
+        assert_eq!(queue.push(large(1)), Err(Refused::Full));
     }
 
     #[test]

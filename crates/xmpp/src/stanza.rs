@@ -429,6 +429,11 @@ impl Outgoing {
         &self.stanza
     }
 
+    /// Bytes that it holds in memory, the encoded form that nearly every receiver needs included.
+    pub fn memory(&self) -> usize {
+        2 * self.stanza.element.memory()
+    }
+
     /// Its bytes for one kind of connection.
     pub fn encoded(&self, wire: Wire) -> &Arc<[u8]> {
         let (cell, scope_ns) = match wire {

@@ -28,6 +28,9 @@ use super::suspended::{self, Claim};
 /// How many events of a session are written at one time before the connection is read again.
 const EVENTS_AT_ONCE: usize = 64;
 
+/// How many bytes of them, since large stanzas are few of a kind.
+const BYTES_AT_ONCE: usize = 1 << 20;
+
 /// A connection and the stream on it.
 pub(crate) struct Connection {
     pub(crate) face: Arc<Face>,
@@ -82,7 +85,7 @@ pub(crate) async fn serve(face: Arc<Face>, current: Current, link: Link, transpo
         Err(error) => return tracing::debug!(%error, "the connection broke before a session was there"),
     };
     tracing::info!(session = %live.session.jid, "signed in");
-    let end = match connection.steady(&mut live).await {
+    let end = match Box::pin(connection.steady(&mut live)).await {
         Ok(end) => end,
         Err(error) => {
             tracing::debug!(%error, "the connection broke");
@@ -91,20 +94,20 @@ pub(crate) async fn serve(face: Arc<Face>, current: Current, link: Link, transpo
     };
     match end {
         End::Over => {
-            suspended::end(&face, live).await;
+            Box::pin(suspended::end(&face, live)).await;
             connection.hang_up().await;
         }
         End::Lost => {
             drop(connection);
-            suspended::wait(&face, live).await;
+            Box::pin(suspended::wait(&face, live)).await;
         }
         End::Claimed(claim) => {
             connection.fail(StreamCondition::Conflict);
-            suspended::hand_over(&face, live, claim).await;
+            Box::pin(suspended::hand_over(&face, live, claim)).await;
             connection.hang_up().await;
         }
         End::Shutdown => {
-            suspended::save(&face, live).await;
+            Box::pin(suspended::save(&face, live)).await;
             connection.say_goodbye();
             connection.hang_up().await;
         }
@@ -232,7 +235,7 @@ impl Connection {
             }
             let reading = live.in_flight.len() < self.config.in_flight_limit;
             let hurry = !reading || live.acknowledgement_owed;
-            let replaying = live.replaying && live.unacknowledged() < self.config.unacknowledged_limit / 2;
+            let replaying = live.replaying && !live.is_behind(self.config.unacknowledged_limit);
             if replaying && self.pass_ahead(live) {
                 continue;
             }
@@ -250,7 +253,9 @@ impl Connection {
                 }
                 next = events.next(!*in_replay) => match next {
                     Next::End(reason) => return Ok(self.closed(reason)),
-                    Next::Event(event) => self.deliver(live, event),
+                    Next::Event(event) => {
+                        self.deliver(live, event);
+                    }
                 },
                 () = &mut check => {
                     if self.certified_until.is_some_and(|until| until <= Instant::now()) {
@@ -340,7 +345,7 @@ impl Connection {
     async fn catch_up(&mut self, live: &mut Live) -> io::Result<()> {
         while live.replaying
             && live.session.close_reason().is_none()
-            && live.unacknowledged() < self.config.unacknowledged_limit / 2
+            && !live.is_behind(self.config.unacknowledged_limit)
         {
             self.pass_ahead(live);
             let page = self.face.chat.replay(&live.session).await;
@@ -351,10 +356,11 @@ impl Connection {
         if live.replaying {
             return Ok(());
         }
-        for _ in 0..live.events.len().div_ceil(EVENTS_AT_ONCE) {
-            if let Some(event) = live.events.try_recv() {
-                self.deliver(live, event);
-            }
+        let mut due = live.events.len();
+        while due > 0
+            && let Some(event) = live.events.try_recv()
+        {
+            due = due.saturating_sub(self.deliver(live, event));
         }
         Ok(())
     }
@@ -423,20 +429,24 @@ impl Connection {
         }
     }
 
-    /// Writes an event and those that wait behind it, as far as client state indication lets them through.
-    fn deliver(&mut self, live: &mut Live, first: waxwing_chat::event::Event) {
+    /// Writes an event and those that wait behind it, as far as client state indication lets them through, and says how many
+    /// were taken.
+    fn deliver(&mut self, live: &mut Live, first: waxwing_chat::event::Event) -> usize {
         let mut event = Some(first);
-        let mut left = EVENTS_AT_ONCE;
+        let (mut taken, mut bytes) = (0, 0);
         while let Some(next) = event {
             if let Some(sent) = render(next, &live.session) {
                 for ready in live.held.pass(sent, self.config.held_stanzas_limit) {
+                    bytes += ready.stanza.memory();
                     self.emit(live, ready);
                 }
             }
-            left -= 1;
-            event = if left > 0 { live.events.try_recv() } else { None };
+            taken += 1;
+            let more = taken < EVENTS_AT_ONCE && bytes < BYTES_AT_ONCE;
+            event = if more { live.events.try_recv() } else { None };
         }
         self.request_acknowledgement(live);
+        taken
     }
 
     /// Writes a stanza and counts it.
@@ -526,5 +536,27 @@ impl Connection {
         };
         self.fail(condition);
         End::Over
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn size<A, B, C, D, F: Future>(_: impl FnOnce(A, B, C, D) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    fn size_of_step<'a, F: Future>(_: impl FnOnce(&'a mut Connection) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    /// What a stranger's connection holds while it waits: its task and the step it is in. The limit on connections that have
+    /// not signed in is as generous as this is small.
+    #[test]
+    fn the_task_of_a_connection_is_small() {
+        let (task, step) = (size(serve), size_of_step(Connection::sign_in));
+        assert!(task <= 4096, "{task} bytes for the task");
+        assert!(step <= 4096, "{step} bytes for signing in");
     }
 }

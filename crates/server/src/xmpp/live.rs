@@ -21,6 +21,10 @@ use super::features::csi::Held;
 use super::receive;
 use super::suspended::{Claim, Registration};
 
+/// How many bytes of stanzas may wait for a client's acknowledgement before its stream is given up. Their number is bounded
+/// by `unacknowledged_limit`, but a thousand large ones are more than one client may hold.
+const UNACKNOWLEDGED_BYTES_LIMIT: usize = 32 << 20;
+
 /// A stanza on its way to the client.
 #[derive(Debug, Clone)]
 pub(crate) struct Sent {
@@ -49,6 +53,8 @@ pub(crate) struct InFlight {
 #[derive(Debug)]
 pub(crate) struct Management {
     pub(crate) counts: sm::Session<Sent>,
+    /// Bytes of what waits for the client's acknowledgement.
+    pub(crate) bytes: usize,
     /// Present while the stream may be resumed.
     pub(crate) registration: Option<Registration>,
     /// How long it may be resumed after its connection was lost.
@@ -98,7 +104,9 @@ impl Live {
         self.newest = self.newest.max(sent.archived);
         match &mut self.management {
             Some(management) => {
-                if management.counts.push(sent).is_err() {
+                management.bytes += sent.stanza.memory();
+                let full = management.bytes > UNACKNOWLEDGED_BYTES_LIMIT;
+                if management.counts.push(sent).is_err() || full {
                     self.session.close(Close::TooSlow);
                 }
             }
@@ -115,6 +123,10 @@ impl Live {
 
     /// The client has confirmed these stanzas.
     pub(crate) fn confirmed(&mut self, chat: &Chat, stanzas: &[Sent]) {
+        if let Some(management) = &mut self.management {
+            let bytes: usize = stanzas.iter().map(|sent| sent.stanza.memory()).sum();
+            management.bytes = management.bytes.saturating_sub(bytes);
+        }
         if let Some(id) = stanzas.iter().rev().find_map(|sent| sent.archived) {
             chat.delivered(&self.session, id);
             if self.replaying {
@@ -156,9 +168,12 @@ impl Live {
         self.management.as_ref().is_some_and(|m| m.registration.is_some())
     }
 
-    /// How many stanzas the client has not acknowledged.
-    pub(crate) fn unacknowledged(&self) -> usize {
-        self.management.as_ref().map_or(0, |m| m.counts.unacknowledged().len())
+    /// Whether the client has acknowledged so little that what waits had better go on waiting.
+    pub(crate) fn is_behind(&self, unacknowledged_limit: usize) -> bool {
+        self.management.as_ref().is_some_and(|management| {
+            management.counts.unacknowledged().len() >= unacknowledged_limit / 2
+                || management.bytes >= UNACKNOWLEDGED_BYTES_LIMIT / 2
+        })
     }
 
     /// The oldest archived message that the client did not confirm; the session must be over.

@@ -38,7 +38,8 @@ struct SigningIn {
 }
 
 impl Connection {
-    /// Talks until a session is there; `None` when the stream ended before.
+    /// Talks until a session is there; `None` when the stream ended before. Each step has a box of its own, so that a
+    /// connection which waits for its client holds no room for all of them.
     pub(crate) async fn sign_in(&mut self) -> io::Result<Option<Box<Live>>> {
         let mut state = SigningIn::default();
         let mut follows = None;
@@ -48,19 +49,22 @@ impl Connection {
                 None => self.next().await?,
             };
             match event {
-                Event::StartTls(request) => self.start_tls(request).await?,
+                Event::StartTls(request) => Box::pin(self.start_tls(request)).await?,
                 Event::Credentials(credentials) => {
-                    let step = self.check(&mut state, credentials).await;
+                    let step = Box::pin(self.check(&mut state, credentials)).await;
                     follows = self.stream.advance(step);
                 }
-                Event::Authenticated(authenticated) => match self.grant(&mut state, &authenticated).await {
+                Event::Authenticated(authenticated) => match Box::pin(self.grant(&mut state, &authenticated))
+                    .await
+                {
                     Ok(grant) => match self.upgrade(&grant, &authenticated) {
                         Some(upgrade) => {
                             state.granted = Some(grant);
                             follows = self.stream.upgrade(authenticated, upgrade);
                         }
                         None => {
-                            if let Some(live) = self.accept(&mut state, grant, authenticated).await {
+                            if let Some(live) = Box::pin(self.accept(&mut state, grant, authenticated)).await
+                            {
                                 return Ok(Some(live));
                             }
                         }
@@ -69,8 +73,8 @@ impl Connection {
                 },
                 Event::Upgraded(verifier, authenticated) => {
                     let Some(grant) = state.granted.take() else { return Ok(None) };
-                    self.upgraded(&grant, &verifier).await;
-                    if let Some(live) = self.accept(&mut state, grant, authenticated).await {
+                    Box::pin(self.upgraded(&grant, &verifier)).await;
+                    if let Some(live) = Box::pin(self.accept(&mut state, grant, authenticated)).await {
                         return Ok(Some(live));
                     }
                 }
@@ -78,17 +82,17 @@ impl Connection {
                     follows = self.stream.refuse(task.authenticated, Failure::MalformedRequest)
                 }
                 Event::Bind(request) => {
-                    if let Some(live) = self.bind(&state, request).await {
+                    if let Some(live) = Box::pin(self.bind(&state, request)).await {
                         return Ok(Some(live));
                     }
                 }
                 Event::Resume(request) => {
-                    if let Some(live) = self.resume_later(&state, request).await {
+                    if let Some(live) = Box::pin(self.resume_later(&state, request)).await {
                         return Ok(Some(live));
                     }
                 }
                 Event::Registration(iq) => {
-                    if !self.register(&mut state, &iq).await {
+                    if !Box::pin(self.register(&mut state, &iq)).await {
                         return Ok(None);
                     }
                 }
@@ -354,6 +358,7 @@ impl Connection {
         let id = registration.as_ref().map(|registration| registration.id().to_owned());
         live.management = Some(Management {
             counts: sm::Session::new(self.config.management_limits()),
+            bytes: 0,
             registration,
             patience: Duration::from_secs(max.into()),
         });

@@ -315,9 +315,11 @@ pub(crate) async fn restore(
     let unacknowledged: Vec<Sent> = saved.waiting.iter().filter_map(SavedStanza::to_sent).collect();
     live.newest = saved.handed.map(ArchiveId);
     face.chat.restore(&session, live.newest, unacknowledged.iter().filter_map(|sent| sent.archived));
+    let bytes = unacknowledged.iter().map(|sent| sent.stanza.memory()).sum();
     let parts = sm::Parts { handled: saved.received, acked: saved.acknowledged, unacknowledged };
     live.management = Some(Management {
         counts: sm::Session::from_parts(config.management_limits(), parts),
+        bytes,
         registration: face.resumable.register(id.to_owned(), account.id, config.resumable_streams_limit),
         patience: Duration::from_millis(config.resume_timeout_ms),
     });

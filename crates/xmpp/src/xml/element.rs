@@ -22,6 +22,11 @@ pub struct Element {
 }
 
 impl Element {
+    /// Bytes that the element holds in memory, beside itself.
+    pub fn memory(&self) -> usize {
+        self.text.capacity() + self.tape.capacity() * size_of::<Item>()
+    }
+
     /// An empty element. `ns` is the namespace name, empty for none; `name` is the local name, an NCName that the
     /// program knows (never one that a peer chose).
     pub fn new(ns: &str, name: &str) -> Element {

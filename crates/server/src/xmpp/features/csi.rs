@@ -101,6 +101,9 @@ pub(crate) struct Held {
     waiting: Vec<(Topic, Sent)>,
 }
 
+/// How many bytes are held back beside the number that the configuration allows.
+const HELD_BYTES_LIMIT: usize = 1 << 20;
+
 impl Held {
     /// Takes something that is on its way to the client. What comes back is to be sent now, in this order: at most
     /// `limit` stanzas are held back, and one more releases them all.
@@ -119,7 +122,9 @@ impl Held {
             Urgency::CanWait(topic) => {
                 self.waiting.retain(|(other, _)| *other != topic);
                 self.waiting.push((topic, sent));
-                if self.waiting.len() > limit { self.release() } else { Vec::new() }
+                let bytes: usize = self.waiting.iter().map(|(_, sent)| sent.stanza.memory()).sum();
+                let full = self.waiting.len() > limit || bytes > HELD_BYTES_LIMIT;
+                if full { self.release() } else { Vec::new() }
             }
         }
     }
