@@ -85,6 +85,11 @@ impl Client {
         self.transport.as_ref().expect("the connection is gone")
     }
 
+    /// The connection, to write to it what is no stanza.
+    pub fn transport_mut(&mut self) -> &mut Transport {
+        self.transport.as_mut().expect("the connection is gone")
+    }
+
     /// Writes bytes as they are.
     pub async fn send_raw(&mut self, bytes: impl AsRef<[u8]>) -> Result<()> {
         self.transcript.push(format!("C: {}", String::from_utf8_lossy(bytes.as_ref())));

@@ -17,6 +17,7 @@
 pub mod client;
 pub mod login;
 pub mod pattern;
+pub mod process;
 pub mod scram;
 pub mod server;
 pub mod transport;
@@ -24,5 +25,6 @@ pub mod world;
 pub mod xml;
 
 pub use client::Client;
+pub use process::Process;
 pub use server::{Server, Setup};
 pub use world::World;

@@ -11,6 +11,10 @@ use waxwing_xmpp::xml::Limits;
 
 use super::features::{self, When, caps};
 
+/// Elements, attributes and runs of text in what a client sends before it is bound. The longest request there is, SASL2
+/// with all that can be asked for inline, has about a hundred; each holds 28 bytes while it is read.
+const ITEMS_BEFORE_SIGNING_IN: usize = 512;
+
 /// What streams that begin from now on are told. `known` are the domains that this installation serves or has served.
 pub(super) fn config(
     chat: &Arc<Chat>,
@@ -33,7 +37,11 @@ pub(super) fn config(
         }),
         default_host,
         random: Box::new(move |buffer| chat.fill_random(buffer)),
-        limits_before: Limits { stanza_bytes: config.unauthenticated_stanza_bytes, ..Limits::default() },
+        limits_before: Limits {
+            stanza_bytes: config.unauthenticated_stanza_bytes,
+            items: ITEMS_BEFORE_SIGNING_IN,
+            ..Limits::default()
+        },
         limits: Limits { stanza_bytes: config.stanza_bytes, ..Limits::default() },
         attempts: u8::try_from(config.sign_in_attempts).unwrap_or(u8::MAX),
     }

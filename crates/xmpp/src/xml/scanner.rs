@@ -30,7 +30,8 @@ pub enum Framing {
 /// What a peer may make the scanner read and remember.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of one stanza or stream header, markup included.
+    /// Bytes of one stanza or stream header, markup included; and of the namespace names that have to be declared anew
+    /// where it is written, which prefixes may have kept short.
     pub stanza_bytes: usize,
     /// Elements open at once, the stanza itself included.
     pub depth: usize,
@@ -103,6 +104,8 @@ pub struct Scanner {
     namespaces: Namespaces,
     /// Bytes read of the current stanza.
     size: usize,
+    /// Bytes of the namespace names that will be declared anew where the current stanza is written.
+    declared_anew: usize,
     /// The arena and the tape of the current stanza.
     text: Vec<u8>,
     tape: Vec<Item>,
@@ -248,6 +251,7 @@ impl Scanner {
             root: Box::default(),
             namespaces: Namespaces::new(),
             size: 0,
+            declared_anew: 0,
             text: Vec::new(),
             tape: Vec::new(),
             open: Vec::new(),
@@ -425,6 +429,7 @@ impl Scanner {
         self.open = Vec::new();
         self.namespaces.forget();
         self.size = 0;
+        self.declared_anew = 0;
         self.mark = 0;
         self.colon = 0;
     }

@@ -258,12 +258,16 @@ impl Scanner {
             *ns = self.namespaces.resolve(&mut self.text, *ns)?;
             *count = attributes;
             *items = attributes + 1;
+            let namespace = *ns;
+            self.note_namespace(namespace)?;
         }
         for at in item + 1..self.tape.len() {
             if let Item::Attribute { ns, .. } = &mut self.tape[at]
                 && !ns.is_empty()
             {
                 *ns = self.namespaces.resolve(&mut self.text, *ns)?;
+                let length = ns.len as usize;
+                self.declare_anew(length)?;
             }
             self.count(at - item + self.namespaces.len());
             if self.is_repeated(item + 1, at) {
@@ -273,6 +277,28 @@ impl Scanner {
         self.mark = self.text.len();
         self.state = State::Content;
         Ok(())
+    }
+
+    /// An element whose namespace is not that of its parent declares it where it is written.
+    fn note_namespace(&mut self, namespace: Span) -> Result<(), XmlError> {
+        let Some(parent) = self.open.last() else {
+            return Ok(());
+        };
+        match self.tape[parent.item] {
+            Item::Element { ns, .. } if ns == namespace => Ok(()),
+            Item::Element { ns, .. } if self.text[ns.range()] == self.text[namespace.range()] => Ok(()),
+            _ => self.declare_anew(namespace.len as usize),
+        }
+    }
+
+    /// A prefix of one letter may stand for a long name on each of thousands of elements. What the stanza grows to when it
+    /// is written has the same bound as the stanza.
+    fn declare_anew(&mut self, length: usize) -> Result<(), XmlError> {
+        self.declared_anew += length;
+        match self.declared_anew > self.limits.stanza_bytes {
+            true => Err(XmlError::Limit("prefixes stand for too many long namespaces")),
+            false => Ok(()),
+        }
     }
 
     /// Whether the attribute at `at` has the expanded name of one before it. The limit on attributes bounds the work.

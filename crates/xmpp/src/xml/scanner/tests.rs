@@ -386,6 +386,31 @@ fn limits_hold_at_their_very_value() {
     }
 }
 
+/// A prefix that stands for a long namespace is written as that namespace wherever it is used below another: what is
+/// accepted may grow to so much and no more.
+#[test]
+fn prefixes_do_not_multiply_a_stanza() {
+    let uri = "u".repeat(1000);
+    let read = |children: usize, child: &str| {
+        let mut scanner = Scanner::new(Framing::Stream, Limits::default());
+        scanner.feed(HEADER.as_bytes()).unwrap();
+        let stanza = format!("<message xmlns:p='{uri}'>{}</message>", child.repeat(children));
+        let (_, token) = scanner.feed(stanza.as_bytes())?;
+        let Some(Token::Element(element)) = token else { panic!("{token:?}") };
+        let mut out = Vec::new();
+        element.write(&mut out, "");
+        Ok::<_, XmlError>(out.len())
+    };
+    let bytes = Limits::default().stanza_bytes;
+    for child in ["<p:a/>", "<a p:b=''/>"] {
+        assert!(read(bytes / 1000, child).unwrap() < 2 * bytes, "{child}");
+        let error = read(bytes / 1000 + 1, child).unwrap_err();
+        assert_eq!(error.condition(), StreamCondition::PolicyViolation, "{child}");
+    }
+    // A namespace that its parent has too is not written again.
+    assert!(read(1, &format!("<p:a>{}</p:a>", "<p:b/>".repeat(10_000))).unwrap() < bytes);
+}
+
 /// What hostile input costs: work that grows with the bytes read and no faster, memory that a limit bounds.
 #[test]
 fn hostile_input_costs_no_more_than_its_length() {
