@@ -13,6 +13,9 @@ use crate::target::Target;
 
 const ROSTER: &str = "jabber:iq:roster";
 
+/// How much more patience this needs than one answer: a server may write a roster anew for each change of each contact.
+const SERVERS_WRITE: u32 = 10;
+
 /// Makes everyone in each group of `size` accounts a contact of all others there, and gives the clients back. Their
 /// presence has been sent. What is so already is left as it is.
 pub(crate) async fn befriend(target: &Rc<Target>, clients: Vec<Client>, size: usize) -> Result<Vec<Client>> {
@@ -36,7 +39,7 @@ pub(crate) async fn befriend(target: &Rc<Target>, clients: Vec<Client>, size: us
             let (target, everyone) = (Rc::clone(target), Rc::clone(&everyone));
             members.spawn_local(async move {
                 let what = format!("contacts of {}", client.username);
-                sessions::patiently(&target, &what, member(client, place, &everyone))
+                sessions::more_patiently(&target, SERVERS_WRITE, &what, member(client, place, &everyone))
                     .await
                     .map(|client| (place, client))
             });

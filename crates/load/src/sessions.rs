@@ -60,10 +60,20 @@ pub(crate) async fn patiently<T>(
     what: &str,
     work: impl Future<Output = Result<T>>,
 ) -> Result<T> {
-    let patience = Duration::from_secs(target.options.patience);
+    more_patiently(target, 1, what, work).await
+}
+
+/// Gives up after so many times the patience of the target.
+pub(crate) async fn more_patiently<T>(
+    target: &Target,
+    times: u32,
+    what: &str,
+    work: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    let patience = Duration::from_secs(target.options.patience) * times;
     match tokio::time::timeout(patience, work).await {
         Ok(outcome) => outcome.with_context(|| what.to_owned()),
-        Err(_) => Err(anyhow!("{what}: no answer within {} s", target.options.patience)),
+        Err(_) => Err(anyhow!("{what}: no answer within {} s", patience.as_secs())),
     }
 }
 

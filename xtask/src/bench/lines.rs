@@ -109,8 +109,8 @@ const fn memory(bounds: &'static [Bound]) -> Figure {
 const SCRAM: &str = "scram-sha-256";
 /// Accounts that only chat.
 const TALKERS: (&str, usize) = ("talker", 2000);
-/// Four groups of 51, in each of which everyone is everyone's contact.
-const FRIENDS: (&str, usize) = ("friend", 204);
+/// Two groups of 51, in each of which everyone is everyone's contact.
+const FRIENDS: (&str, usize) = ("friend", 102);
 
 const CHAT: Line = Line {
     key: "chat",
@@ -183,7 +183,7 @@ pub(super) const LINES: &[Line] = &[
         title: "presence to 50 contacts who are online",
         archive: Archive::On,
         accounts: FRIENDS,
-        scenario: &["presence", "--contacts", "50", "--groups", "4"],
+        scenario: &["presence", "--contacts", "50", "--groups", "2"],
         floor: false,
         figures: &[cpu("a delivered presence", &[AtMost(4.0), LessThanEjabberd(8.0)])],
         ..CHAT
@@ -194,7 +194,7 @@ pub(super) const LINES: &[Line] = &[
         archive: Archive::On,
         way: Way::Tls,
         accounts: FRIENDS,
-        scenario: &["login", "--users", "204", "--roster", "50"],
+        scenario: &["login", "--users", "102", "--roster", "50"],
         floor: false,
         figures: &[cpu("a login", &[AtMost(300.0), LessThanEjabberd(8.0)])],
         ..CHAT
@@ -206,7 +206,7 @@ pub(super) const LINES: &[Line] = &[
         way: Way::Tls,
         accounts: FRIENDS,
         mechanism: "plain",
-        scenario: &["login", "--users", "204", "--roster", "50"],
+        scenario: &["login", "--users", "102", "--roster", "50"],
         floor: false,
         figures: &[cpu("a login", &[])],
         ..CHAT

@@ -362,10 +362,10 @@ fn write_ahead(database: &str) -> Result<()> {
     Ok(())
 }
 
-/// A program on the servers' processor.
+/// A program on the servers' processor. It ends with this one, even when that is killed.
 fn pinned(arguments: &[&str]) -> Command {
-    let mut command = Command::new("taskset");
-    command.args(["-c", SERVER_CORE]).args(arguments);
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "KILL", "taskset", "-c", SERVER_CORE]).args(arguments);
     command
 }
 

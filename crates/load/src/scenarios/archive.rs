@@ -118,7 +118,7 @@ pub(crate) async fn run(target: &Rc<Target>, options: &Options) -> Result<Report
     target.progress("filling the archives");
     for (number, client) in clients.iter_mut().enumerate() {
         let to = target.address_of(options.users + number);
-        sessions::patiently(target, "filling an archive", fill(client, &to, options)).await?;
+        sessions::more_patiently(target, 10, "filling an archive", fill(client, &to, options)).await?;
     }
     target.progress("measuring");
     let (exchange, count) = (Exchange::new(), clients.len());
