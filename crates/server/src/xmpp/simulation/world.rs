@@ -30,7 +30,7 @@ use crate::tls::Tls;
 pub(crate) const DOMAIN: &str = "sim.example";
 
 /// How much simulated time a world may take to come to rest.
-const REST: Duration = Duration::from_secs(6 * 3600);
+const REST: Duration = Duration::from_secs(3_600);
 
 /// What is proven to be noticed: each is wrong on purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
