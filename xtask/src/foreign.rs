@@ -51,7 +51,26 @@ pub(crate) fn clients() -> Result<PathBuf> {
     fs::create_dir_all(&folder)?;
     slixmpp(&folder)?;
     xmppjs(&folder)?;
+    scanners()?;
     Ok(folder)
+}
+
+/// Fetches sslyze and the validator of CycloneDX; returns the interpreter that knows them.
+pub(crate) fn scanners() -> Result<PathBuf> {
+    packages()?;
+    let folder = shell::root().join("target/interop/scanners");
+    let requirements = shell::root().join("tests/interop/scanners/requirements.txt");
+    let wanted = fs::read_to_string(&requirements)?;
+    let (python, stamp) = (folder.join("bin/python"), folder.join("requirements.txt"));
+    if fs::read_to_string(&stamp).unwrap_or_default() != wanted {
+        let text = |path: &Path| path.display().to_string();
+        shell::run("python3", &["-m", "venv", &text(&folder)])?;
+        let install =
+            ["-m", "pip", "--quiet", "--no-input", "install", "--requirement", &text(&requirements)];
+        shell::run(&text(&python), &install)?;
+        fs::write(stamp, wanted)?;
+    }
+    Ok(python)
 }
 
 /// slixmpp's integration tests are in its source package only.

@@ -8,6 +8,7 @@ mod foreign;
 mod fuzz;
 mod generate;
 mod instructions;
+mod sbom;
 mod shell;
 mod tidy;
 mod verify;
@@ -27,6 +28,7 @@ cargo xtask <command>
   fuzz TIMES [TARGET]     so many times as long, all or the targets whose name contains TARGET
   instructions            count the instructions of hot paths, and compare them with xtask/instructions.toml if it is there
   instructions --accept   write what was counted into that file
+  sbom FILE  write the bill of materials of the program (CycloneDX 1.5, JSON) to FILE
   generate   write the generated files anew: docs/coverage.md and the references
 ";
 
@@ -42,6 +44,7 @@ fn main() -> ExitCode {
         ["instructions"] => instructions::run(false),
         ["instructions", "--accept"] => instructions::run(true),
         ["generate"] => generate::run(),
+        ["sbom", path] => sbom::run(path),
         [] | ["help" | "--help" | "-h"] => {
             print!("{HELP}");
             Ok(())

@@ -2,6 +2,7 @@
 
 mod layers;
 mod mentions;
+mod security;
 mod source;
 
 use anyhow::{Result, ensure};
@@ -23,6 +24,7 @@ pub(crate) fn run() -> Result<()> {
     layers::check(&texts, &mut findings)?;
     source::check(&texts, &mut findings)?;
     mentions::check(&texts, &mut findings);
+    security::check(&texts, &mut findings);
     findings.extend(generate::drift()?);
     findings.extend(bench::drift()?);
     for finding in &findings {

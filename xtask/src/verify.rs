@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::{foreign, fuzz, shell, tidy};
+use crate::{foreign, fuzz, sbom, shell, tidy};
 
 /// One step: its name and what it does.
 struct Step {
@@ -19,6 +19,7 @@ const STEPS: &[Step] = &[
     Step { name: "optional features", run: features },
     Step { name: "bans, licences, sources", run: deny },
     Step { name: "advisories", run: advisories },
+    Step { name: "bill of materials", run: sbom::check },
     Step { name: "unit hardening", run: hardening },
     Step { name: "fuzz", run: || fuzz::run(&[]) },
     Step { name: "tests, scenarios, foreign clients, faults of the disk", run: tests },
@@ -82,7 +83,12 @@ fn advisories() -> Result<()> {
         println!("NOT CHECKED: the database of advisories cannot be reached from here");
         return Ok(());
     }
-    shell::run("cargo", &["deny", "--log-level", "error", "check", "--disable-fetch", "advisories"])
+    shell::run("cargo", &["deny", "--log-level", "error", "check", "--disable-fetch", "advisories"])?;
+    if !shell::exists("cargo-audit") {
+        shell::run("cargo", &["install", "--locked", "cargo-audit"])?;
+    }
+    // The same database read by the tool of those who keep it: it also warns of what is yanked or no longer maintained.
+    shell::run("cargo", &["audit", "--quiet", "--deny", "warnings"])
 }
 
 fn hardening() -> Result<()> {
