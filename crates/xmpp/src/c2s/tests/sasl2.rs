@@ -192,7 +192,7 @@ fn out_of_order() {
     assert_eq!(begun().fails("<a xmlns='urn:xmpp:sm:3' h='0'/>"), StreamCondition::PolicyViolation);
     assert_eq!(begun().fails("<next xmlns='urn:xmpp:sasl:2' task='x'/>"), StreamCondition::PolicyViolation);
     assert_eq!(begun().fails(&plain("")), StreamCondition::PolicyViolation);
-    for space in [" ", "\n", "\t<response xmlns='urn:xmpp:sasl:2'/>"] {
+    for space in [" ", "\n"] {
         assert_eq!(begun().fails(space), StreamCondition::PolicyViolation, "{space:?}");
     }
     let abort = format!("<abort xmlns='{}'/>", ns::SASL);
