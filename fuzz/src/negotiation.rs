@@ -152,18 +152,7 @@ impl Server {
             }
             Event::Upgraded(_, authenticated) => self.accept(authenticated),
             Event::Task(task) => return self.stream.refuse(task.authenticated, Failure::MalformedRequest),
-            Event::Bind(request) => {
-                assert!(self.authenticated && !self.bound);
-                let made_up = request.account.with_resource("made-up").expect("an address");
-                let jid = request.wanted.clone().unwrap_or(made_up);
-                assert!(jid.same_bare(&request.account), "an address of somebody else");
-                if jid.resource() == Some("taken") {
-                    self.stream.bind_failed(request, StanzaError::new(Condition::Conflict));
-                } else {
-                    self.bound = true;
-                    self.stream.bound(request, jid);
-                }
-            }
+            Event::Bind(request) => self.bind(request),
             Event::Resume(request) => {
                 assert!(self.authenticated && !self.bound);
                 if request.resume.previd == "known" {
@@ -197,6 +186,19 @@ impl Server {
             Event::Closed | Event::PeerFailed(_) | Event::Failed(_) => {}
         }
         None
+    }
+
+    fn bind(&mut self, request: waxwing_xmpp::c2s::BindRequest) {
+        assert!(self.authenticated && !self.bound);
+        let made_up = request.account.with_resource("made-up").expect("an address");
+        let jid = request.wanted.clone().unwrap_or(made_up);
+        assert!(jid.same_bare(&request.account), "an address of somebody else");
+        if jid.resource() == Some("taken") {
+            self.stream.bind_failed(request, StanzaError::new(Condition::Conflict));
+        } else {
+            self.bound = true;
+            self.stream.bound(request, jid);
+        }
     }
 
     fn accept(&mut self, authenticated: waxwing_xmpp::c2s::Authenticated) {

@@ -6,7 +6,7 @@
 //! figure; `cargo test -p waxwing-server --test attacks -- --nocapture` prints the figures, and with
 //! `WAXWING_ATTACKS=full` runs the attacks at their full size.
 
-#![allow(missing_docs, reason = "tests are named by what they show")]
+#![allow(missing_docs, clippy::print_stdout, reason = "tests are named by what they show")]
 
 mod bytes;
 mod connections;

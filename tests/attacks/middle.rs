@@ -68,7 +68,7 @@ impl Trick {
     }
 
     /// What the client gets instead of what the server wrote.
-    fn from_server(self, text: &str) -> String {
+    fn rewrite_of_server(self, text: &str) -> String {
         let mut text = text.to_owned();
         let mut from = 0;
         while let Some(start) = text[from..].find("<mechanism>").map(|at| at + from) {
@@ -106,7 +106,7 @@ impl Trick {
     }
 
     /// What the server gets instead of what the client wrote.
-    fn from_client(self, text: &str) -> String {
+    fn rewrite_of_client(self, text: &str) -> String {
         match self {
             Self::FlagN => {
                 let flag = |message: &str| message.replacen("y,,", "n,,", 1);
@@ -190,12 +190,12 @@ async fn relay(
         tokio::select! {
             read = client.read(&mut buffer) => match read? {
                 0 => return Ok(()),
-                n => server.write(trick.from_client(std::str::from_utf8(&buffer[..n])?).as_bytes()).await?,
+                n => server.write(trick.rewrite_of_client(std::str::from_utf8(&buffer[..n])?).as_bytes()).await?,
             },
             read = server.read() => match read? {
                 None => return Ok(client.shutdown().await?),
                 Some(bytes) => {
-                    client.write_all(trick.from_server(std::str::from_utf8(&bytes)?).as_bytes()).await?;
+                    client.write_all(trick.rewrite_of_server(std::str::from_utf8(&bytes)?).as_bytes()).await?;
                     client.flush().await?;
                 }
             },

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use futures_util::future::{join_all, try_join_all};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use waxwing_tests::server::{Addresses, PATIENCE};
 use waxwing_tests::world::password;
 use waxwing_tests::{Server, Setup};
@@ -184,5 +184,5 @@ pub(crate) async fn moment(progress: &Progress, enough: u64, then: Duration) {
     if timeout(PATIENCE, progress.reach(enough)).await.is_err() {
         return;
     }
-    tokio::time::sleep(then).await;
+    sleep(then).await;
 }
