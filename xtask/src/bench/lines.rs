@@ -120,7 +120,7 @@ const CHAT: Line = Line {
     way: Way::Tcp,
     accounts: TALKERS,
     mechanism: SCRAM,
-    scenario: &["chat", "--pairs", "1000"],
+    scenario: &["chat", "--pairs", "1000", "--no-store"],
     timed: true,
     floor: true,
     figures: &[cpu("a message", &[TimesFloor(2.0), LessThanEjabberd(6.0)])],
@@ -141,13 +141,14 @@ pub(super) const LINES: &[Line] = &[
         title: "the same over plain TCP with the archive on",
         archive: Archive::On,
         peers: Archive::On,
+        scenario: &["chat", "--pairs", "1000"],
         figures: &[cpu("a message", &[AtMost(30.0), LessThanEither(15.0)])],
         ..CHAT
     },
     Line {
         key: "chat-managed",
         title: "archive off, with stream management and carbons",
-        scenario: &["chat", "--pairs", "1000", "--stream-management", "--carbons"],
+        scenario: &["chat", "--pairs", "1000", "--no-store", "--stream-management", "--carbons"],
         floor: false,
         figures: &[cpu("a message", &[TimesLine(1.5, "chat")])],
         ..CHAT
@@ -156,7 +157,7 @@ pub(super) const LINES: &[Line] = &[
         key: "chat-managed-tls",
         title: "the same under TLS 1.3",
         way: Way::Tls,
-        scenario: &["chat", "--pairs", "1000", "--stream-management", "--carbons"],
+        scenario: &["chat", "--pairs", "1000", "--no-store", "--stream-management", "--carbons"],
         floor: false,
         figures: &[cpu("a message", &[TimesLine(1.5, "chat-tls")])],
         ..CHAT
@@ -267,7 +268,7 @@ pub(super) const LINES: &[Line] = &[
     Line {
         key: "latency",
         title: "1,000 messages a second, archive off",
-        scenario: &["chat", "--pairs", "500", "--rate", "1000"],
+        scenario: &["chat", "--pairs", "500", "--rate", "1000", "--no-store"],
         figures: &[
             latency("latency, half of the messages", "/measures/0/latency/p50_us", &[LessThanEither(1.0)]),
             latency(

@@ -21,7 +21,8 @@ installs both from Debian, starts each by hand with a data folder of its own, an
 - **The floor** is a relay that only copies bytes between sockets (`waxwing-load relay`), under the same load. No server can
   cost less.
 - **Waxwing** runs as it comes: archive on, every message synced to disk before it is acknowledged or delivered. Lines that say
-  that the archive is off turn it off.
+  that the archive is off turn it off, and their messages ask every server to keep nothing of them (XEP-0334): without
+  that Waxwing writes a message down until it is delivered, archive or not.
 - **The peers** run as Debian configures them, at their best settings: rate limits off, Prosody on epoll, ejabberd without
   spinning schedulers. Their archives are on, in SQLite with a write-ahead log, where the line is about the archive; elsewhere they
   are off, as Debian ships them.

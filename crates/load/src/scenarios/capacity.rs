@@ -114,7 +114,7 @@ async fn step(target: &Rc<Target>, options: &Options, users: usize) -> Result<St
     let mut tasks: Vec<Task> = Vec::with_capacity(users);
     for (number, client) in clients.into_iter().enumerate() {
         let other = number ^ 1;
-        let message = chat::Message { body_bytes: options.body_bytes, origin_id: true };
+        let message = chat::Message { body_bytes: options.body_bytes, origin_id: true, no_store: false };
         let end = chat::End::new(
             &exchange,
             &client,

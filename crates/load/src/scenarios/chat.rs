@@ -41,6 +41,9 @@ pub(crate) struct Options {
     /// Give each message an origin-id (XEP-0359)
     #[arg(long)]
     pub(crate) origin_id: bool,
+    /// Ask the server to keep nothing of the messages (XEP-0334)
+    #[arg(long)]
+    pub(crate) no_store: bool,
     /// Whether messages go to accounts or to their resources
     #[arg(long, value_enum, default_value = "bare")]
     pub(crate) to: Addressing,
@@ -58,6 +61,7 @@ pub(crate) enum Addressing {
 pub(crate) struct Message {
     pub(crate) body_bytes: usize,
     pub(crate) origin_id: bool,
+    pub(crate) no_store: bool,
 }
 
 /// When messages are sent that do not wait for others.
@@ -89,7 +93,11 @@ impl Template {
         Self {
             head: format!("<message{} to='{to}' type='chat' id='", client.scope()),
             origin_id: message.origin_id,
-            tail: format!("<body>{}</body></message>", body(message.body_bytes)),
+            tail: format!(
+                "<body>{}</body>{}</message>",
+                body(message.body_bytes),
+                if message.no_store { "<no-store xmlns='urn:xmpp:hints'/>" } else { "" }
+            ),
         }
     }
 
@@ -255,7 +263,11 @@ async fn start(
             client.queue_raw(format!("pair {}\n", number / 2).as_bytes());
             client.flush().await?;
         }
-        let message = Message { body_bytes: options.body_bytes, origin_id: options.origin_id };
+        let message = Message {
+            body_bytes: options.body_bytes,
+            origin_id: options.origin_id,
+            no_store: options.no_store,
+        };
         let end = End::new(exchange, &client, [&ledgers[number], &ledgers[other]], (&to, message));
         tasks.push(match options.rate {
             None => exchange.spawn(end.answer(client, number % 2 == 0)),
