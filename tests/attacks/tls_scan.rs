@@ -21,12 +21,31 @@ fn scanner() -> Option<PathBuf> {
     Some(Path::new(&folder).join("scanners/bin/python"))
 }
 
+/// What sslyze looks at: without a choice and without a profile to compare with, it looks at nothing.
+const CHECKS: [&str; 13] = [
+    "--sslv2",
+    "--sslv3",
+    "--tlsv1",
+    "--tlsv1_1",
+    "--tlsv1_2",
+    "--tlsv1_3",
+    "--certinfo",
+    "--compression",
+    "--reneg",
+    "--heartbleed",
+    "--openssl_ccs",
+    "--robot",
+    "--ems",
+];
+
 /// Scans one listener and returns what was found.
 fn scan(python: &Path, world: &World, name: &str, address: &str, more: &[&str]) -> Value {
     let report = world.server.folder().join(format!("{name}.json"));
     let port = address.rsplit(':').next().expect("a port");
     let output = Command::new(python)
-        .args(["-m", "sslyze", "--mozilla_config=disable", "--json_out"])
+        .args(["-m", "sslyze", "--mozilla_config=disable"])
+        .args(CHECKS)
+        .arg("--json_out")
         .arg(&report)
         .args(more)
         .arg(format!("localhost:{port}{{127.0.0.1}}"))

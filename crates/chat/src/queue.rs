@@ -133,6 +133,12 @@ impl Events {
         }
     }
 
+    /// Whether [`Events::next`] has something at once.
+    pub fn is_due(&self, wanted: bool) -> bool {
+        let state = self.0.lock();
+        state.ending.is_some() || wanted && !state.events.is_empty()
+    }
+
     /// The next event, if one is waiting.
     pub fn try_recv(&mut self) -> Option<Event> {
         self.0.lock().take()

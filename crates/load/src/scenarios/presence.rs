@@ -33,7 +33,8 @@ struct Group {
     exchange: Rc<Exchange>,
     sent: Cell<u64>,
     size: u64,
-    /// What each member has received of the whole group.
+    /// What each member has received of each: a row for each receiver. Only what one sender sends to one receiver has an
+    /// order (RFC 6120 section 10.1).
     ledgers: Vec<RefCell<Ledger>>,
 }
 
@@ -41,12 +42,18 @@ impl Group {
     /// Sends one presence, which everyone in the group has to receive, its sender too (RFC 6121 section 4.4.2).
     async fn send(&self, client: &mut Client) -> Result<()> {
         let number = self.sent.replace(self.sent.get() + 1);
-        for ledger in &self.ledgers {
-            ledger.borrow_mut().send();
+        for receiver in 0..self.size {
+            self.ledger(receiver, number).borrow_mut().send();
         }
         let (scope, now) = (client.scope(), self.exchange.now());
         client.queue(&format!("<presence{scope} id='l{number:x}.{now:x}'><show>away</show></presence>"));
         client.flush().await
+    }
+
+    /// Where a receiver keeps what comes from the sender of this number: they send in turn.
+    #[allow(clippy::cast_possible_truncation, reason = "a group is a few dozen")]
+    fn ledger(&self, receiver: u64, number: u64) -> &RefCell<Ledger> {
+        &self.ledgers[(receiver * self.size + number % self.size) as usize]
     }
 
     async fn member(self: Rc<Self>, mut client: Client, place: u64) -> Result<()> {
@@ -55,8 +62,7 @@ impl Group {
         }
         loop {
             let Some((number, began)) = numbers(client.next().await?) else { continue };
-            let index = usize::try_from(place)?;
-            if self.ledgers[index].borrow_mut().receive(number) {
+            if self.ledger(place, number).borrow_mut().receive(number / self.size) {
                 self.exchange.done(began);
             }
             if (number + 1) % self.size == place && !self.exchange.is_stopping() {
@@ -93,7 +99,7 @@ pub(crate) async fn run(target: &Rc<Target>, options: &Options) -> Result<Report
             exchange: Rc::clone(&exchange),
             sent: Cell::new(0),
             size: size as u64,
-            ledgers: (0..size).map(|_| RefCell::default()).collect(),
+            ledgers: (0..size * size).map(|_| RefCell::default()).collect(),
         });
         for (place, client) in clients.into_iter().enumerate() {
             tasks.push(exchange.spawn(Rc::clone(&group).member(client, place as u64)));

@@ -219,6 +219,7 @@ impl Connection {
         // more than the stanza's own way through here.
         let check = sleep_until(self.next_check());
         tokio::pin!(check);
+        let mut has_read = false;
         loop {
             if live.in_flight.len() < self.config.in_flight_limit
                 && let Some(event) = self.parsed()
@@ -233,16 +234,18 @@ impl Connection {
             if let Some(end) = self.flush_unless_ended(live).await? {
                 return Ok(end);
             }
-            let reading = live.in_flight.len() < self.config.in_flight_limit;
-            let hurry = !reading || live.acknowledgement_owed;
+            let in_flight_full = live.in_flight.len() >= self.config.in_flight_limit;
+            let hurry = in_flight_full || live.acknowledgement_owed;
+            // By turns: a client that never stops sending must not keep back what it is told.
+            let reading = !in_flight_full && !(has_read && live.events.is_due(!live.replaying));
+            has_read = false;
             let replaying = live.replaying && !live.is_behind(self.config.unacknowledged_limit);
             if replaying && self.pass_ahead(live) {
                 continue;
             }
             let Live { in_flight, management, events, replaying: in_replay, .. } = live;
-            // Not in an order of its own: neither a client that never stops sending nor one that is never left in peace may
-            // keep the rest from its turn.
             tokio::select! {
+                biased;
                 claim = live::claimed(management) => return Ok(End::Claimed(claim)),
                 (header, outcome) = live::settled(in_flight, hurry) => self.settle(live, &header, outcome),
                 page = self.face.chat.replay(&session), if replaying => self.replay(live, page),
@@ -250,6 +253,7 @@ impl Connection {
                     if !received? {
                         return Ok(End::Lost);
                     }
+                    has_read = true;
                 }
                 next = events.next(!*in_replay) => match next {
                     Next::End(reason) => return Ok(self.closed(reason)),
