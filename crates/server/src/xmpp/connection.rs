@@ -237,7 +237,8 @@ impl Connection {
             let in_flight_full = live.in_flight.len() >= self.config.in_flight_limit;
             let hurry = in_flight_full || live.acknowledgement_owed;
             // By turns: a client that never stops sending must not keep back what it is told.
-            let reading = !in_flight_full && !(has_read && live.events.is_due(!live.replaying));
+            let must_tell = has_read && live.events.is_due(!live.replaying);
+            let reading = !in_flight_full && !must_tell;
             has_read = false;
             let replaying = live.replaying && !live.is_behind(self.config.unacknowledged_limit);
             if replaying && self.pass_ahead(live) {
