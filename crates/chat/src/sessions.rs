@@ -181,9 +181,11 @@ impl Sessions {
         all
     }
 
-    /// Ends every session there is.
+    /// Ends every session there is, the oldest first.
     pub fn close_all(&self, reason: Close) {
-        for session in self.all() {
+        let mut all = self.all();
+        all.sort_unstable_by_key(|session| session.id);
+        for session in all {
             session.close(reason);
         }
     }
