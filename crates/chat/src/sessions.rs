@@ -199,6 +199,7 @@ impl Sessions {
                 shard.values().filter_map(|o| o.delivered.take_unwritten().map(|id| (o.account, id))),
             );
         }
+        moved.sort_unstable();
         moved
     }
 
