@@ -48,7 +48,14 @@ fn foreign_path(line: &str) -> Option<String> {
 fn unfinished(path: &str, line: &str) -> Option<&'static str> {
     let rust = path.ends_with(".rs");
     let test = path.starts_with("tests/") || path.contains("/tests/");
-    let marks: &[&'static str] = &["todo!(", "unimplemented!(", "FIXME", "XXX", "TODO"];
+    // Assembled, so that this file does not look unfinished itself.
+    let marks: &[&'static str] = &[
+        concat!("to", "do!("),
+        concat!("unimpl", "emented!("),
+        concat!("FIX", "ME"),
+        concat!("X", "XX"),
+        concat!("TO", "DO"),
+    ];
     let sleeps: &[&'static str] = &["#[ignore", "thread::sleep", "time::sleep"];
     let found = marks.iter().filter(|_| rust).chain(sleeps.iter().filter(|_| rust && test)).copied();
     found.into_iter().find(|mark| line.contains(mark))
@@ -60,7 +67,10 @@ mod tests {
 
     #[test]
     fn paths_of_one_machine_are_found() {
-        assert_eq!(foreign_path("see /home/me/x.txt here").as_deref(), Some("/home/me/x.txt"));
+        for folder in FOREIGN_FOLDERS {
+            let path = format!("/{folder}/me/x.txt");
+            assert_eq!(foreign_path(&format!("see {path} here")), Some(path));
+        }
         assert_eq!(foreign_path("cd ./tmp/x; a/tmp/b; https://a.b/tmp/c"), None);
         assert_eq!(foreign_path("the mount at /tmp, and /etc/waxwing"), None);
     }
@@ -69,6 +79,6 @@ mod tests {
     fn sleeping_is_for_no_test() {
         assert!(unfinished("tests/scenarios/a.rs", "tokio::time::sleep(x)").is_some());
         assert!(unfinished("crates/a/src/b.rs", "tokio::time::sleep(x)").is_none());
-        assert!(unfinished("crates/a/src/b.rs", "// TODO: later").is_some());
+        assert!(unfinished("crates/a/src/b.rs", concat!("// TO", "DO: later")).is_some());
     }
 }
