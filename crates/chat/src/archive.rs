@@ -154,6 +154,24 @@ pub struct ArchiveQuery {
     pub limit: usize,
 }
 
+impl ArchiveQuery {
+    /// A page of a whole archive, which is the question to narrow down.
+    pub fn page(owner: AccountId, page: PageFrom, limit: usize) -> Self {
+        Self {
+            owner,
+            with: None,
+            start: None,
+            end: None,
+            after_id: None,
+            before_id: None,
+            ids: Vec::new(),
+            text: None,
+            page,
+            limit,
+        }
+    }
+}
+
 /// A page of an archive, always oldest first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ArchivePage {

@@ -182,18 +182,7 @@ mod tests {
     }
 
     async fn archived(world: &World, name: &str) -> Vec<String> {
-        let query = ArchiveQuery {
-            owner: world.owner(name).await.account,
-            with: None,
-            start: None,
-            end: None,
-            after_id: None,
-            before_id: None,
-            ids: Vec::new(),
-            text: None,
-            page: PageFrom::Start,
-            limit: 100,
-        };
+        let query = ArchiveQuery::page(world.owner(name).await.account, PageFrom::Start, 100);
         let page = world.chat.store.archive_page(query).await.expect("a page");
         page.items.into_iter().map(|item| String::from_utf8(item.xml).expect("text")).collect()
     }

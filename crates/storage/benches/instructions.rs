@@ -103,18 +103,7 @@ async fn page(folder: &Path, times: usize) {
     for number in 0..ARCHIVED {
         world.say(number).await;
     }
-    let query = ArchiveQuery {
-        owner: world.juliet,
-        with: None,
-        start: None,
-        end: None,
-        after_id: None,
-        before_id: None,
-        ids: Vec::new(),
-        text: None,
-        page: PageFrom::End,
-        limit: 50,
-    };
+    let query = ArchiveQuery::page(world.juliet, PageFrom::End, 50);
     for _ in 0..times {
         let page = world.store.archive_page(black_box(query.clone())).await.expect("a page");
         assert_eq!(page.items.len(), 50);

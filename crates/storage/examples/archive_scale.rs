@@ -134,18 +134,7 @@ async fn question(
     random: &mut Random,
 ) -> Option<ArchiveQuery> {
     let owner = people[at].id;
-    let plain = ArchiveQuery {
-        owner,
-        with: None,
-        start: None,
-        end: None,
-        after_id: None,
-        before_id: None,
-        ids: Vec::new(),
-        text: None,
-        page: PageFrom::End,
-        limit: 50,
-    };
+    let plain = ArchiveQuery::page(owner, PageFrom::End, 50);
     let text = |text: &str| ArchiveQuery { text: Some(text.to_owned()), ..plain.clone() };
     Some(match kind {
         "newest" => plain,

@@ -74,18 +74,7 @@ async fn archive(store: &Arc<dyn Store>, owner: &Account) -> Vec<(u64, ArchiveId
     let mut found = Vec::new();
     let mut page = PageFrom::Start;
     loop {
-        let query = ArchiveQuery {
-            owner: owner.id,
-            with: None,
-            start: None,
-            end: None,
-            after_id: None,
-            before_id: None,
-            ids: Vec::new(),
-            text: None,
-            page,
-            limit: 500,
-        };
+        let query = ArchiveQuery::page(owner.id, page, 500);
         let got = store.archive_page(query).await.expect("the archive can be read");
         for item in &got.items {
             let xml = std::str::from_utf8(&item.xml).expect("UTF-8");

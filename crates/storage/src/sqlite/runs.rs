@@ -142,3 +142,15 @@ impl RunNumbers {
         self.0.fetch_add(1, Ordering::Relaxed)
     }
 }
+
+/// Numbers below a bound that look like chance, the same for each seed.
+#[cfg(test)]
+fn numbers(seed: u64) -> impl FnMut(u64) -> u64 {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    move |bound| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.wrapping_mul(0x2545_f491_4f6c_dd1d) % bound
+    }
+}

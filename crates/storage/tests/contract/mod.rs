@@ -100,18 +100,7 @@ pub(crate) async fn append(store: &Arc<dyn Store>, message: Append) -> ArchiveId
 }
 
 pub(crate) fn query(owner: AccountId) -> ArchiveQuery {
-    ArchiveQuery {
-        owner,
-        with: None,
-        start: None,
-        end: None,
-        after_id: None,
-        before_id: None,
-        ids: Vec::new(),
-        text: None,
-        page: PageFrom::Start,
-        limit: 100,
-    }
+    ArchiveQuery::page(owner, PageFrom::Start, 100)
 }
 
 /// The ids on the page that a query gives.

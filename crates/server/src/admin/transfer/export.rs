@@ -254,18 +254,7 @@ async fn archived(chat: &Chat, account: &Account, out: &mut (dyn Write + Send)) 
 }
 
 fn everything(account: &Account) -> ArchiveQuery {
-    ArchiveQuery {
-        owner: account.id,
-        with: None,
-        start: None,
-        end: None,
-        after_id: None,
-        before_id: None,
-        ids: Vec::new(),
-        text: None,
-        page: PageFrom::Start,
-        limit: PAGE,
-    }
+    ArchiveQuery::page(account.id, PageFrom::Start, PAGE)
 }
 
 fn result(message: &Archived, out: &mut (dyn Write + Send)) -> io::Result<()> {

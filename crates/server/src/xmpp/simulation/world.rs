@@ -340,18 +340,7 @@ impl World {
         for account in 0..self.accounts {
             let owner =
                 self.store.account(&address(account)).await.expect("the store").expect("an account").id;
-            let query = ArchiveQuery {
-                owner,
-                with: None,
-                start: None,
-                end: None,
-                after_id: None,
-                before_id: None,
-                ids: Vec::new(),
-                text: None,
-                page: PageFrom::Start,
-                limit: usize::MAX,
-            };
+            let query = ArchiveQuery::page(owner, PageFrom::Start, usize::MAX);
             archives.push(self.store.archive_page(query).await.expect("a page").items);
         }
         archives

@@ -148,17 +148,8 @@ fn take(rest: &mut &[u8]) -> Result<u64, Damaged> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::numbers;
     use super::*;
-
-    fn numbers(seed: u64) -> impl FnMut(u64) -> u64 {
-        let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-        move |bound| {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            state.wrapping_mul(0x2545_f491_4f6c_dd1d) % bound
-        }
-    }
 
     fn read(block: Block<'_>) -> Vec<Posting> {
         let mut out = Vec::new();

@@ -287,19 +287,9 @@ impl Intersection {
 #[cfg(test)]
 mod tests {
     use super::super::build::write_run;
-    use super::super::published;
+    use super::super::{numbers, published};
     use super::*;
     use crate::sqlite::migrations::migrate;
-
-    fn numbers(seed: u64) -> impl FnMut(u64) -> u64 {
-        let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-        move |bound| {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            state.wrapping_mul(0x2545_f491_4f6c_dd1d) % bound
-        }
-    }
 
     /// Runs that overlap, hold the same entries, and lists of several blocks: walks find what a filter finds.
     #[test]
