@@ -33,6 +33,7 @@ pub mod requests;
 pub mod roster;
 pub mod rosters;
 pub mod route;
+pub mod service;
 pub mod session;
 pub mod sessions;
 pub mod settings;

@@ -57,12 +57,11 @@ impl Chat {
     async fn check(&self, sender: &Arc<Session>, mut message: Stanza) -> Result<Checked> {
         let own = &sender.bare;
         let to = message.to.clone().unwrap_or_else(|| own.clone());
-        if !self.is_local(to.domain()) {
-            return Err(Error::RemoteServerNotFound);
-        }
-        if to.local().is_none() {
+        match self.locate(&to) {
+            Destination::Remote => return Err(Error::RemoteServerNotFound),
             // Nothing at the server itself reads messages (RFC 6120 section 10.5.2).
-            return Err(Error::ServiceUnavailable);
+            Destination::Server | Destination::Service(_) => return Err(Error::ServiceUnavailable),
+            Destination::Account(_) | Destination::Session(_) => {}
         }
         let sending = self.profile(own).await?.ok_or(Error::Forbidden)?;
         if sending.blocks(&to) {
@@ -104,7 +103,7 @@ impl Chat {
     fn remove_claims(&self, message: &mut Stanza) {
         let forged = |namespace: &str, name: &str, by: Option<&str>| match (namespace, name) {
             (ns::STANZA_ID, "stanza-id") => {
-                by.and_then(|by| Jid::new(by).ok()).is_none_or(|by| self.is_local(by.domain()))
+                by.and_then(|by| Jid::new(by).ok()).is_none_or(|by| self.is_ours(by.domain()))
             }
             (ns::CARBONS, "sent" | "received") | (ns::MAM, "result") | (ns::OCCUPANT_ID, _) => true,
             _ => false,

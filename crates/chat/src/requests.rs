@@ -26,7 +26,9 @@ impl Chat {
         let session = match self.locate(to) {
             Destination::Session(session) => session,
             Destination::Remote => return Err(Error::RemoteServerNotFound),
-            Destination::Account(_) | Destination::Server => return Err(Error::ServiceUnavailable),
+            Destination::Account(_) | Destination::Server | Destination::Service(_) => {
+                return Err(Error::ServiceUnavailable);
+            }
         };
         if !session.jid.same_bare(&sender.jid) {
             let sending = self.profile(&sender.jid.to_bare()).await?.ok_or(Error::Forbidden)?;

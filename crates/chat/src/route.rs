@@ -5,6 +5,7 @@ use std::sync::Arc;
 use waxwing_xmpp::jid::Jid;
 
 use crate::chat::Chat;
+use crate::service::Service;
 use crate::session::Session;
 
 /// What stands behind an address.
@@ -16,6 +17,8 @@ pub enum Destination {
     Session(Arc<Session>),
     /// One of this server's domains itself.
     Server,
+    /// A service beside a domain, or something in it.
+    Service(Service),
     /// Another server.
     Remote,
 }
@@ -24,7 +27,7 @@ impl Chat {
     /// Finds what stands behind an address.
     pub fn locate(&self, to: &Jid) -> Destination {
         if !self.is_local(to.domain()) {
-            return Destination::Remote;
+            return self.service(to.domain()).map_or(Destination::Remote, Destination::Service);
         }
         if to.local().is_none() {
             return Destination::Server;

@@ -2,6 +2,8 @@
 
 use waxwing_xmpp::sasl::{Hash, Mechanism, TokenBinding};
 
+use crate::service::Service;
+
 /// How well a client has to prove who it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Proof {
@@ -36,6 +38,8 @@ impl Proof {
 pub struct Settings {
     /// The domains this server answers for; the first is the default.
     pub domains: Vec<String>,
+    /// The services beside each of them.
+    pub services: Vec<Service>,
     /// Messages are archived.
     pub archive: bool,
     /// How many contacts one roster may hold.
@@ -68,6 +72,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             domains: vec!["localhost".to_owned()],
+            services: Vec::new(),
             archive: true,
             roster_items_limit: 2000,
             blocklist_limit: 1000,

@@ -67,6 +67,7 @@ pub fn settings(config: &crate::config::Config) -> Settings {
     let accounts = &config.accounts;
     Settings {
         domains: config.domain_names().map(str::to_owned).collect(),
+        services: Settings::default().services,
         archive: accounts.archive,
         roster_items_limit: accounts.roster_items_limit,
         blocklist_limit: accounts.blocklist_limit,

@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 
 use waxwing_chat::Chat;
 use waxwing_chat::rosters::Owner;
+use waxwing_chat::service::Service;
 use waxwing_chat::session::Session;
 use waxwing_xmpp::error::{Condition, StanzaError};
 use waxwing_xmpp::jid::Jid;
@@ -138,6 +139,8 @@ pub enum At {
     Account,
     /// An account, asked by someone who sees its presence.
     AccountOfContact,
+    /// A service beside a domain.
+    Service(Service),
 }
 
 /// An empty element in the stream features (RFC 6120 section 4.3.2).
@@ -177,6 +180,10 @@ pub enum Target {
     OwnAccount,
     /// The bare address of another account of this server.
     OtherAccount,
+    /// A service beside a domain, at its own address.
+    Service(Service),
+    /// What has a bare address in a service: a room.
+    InService(Service),
 }
 
 /// A request that a feature answers.
@@ -210,35 +217,44 @@ pub struct Request<'a> {
     pub payload: ElementRef<'a>,
     /// Whom it is addressed to.
     pub target: Target,
-    /// The session it came from.
-    pub session: &'a Arc<Session>,
+    /// Who asks: the full address of a local client, or whatever address another server vouches for.
+    pub from: &'a Jid,
+    /// The session it came from; none if it came from another server.
+    pub session: Option<&'a Arc<Session>>,
     /// The domain.
     pub chat: &'a Arc<Chat>,
     /// The face's configuration now in force.
     pub config: &'a Arc<Config>,
 }
 
-impl Request<'_> {
+impl<'a> Request<'a> {
     /// The address asked, with the requester's own account for none.
     pub fn to(&self) -> Jid {
-        self.iq.to.clone().unwrap_or_else(|| self.session.jid.to_bare())
+        self.iq.to.clone().unwrap_or_else(|| self.from.to_bare())
     }
 
     /// The bare address of the requester.
     pub fn account(&self) -> Jid {
-        self.session.jid.to_bare()
+        self.from.to_bare()
+    }
+
+    /// The requester's session, for what only clients of this server may ask.
+    pub fn session(&self) -> Result<&'a Arc<Session>, StanzaError> {
+        self.session.ok_or_else(|| StanzaError::new(Condition::Forbidden))
+    }
+
+    /// The requester's account, for what only clients of this server may ask.
+    pub fn owner(&self) -> Result<Owner, StanzaError> {
+        Ok(Owner::from(&**self.session()?))
     }
 
     /// Whether the account asked exists and shows its presence to the requester. Answers must not tell the two apart.
     pub async fn sees_presence(&self) -> Result<bool, StanzaError> {
         let asked = self.chat.profile(&self.to().to_bare()).await.map_err(|error| stanza_error(&error))?;
         match asked {
-            Some(asked) if !asked.blocks(&self.session.jid) => {
+            Some(asked) if !asked.blocks(self.from) => {
                 let owner = Owner::from(&*asked);
-                self.chat
-                    .shows_presence_to(&owner, &self.session.jid)
-                    .await
-                    .map_err(|error| stanza_error(&error))
+                self.chat.shows_presence_to(&owner, self.from).await.map_err(|error| stanza_error(&error))
             }
             _ => Ok(false),
         }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use waxwing_chat::Chat;
+use waxwing_chat::route::Destination;
 use waxwing_chat::session::Session;
 use waxwing_xmpp::error::{Condition, StanzaError};
 use waxwing_xmpp::jid::Jid;
@@ -64,9 +65,9 @@ pub(crate) fn refusal(stanza: &Stanza, error: &waxwing_chat::Error) -> Vec<Stanz
 
 /// A request for the server, for an account, or for another client.
 async fn request(chat: &Arc<Chat>, config: &Arc<Config>, session: &Arc<Session>, iq: Stanza) -> Vec<Stanza> {
-    let Some(target) = target(chat, session, &iq) else {
+    let Some(target) = target(chat, &session.jid, &iq) else {
         let header = header(&iq);
-        if let Err(error) = last_activity::check_passing(chat, session, &iq).await {
+        if let Err(error) = last_activity::check_passing(chat, &session.jid, &iq).await {
             return header.error_reply(error).into_iter().collect();
         }
         return match chat.relay(session, iq).await {
@@ -97,25 +98,26 @@ async fn answer(
 ) -> features::Reply {
     let payload = iq.payload().ok_or_else(|| StanzaError::new(Condition::BadRequest))?;
     let answer = features::find(iq, payload, target)?;
-    answer(Request { iq, payload, target, session, chat, config }).await
+    answer(Request { iq, payload, target, from: &session.jid, session: Some(session), chat, config }).await
 }
 
 /// Who answers on this server; `None` for another client or another server.
-fn target(chat: &Chat, session: &Session, iq: &Stanza) -> Option<Target> {
+fn target(chat: &Chat, from: &Jid, iq: &Stanza) -> Option<Target> {
     let Some(to) = &iq.to else {
         // RFC 6120 section 10.3.3: handled on behalf of the account.
         return Some(Target::OwnAccount);
     };
-    if !chat.is_local(to.domain()) || to.is_full() {
+    if to.is_full() {
         return None;
     }
-    Some(if to.local().is_none() {
-        Target::Server
-    } else if to.same_bare(&session.jid) {
-        Target::OwnAccount
-    } else {
-        Target::OtherAccount
-    })
+    match chat.locate(to) {
+        Destination::Server => Some(Target::Server),
+        Destination::Service(service) if to.local().is_none() => Some(Target::Service(service)),
+        Destination::Service(service) => Some(Target::InService(service)),
+        Destination::Account(_) if to.same_bare(from) => Some(Target::OwnAccount),
+        Destination::Account(_) => Some(Target::OtherAccount),
+        Destination::Session(_) | Destination::Remote => None,
+    }
 }
 
 /// A stanza without its content: enough to answer it with an error.

@@ -81,9 +81,9 @@ async fn fields(_: Request<'_>) -> Reply {
 async fn query(request: Request<'_>) -> Reply {
     let ids = request.chat.archive_ids();
     let asked = read(request.payload, ids)?;
-    let page = request.chat.read_history(request.session, asked).await;
+    let page = request.chat.read_history(request.session()?, asked).await;
     let page = page.map_err(|error| stanza_error(&error))?;
-    let to = &request.session.jid;
+    let to = request.from;
     let queryid = request.payload.attr("queryid");
     let mut before: Vec<Stanza> =
         page.items.iter().map(|message| result(message, queryid, to, ids)).collect();
@@ -206,7 +206,7 @@ pub(crate) async fn state(chat: &Chat, session: &Session) -> Option<Element> {
 
 /// Section 5.
 async fn metadata(request: Request<'_>) -> Reply {
-    let owner = Owner::from(&**request.session);
+    let owner = request.owner()?;
     let bounds = request.chat.history_bounds(&owner).await.map_err(|error| stanza_error(&error))?;
     Ok(render_bounds(bounds, request.chat.archive_ids()).into())
 }

@@ -2,7 +2,6 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use waxwing_chat::rosters::Owner;
 use waxwing_xmpp::error::{Condition, StanzaError};
 use waxwing_xmpp::jid::Jid;
 use waxwing_xmpp::ns;
@@ -47,7 +46,7 @@ pub const FEATURE: Feature = Feature {
 
 /// Section 3.2.
 async fn blocklist(request: Request<'_>) -> Reply {
-    let all = request.chat.blocklist(request.session).await.map_err(|error| stanza_error(&error))?;
+    let all = request.chat.blocklist(request.session()?).await.map_err(|error| stanza_error(&error))?;
     Ok(list("blocklist", &all).into())
 }
 
@@ -57,7 +56,7 @@ async fn block(request: Request<'_>) -> Reply {
     if contacts.is_empty() {
         return Err(StanzaError::new(Condition::BadRequest).with_text("nobody is named to be blocked"));
     }
-    let owner = Owner::from(&**request.session);
+    let owner = request.owner()?;
     request.chat.block(&owner, contacts).await.map_err(|error| stanza_error(&error))?;
     Ok(DONE)
 }
@@ -65,7 +64,7 @@ async fn block(request: Request<'_>) -> Reply {
 /// Sections 3.4 and 3.5: without addresses, everybody is unblocked.
 async fn unblock(request: Request<'_>) -> Reply {
     let contacts = addresses(request.payload)?;
-    let owner = Owner::from(&**request.session);
+    let owner = request.owner()?;
     let contacts = (!contacts.is_empty()).then_some(contacts);
     request.chat.unblock(&owner, contacts).await.map_err(|error| stanza_error(&error))?;
     Ok(DONE)

@@ -51,7 +51,7 @@ const fn others(name: &'static str) -> Handler {
 
 /// Section 10.1: asking for what is so already is no error.
 async fn switch(request: Request<'_>, on: bool) -> Reply {
-    request.session.set_carbons(on);
+    request.session()?.set_carbons(on);
     Ok(DONE)
 }
 

@@ -1,5 +1,6 @@
 //! Service discovery (XEP-0030): what this server and its accounts offer, and what stands below them.
 
+use waxwing_chat::service::Service;
 use waxwing_xmpp::error::{Condition, StanzaError};
 use waxwing_xmpp::ns;
 use waxwing_xmpp::stanza::IqType;
@@ -28,25 +29,44 @@ pub const FEATURE: Feature = Feature {
         Advertised { at: At::Account, var: ns::DISCO_ITEMS },
         Advertised { at: At::AccountOfContact, var: ns::DISCO_INFO },
         Advertised { at: At::AccountOfContact, var: ns::DISCO_ITEMS },
+        Advertised { at: At::Service(Service::Rooms), var: ns::DISCO_INFO },
+        Advertised { at: At::Service(Service::Rooms), var: ns::DISCO_ITEMS },
+        Advertised { at: At::Service(Service::PubSub), var: ns::DISCO_INFO },
+        Advertised { at: At::Service(Service::PubSub), var: ns::DISCO_ITEMS },
+        Advertised { at: At::Service(Service::Upload), var: ns::DISCO_INFO },
+        Advertised { at: At::Service(Service::Upload), var: ns::DISCO_ITEMS },
+        Advertised { at: At::Service(Service::Proxy), var: ns::DISCO_INFO },
+        Advertised { at: At::Service(Service::Proxy), var: ns::DISCO_ITEMS },
     ],
     handles: &[
         Handler {
             kind: IqType::Get,
             namespace: ns::DISCO_INFO,
             name: "query",
-            targets: &[Target::Server, Target::OwnAccount, Target::OtherAccount],
+            targets: TARGETS,
             answer: |request| Box::pin(info(request)),
         },
         Handler {
             kind: IqType::Get,
             namespace: ns::DISCO_ITEMS,
             name: "query",
-            targets: &[Target::Server, Target::OwnAccount, Target::OtherAccount],
+            targets: TARGETS,
             answer: |request| Box::pin(items(request)),
         },
     ],
     ..Feature::EMPTY
 };
+
+/// Everyone who is at home here can be asked.
+const TARGETS: &[Target] = &[
+    Target::Server,
+    Target::OwnAccount,
+    Target::OtherAccount,
+    Target::Service(Service::Rooms),
+    Target::Service(Service::PubSub),
+    Target::Service(Service::Upload),
+    Target::Service(Service::Proxy),
+];
 
 async fn info(request: Request<'_>) -> Reply {
     let node = request.payload.attr("node");
@@ -63,7 +83,8 @@ async fn info(request: Request<'_>) -> Reply {
             }
             account_info(At::AccountOfContact)
         }
-        Target::OwnAccount => return Err(unknown_node()),
+        Target::Service(service) if node.is_none() => service_info(service),
+        Target::OwnAccount | Target::Service(_) | Target::InService(_) => return Err(unknown_node()),
     };
     Ok(mirrored(info, node))
 }
@@ -73,10 +94,13 @@ async fn items(request: Request<'_>) -> Reply {
     let query = Element::new(ns::DISCO_ITEMS, "query");
     let query = match (request.target, node) {
         // Section 7: an entity without items answers with an empty list.
-        (Target::Server, None) => query,
+        (Target::Server, None) => services(&request, query),
+        (Target::Service(_), None) => query,
         (Target::Server, Some(commands::NODE)) => commands::list(&request).await?,
         (Target::OwnAccount, None) => resources(&request, query),
-        (Target::Server | Target::OwnAccount, Some(_)) => return Err(unknown_node()),
+        (Target::Server | Target::OwnAccount | Target::Service(_), Some(_)) | (Target::InService(_), _) => {
+            return Err(unknown_node());
+        }
         // Section 8: an empty list for whoever may not know more.
         (Target::OtherAccount, node) => match (request.sees_presence().await?, node) {
             (false, _) => query,
@@ -115,6 +139,27 @@ fn resources(request: &Request<'_>, query: Element) -> Element {
     sessions.iter().filter(|session| session.is_available()).fold(query, |query, session| {
         query.with_child(Element::new(ns::DISCO_ITEMS, "item").with_attr("jid", session.jid.as_str()))
     })
+}
+
+/// The services beside the domain asked.
+fn services(request: &Request<'_>, query: Element) -> Element {
+    let domain = request.to();
+    request.chat.settings().services.iter().fold(query, |query, service| {
+        let address = service.address(domain.domain());
+        query.with_child(Element::new(ns::DISCO_ITEMS, "item").with_attr("jid", &address))
+    })
+}
+
+/// What service discovery says about a service (XMPP Registrar, service discovery identities).
+fn service_info(service: Service) -> Element {
+    let (category, kind) = match service {
+        Service::Rooms => ("conference", "text"),
+        Service::PubSub => ("pubsub", "service"),
+        Service::Upload => ("store", "file"),
+        Service::Proxy => ("proxy", "bytestreams"),
+    };
+    let query = Element::new(ns::DISCO_INFO, "query").with_child(identity(category, kind));
+    features(query, At::Service(service))
 }
 
 /// What service discovery says about the server.

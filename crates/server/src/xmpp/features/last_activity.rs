@@ -1,8 +1,8 @@
 //! Last activity (XEP-0012): since when someone is away, and how long the server has been running.
 
 use waxwing_chat::Chat;
-use waxwing_chat::session::Session;
 use waxwing_xmpp::error::StanzaError;
+use waxwing_xmpp::jid::Jid;
 use waxwing_xmpp::ns;
 use waxwing_xmpp::stanza::{IqType, Kind, Stanza};
 use waxwing_xmpp::xml::Element;
@@ -49,18 +49,18 @@ async fn uptime(request: Request<'_>) -> Reply {
 async fn away(request: Request<'_>) -> Reply {
     let last = request
         .chat
-        .last_activity(&request.session.jid, &request.to())
+        .last_activity(request.from, &request.to())
         .await
         .map_err(|error| stanza_error(&error))?;
     Ok(render(last.seconds, last.status.as_deref()).into())
 }
 
 /// Section 4: a client is not even asked by someone who may not see its presence.
-pub(crate) async fn check_passing(chat: &Chat, session: &Session, iq: &Stanza) -> Result<(), StanzaError> {
+pub(crate) async fn check_passing(chat: &Chat, from: &Jid, iq: &Stanza) -> Result<(), StanzaError> {
     let asks = iq.kind == Kind::Iq(IqType::Get) && iq.child(ns::LAST_ACTIVITY, "query").is_some();
     match &iq.to {
         Some(to) if asks && chat.is_local(to.domain()) => {
-            let told = chat.last_activity(&session.jid, &to.to_bare()).await;
+            let told = chat.last_activity(from, &to.to_bare()).await;
             told.map(drop).map_err(|error| stanza_error(&error))
         }
         _ => Ok(()),

@@ -1,7 +1,6 @@
 //! Archive preferences (XEP-0441): what of an account's conversations is kept.
 
 use waxwing_chat::preferences::{ArchivePreferences, DefaultPolicy};
-use waxwing_chat::rosters::Owner;
 use waxwing_xmpp::error::{Condition, StanzaError};
 use waxwing_xmpp::jid::Jid;
 use waxwing_xmpp::ns;
@@ -28,14 +27,14 @@ pub const FEATURE: Feature = Feature {
 };
 
 async fn get(request: Request<'_>) -> Reply {
-    let owner = Owner::from(&**request.session);
+    let owner = request.owner()?;
     let preferences = request.chat.archive_preferences(&owner).await.map_err(|error| stanza_error(&error))?;
     Ok(render(&preferences).into())
 }
 
 /// Section 2.1: the answer tells what is in force now.
 async fn set(request: Request<'_>) -> Reply {
-    let owner = Owner::from(&**request.session);
+    let owner = request.owner()?;
     let preferences = read(request.payload)?;
     request.chat.set_archive_preferences(&owner, &preferences).await.map_err(|error| stanza_error(&error))?;
     Ok(render(&preferences).into())

@@ -1,6 +1,5 @@
 //! Private XML storage (XEP-0049): small documents that an account's clients keep for themselves.
 
-use waxwing_chat::rosters::Owner;
 use waxwing_xmpp::error::{Condition, StanzaError};
 use waxwing_xmpp::ns;
 use waxwing_xmpp::stanza::IqType;
@@ -58,7 +57,7 @@ async fn get(request: Request<'_>) -> Reply {
             StanzaError::new(Condition::BadRequest).with_text("one document can be asked for at a time")
         );
     };
-    let owner = Owner::from(&**request.session);
+    let owner = request.owner()?;
     let stored = request
         .chat
         .private_document(&owner, asked.ns(), asked.name())
@@ -76,7 +75,7 @@ async fn get(request: Request<'_>) -> Reply {
 }
 
 async fn set(request: Request<'_>) -> Reply {
-    let owner = Owner::from(&**request.session);
+    let owner = request.owner()?;
     for document in documents(request.payload)? {
         let content = document.to_element().to_xml();
         let kept = request.chat.put_private_document(&owner, document.ns(), document.name(), &content).await;

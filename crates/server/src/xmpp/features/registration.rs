@@ -190,7 +190,7 @@ impl Credentials {
 async fn registered(request: Request<'_>) -> Reply {
     at_home(&request)?;
     let field = |name, text| Element::new(ns::REGISTER, name).with_text(text);
-    let name = request.session.jid.local().unwrap_or_default();
+    let name = request.from.local().unwrap_or_default();
     let query = Element::new(ns::REGISTER, "query")
         .with_child(field("instructions", "You are registered. A new password can be sent here."))
         .with_child(Element::new(ns::REGISTER, "registered"))
@@ -202,21 +202,22 @@ async fn registered(request: Request<'_>) -> Reply {
 /// Sections 3.2 and 3.3.
 async fn change(request: Request<'_>) -> Reply {
     at_home(&request)?;
+    let session = request.session()?;
     if request.payload.child(ns::REGISTER, "remove").is_some() {
         if request.payload.children().count() != 1 {
             return Err(StanzaError::new(Condition::BadRequest).with_text("a removal stands alone"));
         }
-        request.chat.unregister(request.session).await.map_err(|error| stanza_error(&error))?;
+        request.chat.unregister(session).await.map_err(|error| stanza_error(&error))?;
         // Section 3.2: the stream ends with not-authorized, behind the answer.
-        request.session.close(Close::Revoked);
+        session.close(Close::Revoked);
         return Ok(DONE);
     }
-    let encrypted = request.session.info().tls.is_some();
+    let encrypted = session.info().tls.is_some();
     if !encrypted && !request.config.plaintext_on_loopback {
         return Err(StanzaError::new(Condition::NotAuthorized).with_text("the stream is not encrypted"));
     }
-    let password = new_password(Credentials::read(request.payload)?, &request.session.jid)?;
-    request.chat.change_password(request.session, &password).await.map_err(|error| stanza_error(&error))?;
+    let password = new_password(Credentials::read(request.payload)?, request.from)?;
+    request.chat.change_password(session, &password).await.map_err(|error| stanza_error(&error))?;
     Ok(DONE)
 }
 
@@ -236,7 +237,7 @@ fn new_password(given: Credentials, own: &Jid) -> Result<String, StanzaError> {
 
 /// An account is registered at its own domain, and at no other that this server may have.
 fn at_home(request: &Request<'_>) -> Result<(), StanzaError> {
-    let elsewhere = request.to().domain() != request.session.jid.domain();
+    let elsewhere = request.to().domain() != request.from.domain();
     if elsewhere { Err(StanzaError::new(Condition::NotAllowed)) } else { Ok(()) }
 }
 

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use waxwing_chat::event::RosterChange;
 use waxwing_chat::roster::{RosterChanges, RosterItem, Subscription};
-use waxwing_chat::rosters::{Owner, RosterAnswer, RosterEdit};
+use waxwing_chat::rosters::{RosterAnswer, RosterEdit};
 use waxwing_xmpp::error::{Condition, StanzaError};
 use waxwing_xmpp::jid::Jid;
 use waxwing_xmpp::ns;
@@ -58,11 +58,10 @@ pub const FEATURE: Feature = Feature {
 /// Section 2.2, with versions as in section 2.6.
 async fn get(request: Request<'_>) -> Reply {
     let known = request.payload.attr("ver").and_then(|ver| ver.parse().ok());
-    match request.chat.roster(request.session, known).await.map_err(|error| stanza_error(&error))? {
+    let session = request.session()?;
+    match request.chat.roster(session, known).await.map_err(|error| stanza_error(&error))? {
         RosterAnswer::Unchanged => Ok(DONE),
-        RosterAnswer::Changes(changes) => {
-            Ok(Success { after: pushes(changes, &request.session.jid), ..DONE })
-        }
+        RosterAnswer::Changes(changes) => Ok(Success { after: pushes(changes, &session.jid), ..DONE }),
         RosterAnswer::Whole(roster) => {
             let query = query(roster.version);
             Ok(roster.items.iter().fold(query, |query, it| query.with_child(item(it))).into())
@@ -81,7 +80,7 @@ fn pushes(changes: RosterChanges, to: &Jid) -> Vec<Stanza> {
 
 /// Sections 2.3 to 2.5.
 async fn set(request: Request<'_>) -> Reply {
-    let owner = Owner::from(&**request.session);
+    let owner = request.owner()?;
     match read_set(request.payload)? {
         Change::Remove(jid) => request.chat.remove_contact(&owner, &jid).await,
         Change::Set(edit) => request.chat.set_contact(&owner, edit).await,
