@@ -10,7 +10,8 @@
 //! ```
 //!
 //! 1. `acked` only rises, by what the peer reports; a report above `sent` breaks the stream.
-//! 2. An item leaves the queue only when it is acknowledged, or when the session is given up with [`Session::into_parts`].
+//! 2. An item leaves the queue only when it is acknowledged, when it is withdrawn before a peer that resumes is sent it
+//!    ([`Session::take_back`]), or when the session is given up with [`Session::into_parts`].
 //! 3. The queue never holds more than [`Limits::unacknowledged`] items; when it is full the session can no longer promise
 //!    to deliver, and its owner must give it up.
 
@@ -190,6 +191,18 @@ impl<T> Session<T> {
         Ok(done)
     }
 
+    /// Goes back to an earlier count of the peer's stanzas, and withdraws those of ours for which `withdrawn` says so; it is
+    /// given the number that each was sent with. Only right after [`Session::resume`], before the peer is told the count
+    /// and sent the rest: it then sends again what it does not find counted, and numbers what it gets from there on.
+    pub fn take_back(&mut self, handled: u32, mut withdrawn: impl FnMut(u32) -> bool) {
+        self.handled = handled;
+        let mut number = self.acked;
+        self.queue.retain(|_| {
+            number = number.wrapping_add(1);
+            !withdrawn(number)
+        });
+    }
+
     fn take_report(&mut self, h: u32) -> Result<Vec<T>, BadReport> {
         let newly = h.wrapping_sub(self.acked);
         if newly as usize > self.queue.len() {
@@ -346,6 +359,20 @@ pub fn count(element: ElementRef<'_>) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// XEP-0198 section 5: what was not counted is sent again, and what is sent from there on is numbered from `h`.
+    #[test]
+    fn what_is_taken_back_is_numbered_anew() {
+        let mut session = Session::from_parts(
+            Limits::default(),
+            Parts { handled: 9, acked: u32::MAX, unacknowledged: vec!["one", "two", "refusal", "four"] },
+        );
+        assert_eq!(session.resume(0).unwrap(), ["one"]);
+        session.take_back(7, |number| number == 2);
+        assert_eq!((session.handled(), session.sent()), (7, 2));
+        assert_eq!(session.unacknowledged().copied().collect::<Vec<_>>(), ["two", "four"]);
+        assert_eq!(session.acknowledge(2).unwrap(), ["two", "four"]);
+    }
 
     fn session(sent: u32) -> Session<u32> {
         let mut session = Session::new(Limits::default());

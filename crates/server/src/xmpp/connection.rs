@@ -325,7 +325,8 @@ impl Connection {
 
     /// Takes a stanza of the client. Messages may be in flight together; anything else waits until they are safe.
     async fn receive(&mut self, live: &mut Live, stanza: Stanza) -> io::Result<()> {
-        if !matches!(stanza.kind, Kind::Message(_)) {
+        let is_message = matches!(stanza.kind, Kind::Message(_));
+        if !is_message {
             self.settle_all(live).await?;
             self.catch_up(live).await?;
         }
@@ -335,10 +336,14 @@ impl Connection {
             Outcome::Done(answers) => {
                 // An error to a message must not overtake what is in flight before it.
                 self.settle_all(live).await?;
-                live.handled();
                 for answer in answers {
+                    // All that answers a message is that it was refused.
+                    if is_message {
+                        live.refusing();
+                    }
                     self.emit(live, answer.into());
                 }
+                live.handled();
             }
         }
         live.replaying |= live.session.replay_due();
@@ -396,6 +401,7 @@ impl Connection {
         if let Err(error) = outcome {
             tracing::warn!(%error, "a message could not be stored");
             for refusal in receive::refusal(header, &error) {
+                live.refusing();
                 self.emit(live, refusal.into());
             }
         }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use waxwing_chat::Chat;
 use waxwing_chat::archive::ArchiveId;
 use waxwing_chat::event::{Close, Event};
@@ -49,12 +50,23 @@ pub(crate) struct InFlight {
     pub(crate) watched: bool,
 }
 
+/// A stanza that tells the client that one of its own was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Refusal {
+    /// The number it was sent with.
+    pub(crate) number: u32,
+    /// How many stanzas of the client had been handled before the one that was refused.
+    pub(crate) handled: u32,
+}
+
 /// Stream management of a session (XEP-0198).
 #[derive(Debug)]
 pub(crate) struct Management {
     pub(crate) counts: sm::Session<Sent>,
     /// Bytes of what waits for the client's acknowledgement.
     pub(crate) bytes: usize,
+    /// The refusals among that.
+    pub(crate) refusals: Vec<Refusal>,
     /// Present while the stream may be resumed.
     pub(crate) registration: Option<Registration>,
     /// How long it may be resumed after its connection was lost.
@@ -126,6 +138,8 @@ impl Live {
         if let Some(management) = &mut self.management {
             let bytes: usize = stanzas.iter().map(|sent| sent.stanza.memory()).sum();
             management.bytes = management.bytes.saturating_sub(bytes);
+            let acked = management.counts.acked();
+            management.refusals.retain(|refusal| is_after(refusal.number, acked));
         }
         if let Some(id) = stanzas.iter().rev().find_map(|sent| sent.archived) {
             chat.delivered(&self.session, id);
@@ -150,13 +164,31 @@ impl Live {
         }
     }
 
+    /// What is counted as sent next tells the client that the stanza it is about to have counted was refused.
+    pub(crate) fn refusing(&mut self) {
+        if let Some(Management { counts, refusals, .. }) = &mut self.management {
+            refusals.push(Refusal { number: counts.sent().wrapping_add(1), handled: counts.handled() });
+        }
+    }
+
+    /// A client that resumes has not seen these refusals. Were its count to include what was refused, it would take that
+    /// for safe, and rightly so, if the stream broke once more before the refusal came. So the count goes back to before the
+    /// first of them: the client sends that again and what it sent after it, of which the store makes no second copy.
+    pub(crate) fn take_back_refused(&mut self) {
+        let Some(Management { counts, bytes, refusals, .. }) = &mut self.management else { return };
+        let Some(first) = refusals.first() else { return };
+        counts.take_back(first.handled, |number| refusals.iter().any(|refusal| refusal.number == number));
+        *bytes = counts.unacknowledged().map(|sent| sent.stanza.memory()).sum();
+        refusals.clear();
+    }
+
     /// A message in flight is safe, or refused, while no connection is there to say so. Either way it counts as dealt with:
-    /// left out, it would shift the count, and a later message that is safe would stand for it. The refusal waits for the
-    /// client like any other stanza.
+    /// left out, it would shift the count, and a later message that is safe would stand for it.
     pub(crate) fn conclude(&mut self, header: &Stanza, outcome: waxwing_chat::Result<()>) {
         if let Err(error) = outcome {
             tracing::warn!(%error, "a message could not be stored");
             for refusal in receive::refusal(header, &error) {
+                self.refusing();
                 self.count(refusal.into());
             }
         }
@@ -189,6 +221,11 @@ impl Live {
         let held = self.held.oldest_archived();
         [counted, held, queued, self.written].into_iter().flatten().min()
     }
+}
+
+/// Whether a number was given out later than another; numbers go round (XEP-0198 section 4).
+fn is_after(number: u32, other: u32) -> bool {
+    number != other && number.wrapping_sub(other) < u32::MAX / 2
 }
 
 /// Waits until the oldest message in flight is safe or refused. Safe to drop and call again; never resolves when nothing

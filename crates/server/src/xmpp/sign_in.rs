@@ -321,7 +321,10 @@ impl Connection {
         live.session.set_info(info);
         let outcome = live.management.as_mut().map(|m| m.counts.resume(resume.h));
         match outcome {
-            Some(Ok(confirmed)) => live.confirmed(&face.chat, &confirmed),
+            Some(Ok(confirmed)) => {
+                live.confirmed(&face.chat, &confirmed);
+                live.take_back_refused();
+            }
             // The client counts what was never sent, or has forgotten what it confirmed: nothing can be made of that.
             Some(Err(_)) | None => {
                 suspended::end(&face, live).await;
@@ -359,6 +362,7 @@ impl Connection {
         live.management = Some(Management {
             counts: sm::Session::new(self.config.management_limits()),
             bytes: 0,
+            refusals: Vec::new(),
             registration,
             patience: Duration::from_secs(max.into()),
         });

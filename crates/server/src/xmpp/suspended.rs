@@ -20,7 +20,7 @@ use waxwing_xmpp::stanza::{Outgoing, Stanza};
 use waxwing_xmpp::xml::Element;
 
 use super::face::Face;
-use super::live::{self, Live, Management, Sent};
+use super::live::{self, Live, Management, Refusal, Sent};
 use super::render::render;
 
 /// Asks the task that owns a stream to hand it over.
@@ -112,6 +112,9 @@ pub(crate) struct Saved {
     pub(crate) acknowledged: u32,
     /// What it has not acknowledged, oldest first.
     pub(crate) waiting: Vec<SavedStanza>,
+    /// The refusals among that.
+    #[serde(default)]
+    pub(crate) refusals: Vec<Refusal>,
     /// Everything up to this place in the archive was handed to it.
     pub(crate) handed: Option<u64>,
     /// Its presence, if it was available.
@@ -265,6 +268,7 @@ fn saved(face: &Face, live: &mut Live) -> Option<SavedStream> {
         received: management.counts.handled(),
         acknowledged: management.counts.acked(),
         waiting: management.counts.unacknowledged().map(SavedStanza::new).collect(),
+        refusals: management.refusals.clone(),
         handed: face.chat.handed(session, mark, live.newest).map(|id| id.0),
         presence: session.presence().map(|presence| text(presence.stanza())),
         directed: session.directed().iter().map(|jid| jid.as_str().to_owned()).collect(),
@@ -320,6 +324,7 @@ pub(crate) async fn restore(
     live.management = Some(Management {
         counts: sm::Session::from_parts(config.management_limits(), parts),
         bytes,
+        refusals: saved.refusals,
         registration: face.resumable.register(id.to_owned(), account.id, config.resumable_streams_limit),
         patience: Duration::from_millis(config.resume_timeout_ms),
     });

@@ -177,6 +177,11 @@ impl Device {
         let again: Vec<Sent> =
             self.management.as_ref().map(|m| m.queue.iter().cloned().collect()).unwrap_or_default();
         for sent in again {
+            if let Sent::Message(id) = &sent
+                && let Some(message) = self.world.record().messages.get_mut(id)
+            {
+                message.attempts += 1;
+            }
             let text = self.text(&sent);
             line.send(&text).await?;
         }
@@ -572,7 +577,8 @@ mod tests {
     }
 
     /// Two messages are on their way into the store when their sender's connection breaks. The first is refused, the
-    /// second is safe. XEP-0198 section 4: both have been dealt with; the sender learns of the refusal when it resumes.
+    /// second is safe. XEP-0198 section 5: neither is counted when the stream is resumed, so that the client sends both
+    /// again; the first is kept now, and of the second there is no other copy.
     async fn refused_while_away() {
         let world = World::quiet().await;
         let mut device = Device::new(0, 0, Arc::clone(&world), Random::new(1), 2);
@@ -600,15 +606,20 @@ mod tests {
             let message = &record.messages[id];
             (message.acknowledged, message.refused)
         };
-        assert_eq!([told("m-0-1"), told("m-0-2")], [(true, false), (true, false)], "both were dealt with");
+        assert_eq!([told("m-0-1"), told("m-0-2")], [(false, false), (false, false)], "neither is counted");
         hear_all(&mut device, &mut line).await;
-        assert_eq!([told("m-0-1"), told("m-0-2")], [(true, true), (true, false)], "and one was refused");
+        world.store().commit(usize::MAX);
+        device.request(&mut line).await.expect("asked");
+        hear_all(&mut device, &mut line).await;
+        assert_eq!([told("m-0-1"), told("m-0-2")], [(true, false), (true, false)], "both are safe");
+        let archives = world.archives().await;
+        assert_eq!(archives.iter().map(Vec::len).collect::<Vec<_>>(), [2, 2], "each is kept once");
         assert!(world.record().violations.is_empty(), "{:?}", world.record().violations);
         world.shut_down().await;
     }
 
     #[test]
-    fn a_message_refused_while_its_sender_is_away_is_reported_when_it_resumes() {
+    fn a_message_refused_while_its_sender_is_away_is_sent_again_when_it_resumes() {
         super::super::runtime().block_on(refused_while_away());
     }
 }

@@ -32,7 +32,7 @@ pub(crate) struct Message {
     /// The account it is for.
     pub(crate) to: usize,
     pub(crate) first_sent: u64,
-    /// In how many sessions it was sent.
+    /// How often it was sent: in several sessions, or again when a stream was resumed.
     pub(crate) attempts: u64,
     /// The server counted it as handled.
     pub(crate) acknowledged: bool,
@@ -84,7 +84,7 @@ impl Record {
             let kept = |account: usize| archived[account].get(id).copied().unwrap_or_default();
             let arrived = self.receipts.iter().filter(|receipt| receipt.id == *id).count();
             if message.refused {
-                // Sent in two sessions, it may be refused in one and safe by the other.
+                // Sent twice, it may be refused once and safe by the other.
                 if message.attempts == 1 && kept(from) + kept(message.to) + arrived > 0 {
                     violations.push(format!("{id} was refused, and kept or delivered all the same"));
                 }

@@ -335,7 +335,8 @@ impl World {
         timeout(REST, wait).await.is_ok()
     }
 
-    async fn archives(&self) -> Vec<Vec<Archived>> {
+    /// What stands in the archives of all accounts.
+    pub(crate) async fn archives(&self) -> Vec<Vec<Archived>> {
         let mut archives = Vec::new();
         for account in 0..self.accounts {
             let owner =
