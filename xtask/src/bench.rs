@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::Value;
@@ -43,11 +44,13 @@ struct Options {
     /// The release binaries that are there are measured.
     built: bool,
     rounds: usize,
+    /// A command that each load is run through, such as one that waits until nothing else runs.
+    through: Vec<String>,
 }
 
 impl Options {
     fn parse(arguments: &[&str]) -> Result<Self> {
-        let mut options = Self { only: None, quick: false, built: false, rounds: 0 };
+        let mut options = Self { only: None, quick: false, built: false, rounds: 0, through: Vec::new() };
         let mut arguments = arguments.iter();
         while let Some(argument) = arguments.next() {
             match *argument {
@@ -58,6 +61,10 @@ impl Options {
                 }
                 "--rounds" => {
                     options.rounds = arguments.next().context("--rounds takes a number")?.parse()?
+                }
+                "--through" => {
+                    let command = arguments.next().context("--through takes a command")?;
+                    options.through = command.split_whitespace().map(str::to_owned).collect();
                 }
                 other => bail!("unknown argument {other}"),
             }
@@ -74,7 +81,7 @@ impl Options {
     }
 
     fn seconds(&self) -> u64 {
-        if self.quick { 2 } else { 5 }
+        if self.quick { 2 } else { 3 }
     }
 
     fn lines(&self) -> Result<Vec<&'static Line>> {
@@ -116,11 +123,14 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
         ..Results::default()
     };
     let servers = start(&lines, &folder, &mut results)?;
-    register(&lines, &servers, options.quick)?;
+    register(&lines, &servers, &options)?;
+    let loads = lines.iter().map(|line| order(&servers, line, 0).len()).sum::<usize>() * options.rounds;
+    let start = Instant::now();
     for round in 0..options.rounds {
         for (number, line) in lines.iter().enumerate() {
             for server in order(&servers, line, round + number) {
                 measure(line, server, round, &options, &mut results);
+                println!("    {}", progress(start.elapsed(), results.runs.len(), loads));
             }
         }
         // What was found so far is there even when the rest is not.
@@ -188,23 +198,38 @@ fn start(lines: &[&Line], folder: &Path, results: &mut Results) -> Result<Vec<Se
     Ok(servers)
 }
 
+/// How far a run has come, for who waits for it.
+fn progress(gone: Duration, done: usize, all: usize) -> String {
+    let minutes = |time: f64| format!("{:.1} min", time / 60.0);
+    let gone = gone.as_secs_f64();
+    #[allow(clippy::cast_precision_loss, reason = "a few hundred loads")]
+    let left = gone / done.max(1) as f64 * all.saturating_sub(done) as f64;
+    format!("{done} of {all} loads after {}, about {} left", minutes(gone), minutes(left))
+}
+
 /// Makes the accounts that the lines need.
-fn register(lines: &[&Line], servers: &[Server], quick: bool) -> Result<()> {
+fn register(lines: &[&Line], servers: &[Server], options: &Options) -> Result<()> {
     for server in servers.iter().filter(|server| server.kind != Kind::Floor) {
         let mut wanted: BTreeMap<&str, usize> = BTreeMap::new();
         for line in lines.iter().filter(|line| line.instance(server.kind) == server.archive) {
-            let count = shorten(line.accounts.1, quick);
+            let count = shorten(line.accounts.1, options.quick);
             wanted.entry(line.accounts.0).and_modify(|most| *most = count.max(*most)).or_insert(count);
         }
         for (accounts, count) in wanted {
-            println!("{}, archive {:?}: {count} accounts", server.kind.name(), server.archive);
+            let start = Instant::now();
             let count = count.to_string();
             let mut arguments = server.target(lines::Way::Tcp);
             arguments.extend(
                 ["--accounts", accounts, "--register", "--quiet", "register", "--users", &count]
                     .map(str::to_owned),
             );
-            server.awake(|| generate(&arguments).map(drop))?;
+            server.awake(|| generate(&options.through, &arguments).map(drop))?;
+            println!(
+                "{}, archive {:?}: {count} accounts in {:.0} s",
+                server.kind.name(),
+                server.archive,
+                start.elapsed().as_secs_f64()
+            );
         }
     }
     Ok(())
@@ -256,7 +281,7 @@ fn measure(line: &Line, server: &Server, round: usize, options: &Options, result
     if line.timed {
         arguments.extend(["--warm-up", "1", "--seconds", &seconds].map(str::to_owned));
     }
-    let outcome = server.awake(|| generate(&arguments));
+    let outcome = server.awake(|| generate(&options.through, &arguments));
     let report =
         outcome.unwrap_or_else(|error| serde_json::json!({ "failed": format!("{error:#}"), "errors": 1 }));
     let figures =
@@ -279,9 +304,11 @@ fn measure(line: &Line, server: &Server, round: usize, options: &Options, result
 }
 
 /// Runs the generator and reads its report.
-fn generate(arguments: &[String]) -> Result<Value> {
+fn generate(through: &[String], arguments: &[String]) -> Result<Value> {
     let binary = shell::root().join("target/release/waxwing-load").display().to_string();
-    let mut command = shell::command("taskset", &["-c", GENERATOR_CORE, &binary, "--json"]);
+    let pinned = ["taskset", "-c", GENERATOR_CORE, &binary, "--json"];
+    let words: Vec<&str> = through.iter().map(String::as_str).chain(pinned).collect();
+    let mut command = shell::command(words[0], &words[1..]);
     let json = arguments.iter().filter(|argument| *argument != "--json");
     let output = command.args(json).stdin(Stdio::null()).output()?;
     let text = String::from_utf8_lossy(&output.stdout);
@@ -291,7 +318,7 @@ fn generate(arguments: &[String]) -> Result<Value> {
 
 /// What one password hash costs, with the rounds that all servers are given.
 fn password_hashes() -> Result<BTreeMap<String, f64>> {
-    let report = generate(&["hash".to_owned(), "--iterations".to_owned(), "4096".to_owned()])?;
+    let report = generate(&[], &["hash".to_owned(), "--iterations".to_owned(), "4096".to_owned()])?;
     let costs = report.as_object().context("no password hashes")?;
     Ok(costs.iter().filter_map(|(name, cost)| Some((name.clone(), cost.as_f64()?))).collect())
 }
@@ -335,7 +362,9 @@ mod tests {
 
     #[test]
     fn the_command_line() {
-        let options = Options::parse(&["--only", "chat,ping", "--quick", "--rounds", "3"]).unwrap();
+        let options = ["--only", "chat,ping", "--quick", "--rounds", "3", "--through", "nice -n 5"];
+        let options = Options::parse(&options).unwrap();
+        assert_eq!(options.through, ["nice", "-n", "5"]);
         assert_eq!((options.quick, options.rounds, options.is_whole()), (true, 3, false));
         let keys: Vec<&str> = options.lines().unwrap().iter().map(|line| line.key).collect();
         assert_eq!(keys, ["chat", "ping"]);
@@ -343,5 +372,11 @@ mod tests {
         assert!(Options::parse(&["--fast"]).is_err());
         assert_eq!(Options::parse(&[]).unwrap().rounds, 5);
         assert_eq!((shorten(1000, true), shorten(204, true), shorten(1000, false)), (100, 204, 1000));
+    }
+
+    #[test]
+    fn what_is_left_is_told() {
+        let told = progress(Duration::from_secs(90), 30, 120);
+        assert_eq!(told, "30 of 120 loads after 1.5 min, about 4.5 min left");
     }
 }

@@ -24,6 +24,15 @@ pub(crate) struct Setup {
 /// The resource of every session.
 pub(crate) const RESOURCE: &str = "load";
 
+/// How often one account is tried: a server that hashes passwords slowly may break a connection meanwhile.
+const REGISTRATION_ATTEMPTS: u32 = 5;
+
+/// How long to wait before the second attempt; doubled for each that follows.
+const REGISTRATION_PAUSE: Duration = Duration::from_millis(200);
+
+/// How long a server may take to end a stream.
+const CLOSING_PATIENCE: Duration = Duration::from_secs(5);
+
 /// Does something for each number below `count`, several at the same time; the first failure ends it.
 pub(crate) async fn each<F>(
     target: &Rc<Target>,
@@ -86,17 +95,40 @@ pub(crate) async fn register(target: &Rc<Target>, count: usize) -> Result<()> {
     let shared = Rc::clone(target);
     each(target, count, move |number| {
         let target = Rc::clone(&shared);
-        async move {
-            let name = target.account(number);
-            patiently(&target, &format!("registering {name}"), async {
-                let mut client = Client::connect(&target).await?;
-                client.register(&name).await?;
-                client.close().await
-            })
-            .await
-        }
+        async move { register_one(&target, &target.account(number)).await }
     })
     .await
+}
+
+/// Registers one account, again on a new connection when one breaks: what was done before counts as done.
+async fn register_one(target: &Rc<Target>, name: &str) -> Result<()> {
+    let what = format!("registering {name}");
+    let mut pause = REGISTRATION_PAUSE;
+    for attempt in 1.. {
+        let outcome = patiently(target, &what, async {
+            let mut client = Client::connect(target).await?;
+            client.register(name).await?;
+            Ok(client)
+        });
+        match outcome.await {
+            Ok(client) => {
+                // The account is there, however the connection ends.
+                let _ = tokio::time::timeout(CLOSING_PATIENCE, client.close()).await;
+                break;
+            }
+            Err(error) if attempt < REGISTRATION_ATTEMPTS && is_broken(&error) => {
+                tokio::time::sleep(pause).await;
+                pause *= 2;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Whether the connection failed, and not the server refused.
+fn is_broken(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| cause.is::<std::io::Error>())
 }
 
 /// Connects one client and brings it where the setup wants it.
@@ -201,7 +233,7 @@ pub(crate) async fn close(target: &Rc<Target>, clients: Vec<Client>) {
     let mut closing = JoinSet::new();
     for client in clients {
         closing.spawn_local(async move {
-            let _ = tokio::time::timeout(Duration::from_secs(5), client.close()).await;
+            let _ = tokio::time::timeout(CLOSING_PATIENCE, client.close()).await;
         });
     }
     while closing.join_next().await.is_some() {}
@@ -219,5 +251,17 @@ impl Task {
 impl Drop for Task {
     fn drop(&mut self) {
         self.0.abort();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_not_a_broken_connection() {
+        let reset = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
+        assert!(is_broken(&anyhow::Error::from(reset).context("registering romeo")));
+        assert!(!is_broken(&anyhow!("refused").context("registering romeo")));
     }
 }

@@ -162,10 +162,10 @@ fn passwords(results: &Results, text: &mut String) {
 fn losses(results: &Results, text: &mut String) {
     put(text, "\n## Loss\n".to_owned());
     put(text, "Over all lines and rounds; messages carry numbers.\n".to_owned());
-    put(text, "| server | lost | arrived twice | errors |\n|---|---|---|---|".to_owned());
+    put(text, "| server | lost | arrived twice | out of order | errors |\n|---|---|---|---|---|".to_owned());
     for (server, name) in SERVERS.iter().zip(NAMES) {
-        let (lost, twice, errors) = results.failures(server);
-        put(text, format!("| {name} | {lost} | {twice} | {errors} |"));
+        let [lost, twice, inverted, errors] = results.failures(server);
+        put(text, format!("| {name} | {lost} | {twice} | {inverted} | {errors} |"));
     }
 }
 
@@ -209,7 +209,7 @@ mod tests {
         let page = super::page(&bad);
         let row = page.lines().find(|line| line.contains("(`chat`)")).unwrap();
         assert!(row.ends_with("| **no**; not measured |"), "{row}");
-        assert!(page.contains("| Waxwing | 16 | 0 | 32 |"));
+        assert!(page.contains("| Waxwing | 16 | 0 | 0 | 32 |"));
     }
 
     #[test]

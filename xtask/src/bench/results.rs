@@ -76,13 +76,13 @@ impl Results {
         })
     }
 
-    /// Messages that a server lost or sent twice in all runs, and errors.
-    pub(super) fn failures(&self, server: &str) -> (u64, u64, u64) {
+    /// Messages that a server lost, sent twice or sent out of order in all runs, and errors.
+    pub(super) fn failures(&self, server: &str) -> [u64; 4] {
         let sum = |pointer: &str| {
             let runs = self.runs.iter().filter(|run| run.server == server);
             runs.filter_map(|run| run.report.pointer(pointer)?.as_u64()).sum()
         };
-        (sum("/tally/lost"), sum("/tally/duplicates"), sum("/errors"))
+        ["/tally/lost", "/tally/duplicates", "/tally/out_of_order", "/errors"].map(sum)
     }
 }
 
@@ -117,7 +117,7 @@ pub(super) mod tests {
                         report: json!({
                             "measures": [measure, measure],
                             "memory": { "pss_bytes_per_connection": cpu },
-                            "tally": { "lost": 1, "duplicates": 0 },
+                            "tally": { "lost": 1, "duplicates": 0, "out_of_order": 0 },
                             "errors": 2
                         }),
                     });
@@ -152,7 +152,7 @@ pub(super) mod tests {
         assert_eq!(keeps(Bound::LessThanEjabberd(6.0)), Some(true));
         assert_eq!(keeps(Bound::LessThanEither(6.0)), Some(false));
         assert_eq!(keeps(Bound::TimesLine(1.0, "chat")), Some(true));
-        assert_eq!(results.failures("floor"), (LINES.len() as u64, 0, 2 * LINES.len() as u64));
+        assert_eq!(results.failures("floor"), [LINES.len() as u64, 0, 0, 2 * LINES.len() as u64]);
         let without = tests::results(&[("waxwing", &[1.0])]);
         assert_eq!(without.keeps(line, &line.figures[0], Bound::TimesFloor(2.0)), None);
     }
