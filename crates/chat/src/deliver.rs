@@ -35,6 +35,10 @@ impl Chat {
         let kind = message.kind;
         let archived_as = archived.map(|id| (id, self.archive_ids()));
         let sessions = self.sessions.of(&recipient.jid);
+        if kind.is_error() && !sessions.iter().any(|session| session.jid == to) {
+            // 8.5.2.1.1, 8.5.3.2.1: an error is for the session that it names, or for nobody, and makes no copies.
+            return;
+        }
         let reached = |session: &Session| receives(session, &to, kind, &sessions);
         let others = if copied { self.sessions.of(own) } else { Vec::new() };
         let mut others = others.iter().filter(|session| {
@@ -359,6 +363,28 @@ mod tests {
             .await
             .expect("it is sent");
         assert!(heard(&mut second).is_empty());
+    }
+
+    /// RFC 6121 sections 8.5.2.1.1 and 8.5.3.2.1: an error reaches the session that it names, with copies as XEP-0280 section 6
+    /// has it, and is ignored in silence otherwise.
+    #[tokio::test]
+    async fn an_error_is_for_the_session_it_names() {
+        let world = World::of(&["romeo", "juliet"]).await;
+        let romeo = ready(&world, "romeo", "a", "<presence/>").await;
+        let mut second = ready(&world, "romeo", "b", "<presence/>").await;
+        let mut one = ready(&world, "juliet", "one", "<presence/>").await;
+        let mut two = ready(&world, "juliet", "two", "<presence/>").await;
+        second.session.set_carbons(true);
+        two.session.set_carbons(true);
+        for to in ["juliet", "juliet/gone"] {
+            send(&romeo, to, "type='error'", "<body>x</body>").await.expect("it is ignored");
+            assert!(heard(&mut one).is_empty() && heard(&mut two).is_empty(), "{to}");
+            assert!(heard(&mut second).is_empty(), "{to}");
+        }
+        send(&romeo, "juliet/one", "type='error'", "<body>x</body>").await.expect("it is sent");
+        assert_eq!(heard(&mut one), ["x"]);
+        assert_eq!(heard(&mut two), ["received x"]);
+        assert_eq!(heard(&mut second), ["sent x"]);
     }
 
     /// XEP-0160: what waits is replayed once, to the first session that takes messages, in order and without a gap.
