@@ -162,3 +162,18 @@ async fn too_many_connections_are_turned_away() {
     }
     panic!("the place of a closed connection was never given to another");
 }
+
+/// covers: operation upkeep
+#[tokio::test]
+async fn what_has_expired_is_removed_when_that_is_asked_for() {
+    let world = world().await;
+    let admin = |args: &[&str]| world.server.admin(args, "").unwrap();
+    for _ in 0..3 {
+        admin(&["invite", "create", "--lifetime", "0s"]);
+    }
+    admin(&["invite", "create", "--username", "nurse"]);
+    assert!(admin(&["upkeep"]).starts_with("3 expired"));
+    assert!(admin(&["upkeep"]).starts_with("Nothing"));
+    let left = admin(&["invite", "list"]);
+    assert!(left.contains("nurse"), "{left}");
+}

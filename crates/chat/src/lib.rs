@@ -13,6 +13,7 @@ pub mod deliver;
 pub mod disk;
 pub mod error;
 pub mod event;
+pub mod expiry;
 pub mod hints;
 pub mod history;
 pub mod invitation;

@@ -43,9 +43,6 @@ const UPKEEP_ROUNDS: u64 = 6;
 const FIRST_REMOVAL: Duration = Duration::from_secs(600);
 const REMOVAL: Duration = Duration::from_secs(24 * 3600);
 
-/// How many tokens, and how many invitations, are removed in one transaction.
-const REMOVED_AT_ONCE: usize = 256;
-
 /// The file that tells other programs where the server listens, in the data folder.
 const ADDRESSES: &str = "addresses.json";
 
@@ -199,20 +196,13 @@ pub(crate) async fn upkeep(chat: Arc<Chat>) {
     }
 }
 
-/// Removes tokens and invitations that have expired, which nobody can use any more, a few at a time.
+/// Removes every day what has expired; the command `upkeep` does so at once.
 async fn remove_expired(chat: Arc<Chat>) {
     let mut day = tokio::time::interval_at(tokio::time::Instant::now() + FIRST_REMOVAL, REMOVAL);
     loop {
         day.tick().await;
-        loop {
-            match chat.store().remove_expired(chat.now_ms(), REMOVED_AT_ONCE).await {
-                Ok(removed) if removed < REMOVED_AT_ONCE => break,
-                Ok(_) => {}
-                Err(error) => {
-                    tracing::warn!(%error, "expired tokens and invitations could not be removed");
-                    break;
-                }
-            }
+        if let Err(error) = chat.remove_expired().await {
+            tracing::warn!(%error, "expired tokens and invitations could not be removed");
         }
     }
 }

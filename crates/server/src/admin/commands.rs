@@ -8,6 +8,7 @@ mod invite;
 mod session;
 mod status;
 mod transfer;
+mod upkeep;
 mod user;
 mod version;
 
@@ -35,6 +36,7 @@ pub const ALL: &[Command] = &[
     backup::RESTORE,
     transfer::EXPORT,
     transfer::IMPORT,
+    upkeep::UPKEEP,
     installation::RELOAD,
     installation::STOP,
     check::CHECK,
