@@ -1,5 +1,6 @@
 //! HTTP: metrics, health, host-meta, WebSocket, pages of invitations and ACME challenges on one listener.
 
+mod allowance;
 mod guard;
 mod health;
 mod host_meta;

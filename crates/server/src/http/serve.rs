@@ -12,6 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tracing::debug;
 
 use super::Http;
+use super::allowance::{Allowance, Allowed};
 use crate::net::{Conn, ConnId, Listener, Permit, accept_loop};
 use crate::tls::{ACME_ALPN, Acceptor};
 
@@ -30,6 +31,8 @@ pub struct Facts {
     pub peer: SocketAddr,
     /// Whether it is encrypted.
     pub tls: bool,
+    /// How much the connection may send.
+    pub(super) allowance: Allowance,
     permit: Mutex<Option<Permit>>,
 }
 
@@ -60,16 +63,19 @@ async fn serve_connection(conn: Conn, acceptor: Option<Acceptor>, router: Router
     let handshake_timeout = Duration::from_millis(http.live.current().limits.handshake_timeout_ms);
     let (id, peer) = (conn.id(), conn.peer_addr());
     let (tcp, permit) = conn.into_tcp();
-    let facts = Arc::new(Facts { id, peer, tls: acceptor.is_some(), permit: Mutex::new(permit) });
+    let allowance = Allowance::unlimited();
+    let facts =
+        Facts { id, peer, tls: acceptor.is_some(), allowance: allowance.clone(), permit: Mutex::new(permit) };
+    let facts = Arc::new(facts);
     let router = router.layer(Extension(facts));
     let Some(acceptor) = acceptor else {
-        return drive(tcp, router, &http).await;
+        return drive(Allowed::new(tcp, allowance), router, &http).await;
     };
     let shaking = tokio_rustls::TlsAcceptor::from(acceptor.config()).accept(tcp);
     match tokio::time::timeout(handshake_timeout, shaking).await {
         // RFC 8737 section 3: after the handshake of a challenge nothing is said any more.
         Ok(Ok(stream)) if stream.get_ref().1.alpn_protocol() == Some(ACME_ALPN) => {}
-        Ok(Ok(stream)) => drive(stream, router, &http).await,
+        Ok(Ok(stream)) => drive(Allowed::new(stream, allowance), router, &http).await,
         Ok(Err(error)) => debug!(%error, "TLS handshake failed"),
         Err(_) => debug!("TLS handshake took too long"),
     }
@@ -334,6 +340,7 @@ mod tests {
         use futures_util::{SinkExt, StreamExt};
         use tokio_tungstenite::tungstenite::Message;
         let server = server(|c| c.http.websocket_message_bytes = 10_000, false);
+        // The echo has signed in at once, so that this is the limit which holds.
         let large = "x".repeat(10_001);
         for message in [Message::binary(vec![1, 2, 3]), Message::text(large)] {
             let mut client = websocket(&server, &[XMPP]).await.expect("upgraded");

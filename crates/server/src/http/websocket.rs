@@ -14,6 +14,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use tracing::{Instrument, debug, info_span};
 
+use super::allowance::Allowance;
 use super::{Facts, Http, origin};
 use crate::lifecycle::TaskGuard;
 use crate::net::{ConnId, Permit};
@@ -26,6 +27,9 @@ const SUBPROTOCOL: &str = "xmpp";
 
 /// Room to read into and to write from. tungstenite's own 128 KiB for each connection would be held while idle.
 const BUFFER_BYTES: usize = 4_096;
+
+/// What frames may add to a message of somebody who has not signed in, and what is read ahead of it.
+const FRAMING_BYTES: usize = 2 * BUFFER_BYTES;
 
 /// Who speaks XMPP on a WebSocket.
 pub trait WebSocketFace: Send + Sync {
@@ -41,6 +45,9 @@ pub struct WebSocketConn {
     tls: bool,
     write_timeout: Duration,
     permit: Option<Permit>,
+    allowance: Allowance,
+    /// What one message may take before its sender has signed in.
+    message_bytes: Option<usize>,
     _guard: TaskGuard,
 }
 
@@ -65,6 +72,8 @@ impl WebSocketConn {
         if let Some(permit) = &mut self.permit {
             permit.authenticated();
         }
+        self.message_bytes = None;
+        self.allowance.lift();
     }
 
     /// Waits for a message; `None` when the peer has closed. Safe to drop and call again.
@@ -74,7 +83,12 @@ impl WebSocketConn {
         loop {
             match self.socket.recv().await {
                 None | Some(Ok(Message::Close(_))) => return Ok(None),
-                Some(Ok(Message::Text(text))) => return Ok(Some(text)),
+                Some(Ok(Message::Text(text))) => {
+                    if let Some(bytes) = self.message_bytes {
+                        self.allowance.set(bytes);
+                    }
+                    return Ok(Some(text));
+                }
                 Some(Ok(Message::Binary(_))) => {
                     let reason =
                         Some(CloseFrame { code: close_code::UNSUPPORTED, reason: Utf8Bytes::default() });
@@ -148,6 +162,7 @@ pub(super) async fn upgrade(
     let limit = settings.http.websocket_message_bytes;
     let write_timeout = Duration::from_millis(settings.limits.write_timeout_ms);
     let (guard, permit) = (http.lifecycle.guard(), facts.take_permit());
+    let unfinished_bytes = settings.xmpp.unauthenticated_stanza_bytes.saturating_add(FRAMING_BYTES);
     upgrade
         .read_buffer_size(BUFFER_BYTES)
         // Each message is flushed, so nothing is gained by waiting for more to write.
@@ -158,7 +173,20 @@ pub(super) async fn upgrade(
         .on_upgrade(move |socket| {
             let span = info_span!("connection", conn = %facts.id, peer = %facts.peer);
             let (id, peer, tls) = (facts.id, facts.peer, facts.tls);
-            let conn = WebSocketConn { socket, id, peer, tls, write_timeout, permit, _guard: guard };
+            let allowance = facts.allowance.clone();
+            allowance.set(unfinished_bytes);
+            let message_bytes = Some(unfinished_bytes);
+            let conn = WebSocketConn {
+                socket,
+                id,
+                peer,
+                tls,
+                write_timeout,
+                permit,
+                allowance,
+                message_bytes,
+                _guard: guard,
+            };
             async move { face.serve(conn).await }.instrument(span)
         })
 }

@@ -14,6 +14,7 @@ config! {
         /// The largest stanza taken from a client that has signed in.
         stanza_bytes: usize = 262_144,
         /// The largest element taken from a client that has not signed in.
+        /// Over a WebSocket, what is not yet a whole message may hold 8 KiB more.
         unauthenticated_stanza_bytes: usize = 16_384,
         /// How long a client that lost its connection may take to resume its stream (XEP-0198).
         resume_timeout_ms: u64 = 600_000,
