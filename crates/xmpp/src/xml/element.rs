@@ -216,11 +216,20 @@ impl Element {
     }
 
     /// Adds a child at the end of the content.
-    pub fn append(&mut self, child: Element) {
-        let offset = self.text.len();
-        self.text.push_str(&child.text);
-        self.tape.extend(child.tape.iter().map(|item| item.shifted(offset)));
-        self.grow(child.tape.len());
+    pub fn append(&mut self, mut child: Element) {
+        let added = child.tape.len();
+        if child.text.len() > self.text.len() {
+            // The arena of a wrapper moves behind that of what it wraps, which stays as it is.
+            let offset = child.text.len();
+            child.text.push_str(&self.text);
+            child.tape.splice(..0, self.tape.iter().map(|item| item.shifted(offset)));
+            *self = child;
+        } else {
+            let offset = self.text.len();
+            self.text.push_str(&child.text);
+            self.tape.extend(child.tape.iter().map(|item| item.shifted(offset)));
+        }
+        self.grow(added);
     }
 
     /// Adds a copy of an element that lies in another at the end of the content.
@@ -344,6 +353,26 @@ mod tests {
         let first = element.child("urn:x", "x").unwrap();
         assert_eq!((first.lang(), &*first.text()), (Some("en"), "inner"));
         assert!(element.child(ns::CLIENT, "x").is_none());
+    }
+
+    /// Whichever of the two is larger.
+    #[test]
+    fn a_child_may_be_larger_than_what_it_is_put_into() {
+        let long = "x".repeat(500);
+        let inner = |text: &str| Element::new("urn:x", "x").with_attr("a", "1").with_text(text);
+        for (one, other) in [("1", "2"), (&*long, "2"), ("1", &*long), (&*long, &*long)] {
+            let mut outer = Element::new("urn:y", "y").with_attr("b", "2").with_text("before");
+            outer.append(inner(one));
+            outer.append(inner(other));
+            outer.set_attr("c", "3");
+            assert_eq!(
+                outer.to_xml(),
+                format!(
+                    "<y xmlns='urn:y' b='2' c='3'>before<x xmlns='urn:x' a='1'>{one}</x>\
+                     <x xmlns='urn:x' a='1'>{other}</x></y>"
+                )
+            );
+        }
     }
 
     #[test]
