@@ -11,6 +11,7 @@ mod connect;
 mod copies;
 mod errors;
 mod files;
+mod filter;
 mod hashes;
 mod import;
 mod index;
@@ -55,6 +56,7 @@ use queue::Queue;
 use readers::Question;
 use remove::Step;
 use runs::RunNumbers;
+use runs::filter::Filters;
 use tail::{Entry, Tail};
 use writer::Job;
 
@@ -77,13 +79,17 @@ pub struct Options {
     pub wal_max_bytes: u64,
     /// Page cache of the writing connection. Default 64 MiB.
     pub writer_cache_bytes: usize,
-    /// Page cache of each reading connection. Default 8 MiB.
+    /// Page cache of each reading connection. The inner pages of ten million messages fit in. Default 32 MiB.
     pub reader_cache_bytes: usize,
-    /// How much of the database file readers map into memory instead of copying. Default 0.
+    /// How much of the database file readers map into memory instead of copying; SQLite maps 2 GiB at most. A page that the
+    /// disk fails to read then ends the process, where otherwise a query fails. Default 0.
     pub reader_map_bytes: u64,
     /// Copies of messages that gather in memory before they become a run of the index; more make appending cheaper, and
     /// starting and searching slower. Each takes some 500 bytes. Default 32,768.
     pub tail_copies: usize,
+    /// Memory for the filters that tell which runs of the index need not be read. A run takes about a byte for each key that it
+    /// has; those beyond the limit, the largest first, have none and are read. Default 64 MiB.
+    pub filter_bytes: usize,
     /// How long a client's own message id is remembered at least; it may be twice as long. Default 7 days.
     pub dedupe_window: Duration,
     /// The clock for archive ids: microseconds since the Unix epoch.
@@ -103,9 +109,10 @@ impl Default for Options {
             wal_start_bytes: 4 << 20,
             wal_max_bytes: 64 << 20,
             writer_cache_bytes: 64 << 20,
-            reader_cache_bytes: 8 << 20,
+            reader_cache_bytes: 32 << 20,
             reader_map_bytes: 0,
             tail_copies: 32_768,
+            filter_bytes: 64 << 20,
             dedupe_window: Duration::from_secs(7 * 24 * 60 * 60),
             now_us: system_now_us,
             on_fatal: Arc::new(|cause| {
@@ -153,6 +160,7 @@ pub struct Sqlite {
     tail: Arc<Tail>,
     numbers: Arc<RunNumbers>,
     keys: Keys,
+    filters: Arc<Filters>,
     checkpoints: Arc<Checkpoints>,
     threads: Arc<Mutex<Threads>>,
 }
@@ -196,6 +204,7 @@ impl Sqlite {
             tail: Arc::default(),
             numbers: Arc::default(),
             keys: Keys::load(&writer)?,
+            filters: Arc::new(Filters::new(options.filter_bytes)),
             checkpoints: Arc::new(checkpoints),
             threads: Arc::default(),
             options,

@@ -10,7 +10,8 @@ use waxwing_chat::store::StoreError;
 
 use super::copies::Kind;
 use super::errors::Failure;
-use super::keys::{Keys, OwnerKeys};
+use super::keys::Keys;
+use super::runs::filter::Filters;
 use super::runs::walk::{Blocks, Intersection};
 use super::tail::Entry;
 use super::{copies, numbers, passing, runs};
@@ -19,7 +20,7 @@ use crate::words::{self, Question};
 /// A page of an owner's archive. `tail` are the owner's entries in the tail, taken before the snapshot.
 pub(super) fn page(
     db: &Connection,
-    keys: Keys,
+    (keys, filters): (Keys, &Filters),
     query: &ArchiveQuery,
     tail: &[Entry],
 ) -> Result<ArchivePage, Failure> {
@@ -39,7 +40,7 @@ pub(super) fn page(
         items: Vec::with_capacity(query.limit.min(256)),
         complete: true,
     };
-    page.fill(db, keys, range, tail)?;
+    page.fill(db, (keys, filters), range, tail)?;
     if page.descending {
         page.items.reverse();
     }
@@ -60,7 +61,7 @@ impl Page<'_> {
     fn fill(
         &mut self,
         db: &Connection,
-        keys: Keys,
+        (keys, filters): (Keys, &Filters),
         range: (u64, u64),
         tail: &[Entry],
     ) -> Result<(), Failure> {
@@ -76,7 +77,7 @@ impl Page<'_> {
         }
         let matches = |entry: &&Entry| contact.is_none_or(|contact| entry.contact == contact);
         let recent = tail.iter().filter(matches).map(|entry| numbers::uint(entry.id)).collect();
-        let mut ids = Candidates::new(db, &sought, range, recent, self.descending)?;
+        let mut ids = Candidates::new(db, filters, &sought, range, recent, self.descending)?;
         while let Some(id) = ids.next()? {
             if !self.offer(id)? {
                 break;
@@ -136,6 +137,7 @@ impl<'c> Candidates<'c> {
     /// What all of `keys` have, and `recent`, in any order; of both what is in the range.
     fn new(
         db: &'c Connection,
+        filters: &Filters,
         keys: &[u64],
         (low, high): (u64, u64),
         mut recent: Vec<u64>,
@@ -149,7 +151,9 @@ impl<'c> Candidates<'c> {
         if !descending {
             recent.reverse();
         }
-        let shared = Intersection::new(&runs::published(db)?, keys, (low, high), descending);
+        let runs = runs::published(db)?;
+        let filters = filters.of(db, &runs)?;
+        let shared = Intersection::new(&runs, &filters, keys, (low, high), descending);
         Ok(Self { blocks: Blocks::new(db)?, shared, recent, descending })
     }
 
@@ -208,7 +212,7 @@ pub(super) fn messages(
 /// The first and last message of an owner's archive.
 pub(super) fn bounds(
     db: &Connection,
-    keys: Keys,
+    (keys, filters): (Keys, &Filters),
     owner: AccountId,
     tail: &[Entry],
 ) -> Result<Option<ArchiveBounds>, Failure> {
@@ -216,7 +220,7 @@ pub(super) fn bounds(
     let mut end = |descending| -> Result<Option<ArchiveId>, Failure> {
         let recent = tail.iter().map(|entry| numbers::uint(entry.id)).collect();
         let archived = [keys.of(owner).archived()];
-        let mut ids = Candidates::new(db, &archived, (0, u64::MAX), recent, descending)?;
+        let mut ids = Candidates::new(db, filters, &archived, (0, u64::MAX), recent, descending)?;
         while let Some(id) = ids.next()? {
             if loader.has(numbers::int(id))? {
                 return Ok(Some(ArchiveId(id)));
@@ -233,7 +237,7 @@ pub(super) fn bounds(
 /// What waits for the owner behind an id, oldest first.
 pub(super) fn waiting(
     db: &Connection,
-    of_owner: OwnerKeys,
+    (keys, filters): (Keys, &Filters),
     owner: AccountId,
     after: ArchiveId,
     limit: usize,
@@ -250,7 +254,7 @@ pub(super) fn waiting(
     let passing = passing::between(db, owner, (undelivered, i64::MAX), limit)?;
     let recent = waits.chain(passing).map(numbers::uint).collect();
     let range = (after.0.saturating_add(1), u64::MAX);
-    let mut ids = Candidates::new(db, &[of_owner.waiting()], range, recent, false)?;
+    let mut ids = Candidates::new(db, filters, &[keys.of(owner).waiting()], range, recent, false)?;
     let mut found = Vec::new();
     while found.len() < limit
         && let Some(id) = ids.next()?

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use rusqlite::config::DbConfig;
 use rusqlite::hooks::Wal;
 use rusqlite::{Connection, OpenFlags};
 
@@ -84,6 +85,8 @@ pub(super) fn checkpointer(path: &Path) -> rusqlite::Result<Connection> {
 
 fn apply_settings(db: &Connection, cache_bytes: usize) -> rusqlite::Result<()> {
     db.set_prepared_statement_cache_capacity(STATEMENTS);
+    // Without this SQLite looks at the values bound to a statement that compares a range, and prepares it anew each time.
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     db.busy_timeout(std::time::Duration::from_secs(5))?;
     // Negative: in KiB rather than pages.
     db.pragma_update(None, "cache_size", -i64::try_from(cache_bytes / 1024).unwrap_or(i64::MAX).max(64))?;

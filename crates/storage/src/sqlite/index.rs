@@ -14,8 +14,8 @@ use waxwing_chat::archive::ArchiveCopy;
 use super::keys::Keys;
 use super::postings::{Postings, bare};
 use super::runs::pass::{Heaps, Pass};
-use super::runs::{Posting, RunNumbers, build};
-use super::sent::ClientIds;
+use super::runs::{Posting, RunNumbers, build, filter};
+use super::sent::{self, ClientIds};
 use super::tail::{Entry, Tail};
 use super::upkeep::Upkeep;
 use super::{Options, copies, numbers, passing};
@@ -68,6 +68,7 @@ impl<'c> Index<'c> {
         let tail_copies = options.tail_copies.max(1);
         let block_bytes = build::block_bytes(db)?;
         numbers.begin(db)?;
+        filter::make_missing(db)?;
         let upkeep = Upkeep::new(numbers.clone(), block_bytes, tail_copies as u64 * 2);
         let mut index = Self {
             db,
@@ -212,6 +213,7 @@ impl<'c> Index<'c> {
         if self.pass.is_none() && enough {
             self.begin_pass();
         }
+        self.sent.read_some(sent::READ_SHARE)?;
         let added = self.fresh.len() + 64;
         self.continue_pass(added * PASS_PACE)?;
         self.continue_upkeep(added * MERGE_PACE)
@@ -229,11 +231,12 @@ impl<'c> Index<'c> {
 
     /// Whether there is something worth doing while nothing else is.
     pub(super) fn has_spare_work(&self) -> bool {
-        !self.suspended && (self.pass.is_some() || self.upkeep.is_due())
+        !self.suspended && (self.pass.is_some() || self.upkeep.is_due() || !self.sent.is_read())
     }
 
     /// Does some of it, in a transaction that holds nothing else.
     pub(super) fn spare_work(&mut self) -> rusqlite::Result<()> {
+        self.sent.read_some(sent::READ_SPARE)?;
         self.continue_pass(SPARE_STEP)?;
         self.continue_upkeep(SPARE_STEP)
     }

@@ -13,6 +13,7 @@ use super::errors::{Class, Failure};
 use super::keys::Keys;
 use super::postings::{Postings, bare};
 use super::queue::Queue;
+use super::runs::filter::Known;
 use super::runs::walk::{Blocks, Walk};
 use super::runs::{self, Posting, purge};
 use super::writer::{Call, Job};
@@ -94,7 +95,8 @@ fn erase_some(db: &Connection, owner: AccountId, behind: u64, limit: usize) -> R
     let keys = Keys::load(db)?;
     let published = runs::published(db)?;
     let from = runs::horizon(db)?.max(behind.saturating_add(1));
-    let mut walk = Walk::new(&published, keys.of(owner).archived(), (from, u64::MAX), false);
+    let mut walk =
+        Walk::new(&published, &Known::default(), keys.of(owner).archived(), (from, u64::MAX), false);
     let mut postings = Postings::new(keys);
     let (mut ids, mut noted, mut removed) = (Vec::new(), Vec::new(), 0);
     {

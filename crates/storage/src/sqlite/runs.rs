@@ -26,11 +26,15 @@
 //! message itself. Nor need runs be disjoint; they are, as far as messages are not imported under old ids, and then a
 //! question reads few of them.
 //!
+//! Each run has a filter in memory, which tells of most keys that the run does not have them (`filter.rs`). So a question
+//! opens the runs that answer it and hardly another, however many there are.
+//!
 //! What was removed by age lies before the oldest message there is: questions begin behind it, and merges leave it
 //! out. What belonged to an erased owner is taken out of all runs entry by entry (`purge.rs`).
 
 pub(super) mod block;
 pub(super) mod build;
+pub(super) mod filter;
 pub(super) mod merge;
 pub(super) mod pass;
 pub(super) mod purge;
@@ -98,9 +102,12 @@ pub(super) fn withdraw(db: &Connection, run: i64) -> rusqlite::Result<()> {
     db.prepare_cached("DELETE FROM run WHERE id = ?1")?.execute([run]).map(drop)
 }
 
-/// The runs that have blocks, whether readers see them or not.
+/// The runs that have blocks or a filter, whether readers see them or not.
 pub(super) fn written(db: &Connection) -> rusqlite::Result<Vec<i64>> {
-    let mut next = db.prepare_cached("SELECT min(run) FROM run_block WHERE run > ?1")?;
+    let mut next = db.prepare_cached(
+        "SELECT min(run) FROM (SELECT min(run) AS run FROM run_block WHERE run > ?1 \
+         UNION ALL SELECT min(run) FROM run_filter WHERE run > ?1)",
+    )?;
     let mut runs = Vec::new();
     while let Some(run) = next.query_row([runs.last().copied().unwrap_or(0)], |row| row.get(0))? {
         runs.push(run);
@@ -108,8 +115,12 @@ pub(super) fn written(db: &Connection) -> rusqlite::Result<Vec<i64>> {
     Ok(runs)
 }
 
-/// Removes up to `limit` blocks of a run that nobody sees; says how many there were.
+/// Removes a part of the filter, or up to `limit` blocks, of a run that nobody sees; says how many there were.
 pub(super) fn sweep(db: &Connection, run: i64, limit: usize) -> rusqlite::Result<usize> {
+    let parts = filter::sweep(db, run, 1)?;
+    if parts > 0 {
+        return Ok(parts);
+    }
     db.prepare_cached("DELETE FROM run_block WHERE id IN (SELECT id FROM run_block WHERE run = ?1 LIMIT ?2)")?
         .execute(params![run, numbers::int(limit as u64)])
 }
@@ -130,7 +141,8 @@ impl RunNumbers {
     /// Begins behind all that are in the database.
     pub(super) fn begin(&self, db: &Connection) -> rusqlite::Result<()> {
         let last: Option<i64> = db.query_row(
-            "SELECT max((SELECT ifnull(max(id), 0) FROM run), (SELECT ifnull(max(run), 0) FROM run_block))",
+            "SELECT max((SELECT ifnull(max(id), 0) FROM run), (SELECT ifnull(max(run), 0) FROM run_block), \
+             (SELECT ifnull(max(run), 0) FROM run_filter))",
             [],
             |row| row.get(0),
         )?;

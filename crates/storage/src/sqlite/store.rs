@@ -85,8 +85,9 @@ impl Store for Sqlite {
     }
 
     async fn archive_page(&self, query: ArchiveQuery) -> StoreResult<ArchivePage> {
-        let keys = self.keys;
-        self.read_with_tail(query.owner, move |db, tail| archive::page(db, keys, &query, tail)).await
+        let (keys, filters) = (self.keys, self.filters.clone());
+        self.read_with_tail(query.owner, move |db, tail| archive::page(db, (keys, &filters), &query, tail))
+            .await
     }
 
     async fn archived(&self, owner: AccountId, ids: &[ArchiveId]) -> StoreResult<Vec<Archived>> {
@@ -95,14 +96,16 @@ impl Store for Sqlite {
     }
 
     async fn archive_bounds(&self, owner: AccountId) -> StoreResult<Option<ArchiveBounds>> {
-        let keys = self.keys;
-        self.read_with_tail(owner, move |db, tail| archive::bounds(db, keys, owner, tail)).await
+        let (keys, filters) = (self.keys, self.filters.clone());
+        self.read_with_tail(owner, move |db, tail| archive::bounds(db, (keys, &filters), owner, tail)).await
     }
 
     async fn waiting(&self, owner: AccountId, after: ArchiveId, limit: usize) -> StoreResult<Vec<Archived>> {
-        let keys = self.keys.of(owner);
-        self.read_with_tail(owner, move |db, tail| archive::waiting(db, keys, owner, after, limit, tail))
-            .await
+        let (keys, filters) = (self.keys, self.filters.clone());
+        self.read_with_tail(owner, move |db, tail| {
+            archive::waiting(db, (keys, &filters), owner, after, limit, tail)
+        })
+        .await
     }
 
     async fn set_delivered(&self, owner: AccountId, mark: ArchiveId) -> StoreResult<()> {

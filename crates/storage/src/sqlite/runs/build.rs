@@ -3,6 +3,7 @@
 use rusqlite::{Connection, params};
 
 use super::block::Encoder;
+use super::filter::Keys;
 use super::{Posting, Run, publish};
 use crate::sqlite::numbers;
 
@@ -29,6 +30,7 @@ struct Extent {
 pub(crate) struct Building {
     run: i64,
     encoder: Encoder,
+    keys: Keys,
     /// In blocks that are written, and in those that are committed.
     written: Extent,
     committed: Extent,
@@ -38,7 +40,8 @@ impl Building {
     /// Ids should not lie below `base`.
     pub(crate) fn new(run: i64, block_bytes: usize, base: u64) -> Self {
         let (written, committed) = (Extent::default(), Extent::default());
-        Self { run, encoder: Encoder::new(block_bytes, base), written, committed }
+        let (encoder, keys) = (Encoder::new(block_bytes, base), Keys::default());
+        Self { run, encoder, keys, written, committed }
     }
 
     pub(crate) fn run(&self) -> i64 {
@@ -51,6 +54,7 @@ impl Building {
             self.write(db)?;
             self.encoder.push(posting);
         }
+        self.keys.note(posting.key());
         Ok(())
     }
 
@@ -72,7 +76,7 @@ impl Building {
             entries: self.written.entries + block.entries,
         };
         self.encoder.clear();
-        Ok(())
+        self.keys.write(db, self.run)
     }
 
     /// Writes the last block and lets readers see the run. An empty run is none.
@@ -82,12 +86,14 @@ impl Building {
         if entries == 0 {
             return Ok(());
         }
+        self.keys.finish(db, self.run)?;
         publish(db, &Run { id: self.run, first, last, entries })
     }
 
     /// The transaction is durable.
     pub(crate) fn committed(&mut self) {
         self.committed = self.written;
+        self.keys.committed();
     }
 
     /// Whether anything of it would outlive the transaction's end.
@@ -105,6 +111,7 @@ impl Building {
     /// Nothing of the transaction was kept; returns the entry behind which to go on.
     pub(crate) fn rolled_back(&mut self) -> Option<Posting> {
         self.written = self.committed;
+        self.keys.rolled_back();
         self.restart()
     }
 }

@@ -101,6 +101,7 @@ fn write(db: &Connection, row: i64, entries: &[Posting]) -> rusqlite::Result<()>
 #[cfg(test)]
 mod tests {
     use super::super::build::write_run;
+    use super::super::filter::Filters;
     use super::super::published;
     use super::super::walk::Walk;
     use super::*;
@@ -127,9 +128,10 @@ mod tests {
         }
         let runs = published(&db).unwrap();
         assert_eq!(runs.iter().map(|run| run.id).collect::<Vec<_>>(), [1, 2], "an empty run is none");
+        let filters = Filters::new(1 << 20).of(&db, &runs).unwrap();
         let mut blocks = Blocks::new(&db).unwrap();
         for key in [0, 1_000_000, 2_000_000] {
-            let mut walk = Walk::new(&runs, key, (0, 9999), false);
+            let mut walk = Walk::new(&runs, &filters, key, (0, 9999), false);
             let mut found = Vec::new();
             while let Some(id) = walk.peek(&mut blocks).unwrap() {
                 found.push(Posting::new(key, id));

@@ -3,6 +3,7 @@
 use rusqlite::{CachedStatement, Connection, params};
 
 use super::block::Decoder;
+use super::filter::Known;
 use super::{Posting, Run};
 use crate::sqlite::numbers;
 
@@ -162,10 +163,16 @@ pub(crate) struct Walk {
 }
 
 impl Walk {
-    /// Between two ids, both inclusive.
-    pub(crate) fn new(runs: &[Run], key: u64, (low, high): (u64, u64), descending: bool) -> Self {
-        let mut unopened: Vec<_> =
-            runs.iter().filter(|run| run.first <= high && run.last >= low).copied().collect();
+    /// Between two ids, both inclusive, in those of the runs that may have any.
+    pub(crate) fn new(
+        runs: &[Run],
+        filters: &Known,
+        key: u64,
+        (low, high): (u64, u64),
+        descending: bool,
+    ) -> Self {
+        let may_have = |run: &&Run| run.first <= high && run.last >= low && filters.may_have(run.id, key);
+        let mut unopened: Vec<_> = runs.iter().filter(may_have).copied().collect();
         if descending {
             unopened.sort_unstable_by_key(|run| run.last);
         } else {
@@ -253,8 +260,14 @@ pub(crate) struct Intersection {
 
 impl Intersection {
     /// Of at least one key. Those that may have few should come first.
-    pub(crate) fn new(runs: &[Run], keys: &[u64], range: (u64, u64), descending: bool) -> Self {
-        Self { walks: keys.iter().map(|key| Walk::new(runs, *key, range, descending)).collect() }
+    pub(crate) fn new(
+        runs: &[Run],
+        filters: &Known,
+        keys: &[u64],
+        range: (u64, u64),
+        descending: bool,
+    ) -> Self {
+        Self { walks: keys.iter().map(|key| Walk::new(runs, filters, *key, range, descending)).collect() }
     }
 
     /// The next id, which stays the next.
@@ -287,6 +300,7 @@ impl Intersection {
 #[cfg(test)]
 mod tests {
     use super::super::build::write_run;
+    use super::super::filter::Filters;
     use super::super::{numbers, published};
     use super::*;
     use crate::sqlite::migrations::migrate;
@@ -314,6 +328,7 @@ mod tests {
             all.sort_unstable();
             all.dedup();
             let runs = published(&db).unwrap();
+            let filters = Filters::new(1 << 20).of(&db, &runs).unwrap();
             let mut blocks = Blocks::new(&db).unwrap();
             for _ in 0..60 {
                 let keys: Vec<_> = (0..random(3) + 1).map(|_| random(7)).collect();
@@ -324,7 +339,7 @@ mod tests {
                 if descending {
                     wanted.reverse();
                 }
-                let mut shared = Intersection::new(&runs, &keys, (low, high), descending);
+                let mut shared = Intersection::new(&runs, &filters, &keys, (low, high), descending);
                 let mut found = Vec::new();
                 while let Some(id) = shared.peek(&mut blocks).unwrap() {
                     found.push(id);
@@ -346,7 +361,7 @@ mod tests {
         }
         let runs = published(&db).unwrap();
         let mut blocks = Blocks::new(&db).unwrap();
-        let mut walk = Walk::new(&runs, 5, (0, u64::MAX >> 1), true);
+        let mut walk = Walk::new(&runs, &Known::default(), 5, (0, u64::MAX >> 1), true);
         for n in 0..100 {
             assert_eq!(walk.peek(&mut blocks).unwrap(), Some(9099 - n));
             walk.pass(9099 - n);
