@@ -57,11 +57,11 @@ impl Filter {
     /// The line of a member, and its bits there.
     fn place(&self, hash: u64) -> (usize, impl Iterator<Item = (usize, u64)> + use<>) {
         // Mixed once more, since members of one filter may share the first bits of their hashes.
-        let mixed = (hash ^ hash >> 32).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let line = (u128::from(mixed) * self.lines.len() as u128 >> 64) as usize;
+        let mixed = (hash ^ (hash >> 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let line = ((u128::from(mixed) * self.lines.len() as u128) >> 64) as usize;
         let bits = mixed.wrapping_mul(0xd6e8_feb8_6659_fd93);
         let bit = move |n: u32| {
-            let at = bits >> (64 - 9 * (n + 1)) & 511;
+            let at = (bits >> (64 - 9 * (n + 1))) & 511;
             ((at / 64) as usize, 1 << (at % 64))
         };
         (line, (0..PROBES).map(bit))
@@ -116,7 +116,7 @@ mod tests {
 
     fn hash(n: u64) -> u64 {
         let n = (n ^ 0x5851_f42d_4c95_7f2d).wrapping_mul(0x2545_f491_4f6c_dd1d);
-        (n ^ n >> 29).wrapping_mul(0xbf58_476d_1ce4_e5b9)
+        (n ^ (n >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9)
     }
 
     /// Every member passes, few others do, and the same holds for what was written and read.
