@@ -61,6 +61,9 @@ _waxwing() {
             waxwing,stop)
                 cmd="waxwing__subcmd__stop"
                 ;;
+            waxwing,upkeep)
+                cmd="waxwing__subcmd__upkeep"
+                ;;
             waxwing,user)
                 cmd="waxwing__subcmd__user"
                 ;;
@@ -123,6 +126,9 @@ _waxwing() {
                 ;;
             waxwing__subcmd__help,stop)
                 cmd="waxwing__subcmd__help__subcmd__stop"
+                ;;
+            waxwing__subcmd__help,upkeep)
+                cmd="waxwing__subcmd__help__subcmd__upkeep"
                 ;;
             waxwing__subcmd__help,user)
                 cmd="waxwing__subcmd__help__subcmd__user"
@@ -266,7 +272,7 @@ _waxwing() {
 
     case "${cmd}" in
         waxwing)
-            opts="-c -h -V --config --json --help --version serve status user invite sessions audit backup restore export import reload stop check version completions man help"
+            opts="-c -h -V --config --json --help --version serve status user invite sessions audit backup restore export import upkeep reload stop check version completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -474,7 +480,7 @@ _waxwing() {
             return 0
             ;;
         waxwing__subcmd__help)
-            opts="serve status user invite sessions audit backup restore export import reload stop check version completions man help"
+            opts="serve status user invite sessions audit backup restore export import upkeep reload stop check version completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -768,6 +774,20 @@ _waxwing() {
             return 0
             ;;
         waxwing__subcmd__help__subcmd__stop)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__help__subcmd__upkeep)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1352,6 +1372,28 @@ _waxwing() {
             return 0
             ;;
         waxwing__subcmd__stop)
+            opts="-c -h --config --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__upkeep)
             opts="-c -h --config --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
