@@ -79,7 +79,7 @@ pub struct Options {
     pub wal_max_bytes: u64,
     /// Page cache of the writing connection. Default 64 MiB.
     pub writer_cache_bytes: usize,
-    /// Page cache of each reading connection. The inner pages of ten million messages fit in. Default 32 MiB.
+    /// Page cache of each reading connection. Default 32 MiB.
     pub reader_cache_bytes: usize,
     /// How much of the database file readers map into memory instead of copying; SQLite maps 2 GiB at most. A page that the
     /// disk fails to read then ends the process, where otherwise a query fails. Default 0.
