@@ -1,21 +1,31 @@
 //! One connection: bytes in and out, plain or TLS, holding no buffer of its own while it idles.
 
+use std::cell::RefCell;
 use std::fmt;
-use std::io::{self, Read, Write};
+use std::future::poll_fn;
+use std::io::{self, BufRead as _, Read, Write};
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::{Duration, Instant};
 
 use rustls::ServerConnection;
-use tokio::io::ReadBuf;
+use tokio::io::{AsyncRead as _, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::{Limits, Permit};
 use crate::observe::names;
 use crate::tls::{Acceptor, TlsInfo};
+
+/// The size of a thread's read buffer, shared by all connections it reads from.
+const READ_BUFFER_BYTES: usize = 16 * 1024;
+
+thread_local! {
+    static READ_BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BUFFER_BYTES].into());
+}
 
 /// What one connection is called in the log: counted from the start of the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -35,10 +45,7 @@ impl fmt::Display for ConnId {
     }
 }
 
-/// A connection, plain or TLS.
-///
-/// Reading is in two steps, so that an idle connection holds no buffer: [`Conn::readable`] waits, then
-/// [`Conn::read_into`] fills a buffer that the caller borrowed for the moment, until it says `WouldBlock`.
+/// A connection, plain or TLS. It reads into a buffer that all connections of a thread share, so that an idle one holds none.
 pub struct Conn {
     tcp: TcpStream,
     tls: Option<Box<Tls>>,
@@ -53,8 +60,8 @@ pub struct Conn {
 struct Tls {
     session: ServerConnection,
     info: Arc<TlsInfo>,
-    /// Decrypted bytes that `read_into` has not handed out yet.
-    unread: usize,
+    /// Something can be handed out without reading from the socket: what came along with the handshake, or the end.
+    is_due: bool,
 }
 
 impl Conn {
@@ -112,33 +119,37 @@ impl Conn {
         }
     }
 
-    /// Waits until there may be something to read. Safe to drop and call again.
-    pub async fn readable(&mut self) -> io::Result<()> {
-        if self.tls.as_ref().is_some_and(|tls| tls.unread > 0) {
-            return Ok(());
-        }
-        self.tcp.readable().await
+    /// Waits for input and adds it to `input`; `false` when the peer has closed its side. Safe to drop and call again.
+    ///
+    /// TLS ended without `close_notify` is `UnexpectedEof`, since it may have been cut by someone else (RFC 8446 section 6.1).
+    pub async fn receive(&mut self, input: &mut Vec<u8>) -> io::Result<bool> {
+        poll_fn(|context| self.poll_receive(context, input)).await
     }
 
-    /// Reads what is there into `buf` and says how much; `Ok(0)` means that the peer has closed its side.
-    ///
-    /// `WouldBlock` means that nothing whole is there; then wait with [`Conn::readable`]. TLS ended without
-    /// `close_notify` is `UnexpectedEof`, since it may have been cut by someone else (RFC 8446 section 6.1).
-    pub fn read_into(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let Some(tls) = &mut self.tls else {
-            return self.tcp.try_read(buf);
-        };
-        loop {
-            match tls.session.reader().read(buf) {
-                Ok(n) => {
-                    tls.unread = tls.unread.saturating_sub(n);
-                    return Ok(n);
-                }
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => tls.unread = 0,
-                Err(e) => return Err(e),
-            }
-            tls.receive(&self.tcp)?;
+    fn poll_receive(&mut self, context: &mut Context<'_>, input: &mut Vec<u8>) -> Poll<io::Result<bool>> {
+        if let Some(tls) = self.tls.as_mut().filter(|tls| tls.is_due) {
+            return Poll::Ready(tls.take_plaintext(input).map(|taken| taken != Taken::End));
         }
+        READ_BUFFER.with_borrow_mut(|buffer| {
+            loop {
+                let mut read = ReadBuf::new(buffer);
+                // Unlike `try_read`, this remembers after a buffer that was not filled that nothing is left in the socket,
+                // and spares the system call that would only say so.
+                match ready!(Pin::new(&mut self.tcp).poll_read(context, &mut read)) {
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                    outcome => outcome?,
+                }
+                let Some(tls) = &mut self.tls else {
+                    input.extend_from_slice(read.filled());
+                    return Poll::Ready(Ok(!read.filled().is_empty()));
+                };
+                match tls.receive(&self.tcp, read.filled(), input)? {
+                    Taken::Some => return Poll::Ready(Ok(true)),
+                    Taken::End => return Poll::Ready(Ok(false)),
+                    Taken::Nothing => {}
+                }
+            }
+        })
     }
 
     /// Whether bytes lie in the socket already. After `<starttls/>` and before the answer this means that the
@@ -155,10 +166,17 @@ impl Conn {
 
     /// Writes all of `bytes`. Not safe to drop half-way: what was written then is unknown.
     pub async fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let limit = self.write_timeout;
+        // Nearly always the socket takes everything at once, and no timer is needed.
+        let taken = match &mut self.tls {
+            None => or_nothing(self.tcp.try_write(bytes))?,
+            Some(tls) => tls.write_at_once(&self.tcp, bytes)?,
+        };
+        let rest = &bytes[taken..];
         let written = match &mut self.tls {
-            None => timeout(limit, write_plain(&self.tcp, bytes)).await,
-            Some(tls) => timeout(limit, tls.write(&self.tcp, bytes)).await,
+            None if rest.is_empty() => return Ok(()),
+            None => timeout(self.write_timeout, write_plain(&self.tcp, rest)).await,
+            Some(tls) if rest.is_empty() && !tls.session.wants_write() => return Ok(()),
+            Some(tls) => timeout(self.write_timeout, tls.write(&self.tcp, rest)).await,
         };
         written.unwrap_or_else(|_| {
             Err(io::Error::new(io::ErrorKind::TimedOut, "limits.write_timeout_ms is over"))
@@ -182,9 +200,10 @@ impl Conn {
         metrics::counter!(names::TLS_HANDSHAKES, "result" => result).increment(1);
         shaken?;
         metrics::histogram!(names::TLS_HANDSHAKE_SECONDS).record(began.elapsed());
-        let unread = session.process_new_packets().map_err(tls_error)?.plaintext_bytes_to_read();
+        let state = session.process_new_packets().map_err(tls_error)?;
+        let is_due = state.plaintext_bytes_to_read() > 0 || state.peer_has_closed();
         let info = Arc::new(accepting.certificates.describe(&session));
-        self.tls = Some(Box::new(Tls { session, info, unread }));
+        self.tls = Some(Box::new(Tls { session, info, is_due }));
         Ok(self)
     }
 
@@ -198,38 +217,79 @@ impl Conn {
     }
 }
 
+/// What became of encrypted bytes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Taken {
+    /// They hold nothing for us, or not all of it.
+    Nothing,
+    /// There is something new.
+    Some,
+    /// The peer has closed its side.
+    End,
+}
+
 impl Tls {
-    /// Takes in what the socket has and decrypts it.
-    fn receive(&mut self, tcp: &TcpStream) -> io::Result<()> {
-        let end = self.session.read_tls(&mut Socket(tcp))? == 0;
-        match self.session.process_new_packets() {
-            Ok(state) => self.unread = state.plaintext_bytes_to_read(),
-            Err(error) => {
+    /// Decrypts what came from the socket; nothing if that has ended.
+    fn receive(&mut self, tcp: &TcpStream, mut encrypted: &[u8], input: &mut Vec<u8>) -> io::Result<Taken> {
+        let mut taken = Taken::Nothing;
+        loop {
+            // It takes a part at a time.
+            self.session.read_tls(&mut encrypted)?;
+            if let Err(error) = self.session.process_new_packets() {
                 // The peer is owed the alert (RFC 8446 section 6.2); if it does not fit now it is not worth more.
                 let _ = self.session.write_tls(&mut Socket(tcp));
                 return Err(tls_error(error));
             }
-        }
-        while self.session.wants_write() {
-            // Answers to key updates. What the socket does not take now goes out with the next write.
-            match self.session.write_tls(&mut Socket(tcp)) {
-                Ok(_) => {}
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
-                Err(e) => return Err(e),
+            let new = self.take_plaintext(input)?;
+            if taken == Taken::Nothing {
+                taken = new;
+            }
+            if encrypted.is_empty() || self.is_due {
+                break;
             }
         }
-        // Without close_notify, `reader().read` now says UnexpectedEof; with it, Ok(0).
-        if end && self.unread == 0 {
-            return match self.session.reader().read(&mut [0u8; 1]) {
-                Ok(_) => Ok(()),
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => Err(io::ErrorKind::UnexpectedEof.into()),
-                Err(e) => Err(e),
-            };
-        }
+        // Answers to key updates. What the socket does not take now goes out with the next write.
+        self.flush_at_once(tcp)?;
+        Ok(taken)
+    }
+
+    /// Hands out what is decrypted. The end comes after it.
+    fn take_plaintext(&mut self, input: &mut Vec<u8>) -> io::Result<Taken> {
+        let before = input.len();
+        let mut reader = self.session.reader();
+        self.is_due = loop {
+            match reader.fill_buf() {
+                Ok([]) => break true,
+                Ok(bytes) => {
+                    input.extend_from_slice(bytes);
+                    let length = bytes.len();
+                    reader.consume(length);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break false,
+                Err(error) => return Err(error),
+            }
+        };
+        Ok(match input.len() > before {
+            true => Taken::Some,
+            false if self.is_due => Taken::End,
+            false => Taken::Nothing,
+        })
+    }
+
+    /// Encrypts as much as rustls takes, hands it to the socket as far as that goes at once, and says how much was taken.
+    fn write_at_once(&mut self, tcp: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
+        let taken = self.session.writer().write(bytes)?;
+        self.flush_at_once(tcp)?;
+        Ok(taken)
+    }
+
+    fn flush_at_once(&mut self, tcp: &TcpStream) -> io::Result<()> {
+        while self.session.wants_write() && or_nothing(self.session.write_tls(&mut Socket(tcp)))? > 0 {}
         Ok(())
     }
 
     async fn write(&mut self, tcp: &TcpStream, mut bytes: &[u8]) -> io::Result<()> {
+        self.flush(tcp).await?;
         while !bytes.is_empty() {
             // rustls takes as much as its buffer limit allows; the rest waits until that is out.
             let taken = self.session.writer().write(bytes)?;
@@ -241,6 +301,14 @@ impl Tls {
 
     async fn flush(&mut self, tcp: &TcpStream) -> io::Result<()> {
         flush(&mut self.session, tcp).await
+    }
+}
+
+/// What does not go without waiting counts as nothing done.
+fn or_nothing(outcome: io::Result<usize>) -> io::Result<usize> {
+    match outcome {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
+        outcome => outcome,
     }
 }
 
@@ -258,7 +326,11 @@ impl Write for Socket<'_> {
         self.0.try_write(buf)
     }
     fn write_vectored(&mut self, bufs: &[io::IoSlice<'_>]) -> io::Result<usize> {
-        self.0.try_write_vectored(bufs)
+        match bufs {
+            // One record, as nearly always: the plain system call is the cheaper one.
+            [only] => self.0.try_write(only),
+            _ => self.0.try_write_vectored(bufs),
+        }
     }
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
@@ -336,25 +408,25 @@ mod tests {
         Conn::new(tcp, &Limits::default(), None).expect("a connection")
     }
 
-    async fn read_some(conn: &mut Conn, buf: &mut [u8]) -> io::Result<usize> {
-        loop {
-            conn.readable().await?;
-            match conn.read_into(buf) {
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
-                other => return other,
-            }
-        }
-    }
-
     async fn read_exactly(conn: &mut Conn, length: usize) -> Vec<u8> {
         let mut all = Vec::new();
-        let mut buf = [0u8; 1_000];
         while all.len() < length {
-            let n = read_some(conn, &mut buf).await.expect("readable");
-            assert_ne!(n, 0, "closed after {} bytes", all.len());
-            all.extend_from_slice(&buf[..n]);
+            assert!(conn.receive(&mut all).await.expect("readable"), "closed after {} bytes", all.len());
         }
         all
+    }
+
+    /// Reads to the end and says what came before it.
+    async fn read_to_end(conn: &mut Conn) -> io::Result<Vec<u8>> {
+        let mut all = Vec::new();
+        while conn.receive(&mut all).await? {}
+        Ok(all)
+    }
+
+    fn is_waiting(conn: &mut Conn) -> bool {
+        let mut input = Vec::new();
+        let receiving = std::pin::pin!(conn.receive(&mut input));
+        receiving.poll(&mut Context::from_waker(Waker::noop())).is_pending()
     }
 
     #[tokio::test]
@@ -363,7 +435,7 @@ mod tests {
         let mut client = TcpStream::connect(listener.address()).await.expect("connected");
         let mut conn = accept(listener).await;
         assert!(!conn.is_tls());
-        assert_eq!(conn.read_into(&mut [0; 8]).expect_err("nothing yet").kind(), io::ErrorKind::WouldBlock);
+        assert!(is_waiting(&mut conn), "nothing came yet");
         client.write_all(b"hello").await.expect("written");
         assert_eq!(read_exactly(&mut conn, 5).await, b"hello");
         conn.write_all(b"world").await.expect("written");
@@ -372,7 +444,7 @@ mod tests {
         client.read_to_string(&mut answer).await.expect("read to the end");
         assert_eq!(answer, "world");
         drop(client);
-        assert_eq!(read_some(&mut conn, &mut [0; 8]).await.expect("closed"), 0);
+        assert!(read_to_end(&mut conn).await.expect("closed").is_empty());
     }
 
     #[tokio::test]
@@ -399,7 +471,8 @@ mod tests {
         let received = read_exactly(&mut conn, expected.len()).await;
         assert!(received == expected, "what arrives is what was sent");
         conn.write_all(&received).await.expect("written");
-        assert_eq!(read_some(&mut conn, &mut [0; 8]).await.expect("close_notify"), 0);
+        assert!(read_to_end(&mut conn).await.expect("close_notify").is_empty());
+        assert!(!conn.receive(&mut Vec::new()).await.expect("ended"), "the end stays the end");
         assert!(client.await.expect("client") == expected);
     }
 
@@ -416,7 +489,7 @@ mod tests {
         let (mut tcp, _) = client.expect("handshake").into_inner();
         tcp.shutdown().await.expect("the TCP stream ended");
         let mut conn = conn.expect("handshake");
-        let error = read_some(&mut conn, &mut [0; 8]).await.expect_err("cut off");
+        let error = read_to_end(&mut conn).await.expect_err("cut off");
         assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
     }
 
@@ -474,10 +547,11 @@ mod tests {
         let mut client = TcpStream::connect(listener.address()).await.expect("connected");
         let mut conn = accept(listener).await;
         assert!(!conn.has_input().expect("nothing yet"));
-        client.write_all(b"<starttls/><iq/>").await.expect("written");
-        conn.readable().await.expect("readable");
-        let mut buf = [0u8; 11];
-        assert_eq!(conn.read_into(&mut buf).expect("read"), 11);
+        client.write_all(b"<starttls/>").await.expect("written");
+        assert_eq!(read_exactly(&mut conn, 11).await, b"<starttls/>");
+        assert!(!conn.has_input().expect("nothing more"));
+        client.write_all(b"<iq/>").await.expect("written");
+        conn.tcp.readable().await.expect("readable");
         assert!(conn.has_input().expect("the rest lies there"));
     }
 }

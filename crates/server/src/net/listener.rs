@@ -247,19 +247,12 @@ mod tests {
         "127.0.0.1:0".parse().expect("an address")
     }
 
-    /// Repeats one byte, then waits until the peer is gone.
+    /// Repeats what comes, then waits until the peer is gone.
     async fn echo(mut conn: Conn) {
-        let mut byte = [0; 1];
-        loop {
-            if conn.readable().await.is_err() {
-                return;
-            }
-            match conn.read_into(&mut byte) {
-                Ok(0) => return,
-                Ok(_) => conn.write_all(&byte).await.expect("written"),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(_) => return,
-            }
+        let mut input = Vec::new();
+        while let Ok(true) = conn.receive(&mut input).await {
+            conn.write_all(&input).await.expect("written");
+            input.clear();
         }
     }
 

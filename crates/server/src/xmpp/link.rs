@@ -1,6 +1,5 @@
 //! What carries a stream: a TCP connection, plain or TLS, or a WebSocket, behind one way to read and write.
 
-use std::cell::RefCell;
 use std::io;
 use std::net::SocketAddr;
 
@@ -11,13 +10,6 @@ use waxwing_xmpp::sasl::ChannelBindings;
 use crate::http::WebSocketConn;
 use crate::net::Conn;
 use crate::tls::{Acceptor, Verification};
-
-/// The size of a thread's read buffer, shared by all connections it reads from.
-const READ_BUFFER_BYTES: usize = 16 * 1024;
-
-thread_local! {
-    static READ_BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BUFFER_BYTES].into());
-}
 
 /// A connection that carries a stream.
 pub(crate) enum Link {
@@ -44,19 +36,7 @@ impl Link {
                 }
                 None => false,
             }),
-            Self::Tcp(conn) => loop {
-                conn.readable().await?;
-                let read = READ_BUFFER.with_borrow_mut(|buffer| {
-                    let read = conn.read_into(buffer)?;
-                    input.extend_from_slice(&buffer[..read]);
-                    Ok(read)
-                });
-                match read {
-                    Ok(read) => return Ok(read > 0),
-                    Err(error) if is_retry(&error) => {}
-                    Err(error) => return Err(error),
-                }
-            },
+            Self::Tcp(conn) => conn.receive(input).await,
         }
     }
 
@@ -168,8 +148,4 @@ pub(crate) fn established(conn: &Conn) -> c2s::Tls {
     let addresses = verified.map(|certificate| certificate.xmpp_addresses.as_slice()).unwrap_or_default();
     let certified = addresses.iter().filter_map(|address| Jid::new(address).ok()).collect();
     c2s::Tls { bindings, certified }
-}
-
-fn is_retry(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
 }
