@@ -40,7 +40,7 @@ impl Chat {
             return;
         }
         let reached = |session: &Session| receives(session, &to, kind, &sessions);
-        let others = if copied { self.sessions.of(own) } else { Vec::new() };
+        let others = if copied && !sender.is_alone() { self.sessions.of(own) } else { Vec::new() };
         let mut others = others.iter().filter(|session| {
             let has_it = session.id == sender.id || (to_self && reached(session));
             session.carbons() && !has_it

@@ -42,6 +42,11 @@ impl Receipt {
         (Promise(Arc::clone(&state)), Self(Some(state)))
     }
 
+    /// Whether nothing of the message had to be kept.
+    pub fn is_done(&self) -> bool {
+        self.0.is_none()
+    }
+
     /// What has become of the message, if that is known by now.
     pub fn outcome(&mut self) -> Option<Result<()>> {
         let Some(state) = &self.0 else {

@@ -173,6 +173,11 @@ impl Session {
         self.priority.store(priority, Ordering::Release);
     }
 
+    /// Whether it is the only session of its account.
+    pub(crate) fn is_alone(&self) -> bool {
+        self.delivered.sessions() <= 1
+    }
+
     /// Wants copies of the account's other conversations (XEP-0280).
     pub fn carbons(&self) -> bool {
         self.carbons.load(Ordering::Acquire)

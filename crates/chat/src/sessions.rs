@@ -36,11 +36,18 @@ pub struct Online {
 pub struct Mark {
     reached: AtomicU64,
     written: AtomicU64,
+    /// How many sessions share it.
+    sessions: AtomicUsize,
 }
 
 impl Mark {
     pub(crate) fn at(id: ArchiveId) -> Self {
-        Self { reached: AtomicU64::new(id.0), written: AtomicU64::new(id.0) }
+        Self { reached: AtomicU64::new(id.0), written: AtomicU64::new(id.0), sessions: AtomicUsize::new(0) }
+    }
+
+    /// How many sessions the account has.
+    pub(crate) fn sessions(&self) -> usize {
+        self.sessions.load(Ordering::Acquire)
     }
 
     /// Everything up to here has been delivered.
@@ -122,6 +129,7 @@ impl Sessions {
         }
         let (session, events) = Session::new(id, (bare, jid), account, Arc::clone(&online.delivered), info);
         online.sessions.push(Arc::clone(&session));
+        online.delivered.sessions.store(online.sessions.len(), Ordering::Release);
         drop(shard);
         match &replaced {
             Some(old) => old.close(Close::Replaced),
@@ -140,6 +148,7 @@ impl Sessions {
         let at = online.sessions.iter().position(|s| s.id == session.id)?;
         online.sessions.swap_remove(at);
         let mark = Arc::clone(&online.delivered);
+        mark.sessions.store(online.sessions.len(), Ordering::Release);
         if online.sessions.is_empty() {
             shard.remove(bare);
         }

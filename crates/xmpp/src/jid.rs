@@ -47,37 +47,18 @@ impl Jid {
             Some((bare, resource)) => (bare, Some(resource)),
             None => (text, None),
         };
-        match bare.split_once('@') {
-            Some((local, domain)) => Jid::from_parts(Some(local), domain, resource),
-            None => Jid::from_parts(None, bare, resource),
-        }
+        let (local, domain) = match bare.split_once('@') {
+            Some((local, domain)) => (Some(local), domain),
+            None => (None, bare),
+        };
+        let parts = Parts::normalise(local, domain, resource)?;
+        // Nearly always an address comes as it is to be: then its text is copied once.
+        Ok(if parts.are_unchanged(text) { parts.with_text(text.into()) } else { parts.join() })
     }
 
     /// Builds an address from its parts, which are normalised like those of [`Jid::new`].
     pub fn from_parts(local: Option<&str>, domain: &str, resource: Option<&str>) -> Result<Jid, JidError> {
-        let local = local.map(normalise_local).transpose()?;
-        let domain = normalise_domain(domain)?;
-        let resource = resource.map(normalise_resource).transpose()?;
-        Ok(Jid::join(local.as_deref(), &domain, resource.as_deref()))
-    }
-
-    /// Puts together parts that are known to be normalised.
-    fn join(local: Option<&str>, domain: &str, resource: Option<&str>) -> Jid {
-        let mut text = String::with_capacity(
-            local.map_or(0, |part| part.len() + 1) + domain.len() + resource.map_or(0, |part| part.len() + 1),
-        );
-        if let Some(local) = local {
-            text.push_str(local);
-            text.push('@');
-        }
-        text.push_str(domain);
-        let bare = text.len();
-        if let Some(resource) = resource {
-            text.push('/');
-            text.push_str(resource);
-        }
-        // Three parts of at most 1023 bytes and two separators always fit.
-        Jid { text: text.into(), local: local.map_or(0, str::len) as u16, bare: bare as u16 }
+        Ok(Parts::normalise(local, domain, resource)?.join())
     }
 
     /// The localpart: the account or room, without `@`.
@@ -121,13 +102,14 @@ impl Jid {
         if self.local == 0 && self.is_bare() {
             return self.clone();
         }
-        Jid::join(None, self.domain(), None)
+        Parts { local: None, domain: self.domain().into(), resource: None }.join()
     }
 
     /// This address with another resourcepart, which is normalised first.
     pub fn with_resource(&self, resource: &str) -> Result<Jid, JidError> {
-        let resource = normalise_resource(resource)?;
-        Ok(Jid::join(self.local(), self.domain(), Some(&resource)))
+        let resource = Some(normalise_resource(resource)?);
+        let local = self.local().map(Cow::from);
+        Ok(Parts { local, domain: self.domain().into(), resource }.join())
     }
 
     /// Whether there is no resourcepart.
@@ -150,6 +132,66 @@ impl Jid {
             0 => 0,
             length => usize::from(length) + 1,
         }
+    }
+}
+
+/// The parts of an address, normalised.
+struct Parts<'a> {
+    local: Option<Cow<'a, str>>,
+    domain: Cow<'a, str>,
+    resource: Option<Cow<'a, str>>,
+}
+
+impl<'a> Parts<'a> {
+    fn normalise(
+        local: Option<&'a str>,
+        domain: &'a str,
+        resource: Option<&'a str>,
+    ) -> Result<Self, JidError> {
+        Ok(Self {
+            local: local.map(normalise_local).transpose()?,
+            domain: normalise_domain(domain)?,
+            resource: resource.map(normalise_resource).transpose()?,
+        })
+    }
+
+    /// Whether they stand in the text they were read from just as they are to be.
+    fn are_unchanged(&self, text: &str) -> bool {
+        let borrowed = |part: &Cow<'_, str>| matches!(part, Cow::Borrowed(_));
+        self.local.as_ref().is_none_or(borrowed)
+            && borrowed(&self.domain)
+            && self.resource.as_ref().is_none_or(borrowed)
+            && self.length() == text.len()
+    }
+
+    /// Where the bare address ends.
+    fn bare(&self) -> usize {
+        self.local.as_ref().map_or(0, |part| part.len() + 1) + self.domain.len()
+    }
+
+    fn length(&self) -> usize {
+        self.bare() + self.resource.as_ref().map_or(0, |part| part.len() + 1)
+    }
+
+    fn join(self) -> Jid {
+        let mut text = String::with_capacity(self.length());
+        if let Some(local) = &self.local {
+            text.push_str(local);
+            text.push('@');
+        }
+        text.push_str(&self.domain);
+        if let Some(resource) = &self.resource {
+            text.push('/');
+            text.push_str(resource);
+        }
+        self.with_text(text.into())
+    }
+
+    /// The address that `text` spells.
+    fn with_text(&self, text: Arc<str>) -> Jid {
+        // Three parts of at most 1023 bytes and two separators always fit.
+        let local = self.local.as_ref().map_or(0, |part| part.len() as u16);
+        Jid { text, local, bare: self.bare() as u16 }
     }
 }
 

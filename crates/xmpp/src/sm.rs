@@ -351,6 +351,16 @@ pub fn failed(condition: Condition) -> Element {
     Element::new(ns::SM3, "failed").with_child(Element::new(ns::STANZA_ERRORS, condition.as_str()))
 }
 
+/// Writes `<r/>`: how many stanzas are handled? (XEP-0198 section 4)
+pub fn write_request(out: &mut Vec<u8>) {
+    out.extend_from_slice(b"<r xmlns='urn:xmpp:sm:3'/>");
+}
+
+/// Writes `<a/>`, the answer to `<r/>`: that many are.
+pub fn write_answer(h: u32, out: &mut Vec<u8>) {
+    out.extend_from_slice(format!("<a xmlns='{}' h='{h}'/>", ns::SM3).as_bytes());
+}
+
 /// The `h` attribute; an unsigned 32-bit number.
 pub fn count(element: ElementRef<'_>) -> Option<u32> {
     element.attr("h")?.parse().ok()

@@ -178,18 +178,20 @@ pub struct Stanza {
     pub element: Element,
 }
 
-/// A stanza that cannot be handled, and the answer to it.
+/// A stanza without its content: enough to answer it.
 #[derive(Clone, Debug)]
-pub struct Refusal {
-    /// What is wrong with it.
-    pub error: StanzaError,
-    /// What to send back; none when the stanza is itself an error or a result. It has no addresses yet.
-    pub reply: Option<Stanza>,
+pub struct Header {
+    kind: Kind,
+    from: Option<Jid>,
+    to: Option<Jid>,
+    id: Option<Box<str>>,
+    /// The namespace of the stanza itself.
+    ns: &'static str,
 }
 
-impl Stanza {
-    /// Checks an element and takes it as a stanza (RFC 6120 sections 8.1 to 8.3).
-    pub fn from_element(element: Element) -> Result<Stanza, StanzaError> {
+impl Header {
+    /// Checks what every stanza has to keep to (RFC 6120 sections 8.1 to 8.3).
+    fn read(element: &Element) -> Result<Header, StanzaError> {
         let kind = match Kind::read(element.name(), element.attr("type")) {
             Some(kind) if matches!(element.ns(), ns::CLIENT | ns::SERVER) => kind?,
             _ => return Err(bad_request("the element is no stanza")),
@@ -211,31 +213,75 @@ impl Stanza {
             }
         }
         let id = element.attr("id").map(Into::into);
+        Ok(Header { kind, from, to, id, ns: content_ns(element) })
+    }
+
+    /// The error that answers the stanza; none when it is itself an error or a result (RFC 6120 section 8.3.1).
+    pub fn error_reply(&self, error: StanzaError) -> Option<Stanza> {
+        let child = self.kind.may_fail().then(|| error.to_element(self.ns))?;
+        Some(self.clone().answer(self.kind.as_error()).with_child(child))
+    }
+
+    /// An empty stanza back to the sender.
+    fn answer(self, kind: Kind) -> Stanza {
+        let element = Element::new(self.ns, kind.name());
+        Stanza { kind, from: self.to, to: self.from, id: self.id, lang: None, element }
+    }
+}
+
+/// The namespace of a stanza, which is one of two.
+fn content_ns(stanza: &Element) -> &'static str {
+    if stanza.ns() == ns::SERVER { ns::SERVER } else { ns::CLIENT }
+}
+
+/// A stanza that cannot be handled, and the answer to it.
+#[derive(Clone, Debug)]
+pub struct Refusal {
+    /// What is wrong with it.
+    pub error: StanzaError,
+    /// What to send back; none when the stanza is itself an error or a result. It has no addresses yet.
+    pub reply: Option<Stanza>,
+}
+
+impl Refusal {
+    fn of(element: &Element, error: StanzaError) -> Refusal {
+        // A type that cannot be read is no error or result, so an answer does no harm.
+        let kind = match Kind::read(element.name(), element.attr("type")) {
+            Some(Ok(kind)) if kind.may_fail() => Some(kind.as_error()),
+            Some(Err(_)) if element.name() == "iq" => Some(Kind::Iq(IqType::Error)),
+            Some(Err(_)) => Some(Kind::Presence(PresenceType::Error)),
+            _ => None,
+        };
+        let content_ns = element.ns();
+        let reply = kind.map(|kind| Stanza {
+            kind,
+            from: None,
+            to: None,
+            id: element.attr("id").map(Into::into),
+            lang: None,
+            element: Element::new(content_ns, kind.name()).with_child(error.to_element(content_ns)),
+        });
+        Refusal { error, reply }
+    }
+}
+
+impl Stanza {
+    /// Checks an element and takes it as a stanza (RFC 6120 sections 8.1 to 8.3).
+    pub fn from_element(element: Element) -> Result<Stanza, StanzaError> {
+        Ok(Stanza::with_header(Header::read(&element)?, element))
+    }
+
+    fn with_header(header: Header, element: Element) -> Stanza {
         let lang = element.lang().map(Into::into);
-        Ok(Stanza { kind, from, to, id, lang, element })
+        Stanza { kind: header.kind, from: header.from, to: header.to, id: header.id, lang, element }
     }
 
     /// Like [`Stanza::from_element`], and when that fails, with the answer that the sender is owed.
     pub fn accept(element: Element) -> Result<Stanza, Box<Refusal>> {
-        let name = element.name().to_owned();
-        let type_ = element.attr("type").map(str::to_owned);
-        let content_ns = element.ns().to_owned();
-        let id = element.attr("id").map(Into::into);
-        Stanza::from_element(element).map_err(|error| {
-            // A type that cannot be read is no error or result, so an answer does no harm.
-            let kind = match Kind::read(&name, type_.as_deref()) {
-                Some(Ok(kind)) if kind.may_fail() => Some(kind.as_error()),
-                Some(Err(_)) if name == "iq" => Some(Kind::Iq(IqType::Error)),
-                Some(Err(_)) => Some(Kind::Presence(PresenceType::Error)),
-                _ => None,
-            };
-            let reply = kind.map(|kind| {
-                let element =
-                    Element::new(&content_ns, kind.name()).with_child(error.to_element(&content_ns));
-                Stanza { kind, from: None, to: None, id, lang: None, element }
-            });
-            Box::new(Refusal { error, reply })
-        })
+        match Header::read(&element) {
+            Ok(header) => Ok(Stanza::with_header(header, element)),
+            Err(error) => Err(Box::new(Refusal::of(&element, error))),
+        }
     }
 
     fn new(kind: Kind) -> Stanza {
@@ -324,28 +370,22 @@ impl Stanza {
 
     /// The result of this IQ request, still empty.
     pub fn reply(&self) -> Stanza {
-        self.answer(Kind::Iq(IqType::Result))
+        self.header().answer(Kind::Iq(IqType::Result))
     }
 
     /// The error that answers this stanza; none when it is itself an error or a result (RFC 6120 section 8.3.1).
     pub fn error_reply(&self, error: StanzaError) -> Option<Stanza> {
-        if !self.kind.may_fail() {
-            return None;
-        }
-        let child = error.to_element(self.element.ns());
-        Some(self.answer(self.kind.as_error()).with_child(child))
+        self.header().error_reply(error)
     }
 
-    /// An empty stanza back to the sender.
-    fn answer(&self, kind: Kind) -> Stanza {
-        let element = Element::new(self.element.ns(), kind.name());
-        Stanza {
-            kind,
-            from: self.to.clone(),
-            to: self.from.clone(),
+    /// What an answer needs to know of this stanza.
+    pub fn header(&self) -> Header {
+        Header {
+            kind: self.kind,
+            from: self.from.clone(),
+            to: self.to.clone(),
             id: self.id.clone(),
-            lang: None,
-            element,
+            ns: content_ns(&self.element),
         }
     }
 
@@ -410,12 +450,22 @@ pub enum Wire {
     WebSocket,
 }
 
+impl Wire {
+    /// The default namespace in force around a stanza; empty for none.
+    fn scope_ns(self) -> &'static str {
+        match self {
+            Wire::Stream => ns::CLIENT,
+            Wire::WebSocket => "",
+        }
+    }
+}
+
 /// A stanza shared by all who receive it, encoded at most once for each kind of connection.
 #[derive(Debug)]
 pub struct Outgoing {
     stanza: Stanza,
-    stream: OnceLock<Arc<[u8]>>,
-    websocket: OnceLock<Arc<[u8]>>,
+    stream: OnceLock<Box<[u8]>>,
+    websocket: OnceLock<Box<[u8]>>,
 }
 
 impl Outgoing {
@@ -434,17 +484,22 @@ impl Outgoing {
         2 * self.stanza.element.memory()
     }
 
-    /// Its bytes for one kind of connection.
-    pub fn encoded(&self, wire: Wire) -> &Arc<[u8]> {
-        let (cell, scope_ns) = match wire {
-            Wire::Stream => (&self.stream, ns::CLIENT),
-            Wire::WebSocket => (&self.websocket, ""),
+    /// Adds its bytes for one kind of connection. They are kept for others only where there are any: most stanzas have one
+    /// receiver, for whom they are written straight into what is sent.
+    pub fn write(self: &Arc<Self>, wire: Wire, out: &mut Vec<u8>) {
+        let encoded = match wire {
+            Wire::Stream => &self.stream,
+            Wire::WebSocket => &self.websocket,
         };
-        cell.get_or_init(|| {
-            let mut out = Vec::with_capacity(512);
-            self.stanza.write(&mut out, scope_ns);
-            out.into()
-        })
+        let scope_ns = wire.scope_ns();
+        if Arc::strong_count(self) == 1 && encoded.get().is_none() {
+            return self.stanza.write(out, scope_ns);
+        }
+        out.extend_from_slice(encoded.get_or_init(|| {
+            let mut bytes = Vec::with_capacity(512);
+            self.stanza.write(&mut bytes, scope_ns);
+            bytes.into()
+        }));
     }
 }
 
@@ -579,10 +634,19 @@ mod tests {
     }
 
     #[test]
-    fn each_wire_is_encoded_once() {
-        let outgoing = Outgoing::new(Stanza::presence(PresenceType::Available));
-        assert_eq!(&**outgoing.encoded(Wire::Stream), b"<presence/>");
-        assert_eq!(&**outgoing.encoded(Wire::WebSocket), b"<presence xmlns='jabber:client'/>");
-        assert!(Arc::ptr_eq(outgoing.encoded(Wire::Stream), outgoing.encoded(Wire::Stream)));
+    fn what_has_several_receivers_is_encoded_once_for_each_wire() {
+        let outgoing = Arc::new(Outgoing::new(Stanza::presence(PresenceType::Available)));
+        let write = |outgoing: &Arc<Outgoing>, wire| {
+            let mut out = Vec::new();
+            outgoing.write(wire, &mut out);
+            String::from_utf8(out).unwrap()
+        };
+        for is_shared in [false, true] {
+            let _other = is_shared.then(|| Arc::clone(&outgoing));
+            assert_eq!(write(&outgoing, Wire::Stream), "<presence/>");
+            assert_eq!(write(&outgoing, Wire::WebSocket), "<presence xmlns='jabber:client'/>");
+            assert_eq!(outgoing.stream.get().is_some(), is_shared);
+            assert_eq!(outgoing.websocket.get().is_some(), is_shared);
+        }
     }
 }

@@ -15,7 +15,7 @@ use waxwing_chat::event::Close;
 use waxwing_chat::queue::Next;
 use waxwing_xmpp::c2s::{self, Event, Stream};
 use waxwing_xmpp::error::{StreamCondition, StreamError};
-use waxwing_xmpp::stanza::{Kind, Stanza};
+use waxwing_xmpp::stanza::{Header, Kind, Stanza};
 
 use super::config::Config;
 use super::face::{Current, Face};
@@ -332,7 +332,11 @@ impl Connection {
         }
         let face = Arc::clone(&self.face);
         match receive::receive(&face.chat, &self.config, &live.session, stanza).await {
-            Outcome::InFlight(in_flight) => live.in_flight.push_back(in_flight),
+            // Nothing of it is kept and nothing is before it: it is dealt with.
+            Outcome::InFlight(message) if message.receipt.is_done() && live.in_flight.is_empty() => {
+                live.handled();
+            }
+            Outcome::InFlight(message) => live.in_flight.push_back(message),
             Outcome::Done(answers) => {
                 // An error to a message must not overtake what is in flight before it.
                 self.settle_all(live).await?;
@@ -397,7 +401,7 @@ impl Connection {
     }
 
     /// A message is safe, or its sender is told that it is not.
-    fn settle(&mut self, live: &mut Live, header: &Stanza, outcome: waxwing_chat::Result<()>) {
+    fn settle(&mut self, live: &mut Live, header: &Header, outcome: waxwing_chat::Result<()>) {
         if let Err(error) = outcome {
             tracing::warn!(%error, "a message could not be stored");
             for refusal in receive::refusal(header, &error) {
@@ -446,10 +450,17 @@ impl Connection {
         let mut event = Some(first);
         let (mut taken, mut bytes) = (0, 0);
         while let Some(next) = event {
-            if let Some(sent) = render(next, &live.session) {
-                for ready in live.held.pass(sent, self.config.held_stanzas_limit) {
-                    bytes += ready.stanza.memory();
-                    self.emit(live, ready);
+            match render(next, &live.session) {
+                None => {}
+                Some(sent) if !live.held.is_inactive() => {
+                    bytes += sent.stanza.memory();
+                    self.emit(live, sent);
+                }
+                Some(sent) => {
+                    for ready in live.held.pass(sent, self.config.held_stanzas_limit) {
+                        bytes += ready.stanza.memory();
+                        self.emit(live, ready);
+                    }
                 }
             }
             taken += 1;
@@ -462,7 +473,7 @@ impl Connection {
 
     /// Writes a stanza and counts it.
     pub(crate) fn emit(&mut self, live: &mut Live, sent: Sent) {
-        self.stream.write(sent.stanza.encoded(self.stream.wire()));
+        self.stream.write(&sent.stanza);
         live.count(sent);
     }
 

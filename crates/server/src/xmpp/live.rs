@@ -16,7 +16,7 @@ use waxwing_chat::queue::Events;
 use waxwing_chat::receipt::Receipt;
 use waxwing_chat::session::Session;
 use waxwing_xmpp::sm;
-use waxwing_xmpp::stanza::{Outgoing, Stanza};
+use waxwing_xmpp::stanza::{Header, Outgoing, Stanza};
 
 use super::features::csi::Held;
 use super::receive;
@@ -44,7 +44,7 @@ impl From<Stanza> for Sent {
 #[derive(Debug)]
 pub(crate) struct InFlight {
     /// The message without its content, to answer with an error.
-    pub(crate) header: Stanza,
+    pub(crate) header: Header,
     pub(crate) receipt: Receipt,
     /// The task is woken if the message cannot be kept.
     pub(crate) watched: bool,
@@ -184,7 +184,7 @@ impl Live {
 
     /// A message in flight is safe, or refused, while no connection is there to say so. Either way it counts as dealt with:
     /// left out, it would shift the count, and a later message that is safe would stand for it.
-    pub(crate) fn conclude(&mut self, header: &Stanza, outcome: waxwing_chat::Result<()>) {
+    pub(crate) fn conclude(&mut self, header: &Header, outcome: waxwing_chat::Result<()>) {
         if let Err(error) = outcome {
             tracing::warn!(%error, "a message could not be stored");
             for refusal in receive::refusal(header, &error) {
@@ -234,7 +234,7 @@ fn is_after(number: u32, other: u32) -> bool {
 pub(crate) async fn settled(
     in_flight: &mut VecDeque<InFlight>,
     hurry: bool,
-) -> (Stanza, waxwing_chat::Result<()>) {
+) -> (Header, waxwing_chat::Result<()>) {
     let outcome = poll_fn(|context| {
         if !hurry {
             for message in in_flight.iter_mut().filter(|message| !message.watched) {

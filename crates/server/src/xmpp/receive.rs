@@ -8,7 +8,7 @@ use waxwing_chat::session::Session;
 use waxwing_xmpp::error::{Condition, StanzaError};
 use waxwing_xmpp::jid::Jid;
 use waxwing_xmpp::ns;
-use waxwing_xmpp::stanza::{IqType, Kind, Stanza};
+use waxwing_xmpp::stanza::{Header, IqType, Kind, Stanza};
 use waxwing_xmpp::xml::Element;
 
 use super::config::Config;
@@ -33,14 +33,14 @@ pub(crate) async fn receive(
 ) -> Outcome {
     match stanza.kind {
         Kind::Message(_) => {
-            let header = header(&stanza);
+            let header = stanza.header();
             match chat.send(session, stanza).await {
                 Ok(receipt) => Outcome::InFlight(InFlight { header, receipt, watched: false }),
                 Err(error) => Outcome::Done(refusal(&header, &error)),
             }
         }
         Kind::Presence(_) => {
-            let header = header(&stanza);
+            let header = stanza.header();
             match chat.presence(session, stanza).await {
                 Ok(()) => Outcome::Done(Vec::new()),
                 Err(error) => Outcome::Done(refusal(&header, &error)),
@@ -59,14 +59,14 @@ pub(crate) async fn receive(
 }
 
 /// The error that tells a sender why his stanza was refused; nothing if it was an error itself.
-pub(crate) fn refusal(stanza: &Stanza, error: &waxwing_chat::Error) -> Vec<Stanza> {
-    stanza.error_reply(stanza_error(error)).into_iter().collect()
+pub(crate) fn refusal(header: &Header, error: &waxwing_chat::Error) -> Vec<Stanza> {
+    header.error_reply(stanza_error(error)).into_iter().collect()
 }
 
 /// A request for the server, for an account, or for another client.
 async fn request(chat: &Arc<Chat>, config: &Arc<Config>, session: &Arc<Session>, iq: Stanza) -> Vec<Stanza> {
     let Some(target) = target(chat, &session.jid, &iq) else {
-        let header = header(&iq);
+        let header = iq.header();
         if let Err(error) = last_activity::check_passing(chat, &session.jid, &iq).await {
             return header.error_reply(error).into_iter().collect();
         }
@@ -117,18 +117,6 @@ fn target(chat: &Chat, from: &Jid, iq: &Stanza) -> Option<Target> {
         Destination::Account(_) if to.same_bare(from) => Some(Target::OwnAccount),
         Destination::Account(_) => Some(Target::OtherAccount),
         Destination::Session(_) | Destination::Remote => None,
-    }
-}
-
-/// A stanza without its content: enough to answer it with an error.
-fn header(stanza: &Stanza) -> Stanza {
-    Stanza {
-        kind: stanza.kind,
-        from: stanza.from.clone(),
-        to: stanza.to.clone(),
-        id: stanza.id.clone(),
-        lang: stanza.lang.clone(),
-        element: Element::new(stanza.element.ns(), stanza.element.name()),
     }
 }
 

@@ -106,15 +106,14 @@ impl Stream {
     /// Writes `<a/>`: that many of the client's stanzas are handled.
     pub fn acknowledge(&mut self, h: u32) {
         if self.is_managed() {
-            self.output
-                .push_element(self.framing, &Element::new(ns::SM3, "a").with_attr("h", &h.to_string()));
+            self.output.push(self.framing, |bytes| sm::write_answer(h, bytes));
         }
     }
 
     /// Writes `<r/>`: how many of ours are?
     pub fn request_acknowledgement(&mut self) {
         if self.is_managed() {
-            self.write_element(&Element::new(ns::SM3, "r"));
+            self.output.push(self.framing, sm::write_request);
         }
     }
 }

@@ -3,6 +3,9 @@
 use crate::ns;
 use crate::xml::{Element, Framing};
 
+/// What most of what is sent at one time fits in.
+const USUAL_BYTES: usize = 512;
+
 /// The output of a stream, taken with [`Stream::take_output`](super::Stream::take_output).
 #[derive(Debug, Default)]
 pub struct Output {
@@ -34,6 +37,9 @@ impl Output {
     }
 
     pub(super) fn push(&mut self, framing: Framing, write: impl FnOnce(&mut Vec<u8>)) {
+        if self.bytes.is_empty() {
+            self.bytes.reserve(USUAL_BYTES);
+        }
         write(&mut self.bytes);
         if framing == Framing::WebSocket {
             self.ends.push(self.bytes.len());

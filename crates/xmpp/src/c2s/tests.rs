@@ -16,7 +16,7 @@ use super::*;
 use crate::error::{Condition, StanzaError};
 use crate::sasl::{ChannelBindings, Failure, Hash, Mechanism, Offer, Question, ScramClient, Step, Verifier};
 use crate::sm;
-use crate::stanza::{IqType, Kind};
+use crate::stanza::{IqType, Kind, MessageType};
 use crate::xml::Limits;
 
 const HEADER: &str = "<?xml version='1.0'?><stream:stream to='example.org' version='1.0' xmlns='jabber:client' \

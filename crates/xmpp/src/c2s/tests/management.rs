@@ -116,7 +116,7 @@ fn resuming() {
     assert_eq!(peer.heard_element(), sm::Resume::resumed("some-long-sm-id", 9));
     assert_eq!(peer.stream.jid(), Some(&jid("user@example.org/former")));
     assert!(peer.stream.is_managed());
-    peer.stream.write(b"<message/>");
+    peer.stream.send(&Stanza::message(MessageType::Normal));
     assert_eq!(peer.hears(), "<message/>");
 }
 
