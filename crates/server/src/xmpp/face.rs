@@ -105,7 +105,8 @@ impl Face {
 
     /// Serves a connection that begins with TLS (XEP-0368).
     pub async fn serve_tls(self: Arc<Self>, conn: Conn) {
-        match conn.start_tls(&self.direct_acceptor).await {
+        // In a box of its own, so that the connection does not keep room for a handshake as long as it lasts.
+        match Box::pin(conn.start_tls(&self.direct_acceptor)).await {
             Ok(conn) => {
                 let transport = c2s::Transport::direct_tls(link::established(&conn));
                 let current = self.current();

@@ -61,7 +61,8 @@ impl Link {
     pub(crate) async fn start_tls(&mut self, acceptor: &Acceptor) -> io::Result<c2s::Tls> {
         match std::mem::replace(self, Self::Broken) {
             Self::Tcp(conn) => {
-                let conn = conn.start_tls(acceptor).await?;
+                // In a box of its own, so that signing in does not keep room for a handshake that is over.
+                let conn = Box::pin(conn.start_tls(acceptor)).await?;
                 let tls = established(&conn);
                 *self = Self::Tcp(conn);
                 Ok(tls)
