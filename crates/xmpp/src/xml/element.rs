@@ -221,6 +221,8 @@ impl Element {
         if child.text.len() > self.text.len() {
             // The arena of a wrapper moves behind that of what it wraps, which stays as it is.
             let offset = child.text.len();
+            // Not twice the room, as for one that goes on growing: what is large would count double where bytes are bounded.
+            child.text.reserve_exact(self.text.len());
             child.text.push_str(&self.text);
             child.tape.splice(..0, self.tape.iter().map(|item| item.shifted(offset)));
             *self = child;
