@@ -1,13 +1,14 @@
 //! `cargo xtask bench`: Waxwing beside ejabberd, Prosody and the floor, under one load generator, in one run.
 //!
 //! Servers share one processor and the generator has another. While one server is measured the others stand still
-//! (SIGSTOP). Their order changes from round to round, so that no server always comes first.
+//! (SIGSTOP). Each line goes round the servers several times, and another one comes first in each round.
 
 mod lines;
 mod page;
 mod plot;
 mod results;
 mod servers;
+mod turn;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -21,6 +22,7 @@ use serde_json::Value;
 use self::lines::{Archive, LINES, Line};
 use self::results::{Results, Run};
 use self::servers::{GENERATOR_CORE, Kind, Server};
+use self::turn::Turn;
 use crate::{foreign, shell};
 
 /// Where the results are kept from which the page is drawn.
@@ -44,13 +46,13 @@ struct Options {
     /// The release binaries that are there are measured.
     built: bool,
     rounds: usize,
-    /// A command that each load is run through, such as one that waits until nothing else runs.
-    through: Vec<String>,
+    /// A command under which each line is measured, such as one that waits until nothing else runs.
+    hold: Vec<String>,
 }
 
 impl Options {
     fn parse(arguments: &[&str]) -> Result<Self> {
-        let mut options = Self { only: None, quick: false, built: false, rounds: 0, through: Vec::new() };
+        let mut options = Self { only: None, quick: false, built: false, rounds: 0, hold: Vec::new() };
         let mut arguments = arguments.iter();
         while let Some(argument) = arguments.next() {
             match *argument {
@@ -62,9 +64,9 @@ impl Options {
                 "--rounds" => {
                     options.rounds = arguments.next().context("--rounds takes a number")?.parse()?
                 }
-                "--through" => {
-                    let command = arguments.next().context("--through takes a command")?;
-                    options.through = command.split_whitespace().map(str::to_owned).collect();
+                "--hold" => {
+                    let command = arguments.next().context("--hold takes a command")?;
+                    options.hold = command.split_whitespace().map(str::to_owned).collect();
                 }
                 other => bail!("unknown argument {other}"),
             }
@@ -124,15 +126,18 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
     };
     let servers = start(&lines, &folder, &mut results)?;
     register(&lines, &servers, &options)?;
-    let loads = lines.iter().map(|line| order(&servers, line, 0).len()).sum::<usize>() * options.rounds;
+    let rounds = |line: &Line| options.rounds.min(line.most_rounds);
+    let loads = lines.iter().map(|line| order(&servers, line, 0).len() * rounds(line)).sum();
     let start = Instant::now();
-    for round in 0..options.rounds {
-        for (number, line) in lines.iter().enumerate() {
-            for server in order(&servers, line, round + number) {
+    for line in &lines {
+        let turn = Turn::wait(&options.hold)?;
+        for round in 0..rounds(line) {
+            for server in order(&servers, line, round) {
                 measure(line, server, round, &options, &mut results);
-                println!("    {}", progress(start.elapsed(), results.runs.len(), loads));
             }
         }
+        drop(turn);
+        println!("    {}", progress(start.elapsed(), results.runs.len(), loads));
         // What was found so far is there even when the rest is not.
         fs::write(folder.join("performance.json"), serde_json::to_string_pretty(&results)?)?;
     }
@@ -216,6 +221,7 @@ fn register(lines: &[&Line], servers: &[Server], options: &Options) -> Result<()
             wanted.entry(line.accounts.0).and_modify(|most| *most = count.max(*most)).or_insert(count);
         }
         for (accounts, count) in wanted {
+            let turn = Turn::wait(&options.hold)?;
             let start = Instant::now();
             let count = count.to_string();
             let mut arguments = server.target(lines::Way::Tcp);
@@ -223,7 +229,8 @@ fn register(lines: &[&Line], servers: &[Server], options: &Options) -> Result<()
                 ["--accounts", accounts, "--register", "--quiet", "register", "--users", &count]
                     .map(str::to_owned),
             );
-            server.awake(|| generate(&options.through, &arguments).map(drop))?;
+            server.awake(|| generate(&arguments).map(drop))?;
+            drop(turn);
             println!(
                 "{}, archive {:?}: {count} accounts in {:.0} s",
                 server.kind.name(),
@@ -281,7 +288,7 @@ fn measure(line: &Line, server: &Server, round: usize, options: &Options, result
     if line.timed {
         arguments.extend(["--warm-up", "1", "--seconds", &seconds].map(str::to_owned));
     }
-    let outcome = server.awake(|| generate(&options.through, &arguments));
+    let outcome = server.awake(|| generate(&arguments));
     let report =
         outcome.unwrap_or_else(|error| serde_json::json!({ "failed": format!("{error:#}"), "errors": 1 }));
     let figures =
@@ -304,11 +311,9 @@ fn measure(line: &Line, server: &Server, round: usize, options: &Options, result
 }
 
 /// Runs the generator and reads its report.
-fn generate(through: &[String], arguments: &[String]) -> Result<Value> {
+fn generate(arguments: &[String]) -> Result<Value> {
     let binary = shell::root().join("target/release/waxwing-load").display().to_string();
-    let pinned = ["taskset", "-c", GENERATOR_CORE, &binary, "--json"];
-    let words: Vec<&str> = through.iter().map(String::as_str).chain(pinned).collect();
-    let mut command = shell::command(words[0], &words[1..]);
+    let mut command = shell::command("taskset", &["-c", GENERATOR_CORE, &binary, "--json"]);
     let json = arguments.iter().filter(|argument| *argument != "--json");
     let output = command.args(json).stdin(Stdio::null()).output()?;
     let text = String::from_utf8_lossy(&output.stdout);
@@ -318,7 +323,7 @@ fn generate(through: &[String], arguments: &[String]) -> Result<Value> {
 
 /// What one password hash costs, with the rounds that all servers are given.
 fn password_hashes() -> Result<BTreeMap<String, f64>> {
-    let report = generate(&[], &["hash".to_owned(), "--iterations".to_owned(), "4096".to_owned()])?;
+    let report = generate(&["hash".to_owned(), "--iterations".to_owned(), "4096".to_owned()])?;
     let costs = report.as_object().context("no password hashes")?;
     Ok(costs.iter().filter_map(|(name, cost)| Some((name.clone(), cost.as_f64()?))).collect())
 }
@@ -362,9 +367,9 @@ mod tests {
 
     #[test]
     fn the_command_line() {
-        let options = ["--only", "chat,ping", "--quick", "--rounds", "3", "--through", "nice -n 5"];
+        let options = ["--only", "chat,ping", "--quick", "--rounds", "3", "--hold", "flock file"];
         let options = Options::parse(&options).unwrap();
-        assert_eq!(options.through, ["nice", "-n", "5"]);
+        assert_eq!(options.hold, ["flock", "file"]);
         assert_eq!((options.quick, options.rounds, options.is_whole()), (true, 3, false));
         let keys: Vec<&str> = options.lines().unwrap().iter().map(|line| line.key).collect();
         assert_eq!(keys, ["chat", "ping"]);

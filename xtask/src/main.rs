@@ -22,7 +22,8 @@ cargo xtask <command>
   test STEP  only the steps whose name contains STEP
   bench      Waxwing beside ejabberd, Prosody and the floor; writes docs/performance.md
              [--only LINE,LINE] [--quick] [--rounds N] [--built]: a part or a short run writes to target/bench;
-             --built measures the release binaries that are there, --page only draws the page anew
+             --built measures the release binaries that are there, --page only draws the page anew,
+             --hold 'flock FILE' measures each line under a command that waits until nothing else runs
   tidy       what the compiler does not see: layers, heads, sizes, names, mentions, generated files
   fuzz                    run the fuzz targets for about a minute in all
   fuzz TIMES [TARGET]     so many times as long, all or the targets whose name contains TARGET

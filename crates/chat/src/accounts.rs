@@ -55,7 +55,9 @@ impl Chat {
 
     /// The account of a bare address.
     pub async fn account(&self, jid: &Jid) -> Result<Account> {
-        self.store.account(jid).await?.ok_or(Error::NotFound)
+        let mut account = self.store.account(jid).await?.ok_or(Error::NotFound)?;
+        self.last_seen.show(&mut account);
+        Ok(account)
     }
 
     /// Accounts in the order of their addresses, of one domain or of all, beginning behind `after`.
@@ -65,7 +67,9 @@ impl Chat {
         after: Option<&Jid>,
         limit: usize,
     ) -> Result<Vec<Account>> {
-        Ok(self.store.accounts(domain, after, limit).await?)
+        let mut accounts = self.store.accounts(domain, after, limit).await?;
+        accounts.iter_mut().for_each(|account| self.last_seen.show(account));
+        Ok(accounts)
     }
 
     /// Sets another password, for an administrator: sign-in tokens and sessions of the old one end.
@@ -178,6 +182,7 @@ impl Chat {
         }
         self.end_sessions(&owner.jid, Close::Revoked, keep);
         self.store.delete_account(account.id).await?;
+        self.last_seen.forget(account.id);
         self.profile_changed(&owner.jid);
         self.rosters.forget(&owner.jid);
         self.record(actor, "user.delete", owner.jid.as_str(), "").await

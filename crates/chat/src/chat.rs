@@ -7,9 +7,11 @@ use waxwing_xmpp::jid::Jid;
 
 use crate::archive::ArchiveId;
 use crate::archive_ids::ArchiveIds;
+use crate::at_once::{self, WRITES_AT_ONCE};
 use crate::auth::SignIn;
 use crate::error::Result;
 use crate::event::Close;
+use crate::last::LastSeen;
 use crate::port::{Clock, Random};
 use crate::profile::Profiles;
 use crate::queue::Events;
@@ -28,6 +30,7 @@ pub struct Chat {
     pub(crate) profiles: Profiles,
     pub(crate) rosters: Rosters,
     pub(crate) sign_in: SignIn,
+    pub(crate) last_seen: LastSeen,
     settings: RwLock<Arc<Settings>>,
     started_ms: u64,
     /// Names clients within this process, in a way nobody outside can compute.
@@ -58,6 +61,7 @@ impl Chat {
             profiles: Profiles::default(),
             rosters: Rosters::default(),
             sign_in: SignIn::default(),
+            last_seen: LastSeen::default(),
             settings: RwLock::new(Arc::new(settings)),
             started_ms,
             names: RandomState::new(),
@@ -166,13 +170,16 @@ impl Chat {
         self.session_gone(session).await;
     }
 
-    /// Writes the delivery marks that moved. Called now and then; a crash in between repeats messages, never loses them.
+    /// Writes the delivery marks that moved, and who has left. Called now and then; a crash in between repeats messages,
+    /// never loses them.
     pub async fn write_marks(&self) {
-        for (account, mark) in self.sessions.unwritten_marks() {
-            if let Err(error) = self.store.set_delivered(account, mark).await {
-                tracing::warn!(%error, "the delivery mark could not be written; messages may be delivered again");
+        for some in self.sessions.unwritten_marks().chunks(WRITES_AT_ONCE) {
+            let writes = some.iter().map(|(account, mark)| self.store.set_delivered(*account, *mark));
+            if let Some(error) = at_once::all(writes).await.first() {
+                tracing::warn!(%error, "a delivery mark could not be written; messages may be delivered again");
             }
         }
+        self.write_last_seen().await;
     }
 
     /// The part of a resource that the server chooses: the same whenever the same client of the same account comes, so that

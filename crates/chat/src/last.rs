@@ -1,10 +1,51 @@
 //! When an account was last there, for those who may see its presence (XEP-0012).
+//!
+//! It is written down every few seconds together with the delivery marks, and not at the end of each session, which would
+//! cost every sign-out a transaction of its own. A crash forgets the last few seconds of it.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use waxwing_xmpp::jid::Jid;
 
+use crate::account::{Account, AccountChange, AccountId};
+use crate::at_once::{self, WRITES_AT_ONCE};
 use crate::chat::Chat;
 use crate::error::{Error, Result};
 use crate::rosters::Owner;
+use crate::store::StoreError;
+
+/// How many accounts may have left since it was last written down; one more has it written at once.
+pub const LAST_SEEN_LIMIT: usize = 10_000;
+
+/// Who has left, and how, since that was last written down.
+#[derive(Debug, Default)]
+pub(crate) struct LastSeen(Mutex<BTreeMap<AccountId, Seen>>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Seen {
+    at_ms: u64,
+    status: Option<String>,
+}
+
+impl LastSeen {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<AccountId, Seen>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts what is not written down yet into an account that was read.
+    pub(crate) fn show(&self, account: &mut Account) {
+        if let Some(seen) = self.lock().get(&account.id) {
+            account.last_seen_ms = Some(seen.at_ms);
+            account.last_status.clone_from(&seen.status);
+        }
+    }
+
+    /// Forgets an account that is deleted.
+    pub(crate) fn forget(&self, account: AccountId) {
+        self.lock().remove(&account);
+    }
+}
 
 /// The answer to when somebody was last there.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +57,43 @@ pub struct LastActivity {
 }
 
 impl Chat {
+    /// Notes that an account's last available session has ended.
+    pub(crate) async fn note_last_seen(&self, account: AccountId, status: Option<String>) {
+        let full = {
+            let mut left = self.last_seen.lock();
+            left.insert(account, Seen { at_ms: self.now_ms(), status });
+            left.len() >= LAST_SEEN_LIMIT
+        };
+        if full {
+            self.write_last_seen().await;
+        }
+    }
+
+    /// Writes down who has left. What cannot be written is tried again the next time.
+    pub(crate) async fn write_last_seen(&self) {
+        let left: Vec<(AccountId, Seen)> =
+            self.last_seen.lock().iter().map(|(account, seen)| (*account, seen.clone())).collect();
+        for some in left.chunks(WRITES_AT_ONCE) {
+            let writes = some.iter().map(|(account, seen)| {
+                let change = AccountChange::LastSeen { at_ms: seen.at_ms, status: seen.status.clone() };
+                self.store.change_account(*account, change)
+            });
+            let mut errors = at_once::all(writes).await;
+            // Who is deleted was never seen.
+            errors.retain(|error| !matches!(error, StoreError::NotFound));
+            if let Some(error) = errors.first() {
+                tracing::warn!(%error, "when somebody was last there could not be written");
+                return;
+            }
+            let mut left = self.last_seen.lock();
+            for (account, seen) in some {
+                if left.get(account) == Some(seen) {
+                    left.remove(account);
+                }
+            }
+        }
+    }
+
     /// When an account was last there (XEP-0012 section 3). Whoever may not see its presence learns nothing, not even
     /// whether it exists (section 8).
     pub async fn last_activity(&self, viewer: &Jid, account: &Jid) -> Result<LastActivity> {
@@ -65,5 +143,22 @@ mod tests {
         assert!(matches!(chat.last_activity(&jid("tybalt"), &jid("nobody")).await, Err(Error::Forbidden)));
         chat.block(&world.owner("juliet").await, vec![jid("romeo")]).await.unwrap();
         assert!(matches!(ask("romeo").await, Err(Error::ServiceUnavailable)));
+    }
+
+    /// It is known at once, and stands in the store when the marks have been written.
+    #[tokio::test]
+    async fn who_left_is_written_down_with_the_marks() {
+        let world = World::of(&["juliet", "romeo"]).await;
+        for name in ["juliet", "romeo"] {
+            world.online(name, "here").await.leave().await;
+        }
+        let kept =
+            async |name: &str| world.chat.store.account(&jid(name)).await.unwrap().unwrap().last_seen_ms;
+        assert_eq!(kept("juliet").await, None);
+        let known = world.chat.account(&jid("juliet")).await.unwrap().last_seen_ms;
+        assert_eq!(known, Some(world.chat.now_ms()));
+        world.chat.write_marks().await;
+        assert_eq!((kept("juliet").await, kept("romeo").await), (known, known));
+        assert!(world.chat.last_seen.lock().is_empty());
     }
 }

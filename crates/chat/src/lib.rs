@@ -4,6 +4,7 @@ pub mod account;
 pub mod accounts;
 pub mod archive;
 pub mod archive_ids;
+mod at_once;
 pub mod audit;
 pub mod auth;
 pub mod blocking;

@@ -10,7 +10,6 @@ use waxwing_xmpp::ns;
 use waxwing_xmpp::stanza::{Kind, Outgoing, PresenceType, Stanza};
 use waxwing_xmpp::xml::Element;
 
-use crate::account::AccountChange;
 use crate::archive::ArchiveId;
 use crate::chat::Chat;
 use crate::error::{Error, Result};
@@ -18,7 +17,6 @@ use crate::event::{Delivery, Event};
 use crate::profile::Profile;
 use crate::rosters::{Contacts, Owner};
 use crate::session::Session;
-use crate::store::StoreError;
 
 impl Chat {
     /// Takes a presence stanza of a client, of whatever type. Its `from` is stamped here.
@@ -111,7 +109,10 @@ impl Chat {
         }
         let last = self.leave(session, &owner, &stanza).await?;
         drop(lock);
-        if last { self.note_last_seen(&owner, status(&stanza)).await } else { Ok(()) }
+        if last {
+            self.note_last_seen(owner.account, status(&stanza)).await;
+        }
+        Ok(())
     }
 
     /// A session has been taken out: whoever saw it is told in its name (RFC 6121 section 4.5.2).
@@ -121,13 +122,12 @@ impl Chat {
         let lock = self.rosters.lock(&owner.jid).await;
         let left = self.leave(session, &owner, &stanza).await;
         drop(lock);
-        let noted = match left {
-            Ok(true) => self.note_last_seen(&owner, None).await,
-            Ok(false) => Ok(()),
-            Err(error) => Err(error),
-        };
-        if let Err(error) = noted {
-            tracing::warn!(%error, session = %session.jid, "the end of a session could not be told to everyone");
+        match left {
+            Ok(true) => self.note_last_seen(owner.account, None).await,
+            Ok(false) => {}
+            Err(error) => {
+                tracing::warn!(%error, session = %session.jid, "the end of a session could not be told to everyone");
+            }
         }
     }
 
@@ -160,14 +160,6 @@ impl Chat {
         let others =
             self.sessions.with(&owner.jid, |all| all.iter().any(|s| s.is_available())).unwrap_or(false);
         Ok(was_available && !others && profile.is_some())
-    }
-
-    async fn note_last_seen(&self, owner: &Owner, status: Option<String>) -> Result<()> {
-        let change = AccountChange::LastSeen { at_ms: self.now_ms(), status };
-        match self.store.change_account(owner.account, change).await {
-            Err(StoreError::NotFound) => Ok(()),
-            outcome => Ok(outcome?),
-        }
     }
 
     /// Shows a session's presence to the account's own sessions, itself included (RFC 6121 section 4.2.2), and to all

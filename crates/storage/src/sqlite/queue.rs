@@ -1,9 +1,12 @@
 //! The bounded queue between callers and the threads that own database connections.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+/// How many jobs are passed over at a time to find some of other owners.
+const PASSED_OVER_LIMIT: usize = 2_048;
 
 /// A queue with a bound on how many jobs it holds and on how many bytes they say they weigh.
 pub(super) struct Queue<T> {
@@ -68,11 +71,76 @@ impl<T> Queue<T> {
 
     /// Moves up to `limit` jobs into `out`, waiting for the first one; `None` waits without end.
     pub(super) fn take(&self, limit: usize, out: &mut Vec<T>, patience: Option<Duration>) -> Waited {
+        let (waited, mut state) = self.wait(patience);
+        if waited == Waited::Jobs {
+            for _ in 0..limit {
+                let Some((bytes, job)) = state.jobs.pop_front() else {
+                    break;
+                };
+                state.bytes -= bytes;
+                out.push(job);
+            }
+        }
+        waited
+    }
+
+    /// The same, but no more than `share` jobs of one owner while those of others wait: who has many in the queue holds the
+    /// others up for no longer than that. Jobs of one owner stay in order, and none passes a job that has no owner.
+    pub(super) fn take_shares(
+        &self,
+        (limit, share): (usize, usize),
+        owner: impl Fn(&T) -> Option<i64>,
+        out: &mut Vec<T>,
+        patience: Option<Duration>,
+    ) -> Waited {
+        let (waited, mut state) = self.wait(patience);
+        if waited != Waited::Jobs {
+            return waited;
+        }
+        let mut passed_over = Vec::new();
+        let mut taken: HashMap<i64, usize> = HashMap::new();
+        while out.len() < limit
+            && passed_over.len() < PASSED_OVER_LIMIT
+            && let Some((bytes, job)) = state.jobs.pop_front()
+        {
+            let owner = owner(&job);
+            if owner.is_none() && !passed_over.is_empty() {
+                state.jobs.push_front((bytes, job));
+                break;
+            }
+            let of_owner = owner.map(|owner| taken.entry(owner).or_default());
+            match of_owner {
+                Some(count) if *count >= share => {
+                    passed_over.push((bytes, job));
+                    continue;
+                }
+                Some(count) => *count += 1,
+                None => {}
+            }
+            state.bytes -= bytes;
+            out.push(job);
+        }
+        // One alone has nobody to share with.
+        let alone = taken.len() == 1 && out.len() == share;
+        for (bytes, job) in
+            passed_over.drain(..if alone { passed_over.len().min(limit - out.len()) } else { 0 })
+        {
+            state.bytes -= bytes;
+            out.push(job);
+        }
+        for passed in passed_over.into_iter().rev() {
+            state.jobs.push_front(passed);
+        }
+        Waited::Jobs
+    }
+
+    /// Waits until there is a job.
+    fn wait(&self, patience: Option<Duration>) -> (Waited, MutexGuard<'_, State<T>>) {
         let deadline = patience.map(|p| Instant::now() + p);
         let mut state = self.lock();
         while state.jobs.is_empty() {
             if state.closed {
-                return Waited::Closed;
+                return (Waited::Closed, state);
             }
             state.sleeping += 1;
             state = match deadline {
@@ -84,17 +152,11 @@ impl<T> Queue<T> {
             };
             state.sleeping -= 1;
             if state.jobs.is_empty() && deadline.is_some_and(|d| Instant::now() >= d) {
-                return if state.closed { Waited::Closed } else { Waited::TimedOut };
+                let waited = if state.closed { Waited::Closed } else { Waited::TimedOut };
+                return (waited, state);
             }
         }
-        for _ in 0..limit {
-            let Some((bytes, job)) = state.jobs.pop_front() else {
-                break;
-            };
-            state.bytes -= bytes;
-            out.push(job);
-        }
-        Waited::Jobs
+        (Waited::Jobs, state)
     }
 
     /// Refuses further jobs; those taken already are still handed out.
@@ -152,5 +214,39 @@ mod tests {
     fn gives_up_in_time() {
         let queue = Queue::<u8>::new(9, 100);
         assert_eq!(queue.take(8, &mut Vec::new(), Some(Duration::from_millis(1))), Waited::TimedOut);
+    }
+
+    /// What is taken at a time from a queue of owners and numbers, with shares of two.
+    fn rounds(jobs: &[(i64, u8)]) -> Vec<Vec<(i64, u8)>> {
+        let queue = Queue::new(99, 99);
+        for job in jobs {
+            assert!(queue.push(1, *job).is_ok());
+        }
+        queue.close();
+        let owner = |job: &(i64, u8)| Some(job.0).filter(|owner| *owner != 0);
+        let mut rounds = Vec::new();
+        loop {
+            let mut out = Vec::new();
+            if queue.take_shares((6, 2), owner, &mut out, None) == Waited::Closed {
+                assert_eq!(queue.lock().bytes, 0);
+                return rounds;
+            }
+            rounds.push(out);
+        }
+    }
+
+    #[test]
+    fn who_has_much_to_do_holds_nobody_up() {
+        let of = |owner: i64, numbers: std::ops::Range<u8>| numbers.map(move |number| (owner, number));
+        let flood: Vec<(i64, u8)> = of(1, 0..7).chain(of(2, 0..1)).chain(of(3, 0..1)).collect();
+        assert_eq!(
+            rounds(&flood),
+            [vec![(1, 0), (1, 1), (2, 0), (3, 0)], vec![(1, 2), (1, 3), (1, 4), (1, 5), (1, 6)]]
+        );
+        let alone: Vec<(i64, u8)> = of(1, 0..8).collect();
+        assert_eq!(rounds(&alone), [of(1, 0..6).collect::<Vec<_>>(), of(1, 6..8).collect()]);
+        // What has no owner is not passed.
+        let barrier: Vec<(i64, u8)> = of(1, 0..3).chain([(0, 0), (2, 0)]).collect();
+        assert_eq!(rounds(&barrier), [vec![(1, 0), (1, 1), (1, 2)], vec![(0, 0), (2, 0)]]);
     }
 }

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 use tokio::sync::oneshot;
-use waxwing_chat::archive::{Append, Committed};
+use waxwing_chat::archive::{Append, Committed, Direction};
 use waxwing_chat::store::{OnCommit, StoreError, StoreResult};
 
 use super::Options;
@@ -35,6 +35,16 @@ pub(super) enum Job {
     Call(Box<dyn Call>),
     /// Anything that changes what the index holds, and relies on runs that hold everything.
     Indexed(Box<dyn Call>),
+}
+
+impl Job {
+    /// Whose message it is; what else there is to do belongs to nobody. A message that its sender keeps no copy of neither,
+    /// since it must not overtake those that he does.
+    fn sender(&self) -> Option<i64> {
+        let Job::Append(message, _) = self else { return None };
+        let own = message.copies.iter().find(|copy| copy.direction == Direction::Outgoing);
+        own.map(|copy| copy.owner.0)
+    }
 }
 
 /// A piece of work that runs inside the transaction and reports after it.
@@ -131,6 +141,10 @@ pub(super) fn run(
     }
 }
 
+/// How many messages of one sender a transaction takes while those of others wait: each other message waits for at most
+/// these. It is what keeps a member who floods from holding up everybody else.
+const SHARE: usize = 16;
+
 /// Without a job for this long, the writer does what can wait.
 const IDLE: Duration = Duration::from_millis(20);
 
@@ -144,7 +158,7 @@ impl<'c> Writer<'c> {
         loop {
             let rested = rest_until.is_none_or(|until| Instant::now() >= until);
             let patience = (rested && self.appender.index.has_spare_work()).then_some(IDLE);
-            match self.queue.take(batch_jobs, jobs, patience) {
+            match self.queue.take_shares((batch_jobs, SHARE), Job::sender, jobs, patience) {
                 Waited::Closed => return Ok(()),
                 Waited::TimedOut => {
                     if !self.index_alone(Index::spare_work)? {
