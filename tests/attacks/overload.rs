@@ -6,7 +6,7 @@ use std::time::Instant;
 use tokio::time::timeout;
 use waxwing_tests::server::PATIENCE;
 use waxwing_tests::world::password;
-use waxwing_tests::xml::{Element, Item};
+use waxwing_tests::xml::Element;
 use waxwing_tests::{Client, Setup, World};
 
 use crate::world::{figure, kib, process, size, world, world_with};
@@ -182,8 +182,8 @@ fn quantiles(times: &[f64]) -> (f64, f64) {
     (at(0.5), at(0.99))
 }
 
-/// Writes as fast as the server reads, until told to stop; reads what comes back, so that only the flood is its fault.
-async fn flood(mut flooder: Client, mut stop: tokio::sync::oneshot::Receiver<()>) -> usize {
+/// Writes as fast as the server reads, until told to stop, and until the server has read all of it.
+async fn flood(mut flooder: Client, mut stop: tokio::sync::oneshot::Receiver<()>) -> (Client, usize) {
     let to = "sink@localhost/drain";
     let batch: String = (0..50)
         .map(|_| format!("<message to='{to}' type='chat'><body>{}</body></message>", "f".repeat(200)))
@@ -192,48 +192,71 @@ async fn flood(mut flooder: Client, mut stop: tokio::sync::oneshot::Receiver<()>
     loop {
         tokio::select! {
             biased;
-            _ = &mut stop => return sent,
+            _ = &mut stop => break,
             written = flooder.transport_mut().write(batch.as_bytes()) => {
                 written.expect("the flooder is held up, not cut off");
                 sent += 50;
             }
         }
     }
+    flooder.round_trip().await;
+    (flooder, sent)
 }
 
+/// How often quiet and flooded conversations are compared. A pause of the machine in one of them says nothing about the
+/// server; only what shows in every comparison is its doing.
+const COMPARISONS: usize = 5;
+
+/// How many times the others' p99 may rise while one floods.
+const RISE: f64 = 2.0;
+
 /// CVE-2020-35176, invariant I10: one member who floods does not keep a hundred others from talking, and the server's memory
-/// does not grow with what he sends.
+/// does not grow with what he sends. The p99 of the others is compared with their own right before, in the same run on the
+/// same machine, several times; the best comparison counts.
 #[tokio::test]
 async fn a_flood_of_one_does_not_stop_the_others() {
     let world = world().await;
-    let (pairs, rounds) = (size(50, 20), size(200, 10));
+    let (pairs, rounds) = (50, size(100, 20));
     let mut sink = world.online("sink/drain").await;
-    let flooder = world.online("flooder/x").await;
+    let mut flooder = world.online("flooder/x").await;
     let mut victims = Vec::new();
     for n in 0..pairs {
         victims.push((world.online(&format!("a{n}/x")).await, world.online(&format!("b{n}/x")).await));
     }
-    let quiet = all_converse(&mut victims, rounds).await;
+    // What arrives is not looked at: reading it would be the test's own work, on the same processors.
+    let drain = tokio::spawn(async move { while let Ok(Some(_)) = sink.transport_mut().read().await {} });
+    all_converse(&mut victims, rounds).await;
     let server = process(&world);
     let before = server.memory().unwrap();
-    let (stop, stopped) = tokio::sync::oneshot::channel();
-    let flooding = tokio::spawn(flood(flooder, stopped));
-    let drain = tokio::spawn(async move { while let Ok(Some(Item::Element(_))) = sink.next_item().await {} });
-    let flooded = all_converse(&mut victims, rounds).await;
-    let rise = server.memory().unwrap().saturating_sub(before);
-    stop.send(()).expect("the flooder still floods");
-    let sent = flooding.await.expect("the flooder was held up, not cut off");
+    let (mut best, mut most, mut total) = (f64::INFINITY, 0, 0);
+    for _ in 0..COMPARISONS {
+        let quiet = all_converse(&mut victims, rounds).await;
+        let (stop, stopped) = tokio::sync::oneshot::channel();
+        let flooding = tokio::spawn(flood(flooder, stopped));
+        let flooded = all_converse(&mut victims, rounds).await;
+        most = most.max(server.memory().unwrap());
+        stop.send(()).expect("the flooder still floods");
+        let sent;
+        (flooder, sent) = flooding.await.expect("the flooder was held up, not cut off");
+        assert!(sent > 0, "there was no flood");
+        assert_eq!(flooded.len(), pairs * rounds * 2, "every message of a victim arrived");
+        let ((p50, p99), (f50, f99)) = (quantiles(&quiet), quantiles(&flooded));
+        figure(&format!(
+            "one floods ({sent} messages sent) while {} others talk: p50 {p50:.2} -> {f50:.2} ms, p99 {p99:.2} -> \
+             {f99:.2} ms ({:.2} times)",
+            2 * pairs,
+            f99 / p99
+        ));
+        best = best.min(f99 / p99);
+        total += sent;
+    }
     drain.abort();
-    assert_eq!(flooded.len(), pairs * rounds * 2, "every message of a victim arrived");
-    let ((p50, p99), (f50, f99)) = (quantiles(&quiet), quantiles(&flooded));
+    let rise = most.saturating_sub(before);
     figure(&format!(
-        "one floods ({sent} messages sent) while {} others talk: p50 {p50:.2} -> {f50:.2} ms, p99 {p99:.2} -> {f99:.2} \
-         ms ({:.2} times), memory rose by {}",
-        2 * pairs,
-        f99 / p99,
+        "the best of {COMPARISONS}: {best:.2} times; {total} messages sent, memory rose by {}",
         kib(rise)
     ));
-    assert!(sent > 0, "there was no flood");
+    assert!(best <= RISE, "the others' p99 rose {best:.2} times");
     assert!(rise <= 48 << 20, "memory rose by {}", kib(rise));
 }
 

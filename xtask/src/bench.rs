@@ -39,6 +39,9 @@ const PACKAGES: &[(&str, &str)] = &[
     ("util-linux", "/usr/bin/taskset"),
 ];
 
+/// After this long a turn is given back before the next line.
+const TURN: Duration = Duration::from_secs(80);
+
 /// What was asked for on the command line.
 struct Options {
     only: Option<String>,
@@ -129,14 +132,17 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
     let rounds = |line: &Line| options.rounds.min(line.most_rounds);
     let loads = lines.iter().map(|line| order(&servers, line, 0).len() * rounds(line)).sum();
     let start = Instant::now();
+    let mut turn = None;
     for line in &lines {
-        let turn = Turn::wait(&options.hold)?;
+        if turn.is_none() {
+            turn = Some((Turn::wait(&options.hold)?, Instant::now()));
+        }
         for round in 0..rounds(line) {
             for server in order(&servers, line, round) {
                 measure(line, server, round, &options, &mut results);
             }
         }
-        drop(turn);
+        turn = turn.filter(|(_, since)| since.elapsed() < TURN);
         println!("    {}", progress(start.elapsed(), results.runs.len(), loads));
         // What was found so far is there even when the rest is not.
         fs::write(folder.join("performance.json"), serde_json::to_string_pretty(&results)?)?;
@@ -221,7 +227,6 @@ fn register(lines: &[&Line], servers: &[Server], options: &Options) -> Result<()
             wanted.entry(line.accounts.0).and_modify(|most| *most = count.max(*most)).or_insert(count);
         }
         for (accounts, count) in wanted {
-            let turn = Turn::wait(&options.hold)?;
             let start = Instant::now();
             let count = count.to_string();
             let mut arguments = server.target(lines::Way::Tcp);
@@ -230,7 +235,6 @@ fn register(lines: &[&Line], servers: &[Server], options: &Options) -> Result<()
                     .map(str::to_owned),
             );
             server.awake(|| generate(&arguments).map(drop))?;
-            drop(turn);
             println!(
                 "{}, archive {:?}: {count} accounts in {:.0} s",
                 server.kind.name(),
