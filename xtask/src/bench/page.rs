@@ -48,6 +48,9 @@ pub(super) fn files(results: &Results) -> Vec<(&'static str, String)> {
 
 fn page(results: &Results) -> String {
     let mut text = INTRODUCTION.to_owned();
+    for remark in &results.remarks {
+        put(&mut text, format!("**{remark}**\n"));
+    }
     if results.quick {
         text.push_str("This is a short run with smaller loads: a look, not a measurement.\n\n");
     }

@@ -22,6 +22,9 @@ pub(super) struct Results {
     pub(super) quick: bool,
     /// Microseconds of one password hash, by name.
     pub(super) password_hash_us: BTreeMap<String, f64>,
+    /// What a reader has to know about the runs, by whoever made them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) remarks: Vec<String>,
     pub(super) runs: Vec<Run>,
 }
 
