@@ -31,6 +31,9 @@ _waxwing() {
             waxwing,export)
                 cmd="waxwing__subcmd__export"
                 ;;
+            waxwing,file)
+                cmd="waxwing__subcmd__file"
+                ;;
             waxwing,help)
                 cmd="waxwing__subcmd__help"
                 ;;
@@ -82,6 +85,24 @@ _waxwing() {
             waxwing__subcmd__audit__subcmd__help,verify)
                 cmd="waxwing__subcmd__audit__subcmd__help__subcmd__verify"
                 ;;
+            waxwing__subcmd__file,delete)
+                cmd="waxwing__subcmd__file__subcmd__delete"
+                ;;
+            waxwing__subcmd__file,help)
+                cmd="waxwing__subcmd__file__subcmd__help"
+                ;;
+            waxwing__subcmd__file,list)
+                cmd="waxwing__subcmd__file__subcmd__list"
+                ;;
+            waxwing__subcmd__file__subcmd__help,delete)
+                cmd="waxwing__subcmd__file__subcmd__help__subcmd__delete"
+                ;;
+            waxwing__subcmd__file__subcmd__help,help)
+                cmd="waxwing__subcmd__file__subcmd__help__subcmd__help"
+                ;;
+            waxwing__subcmd__file__subcmd__help,list)
+                cmd="waxwing__subcmd__file__subcmd__help__subcmd__list"
+                ;;
             waxwing__subcmd__help,audit)
                 cmd="waxwing__subcmd__help__subcmd__audit"
                 ;;
@@ -96,6 +117,9 @@ _waxwing() {
                 ;;
             waxwing__subcmd__help,export)
                 cmd="waxwing__subcmd__help__subcmd__export"
+                ;;
+            waxwing__subcmd__help,file)
+                cmd="waxwing__subcmd__help__subcmd__file"
                 ;;
             waxwing__subcmd__help,help)
                 cmd="waxwing__subcmd__help__subcmd__help"
@@ -138,6 +162,12 @@ _waxwing() {
                 ;;
             waxwing__subcmd__help__subcmd__audit,verify)
                 cmd="waxwing__subcmd__help__subcmd__audit__subcmd__verify"
+                ;;
+            waxwing__subcmd__help__subcmd__file,delete)
+                cmd="waxwing__subcmd__help__subcmd__file__subcmd__delete"
+                ;;
+            waxwing__subcmd__help__subcmd__file,list)
+                cmd="waxwing__subcmd__help__subcmd__file__subcmd__list"
                 ;;
             waxwing__subcmd__help__subcmd__invite,create)
                 cmd="waxwing__subcmd__help__subcmd__invite__subcmd__create"
@@ -272,7 +302,7 @@ _waxwing() {
 
     case "${cmd}" in
         waxwing)
-            opts="-c -h -V --config --json --help --version serve status user invite sessions audit backup restore export import upkeep reload stop check version completions man help"
+            opts="-c -h -V --config --json --help --version serve status user invite file sessions audit backup restore export import upkeep reload stop check version completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -479,8 +509,142 @@ _waxwing() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        waxwing__subcmd__file)
+            opts="-c -h --config --json --help list delete help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__file__subcmd__delete)
+            opts="-c -h --config --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__file__subcmd__help)
+            opts="list delete help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__file__subcmd__help__subcmd__delete)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__file__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__file__subcmd__help__subcmd__list)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__file__subcmd__list)
+            opts="-c -h --owner --after --limit --config --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --owner)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --after)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --limit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         waxwing__subcmd__help)
-            opts="serve status user invite sessions audit backup restore export import upkeep reload stop check version completions man help"
+            opts="serve status user invite file sessions audit backup restore export import upkeep reload stop check version completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -566,6 +730,48 @@ _waxwing() {
         waxwing__subcmd__help__subcmd__export)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__help__subcmd__file)
+            opts="list delete"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__help__subcmd__file__subcmd__delete)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__help__subcmd__file__subcmd__list)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi

@@ -10,6 +10,7 @@
 
 mod bytes;
 mod connections;
+mod files;
 mod forgery;
 mod guessing;
 mod http;

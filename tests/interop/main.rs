@@ -6,6 +6,8 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use waxwing_tests::object_storage::{BUCKET, ObjectStorageServer};
+use waxwing_tests::web::{get, upload};
 use waxwing_tests::world::password;
 use waxwing_tests::{Setup, World};
 
@@ -128,4 +130,43 @@ async fn xmpp_js_over_tcp_and_websocket() {
         .arg(format!("wss://{}/xmpp-websocket", localhost(&addresses.https)))
         .args([password("romeo"), password("juliet")])
         .env("NODE_EXTRA_CA_CERTS", certificate));
+}
+
+/// covers: interop slixmpp files
+#[tokio::test]
+async fn slixmpp_uploads_and_downloads() {
+    let Some(folder) = fetched("slixmpp") else { return };
+    let world = world(Setup::default()).await;
+    let certificate = certificate(&world).await;
+    let (host, port) = world.server.addresses().xmpp.rsplit_once(':').expect("an address and a port");
+    run(Command::new(folder.join("venv/bin/python"))
+        .arg(interop().join("files.py"))
+        .args([host, port])
+        .arg(&certificate)
+        .args([password("romeo"), password("juliet")])
+        .current_dir(world.server.folder())
+        .env("SSL_CERT_FILE", &certificate));
+}
+
+/// Files in a bucket: written in parts, read in parts, removed.
+/// covers: interop object storage
+#[tokio::test]
+async fn files_in_object_storage() {
+    let Some(storage) = ObjectStorageServer::start().expect("object storage") else { return };
+    let key = std::env::temp_dir().join(format!("waxwing-s3-key-{}", std::process::id()));
+    std::fs::write(&key, "secret\n").expect("a key");
+    let section = format!(
+        "[files.s3]\nbucket = \"{BUCKET}\"\nendpoint = \"{}\"\naccess_key_id = \"waxwing\"\nsecret_access_key_file = {key:?}",
+        storage.endpoint
+    );
+    let world = world(Setup::default().section(&section)).await;
+    let mut romeo = world.online("romeo/garden").await;
+    let content: Vec<u8> = (0..20_000_000u32).map(|n| (n ^ (n >> 8) ^ (n >> 16)) as u8).collect();
+    let slot = upload(&world, &mut romeo, "large.bin", "application/zip", &content).await;
+    assert!(get(&world, &slot.path, &[]).await.body == content, "the content came back changed");
+    let part = get(&world, &slot.path, &["Range: bytes=8388600-8388700"]).await;
+    assert_eq!((part.status, &part.body[..]), (206, &content[8_388_600..=8_388_700]));
+    world.server.admin(&["file", "delete", &slot.link], "").expect("deleted");
+    assert_eq!(get(&world, &slot.path, &[]).await.status, 404);
+    let _ = std::fs::remove_file(key);
 }

@@ -16,11 +16,13 @@
 
 pub mod client;
 pub mod login;
+pub mod object_storage;
 pub mod pattern;
 pub mod process;
 pub mod scram;
 pub mod server;
 pub mod transport;
+pub mod web;
 pub mod world;
 pub mod xml;
 

@@ -25,6 +25,8 @@ pub struct Setup {
     pub env: Vec<(String, String)>,
     /// The addresses listened on, in the order of [`LISTENERS`].
     pub listen: [String; 4],
+    /// Whether the relay for bytes between two clients (XEP-0065) is listened for.
+    pub bytestreams: bool,
     /// The data folder, where it shall not lie beside the configuration file. It is the test's own to remove.
     pub data: Option<PathBuf>,
 }
@@ -40,6 +42,7 @@ impl Default for Setup {
             sections: Vec::new(),
             env: Vec::new(),
             listen,
+            bytestreams: false,
             data: None,
         }
     }
@@ -83,6 +86,9 @@ impl Setup {
         for (listener, address) in LISTENERS.iter().zip(&self.listen) {
             text.push_str(&format!("{listener} = [{address:?}]\n"));
         }
+        if self.bytestreams {
+            text.push_str("bytestreams = [\"127.0.0.1:0\"]\n");
+        }
         // The cheapest verifiers that are allowed: clients derive their keys in code that is not optimised.
         text.push_str("[accounts]\nscram_iterations = 4096\n");
         for section in &self.sections {
@@ -104,6 +110,8 @@ pub struct Addresses {
     pub http: String,
     /// HTTP over TLS.
     pub https: String,
+    /// The relay for bytes between two clients, if there is one.
+    pub bytestreams: String,
 }
 
 /// A server process. Dropping it kills the process, prints its log when the test is failing, and removes the folder.
@@ -181,7 +189,13 @@ impl Server {
         let text = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
         let json: Value = serde_json::from_str(&text)?;
         let get = |name: &str| json[name].as_str().unwrap_or_default().to_owned();
-        Ok(Addresses { xmpp: get("xmpp"), xmpps: get("xmpps"), http: get("http"), https: get("https") })
+        Ok(Addresses {
+            xmpp: get("xmpp"),
+            xmpps: get("xmpps"),
+            http: get("http"),
+            https: get("https"),
+            bytestreams: get("bytestreams"),
+        })
     }
 
     /// Where the server listens.

@@ -52,14 +52,20 @@ pub(crate) fn clients() -> Result<PathBuf> {
     slixmpp(&folder)?;
     xmppjs(&folder)?;
     scanners()?;
+    python("object-storage")?;
     Ok(folder)
 }
 
 /// Fetches sslyze and the validator of CycloneDX; returns the interpreter that knows them.
 pub(crate) fn scanners() -> Result<PathBuf> {
     packages()?;
-    let folder = shell::root().join("target/interop/scanners");
-    let requirements = shell::root().join("tests/interop/scanners/requirements.txt");
+    python("scanners")
+}
+
+/// Fetches Python packages into a folder of their own; returns the interpreter that knows them.
+fn python(name: &str) -> Result<PathBuf> {
+    let folder = shell::root().join("target/interop").join(name);
+    let requirements = shell::root().join("tests/interop").join(name).join("requirements.txt");
     let wanted = fs::read_to_string(&requirements)?;
     let (python, stamp) = (folder.join("bin/python"), folder.join("requirements.txt"));
     if fs::read_to_string(&stamp).unwrap_or_default() != wanted {

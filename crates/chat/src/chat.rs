@@ -9,9 +9,11 @@ use crate::archive::ArchiveId;
 use crate::archive_ids::ArchiveIds;
 use crate::at_once::{self, WRITES_AT_ONCE};
 use crate::auth::SignIn;
+use crate::bytestreams::Relay;
 use crate::error::Result;
 use crate::event::Close;
 use crate::last::LastSeen;
+use crate::files::blobs::Blobs;
 use crate::port::{Clock, Random};
 use crate::profile::Profiles;
 use crate::queue::Events;
@@ -36,6 +38,8 @@ pub struct Chat {
     /// Names clients within this process, in a way nobody outside can compute.
     names: RandomState,
     pub(crate) archive_ids: OnceLock<ArchiveIds>,
+    pub(crate) blobs: OnceLock<Arc<dyn Blobs>>,
+    pub(crate) relay: OnceLock<Arc<dyn Relay>>,
 }
 
 impl std::fmt::Debug for Chat {
@@ -66,6 +70,8 @@ impl Chat {
             started_ms,
             names: RandomState::new(),
             archive_ids: OnceLock::new(),
+            blobs: OnceLock::new(),
+            relay: OnceLock::new(),
         })
     }
 

@@ -8,6 +8,7 @@ mod at_once;
 pub mod audit;
 pub mod auth;
 pub mod blocking;
+pub mod bytestreams;
 pub mod chat;
 pub mod deliver;
 #[cfg(any(test, feature = "testing"))]
@@ -15,11 +16,16 @@ pub mod disk;
 pub mod error;
 pub mod event;
 pub mod expiry;
+pub mod files;
 pub mod hints;
 pub mod history;
 pub mod invitation;
 pub mod invitations;
 pub mod last;
+#[cfg(any(test, feature = "testing"))]
+pub mod memory_blobs;
+#[cfg(any(test, feature = "testing"))]
+pub mod memory_files;
 #[cfg(any(test, feature = "testing"))]
 pub mod memory_store;
 pub mod messages;

@@ -14,6 +14,7 @@ use crate::archive::{
 };
 use crate::audit::{AuditEntry, AuditRecord};
 use crate::disk::Disk;
+use crate::files::{FileId, StoredFile};
 use crate::invitation::Invitation;
 use crate::roster::{RosterChanges, RosterItem, RosterSnapshot};
 use crate::store::{DocumentKind, OnCommit, SavedStream, Store, StoreError, StoreResult, StoreStatus};
@@ -41,6 +42,7 @@ pub(crate) struct Tables {
     streams: BTreeMap<String, SavedStream>,
     settings: HashMap<String, String>,
     audit: Vec<AuditRecord>,
+    pub(crate) files: BTreeMap<FileId, StoredFile>,
     closed: bool,
 }
 
@@ -211,6 +213,7 @@ impl Store for MemoryStore {
             message.copies.retain(|copy| copy.owner != id);
         }
         tables.messages.retain(|_, message| !message.copies.is_empty());
+        tables.discard_files_of(id);
         Ok(())
     }
 

@@ -2,6 +2,7 @@
 
 use waxwing_xmpp::sasl::{Hash, Mechanism, TokenBinding};
 
+use crate::files::FileSettings;
 use crate::service::Service;
 
 /// How well a client has to prove who it is.
@@ -66,6 +67,8 @@ pub struct Settings {
     pub invitation_lifetime_ms: u64,
     /// Where the pages of invitations are found; `{domain}` stands for the domain, and the token follows.
     pub invitation_url: Option<String>,
+    /// Files.
+    pub files: FileSettings,
 }
 
 impl Default for Settings {
@@ -86,6 +89,7 @@ impl Default for Settings {
             token_lifetime_ms: 30 * 24 * 3600 * 1000,
             invitation_lifetime_ms: 7 * 24 * 3600 * 1000,
             invitation_url: None,
+            files: FileSettings::default(),
         }
     }
 }

@@ -13,6 +13,7 @@ use crate::archive::{
     Append, ArchiveBounds, ArchiveId, ArchivePage, ArchiveQuery, Archived, Committed, ImportedMessage,
 };
 use crate::audit::{AuditEntry, AuditRecord};
+use crate::files::store::FileStore;
 use crate::invitation::Invitation;
 use crate::roster::{RosterChanges, RosterItem, RosterSnapshot};
 use crate::token::Token;
@@ -83,7 +84,7 @@ pub struct StoreStatus {
 
 /// What the domain needs kept.
 #[async_trait]
-pub trait Store: Send + Sync + 'static {
+pub trait Store: FileStore + Send + Sync + 'static {
     // Accounts.
 
     /// Creates an account. `Conflict` when the address is taken.

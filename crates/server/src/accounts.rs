@@ -1,5 +1,6 @@
 //! The configuration of accounts: what the domain lets them do and keeps for them.
 
+use waxwing_chat::service::Service;
 use waxwing_chat::settings::{Proof, Settings};
 
 use crate::config::{choice, config};
@@ -67,7 +68,7 @@ pub fn settings(config: &crate::config::Config) -> Settings {
     let accounts = &config.accounts;
     Settings {
         domains: config.domain_names().map(str::to_owned).collect(),
-        services: Settings::default().services,
+        services: services(config),
         archive: accounts.archive,
         roster_items_limit: accounts.roster_items_limit,
         blocklist_limit: accounts.blocklist_limit,
@@ -81,7 +82,20 @@ pub fn settings(config: &crate::config::Config) -> Settings {
         token_lifetime_ms: accounts.token_lifetime_ms,
         invitation_lifetime_ms: accounts.invitation_lifetime_ms,
         invitation_url: invitation_url(config),
+        files: crate::files::settings(config),
     }
+}
+
+/// The services beside each domain.
+fn services(config: &crate::config::Config) -> Vec<Service> {
+    let mut services = Settings::default().services;
+    if crate::files::settings(config).url.is_some() {
+        services.push(Service::Upload);
+    }
+    if !config.listen.bytestreams.is_empty() {
+        services.push(Service::Proxy);
+    }
+    services
 }
 
 /// Where the pages of invitations are found; `None` when HTTPS is not listened for, or on a port that nobody knows yet.

@@ -19,14 +19,16 @@ use crate::admin::backup::DATABASE;
 use crate::admin::context::{Listening, Running, Steer};
 use crate::admin::socket::Socket;
 use crate::admin::{Admin, Code, Failure};
+use crate::bytestreams;
 use crate::cli;
 use crate::config::{Config, Live};
 use crate::data_folder::DataFolder;
 use crate::domains;
+use crate::files;
 use crate::first_start;
-use crate::http::{self, Health, Http};
+use crate::http::{self, Health, Http, Transfers};
 use crate::lifecycle::Lifecycle;
-use crate::net::{Admission, Listeners, accept_loop};
+use crate::net::{Admission, Listener, Listeners, accept_loop};
 use crate::observe::{Log, Metrics, names};
 use crate::service;
 use crate::tls::{Purpose, Tls, acme};
@@ -119,7 +121,10 @@ async fn run(config: Config, file: Option<PathBuf>) -> anyhow::Result<()> {
 /// The store and the domain on it.
 fn open_chat(config: &Config, folder: &DataFolder) -> anyhow::Result<Arc<Chat>> {
     let store = open_store(&folder.path().join(DATABASE))?;
-    Ok(Chat::new(Arc::new(store), Arc::new(SystemClock), Arc::new(SystemRandom), accounts::settings(config)))
+    let chat =
+        Chat::new(Arc::new(store), Arc::new(SystemClock), Arc::new(SystemRandom), accounts::settings(config));
+    chat.keep_files_in(files::open(&config.files, folder.path())?);
+    Ok(chat)
 }
 
 #[cfg(not(debug_assertions))]
@@ -144,6 +149,7 @@ fn describe(listeners: &Listeners) -> Vec<Listening> {
         ("xmpps", &listeners.xmpp_tls),
         ("http", &listeners.http),
         ("https", &listeners.https),
+        ("bytestreams", &listeners.bytestreams),
     ];
     let each =
         lists.into_iter().flat_map(|(protocol, list)| list.iter().map(move |listener| (protocol, listener)));
@@ -216,6 +222,7 @@ struct Server {
     admission: Admission,
     lifecycle: Lifecycle,
     listening: Vec<Listening>,
+    https_port: Option<u16>,
     log: Log,
 }
 
@@ -232,20 +239,35 @@ impl Server {
             face: xmpp::Face::new(Arc::clone(&chat), &tls, lifecycle.clone(), &config, former),
             admission: Admission::new(&config.limits),
             listening: describe(&listeners),
+            https_port: listeners.https.first().map(|listener| listener.address().port()),
             live,
             tls,
             chat,
             lifecycle,
             log,
         };
+        server.chat.reload(accounts::settings(&server.settled(&config)));
         server.serve(listeners, metrics.clone());
         tokio::spawn(metrics.upkeep());
         tokio::spawn(service::watchdog());
         tokio::spawn(acme::run(server.live.clone(), Arc::clone(&server.tls), server.lifecycle.clone()));
         tokio::spawn(upkeep(Arc::clone(&server.chat)));
         tokio::spawn(remove_expired(Arc::clone(&server.chat)));
+        tokio::spawn(files::check(Arc::clone(&server.chat)));
+        tokio::spawn(files::remove_overdue(Arc::clone(&server.chat)));
         tokio::spawn(domains::remember(Arc::clone(&server.chat)));
         Ok(server)
+    }
+
+    /// The configuration with the port of HTTPS that the system chose, where it was asked to.
+    fn settled(&self, config: &Config) -> Config {
+        let mut settled = config.clone();
+        if let (Some(asked), Some(port)) = (settled.listen.https.first_mut(), self.https_port)
+            && asked.0.port() == 0
+        {
+            asked.0.set_port(port);
+        }
+        settled
     }
 
     /// Gives each listener to the face that speaks on it.
@@ -259,10 +281,12 @@ impl Server {
             health,
             websocket: Some(Arc::new(xmpp::OverWebSocket(Arc::clone(&self.face)))),
             chat: Some(Arc::clone(&self.chat)),
+            transfers: Transfers::new(&self.live.current().files),
             admission: self.admission.clone(),
-            https_port: listeners.https.first().map(|listener| listener.address().port()),
+            https_port: self.https_port,
             lifecycle: self.lifecycle.clone(),
         });
+        self.relay(listeners.bytestreams);
         for listener in listeners.xmpp {
             let (face, teller) = (Arc::clone(&self.face), Arc::clone(&self.face));
             let apology = move || teller.apology();
@@ -281,6 +305,20 @@ impl Server {
         }
         for listener in listeners.https {
             tokio::spawn(http::serve(listener, Some(self.tls.acceptor(Purpose::Https)), Arc::clone(&http)));
+        }
+    }
+
+    /// Joins clients that cannot reach each other, where that is listened for.
+    fn relay(&self, listeners: Vec<Listener>) {
+        let Some(first) = listeners.first() else { return };
+        let config = self.live.current().bytestreams.clone();
+        let relay = bytestreams::Relay::new(config, first.address().port(), self.lifecycle.clone());
+        self.chat.relay_by(Arc::new(bytestreams::Port(Arc::clone(&relay))));
+        for listener in listeners {
+            let relay = Arc::clone(&relay);
+            let serve = move |conn| Arc::clone(&relay).serve(conn);
+            let (admission, lifecycle) = (self.admission.clone(), self.lifecycle.clone());
+            tokio::spawn(accept_loop(listener, admission, lifecycle, Vec::new, serve));
         }
     }
 
@@ -375,7 +413,7 @@ impl Server {
         if !waiting.is_empty() {
             changes.push(format!("Only a restart changes {}.", waiting.join(", ")));
         }
-        self.chat.reload(accounts::settings(&config));
+        self.chat.reload(accounts::settings(&self.settled(&config)));
         self.face.reload(&config);
         self.admission.set_limits(&config.limits);
         self.log.set_level(&config.log.level);

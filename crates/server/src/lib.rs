@@ -3,12 +3,14 @@
 pub mod accounts;
 pub mod admin;
 pub mod app;
+pub mod bytestreams;
 pub mod check;
 pub mod cli;
 pub mod config;
 pub mod data_folder;
 pub mod dns;
 mod domains;
+pub mod files;
 pub mod first_start;
 pub mod http;
 pub mod lifecycle;

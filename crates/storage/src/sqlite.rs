@@ -27,6 +27,7 @@ mod remove;
 mod rosters;
 mod runs;
 mod sent;
+mod shared_files;
 mod store;
 mod tail;
 mod upkeep;

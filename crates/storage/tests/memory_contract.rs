@@ -24,4 +24,6 @@ contract::contract! { crate::open();
         returns_named_messages refuses_unknown_ids keeps_archives_apart ends_of_an_archive;
     belongings: blocks_and_unblocks keeps_documents keeps_tokens redeems_invitations
         takes_streams_once removes_what_has_expired keeps_settings;
+    files: keeps_files fills_a_place_once keeps_quotas_under_a_race discards_what_is_overdue
+        discards_files_of_deleted_accounts;
 }

@@ -44,10 +44,16 @@ pub const DISCO_ITEMS: &str = "http://jabber.org/protocol/disco#items";
 pub const ENCRYPTION: &str = "urn:xmpp:eme:0";
 /// XEP-0484: fast authentication streamlining tokens.
 pub const FAST: &str = "urn:xmpp:fast:0";
+/// XEP-0065: bytes by way of a proxy.
+pub const BYTESTREAMS: &str = "http://jabber.org/protocol/bytestreams";
 /// XEP-0422: additions to earlier messages.
 pub const FASTENING: &str = "urn:xmpp:fasten:0";
 /// XEP-0297: stanza forwarding.
 pub const FORWARD: &str = "urn:xmpp:forward:0";
+/// XEP-0363: places for files.
+pub const HTTP_UPLOAD: &str = "urn:xmpp:http:upload:0";
+/// XEP-0363 section 5: what files are for.
+pub const HTTP_UPLOAD_PURPOSE: &str = "urn:xmpp:http:upload:purpose:0";
 /// RFC 7395: the framing elements of the WebSocket binding.
 pub const FRAMING: &str = "urn:ietf:params:xml:ns:xmpp-framing";
 /// XEP-0300: hashes with the names of their functions.

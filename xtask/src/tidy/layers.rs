@@ -54,7 +54,7 @@ const LAYERS: &[Layer] = &[
     Layer {
         package: "waxwing-storage",
         folder: "crates/storage/",
-        siblings: &["waxwing-xmpp", "waxwing-chat"],
+        siblings: &["waxwing-xmpp", "waxwing-chat", "waxwing-tests"],
         banned: &["axum", "hyper", "rustls"],
         banned_paths: &["std::net", "tokio::net"],
     },

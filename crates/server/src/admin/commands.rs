@@ -3,6 +3,7 @@
 mod audit;
 mod backup;
 mod check;
+mod file;
 mod installation;
 mod invite;
 mod session;
@@ -27,6 +28,8 @@ pub const ALL: &[Command] = &[
     invite::CREATE,
     invite::LIST,
     invite::REVOKE,
+    file::LIST,
+    file::DELETE,
     session::LIST,
     session::END,
     session::RESET,

@@ -49,7 +49,12 @@ impl Live {
         let differs = [
             ("data_dir", old.data_dir != new.data_dir),
             ("listen", old.listen != new.listen),
+            ("bytestreams", old.bytestreams != new.bytestreams),
             ("dns", old.dns != new.dns),
+            ("files.folder", old.files.folder != new.files.folder),
+            ("files.s3", old.files.s3 != new.files.s3),
+            ("files.uploads_at_once", old.files.uploads_at_once != new.files.uploads_at_once),
+            ("files.downloads_at_once", old.files.downloads_at_once != new.files.downloads_at_once),
             ("log.format", old.log.format != new.log.format),
             ("log.traces_endpoint", old.log.traces_endpoint != new.log.traces_endpoint),
         ];

@@ -19,7 +19,7 @@ pub use network::Network;
 pub use setting::{Field, Setting, Shape};
 pub(crate) use setting::{choice, config, quoted};
 
-use crate::{accounts, dns, http, lifecycle, net, observe, tls, xmpp};
+use crate::{accounts, bytestreams, dns, files, http, lifecycle, net, observe, tls, xmpp};
 
 config! {
     /// Everything that can be configured. Each key has a default: with no file at all the server runs.
@@ -46,6 +46,10 @@ config! {
         xmpp: xmpp::Config = xmpp::Config::default(),
         /// The HTTP listener.
         http: http::Config = http::Config::default(),
+        /// Files that people share by a link (XEP-0363).
+        files: files::Config = files::Config::default(),
+        /// Bytes between two clients that cannot reach each other (XEP-0065).
+        bytestreams: bytestreams::Config = bytestreams::Config::default(),
         /// The log, written to standard error.
         log: observe::LogConfig = observe::LogConfig::default(),
         /// Stopping.
@@ -77,11 +81,15 @@ config! {
         xmpp: Vec<Address> = vec![Address::loopback(5222)],
         /// XMPP for clients, TLS from the first byte (XEP-0368). Customary port: 5223.
         xmpp_tls: Vec<Address> = vec![Address::loopback(5223)],
-        /// HTTP: metrics, health, host-meta, WebSocket, ACME challenges. Keep it on loopback, behind a proxy, or
+        /// HTTP: metrics, health, host-meta, WebSocket, files, ACME challenges. Keep it on loopback, behind a proxy, or
         /// reachable on port 80 for ACME's http-01.
         http: Vec<Address> = vec![Address::loopback(5280)],
         /// The same over TLS.
         https: Vec<Address> = vec![Address::loopback(5281)],
+        /// The relay for bytes between two clients that cannot reach each other (XEP-0065). None by default: it is of use
+        /// only where clients can reach it. Customary port: 7777.
+        /// Example: ["[::]:7777"]
+        bytestreams: Vec<Address> = Vec::new(),
         /// The Unix socket that `waxwing` commands talk to. Mode 0600: whoever can open it administers the server.
         /// Unset: `admin.sock` in `data_dir`.
         /// Example: "/run/waxwing/admin.sock"

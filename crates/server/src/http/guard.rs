@@ -27,22 +27,26 @@ const HEADERS: [(HeaderName, &str); 6] = [
     (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
 ];
 
-/// Guards every path: body cap, time limit, headers, count.
-pub(super) async fn every_request(
-    State(http): State<Arc<Http>>,
-    Extension(facts): Extension<Arc<Facts>>,
-    request: Request,
-    next: Next,
-) -> Response {
+/// Guards every path but those of files, which have bounds of their own: body cap, time limit.
+pub(super) async fn bounded(State(http): State<Arc<Http>>, request: Request, next: Next) -> Response {
     let settings = http.live.current();
     let limit = Duration::from_millis(settings.http.request_timeout_ms);
-    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    let mut response = match capped(request, settings.http.body_bytes) {
+    match capped(request, settings.http.body_bytes) {
         Ok(request) => tokio::time::timeout(limit, next.run(request))
             .await
             .unwrap_or_else(|_| StatusCode::REQUEST_TIMEOUT.into_response()),
         Err(refused) => refused.into_response(),
-    };
+    }
+}
+
+/// Guards every path: headers, count.
+pub(super) async fn every_request(
+    Extension(facts): Extension<Arc<Facts>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let (method, path) = (request.method().clone(), logged(request.uri().path()));
+    let mut response = next.run(request).await;
     let headers = response.headers_mut();
     for (name, value) in HEADERS {
         headers.entry(name).or_insert(HeaderValue::from_static(value));
@@ -66,6 +70,14 @@ fn capped(request: Request, limit: usize) -> Result<Request, StatusCode> {
     }
     let (parts, body) = request.into_parts();
     Ok(Request::from_parts(parts, Body::new(Limited::new(body, limit))))
+}
+
+/// A path for the log: what is behind `/files/` is known to those who have the link, and nobody else.
+fn logged(path: &str) -> String {
+    match path.strip_prefix(super::FILES_PATH) {
+        Some(_) => format!("{}…", super::FILES_PATH),
+        None => path.to_owned(),
+    }
 }
 
 fn class(status: StatusCode) -> &'static str {

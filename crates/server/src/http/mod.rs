@@ -1,6 +1,7 @@
-//! HTTP: metrics, health, host-meta, WebSocket, pages of invitations and ACME challenges on one listener.
+//! HTTP: metrics, health, host-meta, WebSocket, files, pages of invitations and ACME challenges on one listener.
 
 mod allowance;
+mod files;
 mod guard;
 mod health;
 mod host_meta;
@@ -19,6 +20,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use waxwing_chat::Chat;
 
+pub use files::{PATH as FILES_PATH, Transfers};
 pub use health::Health;
 pub use serve::{Facts, serve};
 pub use websocket::{WebSocketConn, WebSocketFace};
@@ -51,14 +53,15 @@ config! {
             .into_iter()
             .filter_map(|text| text.parse().ok())
             .collect(),
-        /// The largest request body taken.
+        /// The largest request body taken. Files have bounds of their own, in the section `files`.
         body_bytes: usize = 65_536,
         /// The largest message taken from a WebSocket. A stanza has to fit, so it is not less than the largest
         /// stanza allowed.
         websocket_message_bytes: usize = 262_144,
         /// How long a request's head may take to arrive, and how long a kept-alive connection may stay silent.
         header_timeout_ms: u64 = 10_000,
-        /// How long a whole request may take, its body and answer included. (A WebSocket may stay as long as it likes.)
+        /// How long a whole request may take, its body and answer included. (A WebSocket may stay as
+        /// long as it likes, and files have bounds of their own.)
         request_timeout_ms: u64 = 30_000,
     }
 }
@@ -75,8 +78,10 @@ pub struct Http {
     pub health: Health,
     /// Who serves XMPP over WebSocket; without it there is no such path.
     pub websocket: Option<Arc<dyn WebSocketFace>>,
-    /// Whose invitations have a page; without it there is no such path.
+    /// Whose invitations have a page, and whose files can be put and read; without it there is nothing there.
     pub chat: Option<Arc<Chat>>,
+    /// What transfers of files share.
+    pub transfers: Transfers,
     /// Who may connect, and how many have.
     pub admission: Admission,
     /// The port of HTTPS, for host-meta.
@@ -93,7 +98,7 @@ impl Http {
             .route("/health/live", get(health::live))
             .route("/health/ready", get(health::ready))
             .route_layer(middleware::from_fn_with_state(self.clone(), guard::monitoring));
-        Router::new()
+        let bounded = Router::new()
             .merge(monitoring)
             .route("/.well-known/host-meta", get(host_meta::xml))
             .route("/.well-known/host-meta.json", get(host_meta::json))
@@ -101,7 +106,11 @@ impl Http {
             .route(invitation::PATH, get(invitation::page))
             .route(invitation::STYLE_PATH, get(invitation::style))
             .route(websocket::PATH, get(websocket::upgrade))
-            .layer(middleware::from_fn_with_state(self.clone(), guard::every_request))
+            .layer(middleware::from_fn_with_state(self.clone(), guard::bounded));
+        Router::new()
+            .merge(bounded)
+            .merge(files::router())
+            .layer(middleware::from_fn(guard::every_request))
             .with_state(self.clone())
     }
 }

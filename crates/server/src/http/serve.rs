@@ -63,6 +63,11 @@ async fn serve_connection(conn: Conn, acceptor: Option<Acceptor>, router: Router
     let handshake_timeout = Duration::from_millis(http.live.current().limits.handshake_timeout_ms);
     let (id, peer) = (conn.id(), conn.peer_addr());
     let (tcp, permit) = conn.into_tcp();
+    // A client that takes nothing of what is written to it would hold what is being sent for as long as it likes.
+    let write_timeout = Duration::from_millis(http.live.current().limits.write_timeout_ms);
+    if let Err(error) = socket2::SockRef::from(&tcp).set_tcp_user_timeout(Some(write_timeout)) {
+        debug!(%error, "the time to accept what is written could not be limited");
+    }
     let allowance = Allowance::unlimited();
     let facts =
         Facts { id, peer, tls: acceptor.is_some(), allowance: allowance.clone(), permit: Mutex::new(permit) };
@@ -160,6 +165,7 @@ mod tests {
             websocket: Some(Arc::new(Echo)),
             chat: None,
             https_port: Some(5281),
+            transfers: crate::http::Transfers::new(&config.files),
             lifecycle: Lifecycle::new(),
             live: Live::new(config, None),
         });

@@ -119,11 +119,13 @@ pub struct Listeners {
     pub http: Vec<Listener>,
     /// HTTP over TLS.
     pub https: Vec<Listener>,
+    /// The relay for bytes between two clients.
+    pub bytestreams: Vec<Listener>,
 }
 
 impl Listeners {
     /// Binds the configured addresses. What systemd handed over under the name of a list (`xmpp`, `xmpp_tls`,
-    /// `http`, `https`) takes the place of that list.
+    /// `http`, `https`, `bytestreams`) takes the place of that list.
     pub fn open(listen: &Listen, backlog: u32) -> io::Result<Self> {
         let mut listeners = Self::default();
         for (name, listener) in from_service_files()? {
@@ -139,6 +141,7 @@ impl Listeners {
             ("xmpp_tls", &listen.xmpp_tls),
             ("http", &listen.http),
             ("https", &listen.https),
+            ("bytestreams", &listen.bytestreams),
         ];
         for (name, addresses) in configured {
             let Some(list) = listeners.by_name(name) else {
@@ -157,6 +160,7 @@ impl Listeners {
             "xmpp_tls" => Some(&mut self.xmpp_tls),
             "http" => Some(&mut self.http),
             "https" => Some(&mut self.https),
+            "bytestreams" => Some(&mut self.bytestreams),
             _ => None,
         }
     }
@@ -310,7 +314,14 @@ mod tests {
     }
 
     fn none() -> Listen {
-        Listen { xmpp: Vec::new(), xmpp_tls: Vec::new(), http: Vec::new(), https: Vec::new(), admin: None }
+        Listen {
+            xmpp: Vec::new(),
+            xmpp_tls: Vec::new(),
+            http: Vec::new(),
+            https: Vec::new(),
+            bytestreams: Vec::new(),
+            admin: None,
+        }
     }
 
     #[test]

@@ -52,6 +52,12 @@ metrics! {
     CERTIFICATE_EXPIRY = Gauge "waxwing_certificate_expiry_timestamp_seconds" ["domain"];
     /// HTTP requests answered, by status class: "2xx" to "5xx", and "1xx" for upgrades.
     HTTP_REQUESTS = Counter "waxwing_http_requests_total" ["status"];
+    /// Uploads of files, by `result`: "ok" or "refused".
+    FILE_UPLOADS = Counter "waxwing_file_uploads_total" ["result"];
+    /// Bytes of files, by `direction`: "received" or "sent".
+    FILE_BYTES = Counter "waxwing_file_bytes_total" ["direction"];
+    /// Streams of bytes between two clients that are active now.
+    BYTESTREAMS = Gauge "waxwing_bytestreams" [];
     /// Readings of the configuration at SIGHUP, by `result`: "ok" or "refused".
     RELOADS = Counter "waxwing_reloads_total" ["result"];
     /// Certificates asked for from the ACME directory, by `result`: "ok" or "failed".

@@ -19,6 +19,7 @@ use super::error::stanza_error;
 
 pub mod archive;
 pub mod blocking;
+pub mod bytestreams;
 pub mod caps;
 pub mod carbons;
 pub mod commands;
@@ -41,6 +42,7 @@ pub mod roster;
 pub mod stanza_ids;
 pub mod stream;
 pub mod time;
+pub mod upload;
 pub mod version;
 
 #[cfg(test)]
@@ -73,6 +75,8 @@ pub static FEATURES: &[&Feature] = &[
     &hints::FEATURE,
     &csi::FEATURE,
     &passed_on::FEATURE,
+    &upload::FEATURE,
+    &bytestreams::FEATURE,
     &private::FEATURE,
     &registration::FEATURE,
     &invitations::FEATURE,

@@ -97,6 +97,7 @@ pub(super) fn delete(db: &Connection, id: AccountId) -> Result<(), Failure> {
     for table in ["roster_item", "roster_removal", "blocked", "document", "token", "saved_stream"] {
         db.execute(&format!("DELETE FROM {table} WHERE owner = ?1"), [id.0])?;
     }
+    super::shared_files::discard_of(db, id)?;
     db.execute("INSERT INTO erasing (owner) VALUES (?1)", [id.0])?;
     Ok(())
 }

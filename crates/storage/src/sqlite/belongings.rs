@@ -97,7 +97,7 @@ pub(super) fn put_document(
 }
 
 /// Nothing may be kept for an account that is gone: nobody would ever delete it.
-fn must_exist(db: &Connection, owner: AccountId) -> Result<(), Failure> {
+pub(super) fn must_exist(db: &Connection, owner: AccountId) -> Result<(), Failure> {
     let exists: bool = db
         .prepare_cached("SELECT EXISTS (SELECT 1 FROM account WHERE id = ?1)")?
         .query_row([owner.0], |row| row.get(0))?;

@@ -3,6 +3,7 @@
 pub(crate) mod accounts;
 pub(crate) mod appending;
 pub(crate) mod belongings;
+pub(crate) mod files;
 pub(crate) mod pages;
 pub(crate) mod rosters;
 pub(crate) mod searching;
@@ -45,6 +46,8 @@ macro_rules! every_contract {
                 forgets_removed_messages;
             belongings: blocks_and_unblocks keeps_documents keeps_tokens redeems_invitations
                 takes_streams_once removes_what_has_expired keeps_settings chains_the_audit_log;
+            files: keeps_files fills_a_place_once keeps_quotas_under_a_race discards_what_is_overdue
+                discards_files_of_deleted_accounts;
         }
     };
 }

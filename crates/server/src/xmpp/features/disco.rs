@@ -9,7 +9,7 @@ use waxwing_xmpp::xml::Element;
 use super::data_forms::Form;
 use super::{
     Advertised, At, FEATURES, Feature, Handler, Reply, Request, Spec, Success, Target, caps, commands,
-    version,
+    upload, version,
 };
 use crate::xmpp::config::{Config, Contact};
 
@@ -83,7 +83,10 @@ async fn info(request: Request<'_>) -> Reply {
             }
             account_info(At::AccountOfContact)
         }
-        Target::Service(service) if node.is_none() => service_info(service),
+        Target::Service(service) if node.is_none() => {
+            let info = service_info(service);
+            if service == Service::Upload { upload::describe(request.chat, info) } else { info }
+        }
         Target::OwnAccount | Target::Service(_) | Target::InService(_) => return Err(unknown_node()),
     };
     Ok(mirrored(info, node))
