@@ -17,6 +17,7 @@ mod messages;
 mod modern_login;
 mod operation;
 mod presence;
+mod rooms;
 mod rosters;
 mod sasl;
 mod stream_management;

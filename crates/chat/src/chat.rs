@@ -1,7 +1,7 @@
 //! `Chat`: the domain as one value that every face holds, with the ports it was given.
 
 use std::hash::{BuildHasher, RandomState};
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock, Weak};
 
 use waxwing_xmpp::jid::Jid;
 
@@ -12,11 +12,12 @@ use crate::auth::SignIn;
 use crate::bytestreams::Relay;
 use crate::error::Result;
 use crate::event::Close;
-use crate::last::LastSeen;
 use crate::files::blobs::Blobs;
+use crate::last::LastSeen;
 use crate::port::{Clock, Random};
 use crate::profile::Profiles;
 use crate::queue::Events;
+use crate::rooms::Rooms;
 use crate::rosters::Rosters;
 use crate::session::{ClientInfo, Session};
 use crate::sessions::Sessions;
@@ -31,6 +32,7 @@ pub struct Chat {
     pub(crate) sessions: Sessions,
     pub(crate) profiles: Profiles,
     pub(crate) rosters: Rosters,
+    pub(crate) rooms: Rooms,
     pub(crate) sign_in: SignIn,
     pub(crate) last_seen: LastSeen,
     settings: RwLock<Arc<Settings>>,
@@ -40,6 +42,8 @@ pub struct Chat {
     pub(crate) archive_ids: OnceLock<ArchiveIds>,
     pub(crate) blobs: OnceLock<Arc<dyn Blobs>>,
     pub(crate) relay: OnceLock<Arc<dyn Relay>>,
+    /// For the rooms, whose tasks outlive the calls that wake them.
+    itself: Weak<Chat>,
 }
 
 impl std::fmt::Debug for Chat {
@@ -57,13 +61,14 @@ impl Chat {
         settings: Settings,
     ) -> Arc<Self> {
         let started_ms = clock.now_ms();
-        Arc::new(Self {
+        Arc::new_cyclic(|itself| Self {
             store,
             clock,
             random,
             sessions: Sessions::default(),
             profiles: Profiles::default(),
             rosters: Rosters::default(),
+            rooms: Rooms::default(),
             sign_in: SignIn::default(),
             last_seen: LastSeen::default(),
             settings: RwLock::new(Arc::new(settings)),
@@ -72,6 +77,7 @@ impl Chat {
             archive_ids: OnceLock::new(),
             blobs: OnceLock::new(),
             relay: OnceLock::new(),
+            itself: Weak::clone(itself),
         })
     }
 
@@ -105,6 +111,16 @@ impl Chat {
     /// Whether this server answers for the domain.
     pub fn is_local(&self, domain: &str) -> bool {
         self.settings.read().unwrap_or_else(PoisonError::into_inner).domains.iter().any(|d| d == domain)
+    }
+
+    /// The domain itself, for a task of its own; `None` once it is being given up.
+    pub(crate) fn itself(&self) -> Option<Arc<Self>> {
+        self.itself.upgrade()
+    }
+
+    /// When the domain began, in milliseconds since the Unix epoch.
+    pub(crate) fn started_ms(&self) -> u64 {
+        self.started_ms
     }
 
     /// Who is connected.

@@ -8,15 +8,15 @@ use waxwing_xmpp::ns;
 use waxwing_xmpp::stanza::{Kind, MessageType, Outgoing, Stanza};
 use waxwing_xmpp::xml::Element;
 
-use crate::archive::{ArchiveId, Archived, Direction};
+use crate::archive::{Append, ArchiveCopy, ArchiveId, Archived, Committed, Direction};
 use crate::archive_ids::ArchiveIds;
 use crate::chat::Chat;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::event::{Delivery, Event};
 use crate::hints;
 use crate::messages::Checked;
 use crate::session::Session;
-use crate::store::StoreError;
+use crate::store::{StoreError, StoreResult};
 
 /// How many waiting messages one step of a replay reads.
 pub const REPLAY_PAGE: usize = 100;
@@ -59,6 +59,39 @@ impl Chat {
         for session in first.into_iter().chain(others) {
             push(session, Event::Carbon(Direction::Outgoing, sent.clone()), archived);
         }
+    }
+
+    /// Sends a message of a service beside a domain to somebody, for whom it waits if he is not there.
+    pub(crate) async fn send_from_service(&self, message: Stanza) -> Result<()> {
+        let to = message.to.clone().ok_or(Error::BadRequest("an address is missing"))?;
+        if !self.is_local(to.domain()) {
+            return self.to_remote(message);
+        }
+        let from = message.from.clone().ok_or(Error::BadRequest("an address is missing"))?;
+        let recipient = self.profile(&to.to_bare()).await?.ok_or(Error::NotFound)?;
+        if recipient.blocks(&from) {
+            // The sender does not learn that (XEP-0191 section 3.2).
+            return Ok(());
+        }
+        let chat = self.itself().ok_or(Error::ServiceUnavailable)?;
+        let mut xml = Vec::with_capacity(512);
+        message.write(&mut xml, "");
+        let owner = recipient.account;
+        let copy = ArchiveCopy { owner, peer: from, direction: Direction::Incoming, kept: true, waits: true };
+        let append = Append { copies: vec![copy], dedupe: None, xml, text: None };
+        let on_commit = move |committed: StoreResult<Committed>| match committed {
+            Ok(Committed::New(id)) => {
+                let archived_as = Some((id, chat.archive_ids()));
+                let delivery = delivery(message, &recipient.jid, archived_as);
+                for session in chat.sessions.of(&recipient.jid).iter().filter(|s| s.takes_messages()) {
+                    push(session, Event::Stanza(delivery.clone()), Some(id));
+                }
+            }
+            Ok(Committed::Duplicate(_)) => {}
+            Err(error) => tracing::warn!(%error, "a message of a service could not be kept"),
+        };
+        self.store.append(append, Box::new(on_commit));
+        Ok(())
     }
 
     /// A client has confirmed everything it was given up to this archived message.
@@ -224,7 +257,7 @@ fn delivery(mut stanza: Stanza, owner: &Jid, archived: Option<(ArchiveId, Archiv
 }
 
 /// The id of an archived message, as it stands in the message.
-fn stanza_id(shown: &str, by: &Jid) -> Element {
+pub(crate) fn stanza_id(shown: &str, by: &Jid) -> Element {
     Element::new(ns::STANZA_ID, "stanza-id").with_attr("id", shown).with_attr("by", by.as_str())
 }
 

@@ -14,6 +14,21 @@ pub enum Error {
     /// The requester may not do this.
     #[error("forbidden")]
     Forbidden,
+    /// Nobody may do this, or not to this one.
+    #[error("not allowed")]
+    NotAllowed,
+    /// The requester has to prove first that he may, such as by a password.
+    #[error("not authorized")]
+    NotAuthorized,
+    /// The requester has to belong to it first.
+    #[error("registration required")]
+    RegistrationRequired,
+    /// An address is missing a part, or is none.
+    #[error("malformed address")]
+    JidMalformed,
+    /// No place is left among others; later there may be one.
+    #[error("crowded")]
+    Crowded,
     /// The thing or person asked for is not there.
     #[error("not found")]
     NotFound,

@@ -13,6 +13,8 @@ use crate::roster::RosterItem;
 pub enum Event {
     /// A stanza addressed to this session or its account.
     Stanza(Delivery),
+    /// Stanzas that come together and are kept in no archive of the account: what somebody who enters a room is told.
+    Batch(Vec<Arc<Outgoing>>),
     /// A copy of a message that another session of the account sent or received (XEP-0280).
     Carbon(Direction, Delivery),
     /// The roster changed (RFC 6121 section 2.1.6).
@@ -36,6 +38,7 @@ impl Event {
     pub fn memory(&self) -> usize {
         match self {
             Self::Stanza(delivery) | Self::Carbon(_, delivery) => delivery.stanza.memory(),
+            Self::Batch(stanzas) => stanzas.iter().map(|stanza| stanza.memory()).sum(),
             Self::RosterChanged { .. } | Self::Blocked(_) | Self::Unblocked(_) => SMALL_EVENT_BYTES,
         }
     }

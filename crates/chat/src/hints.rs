@@ -38,12 +38,22 @@ const CONVERSATIONAL: &[&str] = &[ns::RECEIPTS, ns::CHAT_STATES, ns::CHAT_MARKER
 
 /// Reads the kind, body and hints of a message.
 pub fn keeping(message: &Stanza) -> Keeping {
-    let Kind::Message(kind) = message.kind else {
-        return Keeping::Nowhere;
-    };
-    if !matches!(kind, MessageType::Chat | MessageType::Normal) {
-        return Keeping::Nowhere;
+    if matches!(message.kind, Kind::Message(MessageType::Chat | MessageType::Normal)) {
+        by_content(message)
+    } else {
+        Keeping::Nowhere
     }
+}
+
+/// The same for what is said in a room: it is archived there or nowhere, as it waits for nobody in particular.
+pub fn keeping_in_room(message: &Stanza) -> Keeping {
+    match by_content(message) {
+        Keeping::Archive => Keeping::Archive,
+        Keeping::UntilDelivered | Keeping::Nowhere => Keeping::Nowhere,
+    }
+}
+
+fn by_content(message: &Stanza) -> Keeping {
     let hint = |name| message.child(ns::HINTS, name).is_some();
     if hint("no-store") || hint("no-storage") {
         Keeping::Nowhere

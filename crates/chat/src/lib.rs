@@ -27,6 +27,8 @@ pub mod memory_blobs;
 #[cfg(any(test, feature = "testing"))]
 pub mod memory_files;
 #[cfg(any(test, feature = "testing"))]
+mod memory_rooms;
+#[cfg(any(test, feature = "testing"))]
 pub mod memory_store;
 pub mod messages;
 pub mod port;
@@ -38,6 +40,7 @@ pub mod queue;
 pub mod receipt;
 pub mod registration;
 pub mod requests;
+pub mod rooms;
 pub mod roster;
 pub mod rosters;
 pub mod route;

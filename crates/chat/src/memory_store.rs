@@ -43,6 +43,7 @@ pub(crate) struct Tables {
     settings: HashMap<String, String>,
     audit: Vec<AuditRecord>,
     pub(crate) files: BTreeMap<FileId, StoredFile>,
+    pub(crate) rooms: crate::memory_rooms::RoomTables,
     closed: bool,
 }
 
@@ -111,6 +112,25 @@ impl Tables {
 
     pub(crate) fn forget_newest(&mut self) {
         self.messages.pop_last();
+    }
+
+    /// Puts other content in the place of a message of an owner's archive.
+    pub(crate) fn replace(&mut self, owner: AccountId, id: ArchiveId, xml: Vec<u8>) -> StoreResult<()> {
+        let message = self.messages.get_mut(&id).ok_or(StoreError::NotFound)?;
+        if !message.copies.iter().any(|copy| copy.owner == owner && copy.kept) {
+            return Err(StoreError::NotFound);
+        }
+        (message.xml, message.text) = (xml, None);
+        Ok(())
+    }
+
+    /// Removes all copies of one owner.
+    pub(crate) fn erase(&mut self, owner: AccountId) {
+        self.sent.retain(|(sender, _), _| *sender != owner);
+        for message in self.messages.values_mut() {
+            message.copies.retain(|copy| copy.owner != owner);
+        }
+        self.messages.retain(|_, message| !message.copies.is_empty());
     }
 
     fn kept(&self, owner: AccountId) -> impl DoubleEndedIterator<Item = (&ArchiveCopy, &Message, Archived)> {
@@ -208,11 +228,7 @@ impl Store for MemoryStore {
         tables.documents.retain(|(owner, ..), _| *owner != id);
         tables.tokens.retain(|token| token.owner != id);
         tables.streams.retain(|_, stream| stream.owner != id);
-        tables.sent.retain(|(owner, _), _| *owner != id);
-        for message in tables.messages.values_mut() {
-            message.copies.retain(|copy| copy.owner != id);
-        }
-        tables.messages.retain(|_, message| !message.copies.is_empty());
+        tables.erase(id);
         tables.discard_files_of(id);
         Ok(())
     }

@@ -12,7 +12,9 @@ use crate::error::{Error, Result};
 use crate::hints::{self, Keeping};
 use crate::profile::Profile;
 use crate::receipt::Receipt;
+use crate::rooms::occupants::Seat;
 use crate::route::Destination;
+use crate::service::Service;
 use crate::session::Session;
 use crate::store::StoreResult;
 
@@ -34,6 +36,15 @@ impl Chat {
     /// What the caller awaits in the `Receipt` is the promise: committed and synced. Delivery happens in the store's
     /// commit order, so that everyone sees an account's messages in the order its archive has them.
     pub async fn send(self: &Arc<Self>, sender: &Arc<Session>, message: Stanza) -> Result<Receipt> {
+        if let Some(to) = &message.to
+            && let Destination::Service(Service::Rooms) = self.locate(to)
+        {
+            let sending = self.profile(&sender.bare).await?.ok_or(Error::Forbidden)?;
+            if sending.blocks(to) {
+                return Err(Error::Blocked);
+            }
+            return self.room_message(Seat::Local(Arc::clone(sender)), message).await;
+        }
         let checked = self.check(sender, message).await?;
         let Some(append) = self.archival(&checked).await? else {
             self.deliver(checked, None);

@@ -15,7 +15,10 @@ use crate::chat::Chat;
 use crate::error::{Error, Result};
 use crate::event::{Delivery, Event};
 use crate::profile::Profile;
+use crate::rooms::occupants::Seat;
 use crate::rosters::{Contacts, Owner};
+use crate::route::Destination;
+use crate::service::Service;
 use crate::session::Session;
 
 impl Chat {
@@ -25,6 +28,17 @@ impl Chat {
             return Err(Error::BadRequest("not a presence stanza"));
         };
         stanza.from = Some(session.jid.clone());
+        if let Some(to) = &stanza.to
+            && let Destination::Service(Service::Rooms) = self.locate(to)
+        {
+            // A probe of a room is answered by nobody: whoever is in it is told what he may know.
+            return match type_ {
+                PresenceType::Available | PresenceType::Unavailable | PresenceType::Error => {
+                    self.directed_to_room(session, stanza).await
+                }
+                _ => Ok(()),
+            };
+        }
         match (type_, stanza.to.clone()) {
             (PresenceType::Available, None) => self.available(session, stanza).await,
             (PresenceType::Unavailable, None) => self.unavailable(session, stanza).await,
@@ -53,6 +67,9 @@ impl Chat {
         else {
             return Err(Error::BadRequest("an address is missing"));
         };
+        if let Destination::Service(Service::Rooms) = self.locate(&to) {
+            return self.room_presence(Seat::Remote(from), stanza).await;
+        }
         match type_ {
             PresenceType::Available | PresenceType::Unavailable | PresenceType::Error => {
                 self.show(None, &stanza, &to).await
@@ -109,6 +126,7 @@ impl Chat {
         }
         let last = self.leave(session, &owner, &stanza).await?;
         drop(lock);
+        self.leave_rooms(session, &stanza).await;
         if last {
             self.note_last_seen(owner.account, status(&stanza)).await;
         }
@@ -122,6 +140,7 @@ impl Chat {
         let lock = self.rosters.lock(&owner.jid).await;
         let left = self.leave(session, &owner, &stanza).await;
         drop(lock);
+        self.leave_rooms(session, &stanza).await;
         match left {
             Ok(true) => self.note_last_seen(owner.account, None).await,
             Ok(false) => {}
@@ -195,6 +214,24 @@ impl Chat {
             }
         }
         self.show(Some(&profile), &stanza, to).await
+    }
+
+    /// Presence for a room. A session that has been taken out enters none.
+    async fn directed_to_room(&self, session: &Arc<Session>, stanza: Stanza) -> Result<()> {
+        let owner = Owner::from(&**session);
+        let Some(profile) = self.present(session, &owner).await? else {
+            return Ok(());
+        };
+        if stanza.to.as_ref().is_some_and(|to| profile.blocks(to)) {
+            return Err(Error::Blocked);
+        }
+        self.room_presence(Seat::Local(Arc::clone(session)), stanza).await?;
+        if self.present(session, &owner).await?.is_none() {
+            // It went while it entered, and was in no room then.
+            let gone = Stanza::presence(PresenceType::Unavailable).with_from(session.jid.clone());
+            self.leave_rooms(session, &gone).await;
+        }
+        Ok(())
     }
 
     /// A client asks for somebody's presence itself.

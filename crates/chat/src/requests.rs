@@ -7,7 +7,9 @@ use waxwing_xmpp::stanza::{IqType, Kind, Outgoing, Stanza};
 use crate::chat::Chat;
 use crate::error::{Error, Result};
 use crate::event::{Delivery, Event};
+use crate::rooms::occupants::Seat;
 use crate::route::Destination;
+use crate::service::Service;
 use crate::session::Session;
 
 impl Chat {
@@ -24,6 +26,9 @@ impl Chat {
     async fn pass_on(&self, sender: &Arc<Session>, stanza: Stanza) -> Result<()> {
         let to = stanza.to.as_ref().ok_or(Error::ServiceUnavailable)?;
         let session = match self.locate(to) {
+            Destination::Service(Service::Rooms) if to.is_full() => {
+                return self.room_iq(Seat::Local(Arc::clone(sender)), stanza).await;
+            }
             Destination::Session(session) => session,
             Destination::Remote => return Err(Error::RemoteServerNotFound),
             Destination::Account(_) | Destination::Server | Destination::Service(_) => {

@@ -11,6 +11,7 @@ use crate::account::AccountId;
 use crate::archive::{ArchiveId, Direction};
 use crate::event::{Close, Event};
 use crate::queue::{Events, Queue, Refused};
+use crate::rooms::ROOMS_PER_SESSION_LIMIT;
 use crate::sessions::Mark;
 
 /// How many addresses outside its roster a session may send directed presence to.
@@ -78,6 +79,8 @@ pub struct Session {
     ahead: Mutex<BTreeSet<ArchiveId>>,
     presence: Mutex<Option<Arc<Outgoing>>>,
     directed: Mutex<HashSet<Jid>>,
+    /// The rooms it is in, each by its own address there.
+    rooms: Mutex<BTreeSet<Jid>>,
     /// Milliseconds since the Unix epoch since when no connection carries it; 0 while one does.
     suspended_since_ms: AtomicU64,
 }
@@ -110,6 +113,7 @@ impl Session {
             ahead: Mutex::new(BTreeSet::new()),
             presence: Mutex::new(None),
             directed: Mutex::new(HashSet::new()),
+            rooms: Mutex::new(BTreeSet::new()),
             suspended_since_ms: AtomicU64::new(0),
         };
         (Arc::new(session), events)
@@ -305,6 +309,30 @@ impl Session {
     /// The addresses that have directed presence of this session.
     pub fn directed(&self) -> Vec<Jid> {
         lock(&self.directed).iter().cloned().collect()
+    }
+
+    /// Notes that it is in a room under this address. Says whether there was room for it.
+    pub(crate) fn enter_room(&self, own: Jid) -> bool {
+        let mut rooms = lock(&self.rooms);
+        if rooms.len() >= ROOMS_PER_SESSION_LIMIT && !rooms.contains(&own) {
+            return false;
+        }
+        rooms.insert(own);
+        true
+    }
+
+    pub(crate) fn leave_room(&self, own: &Jid) {
+        lock(&self.rooms).remove(own);
+    }
+
+    /// Its own addresses in the rooms that it is in.
+    pub fn rooms(&self) -> Vec<Jid> {
+        lock(&self.rooms).iter().cloned().collect()
+    }
+
+    /// The same, after which it counts as being in none: its end is told to none of them.
+    pub fn take_rooms(&self) -> BTreeSet<Jid> {
+        std::mem::take(&mut *lock(&self.rooms))
     }
 
     /// What is known about its client.

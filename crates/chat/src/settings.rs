@@ -34,6 +34,16 @@ impl Proof {
     }
 }
 
+/// Who may create rooms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum RoomCreation {
+    /// Everybody with an account.
+    #[default]
+    Members,
+    /// Administrators.
+    Administrators,
+}
+
 /// Settings of the domain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
@@ -69,13 +79,17 @@ pub struct Settings {
     pub invitation_url: Option<String>,
     /// Files.
     pub files: FileSettings,
+    /// Who may create rooms.
+    pub room_creation: RoomCreation,
+    /// How many rooms one account may have created that are still there.
+    pub rooms_per_creator_limit: usize,
 }
 
 impl Default for Settings {
     fn default() -> Self {
         Self {
             domains: vec!["localhost".to_owned()],
-            services: Vec::new(),
+            services: vec![Service::Rooms],
             archive: true,
             roster_items_limit: 2000,
             blocklist_limit: 1000,
@@ -90,6 +104,8 @@ impl Default for Settings {
             invitation_lifetime_ms: 7 * 24 * 3600 * 1000,
             invitation_url: None,
             files: FileSettings::default(),
+            room_creation: RoomCreation::Members,
+            rooms_per_creator_limit: 100,
         }
     }
 }

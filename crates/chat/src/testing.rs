@@ -194,6 +194,9 @@ pub(crate) fn told(events: &mut Events) -> Vec<String> {
     while let Some(event) = events.try_recv() {
         told.push(match event {
             Event::Stanza(delivery) => describe_stanza(delivery.stanza.stanza()),
+            Event::Batch(stanzas) => {
+                stanzas.iter().map(|s| describe_stanza(s.stanza())).collect::<Vec<_>>().join("; ")
+            }
             Event::Carbon(direction, _) => format!("carbon {direction:?}"),
             Event::RosterChanged { change, .. } => match &*change {
                 RosterChange::Set(item) => format!("roster {} {}", short(Some(&item.jid)), describe(item)),

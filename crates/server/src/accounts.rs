@@ -69,6 +69,8 @@ pub fn settings(config: &crate::config::Config) -> Settings {
     Settings {
         domains: config.domain_names().map(str::to_owned).collect(),
         services: services(config),
+        room_creation: config.rooms.creation.into(),
+        rooms_per_creator_limit: config.rooms.per_creator_limit,
         archive: accounts.archive,
         roster_items_limit: accounts.roster_items_limit,
         blocklist_limit: accounts.blocklist_limit,

@@ -41,6 +41,10 @@ const MARKS: Duration = Duration::from_secs(5);
 /// What else need not be done at once is done in every so many of these rounds.
 const UPKEEP_ROUNDS: u64 = 6;
 
+/// How long after a start rooms are ended that nobody is in and nothing keeps, in milliseconds: longer than a stream can be
+/// resumed.
+const DESERTED_AFTER_MS: u64 = 3_600_000;
+
 /// When what has expired is first removed after a start, and how often from then on.
 const FIRST_REMOVAL: Duration = Duration::from_secs(600);
 const REMOVAL: Duration = Duration::from_secs(24 * 3600);
@@ -196,8 +200,19 @@ pub(crate) async fn upkeep(chat: Arc<Chat>) {
             tracing::warn!(%error, "expired accounts could not be looked up");
         }
         // What these streams still held waits in the archive; only the means to resume them go.
-        if let Err(error) = chat.store().take_expired_streams(chat.now_ms()).await {
-            tracing::warn!(%error, "streams that nobody resumed could not be removed");
+        match chat.store().take_expired_streams(chat.now_ms()).await {
+            Ok(streams) => {
+                for stream in &streams {
+                    crate::xmpp::stream_expired(&chat, stream).await;
+                }
+            }
+            Err(error) => tracing::warn!(%error, "streams that nobody resumed could not be removed"),
+        }
+        // Not before everybody who was in them had time to come back.
+        if chat.uptime_ms() > DESERTED_AFTER_MS
+            && let Err(error) = chat.end_deserted_rooms().await
+        {
+            tracing::warn!(%error, "rooms that nobody is in could not be ended");
         }
     }
 }

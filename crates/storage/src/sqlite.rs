@@ -24,6 +24,7 @@ mod postings;
 mod queue;
 mod readers;
 mod remove;
+mod rooms;
 mod rosters;
 mod runs;
 mod sent;

@@ -65,7 +65,7 @@ fn stanza(times: usize) {
         let stanza = Stanza::from_element(element(&mut scanner)).expect("a stanza");
         let outgoing = Arc::new(Outgoing::new(stanza.with_from(from.clone())));
         let mut out = Vec::with_capacity(512);
-        outgoing.write(Wire::Stream, &mut out);
+        outgoing.write(&from, Wire::Stream, &mut out);
         black_box(out);
     }
 }

@@ -20,7 +20,7 @@
 //!   binding, stream management and token together. `stream.refuse(authenticated, failure)` turns the user away.
 //! - After `accept` of a SASL1 sign-in the client restarts the stream and sends `Bind` or `Resume`.
 //! - `stream.jid()` is the full address once bound. `Stanza` events carry it as `from`.
-//! - Stanzas to the client: `stream.write(&outgoing)`, or `stream.send(&stanza)`.
+//! - Stanzas to the client: `stream.write(&outgoing, &receiver)`, or `stream.send(&stanza)`.
 //! - Stream management: the stream parses and writes its elements; `sm::Session` counts and keeps what is unacknowledged.
 //! - `stream.close()` ends in order; `stream.fail(StreamError)` ends with an error (`see-other-host`, `system-shutdown`,
 //!   `conflict`, `connection-timeout`, ..). After `Closed`, `Failed` or `PeerFailed`: flush, hang up.
@@ -210,14 +210,14 @@ impl Stream {
         std::mem::take(&mut self.output)
     }
 
-    /// Writes one stanza that others may receive as well.
-    pub fn write(&mut self, outgoing: &Arc<Outgoing>) {
-        let wire = match self.framing {
-            Framing::Stream => Wire::Stream,
-            Framing::WebSocket => Wire::WebSocket,
-        };
+    /// Writes one stanza that others may receive as well, with this receiver's address where it is one for many.
+    pub fn write(&mut self, outgoing: &Arc<Outgoing>, receiver: &Jid) {
         if self.is_open() {
-            self.output.push(self.framing, |bytes| outgoing.write(wire, bytes));
+            let wire = match self.framing {
+                Framing::Stream => Wire::Stream,
+                Framing::WebSocket => Wire::WebSocket,
+            };
+            self.output.push(self.framing, |bytes| outgoing.write(receiver, wire, bytes));
         }
     }
 

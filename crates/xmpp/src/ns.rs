@@ -78,6 +78,24 @@ pub const MAM_GROUPCHAT_FIELD: &str = "urn:xmpp:mam:2#groupchat-field";
 pub const MUC: &str = "http://jabber.org/protocol/muc";
 /// XEP-0045: what a room tells its users.
 pub const MUC_USER: &str = "http://jabber.org/protocol/muc#user";
+/// XEP-0045: what moderators and admins ask of a room.
+pub const MUC_ADMIN: &str = "http://jabber.org/protocol/muc#admin";
+/// XEP-0045: what owners ask of a room.
+pub const MUC_OWNER: &str = "http://jabber.org/protocol/muc#owner";
+/// XEP-0045: registration with a room.
+pub const MUC_REGISTER: &str = "http://jabber.org/protocol/muc#register";
+/// XEP-0045: requests for voice.
+pub const MUC_REQUEST: &str = "http://jabber.org/protocol/muc#request";
+/// XEP-0045: the configuration of a room.
+pub const MUC_ROOMCONFIG: &str = "http://jabber.org/protocol/muc#roomconfig";
+/// XEP-0045: what service discovery says about a room.
+pub const MUC_ROOMINFO: &str = "http://jabber.org/protocol/muc#roominfo";
+/// XEP-0045: a room reflects the id that its sender gave a message.
+pub const MUC_STABLE_ID: &str = "http://jabber.org/protocol/muc#stable_id";
+/// XEP-0410: a room answers a ping to oneself.
+pub const MUC_SELF_PING: &str = "http://jabber.org/protocol/muc#self-ping-optimization";
+/// XEP-0425: moderators retract what others said.
+pub const MODERATION: &str = "urn:xmpp:message-moderate:1";
 /// XEP-0421: occupant identifiers.
 pub const OCCUPANT_ID: &str = "urn:xmpp:occupant-id:0";
 /// XEP-0160: offline messages.
@@ -112,6 +130,8 @@ pub const REGISTER: &str = "jabber:iq:register";
 pub const REGISTER_FEATURE: &str = "http://jabber.org/features/iq-register";
 /// XEP-0424: retraction of messages.
 pub const RETRACTION: &str = "urn:xmpp:message-retract:1";
+/// XEP-0424: retracted messages leave a mark in the archive.
+pub const RETRACTION_TOMBSTONE: &str = "urn:xmpp:message-retract:1#tombstone";
 /// XEP-0249: direct invitations to rooms.
 pub const ROOM_INVITATION: &str = "jabber:x:conference";
 /// RFC 6121 section 2: the roster.

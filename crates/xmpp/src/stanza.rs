@@ -1,5 +1,6 @@
 //! Stanzas: messages, presence and IQs with their addresses (RFC 6120 section 8), and their bytes.
 
+use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 
 use crate::error::{Condition, StanzaError};
@@ -412,19 +413,29 @@ impl Stanza {
 
     /// Writes canonical XML. `scope_ns` is the default namespace in force where it is put, empty for none.
     pub fn write(&self, out: &mut Vec<u8>, scope_ns: &str) {
+        self.write_marking_to(out, scope_ns);
+    }
+
+    /// Does so, and says where in `out` the attribute `to` stands, or would stand.
+    fn write_marking_to(&self, out: &mut Vec<u8>, scope_ns: &str) -> usize {
+        let mut place = 0;
         write_with_attributes(self.element.root(), out, scope_ns, |out| {
+            if let Some(from) = &self.from {
+                write_attribute("", "from", from.as_str(), out);
+            }
+            place = out.len();
             let mut attribute = |prefix: &str, name: &str, value: Option<&str>| {
                 if let Some(value) = value {
                     write_attribute(prefix, name, value, out);
                 }
             };
-            attribute("", "from", self.from.as_ref().map(Jid::as_str));
             attribute("", "to", self.to.as_ref().map(Jid::as_str));
             attribute("", "id", self.id.as_deref());
             attribute("", "type", self.kind.type_str());
             attribute("xml:", "lang", self.lang.as_deref());
             write_attributes(self.element.attrs().filter(|other| !is_header(other)), out);
         });
+        place
     }
 }
 
@@ -464,19 +475,39 @@ impl Wire {
 #[derive(Debug)]
 pub struct Outgoing {
     stanza: Stanza,
-    stream: OnceLock<Box<[u8]>>,
-    websocket: OnceLock<Box<[u8]>>,
+    stream: OnceLock<Encoded>,
+    websocket: OnceLock<Encoded>,
+    for_many: bool,
 }
+
+/// The bytes, and where in them the attribute `to` belongs.
+type Encoded = (Box<[u8]>, usize);
 
 impl Outgoing {
     /// A stanza that will not change any more.
     pub fn new(stanza: Stanza) -> Outgoing {
-        Outgoing { stanza, stream: OnceLock::new(), websocket: OnceLock::new() }
+        Outgoing { stanza, stream: OnceLock::new(), websocket: OnceLock::new(), for_many: false }
     }
 
-    /// The stanza.
+    /// A stanza that goes to many, each of whom gets it with his own address in it. It is still encoded once: the address
+    /// is put in while the bytes are copied to a connection ([`Outgoing::write`]).
+    pub fn for_many(mut stanza: Stanza) -> Outgoing {
+        stanza.to = None;
+        Outgoing { for_many: true, ..Outgoing::new(stanza) }
+    }
+
+    /// The stanza, without its address if it is one for many.
     pub fn stanza(&self) -> &Stanza {
         &self.stanza
+    }
+
+    /// The stanza as this receiver gets it.
+    pub fn stanza_for(&self, receiver: &Jid) -> Cow<'_, Stanza> {
+        if self.for_many {
+            Cow::Owned(self.stanza.clone().with_to(receiver.clone()))
+        } else {
+            Cow::Borrowed(&self.stanza)
+        }
     }
 
     /// Bytes that it holds in memory, the encoded form that nearly every receiver needs included.
@@ -484,22 +515,29 @@ impl Outgoing {
         2 * self.stanza.element.memory()
     }
 
-    /// Adds its bytes for one kind of connection. They are kept for others only where there are any: most stanzas have one
+    /// Adds its bytes for a receiver's connection. They are kept for others only where there are any: most stanzas have one
     /// receiver, for whom they are written straight into what is sent.
-    pub fn write(self: &Arc<Self>, wire: Wire, out: &mut Vec<u8>) {
+    pub fn write(self: &Arc<Self>, receiver: &Jid, wire: Wire, out: &mut Vec<u8>) {
         let encoded = match wire {
             Wire::Stream => &self.stream,
             Wire::WebSocket => &self.websocket,
         };
         let scope_ns = wire.scope_ns();
-        if Arc::strong_count(self) == 1 && encoded.get().is_none() {
+        if !self.for_many && Arc::strong_count(self) == 1 && encoded.get().is_none() {
             return self.stanza.write(out, scope_ns);
         }
-        out.extend_from_slice(encoded.get_or_init(|| {
+        let (bytes, place) = encoded.get_or_init(|| {
             let mut bytes = Vec::with_capacity(512);
-            self.stanza.write(&mut bytes, scope_ns);
-            bytes.into()
-        }));
+            let place = self.stanza.write_marking_to(&mut bytes, scope_ns);
+            (bytes.into(), place)
+        });
+        if !self.for_many {
+            return out.extend_from_slice(bytes);
+        }
+        let (before, after) = bytes.split_at(*place);
+        out.extend_from_slice(before);
+        write_attribute("", "to", receiver.as_str(), out);
+        out.extend_from_slice(after);
     }
 }
 
@@ -638,7 +676,7 @@ mod tests {
         let outgoing = Arc::new(Outgoing::new(Stanza::presence(PresenceType::Available)));
         let write = |outgoing: &Arc<Outgoing>, wire| {
             let mut out = Vec::new();
-            outgoing.write(wire, &mut out);
+            outgoing.write(&"juliet@example.com/balcony".parse().unwrap(), wire, &mut out);
             String::from_utf8(out).unwrap()
         };
         for is_shared in [false, true] {
@@ -647,6 +685,27 @@ mod tests {
             assert_eq!(write(&outgoing, Wire::WebSocket), "<presence xmlns='jabber:client'/>");
             assert_eq!(outgoing.stream.get().is_some(), is_shared);
             assert_eq!(outgoing.websocket.get().is_some(), is_shared);
+        }
+    }
+
+    /// One encoding serves all receivers, and reads as if it had been written for each of them.
+    #[test]
+    fn a_stanza_for_many_carries_each_receivers_address() {
+        let message = stanza(
+            "<message xmlns='jabber:client' from='room@rooms.example/romeo' id='1'><body>hi</body></message>",
+        );
+        let message = message.unwrap();
+        let many = Arc::new(Outgoing::for_many(message.clone()));
+        for receiver in ["juliet@example.com/o'clock", "tybalt@example.com/street"] {
+            let receiver: Jid = receiver.parse().unwrap();
+            let single = Arc::new(Outgoing::new(message.clone().with_to(receiver.clone())));
+            for wire in [Wire::Stream, Wire::WebSocket] {
+                let (mut one, mut other) = (Vec::new(), Vec::new());
+                many.write(&receiver, wire, &mut one);
+                single.write(&receiver, wire, &mut other);
+                assert_eq!(String::from_utf8(one).unwrap(), String::from_utf8(other).unwrap());
+            }
+            assert_eq!(many.stanza_for(&receiver).to, Some(receiver));
         }
     }
 }

@@ -44,6 +44,8 @@ config! {
         limits: net::Limits = net::Limits::default(),
         /// XMPP for clients.
         xmpp: xmpp::Config = xmpp::Config::default(),
+        /// Rooms, which every domain has at `rooms.` before its name.
+        rooms: xmpp::features::rooms::Config = xmpp::features::rooms::Config::default(),
         /// The HTTP listener.
         http: http::Config = http::Config::default(),
         /// Files that people share by a link (XEP-0363).

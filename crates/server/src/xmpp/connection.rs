@@ -22,7 +22,7 @@ use super::face::{Current, Face};
 use super::link::Link;
 use super::live::{self, Live, Sent};
 use super::receive::{self, Outcome};
-use super::render::render;
+use super::render::rendered;
 use super::suspended::{self, Claim};
 
 /// How many events of a session are written at one time before the connection is read again.
@@ -450,17 +450,15 @@ impl Connection {
         let mut event = Some(first);
         let (mut taken, mut bytes) = (0, 0);
         while let Some(next) = event {
-            match render(next, &live.session) {
-                None => {}
-                Some(sent) if !live.held.is_inactive() => {
+            for sent in rendered(next, &live.session) {
+                if !live.held.is_inactive() {
                     bytes += sent.stanza.memory();
                     self.emit(live, sent);
+                    continue;
                 }
-                Some(sent) => {
-                    for ready in live.held.pass(sent, self.config.held_stanzas_limit) {
-                        bytes += ready.stanza.memory();
-                        self.emit(live, ready);
-                    }
+                for ready in live.held.pass(sent, self.config.held_stanzas_limit) {
+                    bytes += ready.stanza.memory();
+                    self.emit(live, ready);
                 }
             }
             taken += 1;
@@ -473,7 +471,7 @@ impl Connection {
 
     /// Writes a stanza and counts it.
     pub(crate) fn emit(&mut self, live: &mut Live, sent: Sent) {
-        self.stream.write(&sent.stanza);
+        self.stream.write(&sent.stanza, &live.session.jid);
         live.count(sent);
     }
 

@@ -11,6 +11,12 @@ pub fn stanza_error(error: &Error) -> StanzaError {
         Error::BadRequest(why) => StanzaError::new(Condition::BadRequest).with_text(*why),
         Error::Conflict => StanzaError::new(Condition::Conflict),
         Error::Forbidden => StanzaError::new(Condition::Forbidden),
+        Error::NotAllowed => StanzaError::new(Condition::NotAllowed),
+        Error::NotAuthorized => StanzaError::new(Condition::NotAuthorized),
+        Error::RegistrationRequired => StanzaError::new(Condition::RegistrationRequired),
+        Error::JidMalformed => StanzaError::new(Condition::JidMalformed),
+        // XEP-0045 section 7.2.9.
+        Error::Crowded => StanzaError::new(Condition::ServiceUnavailable).with_type(ErrorType::Wait),
         Error::NotFound => StanzaError::new(Condition::ItemNotFound),
         Error::NotAcceptable(why) => StanzaError::new(Condition::NotAcceptable).with_text(*why),
         Error::Blocked => blocked(),

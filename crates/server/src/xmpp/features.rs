@@ -38,6 +38,7 @@ pub mod ping;
 pub mod preferences;
 pub mod private;
 pub mod registration;
+pub mod rooms;
 pub mod roster;
 pub mod stanza_ids;
 pub mod stream;
@@ -80,6 +81,9 @@ pub static FEATURES: &[&Feature] = &[
     &private::FEATURE,
     &registration::FEATURE,
     &invitations::FEATURE,
+    &rooms::FEATURE,
+    &rooms::ADMINISTRATION,
+    &rooms::ARCHIVE,
 ];
 
 /// What one file under `features/` contributes.

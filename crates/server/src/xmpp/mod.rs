@@ -16,4 +16,6 @@ mod streams;
 mod suspended;
 
 pub use config::Config;
+pub(crate) use suspended::expired as stream_expired;
+
 pub use face::{Face, OverWebSocket};

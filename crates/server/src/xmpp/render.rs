@@ -7,13 +7,24 @@ use waxwing_chat::session::Session;
 use super::features::{blocking, carbons, roster};
 use super::live::Sent;
 
+/// Turns an event into all that the client is sent.
+pub(crate) fn rendered(event: Event, session: &Session) -> impl Iterator<Item = Sent> + use<> {
+    let (one, many) = match event {
+        Event::Batch(stanzas) => (None, stanzas),
+        event => (render(event, session), Vec::new()),
+    };
+    one.into_iter().chain(many.into_iter().map(|stanza| Sent { stanza, archived: None }))
+}
+
 /// Turns an event into what the client is sent; `None` when it has that already.
-pub(crate) fn render(event: Event, session: &Session) -> Option<Sent> {
+fn render(event: Event, session: &Session) -> Option<Sent> {
     match event {
         Event::Stanza(delivery) => {
             let repeated = delivery.archived.is_some_and(|id| session.is_repeated(id));
             (!repeated).then_some(Sent { stanza: delivery.stanza, archived: delivery.archived })
         }
+        // Whoever takes batches takes them apart (`rendered`).
+        Event::Batch(_) => None,
         Event::Carbon(direction, delivery) => {
             let repeated = direction == Direction::Incoming
                 && delivery.archived.is_some_and(|id| session.is_repeated(id));

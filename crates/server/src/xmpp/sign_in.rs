@@ -340,7 +340,7 @@ impl Connection {
     fn send_again(&mut self, live: &Live) {
         if let Some(management) = &live.management {
             for sent in management.counts.unacknowledged() {
-                self.stream.write(&sent.stanza);
+                self.stream.write(&sent.stanza, &live.session.jid);
             }
             if management.counts.unacknowledged().len() > 0 {
                 self.stream.request_acknowledgement();

@@ -8,20 +8,21 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
+use waxwing_chat::Chat;
 use waxwing_chat::account::{Account, AccountId};
 use waxwing_chat::archive::ArchiveId;
 use waxwing_chat::event::Close;
 use waxwing_chat::queue::Next;
-use waxwing_chat::session::ClientInfo;
+use waxwing_chat::session::{ClientInfo, Session};
 use waxwing_chat::store::SavedStream;
 use waxwing_xmpp::jid::Jid;
 use waxwing_xmpp::sm;
-use waxwing_xmpp::stanza::{Outgoing, Stanza};
+use waxwing_xmpp::stanza::{Outgoing, PresenceType, Stanza};
 use waxwing_xmpp::xml::Element;
 
 use super::face::Face;
 use super::live::{self, Live, Management, Refusal, Sent};
-use super::render::render;
+use super::render::rendered;
 
 /// Asks the task that owns a stream to hand it over.
 pub(crate) type Claim = oneshot::Sender<Box<Live>>;
@@ -121,6 +122,9 @@ pub(crate) struct Saved {
     pub(crate) presence: Option<String>,
     /// Whom it sent directed presence.
     pub(crate) directed: Vec<String>,
+    /// The rooms it was in, each by its own address there.
+    #[serde(default)]
+    pub(crate) rooms: Vec<String>,
     pub(crate) carbons: bool,
     pub(crate) roster_wanted: bool,
     pub(crate) blocklist_wanted: bool,
@@ -159,8 +163,8 @@ impl Saved {
 }
 
 impl SavedStanza {
-    fn new(sent: &Sent) -> Self {
-        Self { xml: text(sent.stanza.stanza()), archived: sent.archived.map(|id| id.0) }
+    fn new(sent: &Sent, receiver: &Jid) -> Self {
+        Self { xml: text(&sent.stanza.stanza_for(receiver)), archived: sent.archived.map(|id| id.0) }
     }
 
     fn to_sent(&self) -> Option<Sent> {
@@ -189,7 +193,7 @@ pub(crate) async fn wait(face: &Arc<Face>, mut live: Box<Live>) {
                 Next::End(Close::Shutdown) => return save(face, live).await,
                 Next::End(_) => return end(face, live).await,
                 Next::Event(event) => {
-                    if let Some(sent) = render(event, &session) {
+                    for sent in rendered(event, &session) {
                         live.count(sent);
                     }
                 }
@@ -222,8 +226,14 @@ pub(crate) async fn save(face: &Arc<Face>, mut live: Box<Live>) {
         // Whoever lost the race for the resource has nothing to save.
         let is_current =
             face.chat.sessions().find(&live.session.jid).is_some_and(|s| s.id == live.session.id);
-        if is_current && let Err(error) = face.chat.store().save_streams(vec![stream]).await {
-            tracing::warn!(%error, "a stream could not be saved; its client signs in anew");
+        if is_current {
+            match face.chat.store().save_streams(vec![stream]).await {
+                // It stays in its rooms, and is put back into them when it is resumed.
+                Ok(()) => drop(live.session.take_rooms()),
+                Err(error) => {
+                    tracing::warn!(%error, "a stream could not be saved; its client signs in anew");
+                }
+            }
         }
     }
     face.chat.unbind(&live.session, None).await;
@@ -256,7 +266,7 @@ fn saved(face: &Face, live: &mut Live) -> Option<SavedStream> {
     // Read before the queue is emptied: what has been confirmed by now was in it.
     let mark = face.chat.mark(&live.session);
     while let Some(event) = live.events.try_recv() {
-        if let Some(sent) = render(event, &live.session) {
+        for sent in rendered(event, &live.session) {
             live.count(sent);
         }
     }
@@ -267,11 +277,16 @@ fn saved(face: &Face, live: &mut Live) -> Option<SavedStream> {
         jid: session.jid.as_str().to_owned(),
         received: management.counts.handled(),
         acknowledged: management.counts.acked(),
-        waiting: management.counts.unacknowledged().map(SavedStanza::new).collect(),
+        waiting: management
+            .counts
+            .unacknowledged()
+            .map(|sent| SavedStanza::new(sent, &session.jid))
+            .collect(),
         refusals: management.refusals.clone(),
         handed: face.chat.handed(session, mark, live.newest).map(|id| id.0),
         presence: session.presence().map(|presence| text(presence.stanza())),
         directed: session.directed().iter().map(|jid| jid.as_str().to_owned()).collect(),
+        rooms: session.rooms().iter().map(|jid| jid.as_str().to_owned()).collect(),
         carbons: session.carbons(),
         roster_wanted: session.roster_wanted(),
         blocklist_wanted: session.blocklist_wanted(),
@@ -350,8 +365,28 @@ pub(crate) async fn restore(
             tracing::warn!(%error, "a resumed stream's presence could not be sent");
         }
     }
+    enter_again(face, &session, &saved).await;
     live.replaying = session.replay_due();
     Ok(Some(live))
+}
+
+/// Those who are in the same rooms never knew that it was away.
+async fn enter_again(face: &Face, session: &Arc<Session>, saved: &Saved) {
+    let presence = saved.presence.as_deref().and_then(parse);
+    let presence = presence.unwrap_or_else(|| Stanza::presence(PresenceType::Available)).element;
+    for own in saved.rooms.iter().filter_map(|own| Jid::new(own).ok()) {
+        face.chat.reenter_room(session, &own, presence.clone()).await;
+    }
+}
+
+/// A stream that was kept over a restart was not resumed in time: the rooms it was in are told.
+pub(crate) async fn expired(chat: &Chat, stream: &SavedStream) {
+    let rooms = Saved::from_stored(&stream.state).map(|saved| saved.rooms).unwrap_or_default();
+    for own in rooms.iter().filter_map(|own| Jid::new(own).ok()) {
+        if let Err(error) = chat.never_came_back(&own).await {
+            tracing::warn!(%error, room = %own, "a room could not be told that somebody does not come back");
+        }
+    }
 }
 
 fn parse(xml: &str) -> Option<Stanza> {

@@ -77,7 +77,8 @@ impl Hash {
         with_hash!(self, D => D::digest(data).to_vec().into())
     }
 
-    pub(super) fn hmac(self, key: &[u8], parts: &[&[u8]]) -> Box<[u8]> {
+    /// The code of RFC 2104 over the parts, one behind the other.
+    pub fn hmac(self, key: &[u8], parts: &[&[u8]]) -> Box<[u8]> {
         with_hash!(self, D => {
             let mut mac = <Hmac<D> as KeyInit>::new_from_slice(key).expect("HMAC takes keys of any length");
             for part in parts {

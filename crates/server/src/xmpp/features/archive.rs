@@ -64,7 +64,7 @@ pub(super) const fn others(kind: IqType, name: &'static str) -> Handler {
 }
 
 /// Section 4.1.5.
-async fn fields(_: Request<'_>) -> Reply {
+pub(super) async fn fields(_: Request<'_>) -> Reply {
     let form = Form::asking(ns::MAM)
         .typed("with", "jid-single", &[])
         .typed("start", "text-single", &[])
@@ -94,7 +94,7 @@ async fn query(request: Request<'_>) -> Reply {
     Ok(Success { before, payload: Some(fin(&page, ids)), ..DONE })
 }
 
-fn read(query: ElementRef<'_>, ids: ArchiveIds) -> Result<HistoryQuery, StanzaError> {
+pub(super) fn read(query: ElementRef<'_>, ids: ArchiveIds) -> Result<HistoryQuery, StanzaError> {
     let mut asked = HistoryQuery::default();
     if let Some(form) = query.child(ns::DATA_FORMS, "x") {
         for (var, values) in Submission::read(form, ns::MAM)?.fields {
@@ -158,13 +158,28 @@ fn read_id(id: &str, ids: ArchiveIds) -> Result<ArchiveId, StanzaError> {
 
 /// Section 4.2.
 fn result(message: &Archived, queryid: Option<&str>, to: &Jid, ids: ArchiveIds) -> Stanza {
+    result_from(&to.to_bare(), message, queryid, to, ids, |_| ())
+}
+
+/// A result from another archive than the reader's own, which may add to what it kept.
+pub(super) fn result_from(
+    archive: &Jid,
+    message: &Archived,
+    queryid: Option<&str>,
+    to: &Jid,
+    ids: ArchiveIds,
+    complete: impl FnOnce(&mut Element),
+) -> Stanza {
     let mut result = Element::new(ns::MAM, "result").with_attr("id", &ids.show(message.id));
     if let Some(queryid) = queryid {
         result.set_attr("queryid", queryid);
     }
     let original = std::str::from_utf8(&message.xml).ok().and_then(|xml| Element::parse(xml).ok());
     let forwarded = match original {
-        Some(original) => forwarded(original, Some(message.id.stamp_ms())),
+        Some(mut original) => {
+            complete(&mut original);
+            forwarded(original, Some(message.id.stamp_ms()))
+        }
         None => {
             tracing::error!(id = %message.id, "an archived message cannot be read");
             // Section 3.2: a message that is gone leaves its place.
@@ -172,7 +187,7 @@ fn result(message: &Archived, queryid: Option<&str>, to: &Jid, ids: ArchiveIds) 
         }
     };
     Stanza::message(MessageType::Normal)
-        .with_from(to.to_bare())
+        .with_from(archive.clone())
         .with_to(to.clone())
         .with_child(result.with_child(forwarded))
 }
@@ -183,7 +198,7 @@ fn forwarding_without_message(id: ArchiveId) -> Element {
 }
 
 /// Section 4.3.2.
-fn fin(page: &ArchivePage, ids: ArchiveIds) -> Element {
+pub(super) fn fin(page: &ArchivePage, ids: ArchiveIds) -> Element {
     let mut fin = Element::new(ns::MAM, "fin");
     if page.complete {
         fin.set_attr("complete", "true");
@@ -211,7 +226,7 @@ async fn metadata(request: Request<'_>) -> Reply {
     Ok(render_bounds(bounds, request.chat.archive_ids()).into())
 }
 
-fn render_bounds(bounds: Option<ArchiveBounds>, ids: ArchiveIds) -> Element {
+pub(super) fn render_bounds(bounds: Option<ArchiveBounds>, ids: ArchiveIds) -> Element {
     let metadata = Element::new(ns::MAM, "metadata");
     let end = |name, id: ArchiveId| {
         Element::new(ns::MAM, name)

@@ -8,7 +8,7 @@ use waxwing_xmpp::xml::Element;
 
 use super::data_forms::Form;
 use super::{
-    Advertised, At, FEATURES, Feature, Handler, Reply, Request, Spec, Success, Target, caps, commands,
+    Advertised, At, FEATURES, Feature, Handler, Reply, Request, Spec, Success, Target, caps, commands, rooms,
     upload, version,
 };
 use crate::xmpp::config::{Config, Contact};
@@ -98,6 +98,7 @@ async fn items(request: Request<'_>) -> Reply {
     let query = match (request.target, node) {
         // Section 7: an entity without items answers with an empty list.
         (Target::Server, None) => services(&request, query),
+        (Target::Service(Service::Rooms), None) => return rooms::list(&request, query).await,
         (Target::Service(_), None) => query,
         (Target::Server, Some(commands::NODE)) => commands::list(&request).await?,
         (Target::OwnAccount, None) => resources(&request, query),
@@ -119,7 +120,7 @@ fn unknown_node() -> StanzaError {
 }
 
 /// Section 3.2: the answer mirrors the node that was asked for.
-fn mirrored(mut query: Element, node: Option<&str>) -> Success {
+pub(super) fn mirrored(mut query: Element, node: Option<&str>) -> Success {
     if let Some(node) = node {
         query.set_attr("node", node);
     }
@@ -184,7 +185,7 @@ fn account_info(asked: At) -> Element {
     features(Element::new(ns::DISCO_INFO, "query").with_child(identity("account", "registered")), asked)
 }
 
-fn identity(category: &str, kind: &str) -> Element {
+pub(super) fn identity(category: &str, kind: &str) -> Element {
     Element::new(ns::DISCO_INFO, "identity").with_attr("category", category).with_attr("type", kind)
 }
 
@@ -193,7 +194,7 @@ fn features(query: Element, at: At) -> Element {
     advertised.fold(query, |query, advertised| query.with_child(feature(advertised.var)))
 }
 
-fn feature(var: &str) -> Element {
+pub(super) fn feature(var: &str) -> Element {
     Element::new(ns::DISCO_INFO, "feature").with_attr("var", var)
 }
 

@@ -61,7 +61,8 @@ fn restarting_and_binding() {
     assert!(frames(&mut peer)[0].is(ns::CLIENT, "iq"));
     let (event, _) = message(&mut peer, "<message xmlns='jabber:client' to='a@b'/>");
     assert!(matches!(event, Some(Event::Stanza(_))));
-    peer.stream.write(&Arc::new(Outgoing::new(Stanza::message(MessageType::Normal))));
+    let message = Arc::new(Outgoing::new(Stanza::message(MessageType::Normal)));
+    peer.stream.write(&message, &"juliet@localhost/balcony".parse().unwrap());
     assert!(frames(&mut peer)[0].is(ns::CLIENT, "message"));
 }
 

@@ -1,0 +1,131 @@
+//! The rooms of the `Store` in memory, for tests.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use waxwing_xmpp::jid::Jid;
+
+use crate::account::AccountId;
+use crate::archive::ArchiveId;
+use crate::memory_store::MemoryStore;
+use crate::rooms::affiliation::Affiliation;
+use crate::rooms::store::{Affiliate, RoomChange, RoomFilter, RoomId, RoomRecord, RoomStore};
+use crate::store::{StoreError, StoreResult};
+
+#[derive(Debug, Default)]
+pub(crate) struct RoomTables {
+    last: i64,
+    rooms: BTreeMap<Jid, RoomRecord>,
+    affiliates: BTreeMap<(RoomId, Jid), Affiliate>,
+}
+
+impl RoomTables {
+    fn by_id(&mut self, id: RoomId) -> StoreResult<&mut RoomRecord> {
+        self.rooms.values_mut().find(|room| room.id == id).ok_or(StoreError::NotFound)
+    }
+
+    fn matches(&self, room: &RoomRecord, filter: &RoomFilter) -> bool {
+        match filter {
+            RoomFilter::All => true,
+            RoomFilter::Public(service) => {
+                room.jid.domain() == service && room.configuration.public && !room.locked
+            }
+            RoomFilter::Of(jid) => self
+                .affiliates
+                .get(&(room.id, jid.clone()))
+                .is_some_and(|affiliate| affiliate.affiliation > Affiliation::None),
+            RoomFilter::Passing => room.locked || !room.configuration.persistent,
+        }
+    }
+}
+
+#[async_trait]
+impl RoomStore for MemoryStore {
+    async fn create_room(&self, room: RoomRecord, owner: Affiliate) -> StoreResult<RoomId> {
+        let mut tables = self.tables()?;
+        let rooms = &mut tables.rooms;
+        if rooms.rooms.contains_key(&room.jid) {
+            return Err(StoreError::Conflict);
+        }
+        rooms.last += 1;
+        let id = RoomId(rooms.last);
+        rooms.affiliates.insert((id, owner.jid.clone()), owner);
+        rooms.rooms.insert(room.jid.clone(), RoomRecord { id, ..room });
+        Ok(id)
+    }
+
+    async fn room(&self, jid: &Jid) -> StoreResult<Option<RoomRecord>> {
+        Ok(self.tables()?.rooms.rooms.get(jid).cloned())
+    }
+
+    async fn rooms(
+        &self,
+        filter: RoomFilter,
+        after: Option<&Jid>,
+        limit: usize,
+    ) -> StoreResult<Vec<RoomRecord>> {
+        let tables = self.tables()?;
+        let all = tables.rooms.rooms.values();
+        let found = all.filter(|room| after.is_none_or(|after| room.jid > *after));
+        let found = found.filter(|room| tables.rooms.matches(room, &filter));
+        Ok(found.take(limit).cloned().collect())
+    }
+
+    async fn rooms_created_by(&self, creator: &Jid) -> StoreResult<usize> {
+        Ok(self.tables()?.rooms.rooms.values().filter(|room| room.creator == *creator).count())
+    }
+
+    async fn change_room(&self, id: RoomId, change: RoomChange) -> StoreResult<()> {
+        let mut tables = self.tables()?;
+        let room = tables.rooms.by_id(id)?;
+        match change {
+            RoomChange::Configuration(configuration) => {
+                room.configuration = configuration;
+                room.locked = false;
+            }
+            RoomChange::Subject(subject) => room.subject = Some(subject),
+        }
+        Ok(())
+    }
+
+    async fn delete_room(&self, id: RoomId) -> StoreResult<()> {
+        let mut tables = self.tables()?;
+        let jid = tables.rooms.by_id(id)?.jid.clone();
+        tables.rooms.rooms.remove(&jid);
+        tables.rooms.affiliates.retain(|(room, _), _| *room != id);
+        tables.erase(id.archive());
+        Ok(())
+    }
+
+    async fn affiliates(&self, id: RoomId) -> StoreResult<Vec<Affiliate>> {
+        let tables = self.tables()?;
+        let all = tables.rooms.affiliates.iter().filter(|((room, _), _)| *room == id);
+        Ok(all.map(|(_, affiliate)| affiliate.clone()).collect())
+    }
+
+    async fn put_affiliates(&self, id: RoomId, affiliates: Vec<Affiliate>) -> StoreResult<()> {
+        let mut tables = self.tables()?;
+        tables.rooms.by_id(id)?;
+        for affiliate in affiliates {
+            let key = (id, affiliate.jid.clone());
+            if affiliate.affiliation == Affiliation::None {
+                tables.rooms.affiliates.remove(&key);
+            } else {
+                tables.rooms.affiliates.insert(key, affiliate);
+            }
+        }
+        Ok(())
+    }
+
+    async fn set_seen(&self, id: RoomId, jid: &Jid, seen: ArchiveId) -> StoreResult<()> {
+        let mut tables = self.tables()?;
+        if let Some(affiliate) = tables.rooms.affiliates.get_mut(&(id, jid.clone())) {
+            affiliate.seen = affiliate.seen.max(seen);
+        }
+        Ok(())
+    }
+
+    async fn replace_archived(&self, owner: AccountId, id: ArchiveId, xml: Vec<u8>) -> StoreResult<()> {
+        self.tables()?.replace(owner, id, xml)
+    }
+}

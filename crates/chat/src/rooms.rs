@@ -1,0 +1,232 @@
+//! Rooms (XEP-0045): who is active, and how everybody else reaches them.
+//!
+//! A room that has somebody in it, or is asked something, is a task of its own with a bounded mailbox: its one point of
+//! order. One that sleeps is nothing but its rows in the store.
+//!
+//! ```text
+//!            asked, entered                    first in
+//!  asleep ───────────────────▶ awake, empty ─────────────▶ awake, somebody in it
+//!     ▲                          │      ▲                        │
+//!     └───── nobody asks ────────┘      └─────── last out ───────┘ (and gone for good, unless it is persistent)
+//! ```
+
+pub mod affiliation;
+pub mod configuration;
+pub mod directory;
+pub mod history;
+pub mod invitations;
+mod joining;
+mod messages;
+pub mod moderation;
+pub mod occupants;
+pub mod ownership;
+mod private;
+pub mod registration;
+mod requests;
+pub mod retraction;
+pub mod role;
+pub mod room;
+pub mod store;
+mod telling;
+#[cfg(test)]
+mod tests;
+pub mod unread;
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
+use waxwing_xmpp::jid::Jid;
+use waxwing_xmpp::stanza::Stanza;
+
+use crate::chat::Chat;
+use crate::error::{Error, Result};
+use crate::receipt::Receipt;
+use crate::session::Session;
+use occupants::Seat;
+use room::Room;
+
+/// How much may wait for one room; whoever comes later waits himself, and holds nothing meanwhile.
+pub const MAILBOX_LIMIT: usize = 256;
+
+/// How many rooms may be awake at once.
+pub const ACTIVE_LIMIT: usize = 50_000;
+
+/// How many rooms one session may be in.
+pub const ROOMS_PER_SESSION_LIMIT: usize = 1000;
+
+/// How long an empty room stays awake after it was last asked something.
+const DROWSY: Duration = Duration::from_secs(5);
+
+/// How long one stays awake that does not exist.
+const DROWSY_ABSENT: Duration = Duration::from_millis(100);
+
+/// Work that a room does for somebody.
+pub(crate) type Doing<'r, T> = Pin<Box<dyn Future<Output = T> + Send + 'r>>;
+
+type Work = Box<dyn for<'r> FnOnce(&'r mut Room) -> Doing<'r, ()> + Send>;
+
+/// The rooms of this node that are awake.
+#[derive(Debug, Default)]
+pub(crate) struct Rooms {
+    active: Mutex<HashMap<Jid, Arc<Mailbox>>>,
+}
+
+/// The way to a room. Whoever holds one keeps its room awake.
+struct Mailbox(mpsc::Sender<Work>);
+
+impl std::fmt::Debug for Mailbox {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Mailbox")
+    }
+}
+
+impl Rooms {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Jid, Arc<Mailbox>>> {
+        self.active.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many are awake.
+    pub(crate) fn count(&self) -> usize {
+        self.lock().len()
+    }
+
+    fn is_awake(&self, jid: &Jid) -> bool {
+        self.lock().contains_key(jid)
+    }
+
+    /// The way to a room, which is woken if it sleeps.
+    fn mailbox(&self, chat: &Chat, jid: &Jid) -> Result<Arc<Mailbox>> {
+        let mut active = self.lock();
+        if let Some(mailbox) = active.get(jid) {
+            return Ok(Arc::clone(mailbox));
+        }
+        if active.len() >= ACTIVE_LIMIT {
+            return Err(Error::ResourceConstraint("too many rooms are active"));
+        }
+        let chat = chat.itself().ok_or(Error::ResourceConstraint("the server stops"))?;
+        let (sender, inbox) = mpsc::channel(MAILBOX_LIMIT);
+        let mailbox = Arc::new(Mailbox(sender));
+        active.insert(jid.clone(), Arc::clone(&mailbox));
+        tokio::spawn(live(chat, jid.clone(), inbox));
+        Ok(mailbox)
+    }
+
+    /// Lets a room sleep, unless somebody is on his way to it: he would hold its mailbox.
+    fn let_sleep(&self, jid: &Jid) -> bool {
+        let mut active = self.lock();
+        let unwanted = active.get(jid).is_none_or(|mailbox| Arc::strong_count(mailbox) == 1);
+        if unwanted {
+            active.remove(jid);
+        }
+        unwanted
+    }
+}
+
+/// The life of a room that is awake.
+async fn live(chat: Arc<Chat>, jid: Jid, mut inbox: mpsc::Receiver<Work>) {
+    let mut room = match Room::wake(Arc::clone(&chat), jid.clone()).await {
+        Ok(room) => room,
+        Err(error) => {
+            tracing::error!(%error, room = %jid, "a room cannot be read");
+            chat.rooms.lock().remove(&jid);
+            return;
+        }
+    };
+    loop {
+        let patience = if room.exists() { DROWSY } else { DROWSY_ABSENT };
+        let next = match room.is_empty() {
+            true => timeout(patience, inbox.recv()).await,
+            false => Ok(inbox.recv().await),
+        };
+        match next {
+            Ok(Some(work)) => work(&mut room).await,
+            Ok(None) => return,
+            Err(_) if chat.rooms.let_sleep(&jid) => return,
+            Err(_) => {}
+        }
+    }
+}
+
+impl Chat {
+    /// Has a room do something once every message it has taken is safe: whatever else happens in a room happens behind
+    /// what was said before.
+    pub(crate) async fn in_room<T: Send + 'static>(
+        &self,
+        room: &Jid,
+        work: impl for<'r> FnOnce(&'r mut Room) -> Doing<'r, T> + Send + 'static,
+    ) -> Result<T> {
+        self.in_room_at_once(room, |room| {
+            Box::pin(async move {
+                room.settle().await;
+                work(room).await
+            })
+        })
+        .await
+    }
+
+    /// The same for messages, of which many may be on their way to the store together.
+    pub(crate) async fn in_room_at_once<T: Send + 'static>(
+        &self,
+        room: &Jid,
+        work: impl for<'r> FnOnce(&'r mut Room) -> Doing<'r, T> + Send + 'static,
+    ) -> Result<T> {
+        let gone = Error::ResourceConstraint("the room cannot be reached");
+        let mailbox = self.rooms.mailbox(self, &room.to_bare())?;
+        let (answer, answered) = oneshot::channel();
+        let work: Work = Box::new(move |room| {
+            Box::pin(async move {
+                // Whoever asked may have gone.
+                drop(answer.send(work(room).await));
+            })
+        });
+        if mailbox.0.send(work).await.is_err() {
+            return Err(gone);
+        }
+        answered.await.map_err(|_| gone)
+    }
+
+    /// Presence for a room or somebody in it: entering, leaving, another nickname, another state.
+    pub async fn room_presence(&self, seat: Seat, stanza: Stanza) -> Result<()> {
+        let to = stanza.to.clone().ok_or(Error::BadRequest("an address is missing"))?;
+        if to.local().is_none() {
+            return Err(Error::ServiceUnavailable);
+        }
+        self.in_room(&to, move |room| Box::pin(room.presence(seat, stanza))).await?
+    }
+
+    /// A message for a room or somebody in it. What the caller awaits in the receipt is the promise of `Chat::send`.
+    pub async fn room_message(&self, seat: Seat, message: Stanza) -> Result<Receipt> {
+        let to = message.to.clone().ok_or(Error::BadRequest("an address is missing"))?;
+        if to.local().is_none() {
+            return Err(Error::ServiceUnavailable);
+        }
+        self.in_room_at_once(&to, move |room| Box::pin(room.message(seat, message))).await?
+    }
+
+    /// A request or an answer for somebody in a room.
+    pub async fn room_iq(&self, seat: Seat, iq: Stanza) -> Result<()> {
+        let to = iq.to.clone().ok_or(Error::BadRequest("an address is missing"))?;
+        self.in_room(&to, move |room| Box::pin(async move { room.pass_on(&seat, iq) })).await?
+    }
+
+    /// A session has gone: it leaves every room that it is in.
+    pub(crate) async fn leave_rooms(&self, session: &Arc<Session>, stanza: &Stanza) {
+        for place in session.take_rooms() {
+            let seat = Seat::Local(Arc::clone(session));
+            let stanza = stanza.clone().with_to(place.clone());
+            if let Err(error) = self.room_presence(seat, stanza).await {
+                tracing::warn!(%error, room = %place, "a session could not leave a room");
+            }
+        }
+    }
+
+    /// How many rooms are awake.
+    pub fn active_rooms(&self) -> usize {
+        self.rooms.count()
+    }
+}

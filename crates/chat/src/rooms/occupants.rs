@@ -1,0 +1,236 @@
+//! Who is in a room: nicknames, the sessions behind them, and what each is there.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use waxwing_xmpp::jid::Jid;
+use waxwing_xmpp::stanza::{Outgoing, Stanza};
+use waxwing_xmpp::xml::Element;
+
+use super::affiliation::Affiliation;
+use super::role::{Role, Standing};
+use crate::chat::Chat;
+use crate::error::{Error, Result};
+use crate::event::{Delivery, Event};
+use crate::session::Session;
+
+/// Bytes of a nickname.
+pub const NICK_BYTES_LIMIT: usize = 256;
+
+/// How many sessions may share one nickname.
+pub const SESSIONS_PER_NICK_LIMIT: usize = 50;
+
+/// One client in a room.
+#[derive(Debug, Clone)]
+pub enum Seat {
+    /// A session of this server.
+    Local(Arc<Session>),
+    /// A client of another server, at this full address.
+    Remote(Jid),
+}
+
+impl Seat {
+    /// Its full address.
+    pub fn jid(&self) -> &Jid {
+        match self {
+            Self::Local(session) => &session.jid,
+            Self::Remote(jid) => jid,
+        }
+    }
+
+    /// Hands over a stanza that many get.
+    pub(crate) fn push(&self, chat: &Chat, stanza: &Arc<Outgoing>) {
+        match self {
+            Self::Local(session) => {
+                session.push(Event::Stanza(Delivery { stanza: Arc::clone(stanza), archived: None }));
+            }
+            Self::Remote(jid) => {
+                // A server that cannot be reached says so by an error, which takes the occupant out.
+                drop(chat.to_remote(stanza.stanza_for(jid).into_owned()));
+            }
+        }
+    }
+
+    /// Hands over several stanzas at once, so that a full room does not fill a newcomer's queue.
+    pub(crate) fn push_all(&self, chat: &Chat, stanzas: Vec<Stanza>) {
+        let stanzas = stanzas.into_iter().map(|stanza| Arc::new(Outgoing::for_many(stanza)));
+        match self {
+            Self::Local(session) => {
+                session.push(Event::Batch(stanzas.collect()));
+            }
+            Self::Remote(_) => stanzas.for_each(|stanza| self.push(chat, &stanza)),
+        }
+    }
+}
+
+/// Somebody in a room.
+#[derive(Debug)]
+pub struct Occupant {
+    /// His address in the room.
+    pub jid: Jid,
+    /// His own bare address.
+    pub bare: Jid,
+    /// What he lastingly is.
+    pub affiliation: Affiliation,
+    /// What he is for now.
+    pub role: Role,
+    /// What others know him by, whatever his nickname (XEP-0421).
+    pub id: Box<str>,
+    /// His clients.
+    pub seats: Vec<Seat>,
+    /// His presence as he sent it, without what only a room may say.
+    pub presence: Element,
+}
+
+impl Occupant {
+    /// His nickname.
+    pub fn nick(&self) -> &str {
+        self.jid.resource().unwrap_or_default()
+    }
+
+    /// What he is.
+    pub fn standing(&self) -> Standing {
+        Standing { affiliation: self.affiliation, role: self.role }
+    }
+}
+
+/// Everybody in a room.
+#[derive(Debug, Default)]
+pub struct Occupants {
+    by_nick: BTreeMap<String, Occupant>,
+    /// The key of the nickname that a full address has.
+    nicks: HashMap<Jid, String>,
+}
+
+/// What makes two nicknames the same: people must not pass for each other by case or space.
+pub fn nick_key(nick: &str) -> String {
+    nick.split_whitespace().flat_map(|word| word.chars().flat_map(char::to_lowercase)).collect()
+}
+
+/// Refuses a nickname that is too long, empty, or made to look like another by mixing alphabets within a word.
+pub fn check_nick(nick: &str) -> Result<()> {
+    if nick.len() > NICK_BYTES_LIMIT {
+        return Err(Error::NotAcceptable("the nickname is too long"));
+    }
+    if nick_key(nick).is_empty() {
+        return Err(Error::NotAcceptable("the nickname is empty"));
+    }
+    let alphabet = |c: char| match c {
+        'a'..='z' | 'A'..='Z' | '\u{c0}'..='\u{24f}' => Some(0),
+        '\u{370}'..='\u{3ff}' => Some(1),
+        '\u{400}'..='\u{52f}' => Some(2),
+        _ => None,
+    };
+    let mixed = nick.split(|c: char| !c.is_alphanumeric()).any(|word| {
+        let mut found = word.chars().filter_map(alphabet);
+        found.next().is_some_and(|first| found.any(|next| next != first))
+    });
+    if mixed { Err(Error::NotAcceptable("the nickname mixes alphabets")) } else { Ok(()) }
+}
+
+impl Occupants {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.by_nick.len()
+    }
+
+    /// Whether nobody is there.
+    pub fn is_empty(&self) -> bool {
+        self.by_nick.is_empty()
+    }
+
+    /// Everybody, in the order of the nicknames.
+    pub fn iter(&self) -> impl Iterator<Item = &Occupant> {
+        self.by_nick.values()
+    }
+
+    /// Everybody, to be changed.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Occupant> {
+        self.by_nick.values_mut()
+    }
+
+    /// Who has this nickname.
+    pub fn named(&self, nick: &str) -> Option<&Occupant> {
+        self.by_nick.get(&nick_key(nick))
+    }
+
+    /// Who has this nickname, to be changed.
+    pub fn named_mut(&mut self, nick: &str) -> Option<&mut Occupant> {
+        self.by_nick.get_mut(&nick_key(nick))
+    }
+
+    /// Who sits at this full address.
+    pub fn at(&self, jid: &Jid) -> Option<&Occupant> {
+        self.by_nick.get(self.nicks.get(jid)?)
+    }
+
+    /// Who sits at this full address, to be changed.
+    pub fn at_mut(&mut self, jid: &Jid) -> Option<&mut Occupant> {
+        self.by_nick.get_mut(self.nicks.get(jid)?)
+    }
+
+    /// Adds somebody whose nickname is free.
+    pub fn add(&mut self, occupant: Occupant) {
+        let key = nick_key(occupant.nick());
+        for seat in &occupant.seats {
+            self.nicks.insert(seat.jid().clone(), key.clone());
+        }
+        self.by_nick.insert(key, occupant);
+    }
+
+    /// Adds another client of somebody who is there.
+    pub fn join(&mut self, nick: &str, seat: Seat) -> Result<()> {
+        let key = nick_key(nick);
+        let Some(occupant) = self.by_nick.get_mut(&key) else { return Ok(()) };
+        if occupant.seats.len() >= SESSIONS_PER_NICK_LIMIT {
+            return Err(Error::ResourceConstraint("too many sessions with this nickname"));
+        }
+        self.nicks.insert(seat.jid().clone(), key);
+        occupant.seats.push(seat);
+        Ok(())
+    }
+
+    /// Takes one client out. `Ok` is the occupant who has left with it, `Err` the seat of one who stays by others.
+    pub fn leave(&mut self, jid: &Jid) -> Option<std::result::Result<Occupant, Seat>> {
+        let key = self.nicks.remove(jid)?;
+        let occupant = self.by_nick.get_mut(&key)?;
+        let at = occupant.seats.iter().position(|seat| seat.jid() == jid)?;
+        if occupant.seats.len() > 1 {
+            return Some(Err(occupant.seats.swap_remove(at)));
+        }
+        self.by_nick.remove(&key).map(Ok)
+    }
+
+    /// Takes somebody out with all his clients.
+    pub fn remove(&mut self, nick: &str) -> Option<Occupant> {
+        let occupant = self.by_nick.remove(&nick_key(nick))?;
+        for seat in &occupant.seats {
+            self.nicks.remove(seat.jid());
+        }
+        Some(occupant)
+    }
+
+    /// Takes everybody out.
+    pub fn take(&mut self) -> Vec<Occupant> {
+        self.nicks.clear();
+        std::mem::take(&mut self.by_nick).into_values().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Section 7.2.8 leaves the rule to us: neither case nor space nor look-alikes from other alphabets make another.
+    #[test]
+    fn nobody_passes_for_another() {
+        assert_eq!(nick_key("Third Witch"), nick_key(" thirdwitch "));
+        assert_ne!(nick_key("thirdwitch"), nick_key("firstwitch"));
+        assert!(
+            check_nick("juliet").is_ok() && check_nick("Юлия").is_ok() && check_nick("Ιουλιέτα 14").is_ok()
+        );
+        assert!(check_nick("Юлия (Capulet)").is_ok(), "each word is of one alphabet");
+        assert!(check_nick("jul\u{456}et").is_err(), "a Cyrillic letter among Latin ones");
+        assert!(check_nick(" ").is_err() && check_nick(&"x".repeat(NICK_BYTES_LIMIT + 1)).is_err());
+    }
+}

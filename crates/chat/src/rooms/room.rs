@@ -1,0 +1,263 @@
+//! A room that is awake: its state, what follows from it, and how it wakes and ends.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+use waxwing_xmpp::jid::Jid;
+use waxwing_xmpp::sasl::Hash;
+use waxwing_xmpp::stanza::{PresenceType, Stanza};
+use waxwing_xmpp::xml::Element;
+
+use super::affiliation::Affiliation;
+use super::configuration::Configuration;
+use super::occupants::{Occupant, Occupants, Seat, nick_key};
+use super::requests::Passed;
+use super::role::{Role, Standing};
+use super::store::{Affiliate, RoomId, RoomRecord};
+use super::telling::{self, Notice};
+use crate::account::AccountId;
+use crate::chat::Chat;
+use crate::error::{Error, Result};
+
+/// How many people may have an affiliation with one room.
+pub const AFFILIATIONS_LIMIT: usize = 10_000;
+
+/// Octets of the secret that occupants' ids are made with.
+pub(super) const SECRET_BYTES: usize = 32;
+
+/// A room that is awake, whether or not it exists.
+pub struct Room {
+    pub(super) chat: Arc<Chat>,
+    pub(super) jid: Jid,
+    pub(super) floor: Arc<Floor>,
+    pub(super) state: Option<State>,
+    /// Requests between occupants that wait for their answers, oldest first.
+    pub(super) passed: VecDeque<Passed>,
+}
+
+/// What the room's task shares with the store's, which delivers messages as they are committed.
+#[derive(Debug, Default)]
+pub(super) struct Floor {
+    occupants: Mutex<Occupants>,
+    /// How many messages are on their way to the store.
+    in_flight: AtomicUsize,
+    settled: Notify,
+}
+
+/// A room that exists.
+pub(super) struct State {
+    pub(super) record: RoomRecord,
+    pub(super) affiliates: HashMap<Jid, Affiliate>,
+    /// Whose nickname it is, by its key.
+    pub(super) reserved: HashMap<String, Jid>,
+}
+
+impl Floor {
+    /// Who is there. Nothing is awaited while this is held.
+    pub(super) fn occupants(&self) -> MutexGuard<'_, Occupants> {
+        self.occupants.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn take_off(&self) {
+        self.in_flight.fetch_add(1, Ordering::AcqRel);
+    }
+
+    pub(super) fn land(&self) {
+        if self.in_flight.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.settled.notify_one();
+        }
+    }
+}
+
+impl State {
+    pub(super) fn new(record: RoomRecord, affiliates: Vec<Affiliate>) -> Self {
+        let mut state = Self { record, affiliates: HashMap::new(), reserved: HashMap::new() };
+        for affiliate in affiliates {
+            state.keep(affiliate);
+        }
+        state
+    }
+
+    /// Notes what somebody is from now on.
+    pub(super) fn keep(&mut self, affiliate: Affiliate) {
+        self.reserved.retain(|_, owner| *owner != affiliate.jid);
+        if affiliate.affiliation == Affiliation::None {
+            self.affiliates.remove(&affiliate.jid);
+            return;
+        }
+        if let Some(nick) = &affiliate.nick {
+            self.reserved.insert(nick_key(nick), affiliate.jid.clone());
+        }
+        self.affiliates.insert(affiliate.jid.clone(), affiliate);
+    }
+
+    /// What a bare address is to the room; a whole domain may be banned (section 9.2). Whole addresses are compared,
+    /// nothing less.
+    pub(super) fn affiliation(&self, bare: &Jid) -> Affiliation {
+        let known = |jid: &Jid| self.affiliates.get(jid).map(|affiliate| affiliate.affiliation);
+        known(bare).or_else(|| known(&bare.to_domain())).unwrap_or_default()
+    }
+
+    /// Whether a nickname is kept for somebody else.
+    pub(super) fn is_reserved_from(&self, nick: &str, bare: &Jid) -> bool {
+        self.reserved.get(&nick_key(nick)).is_some_and(|owner| owner != bare)
+    }
+
+    pub(super) fn configuration(&self) -> &Configuration {
+        &self.record.configuration
+    }
+
+    pub(super) fn id(&self) -> RoomId {
+        self.record.id
+    }
+
+    /// Whose archive holds what is said here.
+    pub(super) fn archive(&self) -> AccountId {
+        self.record.id.archive()
+    }
+
+    /// What others know somebody by, whatever he calls himself: nobody else can make it, and it says nothing about him
+    /// (XEP-0421 section 4.1).
+    pub(super) fn occupant_id(&self, bare: &Jid) -> Box<str> {
+        let code = Hash::Sha256.hmac(&self.record.secret, &[bare.as_str().as_bytes()]);
+        code.iter().map(|octet| format!("{octet:02x}")).collect::<String>().into()
+    }
+}
+
+impl Room {
+    /// Reads what is kept of a room.
+    pub(super) async fn wake(chat: Arc<Chat>, jid: Jid) -> Result<Self> {
+        let state = match chat.store.room(&jid).await? {
+            Some(record) => {
+                let affiliates = chat.store.affiliates(record.id).await?;
+                Some(State::new(record, affiliates))
+            }
+            None => None,
+        };
+        Ok(Self { chat, jid, floor: Arc::default(), state, passed: VecDeque::new() })
+    }
+
+    /// Whether there is such a room.
+    pub(super) fn exists(&self) -> bool {
+        self.state.is_some()
+    }
+
+    /// Whether nobody is in it.
+    pub(super) fn is_empty(&self) -> bool {
+        self.floor.occupants().is_empty()
+    }
+
+    /// The room as it is kept, if there is one.
+    pub(super) fn state(&self) -> Result<&State> {
+        self.state.as_ref().ok_or(Error::NotFound)
+    }
+
+    pub(super) fn state_mut(&mut self) -> Result<&mut State> {
+        self.state.as_mut().ok_or(Error::NotFound)
+    }
+
+    /// Waits until every message that was taken is safe, and delivered.
+    pub(super) async fn settle(&self) {
+        while self.floor.in_flight.load(Ordering::Acquire) > 0 {
+            self.floor.settled.notified().await;
+        }
+    }
+
+    /// What somebody is here: lastingly, and for now if he is in the room. Any of his clients speaks for him (section 8:
+    /// "the bare JID portion of one of the moderators").
+    pub(super) fn standing(&self, asker: &Jid) -> Result<Standing> {
+        let bare = asker.to_bare();
+        let affiliation = self.state()?.affiliation(&bare);
+        let occupants = self.floor.occupants();
+        let role = occupants.iter().filter(|o| o.bare == bare).map(|o| o.role).max().unwrap_or(Role::None);
+        Ok(Standing { affiliation, role })
+    }
+
+    /// Refuses whoever may not know about a room that its owner has not configured yet (section 7.2.10).
+    pub(super) fn visible_to(&self, asker: &Jid) -> Result<&State> {
+        let state = self.state()?;
+        if state.record.locked && state.affiliation(&asker.to_bare()) != Affiliation::Owner {
+            return Err(Error::NotFound);
+        }
+        Ok(state)
+    }
+
+    /// Tells everybody who may know, the occupant himself last.
+    pub(super) fn tell(&self, occupants: &Occupants, notice: &Notice<'_>) {
+        let Ok(state) = self.state() else { return };
+        telling::presence(&self.chat, state.configuration(), occupants, notice);
+    }
+
+    /// Tells of what an occupant is now.
+    pub(super) fn tell_current(&self, occupants: &Occupants, occupant: &Occupant, reason: Option<&str>) {
+        let notice = Notice { reason, ..Notice::of(occupant, PresenceType::Available, &occupant.presence) };
+        self.tell(occupants, &notice);
+    }
+
+    /// Takes an occupant out for a reason that a status code names, and tells him and everybody else.
+    pub(super) fn put_out(
+        &self,
+        occupants: &mut Occupants,
+        nick: &str,
+        code: u16,
+        actor: Option<&str>,
+        reason: Option<&str>,
+    ) {
+        let Some(mut gone) = occupants.remove(nick) else { return };
+        for seat in &gone.seats {
+            if let Seat::Local(session) = seat {
+                session.leave_room(&gone.jid);
+            }
+        }
+        if let Ok(state) = self.state() {
+            gone.affiliation = state.affiliation(&gone.bare);
+        }
+        let nothing = telling::empty_presence();
+        let statuses = vec![code];
+        let notice =
+            Notice { statuses, actor, reason, ..Notice::of(&gone, PresenceType::Unavailable, &nothing) };
+        self.tell(occupants, &notice);
+    }
+
+    /// Ends a room that nothing keeps once nobody is in it (section 7.14), or that was never configured (section 10.1.3).
+    pub(super) async fn end_if_deserted(&mut self) -> Result<()> {
+        let Some(state) = &self.state else { return Ok(()) };
+        let passing = state.record.locked || !state.configuration().persistent;
+        if passing && self.is_empty() {
+            self.chat.store.delete_room(state.id()).await?;
+            self.state = None;
+        }
+        Ok(())
+    }
+
+    /// Ends the room: everybody is told, and nothing of it is kept (section 10.9).
+    pub(super) async fn end(&mut self, destroy: Element) -> Result<()> {
+        let id = self.state()?.id();
+        self.chat.store.delete_room(id).await?;
+        let everybody = self.floor.occupants().take();
+        for mut occupant in everybody {
+            (occupant.affiliation, occupant.role) = (Affiliation::None, Role::None);
+            let nothing = telling::empty_presence();
+            let notice = Notice {
+                destroy: Some(&destroy),
+                ..Notice::of(&occupant, PresenceType::Unavailable, &nothing)
+            };
+            let stanza = telling::own_presence(&notice);
+            for seat in &occupant.seats {
+                if let Seat::Local(session) = seat {
+                    session.leave_room(&occupant.jid);
+                }
+                seat.push_all(&self.chat, vec![stanza.clone()]);
+            }
+        }
+        self.state = None;
+        Ok(())
+    }
+
+    /// A message of the room itself to everybody in it (section 10.2.1).
+    pub(super) fn say(&self, message: Stanza) {
+        telling::message(&self.chat, &self.floor.occupants(), message);
+    }
+}

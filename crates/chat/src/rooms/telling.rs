@@ -1,0 +1,192 @@
+//! What a room tells its occupants: presence with what each may know of it, and messages, each encoded once for all who
+//! get the same.
+
+use std::sync::Arc;
+
+use waxwing_xmpp::jid::Jid;
+use waxwing_xmpp::ns;
+use waxwing_xmpp::stanza::{MessageType, Outgoing, PresenceType, Stanza};
+use waxwing_xmpp::xml::Element;
+
+use super::configuration::Configuration;
+use super::occupants::{Occupant, Occupants};
+use super::role::Role;
+use crate::chat::Chat;
+
+/// The presence refers to whoever receives it.
+pub(super) const SELF: u16 = 110;
+
+/// Something about an occupant that others are told.
+pub(super) struct Notice<'a> {
+    pub(super) occupant: &'a Occupant,
+    /// His address outside of the room.
+    pub(super) real: Option<&'a Jid>,
+    pub(super) kind: PresenceType,
+    /// What his client says.
+    pub(super) content: &'a Element,
+    pub(super) statuses: Vec<u16>,
+    /// Codes for himself alone.
+    pub(super) own_statuses: Vec<u16>,
+    /// The nickname he has from now on.
+    pub(super) nick: Option<&'a str>,
+    /// Who has done this.
+    pub(super) actor: Option<&'a str>,
+    pub(super) reason: Option<&'a str>,
+    pub(super) destroy: Option<&'a Element>,
+    /// The id of the stanza that led to this, for himself alone.
+    pub(super) id: Option<Box<str>>,
+}
+
+impl<'a> Notice<'a> {
+    pub(super) fn of(occupant: &'a Occupant, kind: PresenceType, content: &'a Element) -> Self {
+        Self {
+            occupant,
+            real: occupant.seats.last().map(|seat| seat.jid()),
+            kind,
+            content,
+            statuses: Vec::new(),
+            own_statuses: Vec::new(),
+            nick: None,
+            actor: None,
+            reason: None,
+            destroy: None,
+            id: None,
+        }
+    }
+}
+
+/// Presence without content.
+pub(super) fn empty_presence() -> Element {
+    Element::new(ns::CLIENT, "presence")
+}
+
+fn status(code: u16) -> Element {
+    Element::new(ns::MUC_USER, "status").with_attr("code", &code.to_string())
+}
+
+/// A reason, for people.
+pub(super) fn reason(text: &str) -> Element {
+    Element::new(ns::MUC_USER, "reason").with_text(text)
+}
+
+/// What others know somebody by (XEP-0421).
+pub(super) fn occupant_id(id: &str) -> Element {
+    Element::new(ns::OCCUPANT_ID, "occupant-id").with_attr("id", id)
+}
+
+fn item(notice: &Notice<'_>, with_jid: bool) -> Element {
+    let occupant = notice.occupant;
+    // Section 7.14: whoever leaves has no role any more. One who changes his nickname does not leave.
+    let leaves = notice.kind == PresenceType::Unavailable && notice.nick.is_none();
+    let role = if leaves { Role::None } else { occupant.role };
+    let mut item = Element::new(ns::MUC_USER, "item").with_attr("affiliation", occupant.affiliation.as_str());
+    if let Some(real) = notice.real.filter(|_| with_jid) {
+        item.set_attr("jid", real.as_str());
+    }
+    if let Some(nick) = notice.nick {
+        item.set_attr("nick", nick);
+    }
+    item.set_attr("role", role.as_str());
+    if let Some(actor) = notice.actor {
+        item.append(Element::new(ns::MUC_USER, "actor").with_attr("nick", actor));
+    }
+    if let Some(text) = notice.reason {
+        item.append(reason(text));
+    }
+    item
+}
+
+fn stanza(notice: &Notice<'_>, with_jid: bool, own: bool) -> Stanza {
+    let mut stanza = Stanza::presence(notice.kind).with_from(notice.occupant.jid.clone());
+    for child in notice.content.children() {
+        stanza.element.append_copy(child);
+    }
+    stanza.append(occupant_id(&notice.occupant.id));
+    let mut x = Element::new(ns::MUC_USER, "x").with_child(item(notice, with_jid));
+    if let Some(destroy) = notice.destroy {
+        x.append(destroy.clone());
+    }
+    for code in &notice.statuses {
+        x.append(status(*code));
+    }
+    if own {
+        stanza.id = notice.id.clone();
+        for code in notice.own_statuses.iter().chain(&[SELF]) {
+            x.append(status(*code));
+        }
+    }
+    stanza.with_child(x)
+}
+
+/// Presence as the occupant himself gets it.
+pub(super) fn own_presence(notice: &Notice<'_>) -> Stanza {
+    stanza(notice, true, true)
+}
+
+/// The presence of an occupant for one other, or himself without news.
+pub(super) fn current_presence(occupant: &Occupant, with_jid: bool) -> Stanza {
+    stanza(&Notice::of(occupant, PresenceType::Available, &occupant.presence), with_jid, false)
+}
+
+/// Whether somebody in this role sees the addresses of others (section 7.2.4).
+pub(super) fn sees_addresses(configuration: &Configuration, role: Role) -> bool {
+    configuration.non_anonymous || role == Role::Moderator
+}
+
+/// Tells everybody who may know about an occupant, and himself: two encodings serve them all.
+pub(super) fn presence(
+    chat: &Chat,
+    configuration: &Configuration,
+    occupants: &Occupants,
+    notice: &Notice<'_>,
+) {
+    let own = Arc::new(Outgoing::for_many(stanza(notice, true, true)));
+    let himself = notice.occupant;
+    if configuration.shows(himself.role) {
+        let mut shared: [Option<Arc<Outgoing>>; 2] = [None, None];
+        for other in occupants.iter().filter(|other| other.jid != himself.jid) {
+            let with_jid = sees_addresses(configuration, other.role);
+            let stanza = shared[usize::from(with_jid)]
+                .get_or_insert_with(|| Arc::new(Outgoing::for_many(stanza(notice, with_jid, false))));
+            for seat in &other.seats {
+                seat.push(chat, stanza);
+            }
+        }
+    }
+    for seat in &himself.seats {
+        seat.push(chat, &own);
+    }
+}
+
+/// Gives a message to everybody: one encoding serves them all.
+pub(super) fn message(chat: &Chat, occupants: &Occupants, message: Stanza) {
+    let message = Arc::new(Outgoing::for_many(message));
+    for occupant in occupants.iter() {
+        for seat in &occupant.seats {
+            seat.push(chat, &message);
+        }
+    }
+}
+
+/// A message of the room itself with status codes (section 10.2.1).
+pub(super) fn statuses(room: &Jid, codes: &[u16]) -> Stanza {
+    let x = codes.iter().fold(Element::new(ns::MUC_USER, "x"), |x, code| x.with_child(status(*code)));
+    Stanza::message(MessageType::Groupchat).with_from(room.clone()).with_child(x)
+}
+
+/// Takes out what only a room may say about its occupants, and what was meant for the room alone.
+pub(super) fn cleaned(content: &Element, is_ours: impl Fn(&str) -> bool) -> Element {
+    let mut content = content.clone();
+    let ours = |by: Option<&str>| by.and_then(|by| Jid::new(by).ok()).is_none_or(|by| is_ours(by.domain()));
+    content.retain_children(|child| match (child.ns(), child.name()) {
+        (ns::MUC | ns::MUC_USER, "x") | (ns::OCCUPANT_ID, _) | (HATS, _) => false,
+        (ns::STANZA_ID, "stanza-id") => !ours(child.attr("by")),
+        (ns::DELAY, "delay") => !ours(child.attr("from")),
+        (ns::MODERATION, _) => false,
+        _ => true,
+    });
+    content
+}
+
+/// XEP-0317: only a room gives hats.
+const HATS: &str = "urn:xmpp:hats:0";

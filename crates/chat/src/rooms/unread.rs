@@ -1,0 +1,125 @@
+//! What members have not seen, whether or not they were there: counted behind a mark when it is asked for, and stored for
+//! nobody.
+
+use waxwing_xmpp::jid::Jid;
+use waxwing_xmpp::ns;
+use waxwing_xmpp::xml::Element;
+
+use super::store::RoomFilter;
+use crate::archive::{ArchiveId, ArchiveQuery, Archived, PageFrom};
+use crate::chat::Chat;
+use crate::error::{Error, Result};
+
+/// Up to how many messages are counted; more is as good as that.
+pub const UNREAD_LIMIT: usize = 1000;
+
+/// How many are read at a time.
+const PAGE: usize = 200;
+
+/// How many memberships are looked at for one person.
+pub const MEMBERSHIPS_LIMIT: usize = 1000;
+
+/// XEP-0372: who is meant.
+const REFERENCES: &str = "urn:xmpp:reference:0";
+
+/// What a member has not seen of a room.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unread {
+    /// The room.
+    pub room: Jid,
+    /// How many messages, at most `UNREAD_LIMIT`.
+    pub messages: usize,
+    /// How many of them name him.
+    pub mentions: usize,
+    /// Everything up to here has been seen.
+    pub seen: ArchiveId,
+}
+
+impl Chat {
+    /// What somebody has not seen of the rooms that he belongs to.
+    pub async fn unread_rooms(&self, member: &Jid) -> Result<Vec<Unread>> {
+        let member = member.to_bare();
+        let rooms = self.store.rooms(RoomFilter::Of(member.clone()), None, MEMBERSHIPS_LIMIT).await?;
+        let mut unread = Vec::with_capacity(rooms.len());
+        for room in rooms {
+            let affiliates = self.store.affiliates(room.id).await?;
+            let Some(own) = affiliates.iter().find(|affiliate| affiliate.jid == member) else { continue };
+            let nick = own.nick.as_deref().or(member.local()).unwrap_or_default();
+            let (messages, mentions) = self.count_unread(room.id.archive(), own.seen, &member, nick).await?;
+            unread.push(Unread { room: room.jid, messages, mentions, seen: own.seen });
+        }
+        Ok(unread)
+    }
+
+    /// Notes that somebody has seen everything in a room up to a message.
+    pub async fn seen_in_room(&self, room: &Jid, member: &Jid, up_to: ArchiveId) -> Result<()> {
+        let record = self.store.room(&room.to_bare()).await?.ok_or(Error::NotFound)?;
+        Ok(self.store.set_seen(record.id, &member.to_bare(), up_to).await?)
+    }
+
+    async fn count_unread(
+        &self,
+        archive: crate::account::AccountId,
+        seen: ArchiveId,
+        member: &Jid,
+        nick: &str,
+    ) -> Result<(usize, usize)> {
+        let (mut messages, mut mentions) = (0, 0);
+        let mut start = ArchiveId(seen.0.saturating_add(1));
+        loop {
+            let query =
+                ArchiveQuery { start: Some(start), ..ArchiveQuery::page(archive, PageFrom::Start, PAGE) };
+            let page = self.store.archive_page(query).await?;
+            for message in &page.items {
+                if message.peer.same_bare(member) {
+                    continue;
+                }
+                if let Some(mentioned) = concerns(message, member, nick) {
+                    messages += 1;
+                    mentions += usize::from(mentioned);
+                }
+            }
+            match page.items.last() {
+                Some(last) if !page.complete && messages < UNREAD_LIMIT => {
+                    start = ArchiveId(last.id.0.saturating_add(1));
+                }
+                _ => return Ok((messages.min(UNREAD_LIMIT), mentions.min(UNREAD_LIMIT))),
+            }
+        }
+    }
+}
+
+/// Whether a message says something, and whether it names the member: by his nickname as a word, or by a reference.
+fn concerns(message: &Archived, member: &Jid, nick: &str) -> Option<bool> {
+    let element = Element::parse(std::str::from_utf8(&message.xml).ok()?).ok()?;
+    let body = element.child(ns::CLIENT, "body")?.text().into_owned();
+    let uri = format!("xmpp:{}", member.as_str());
+    let referred = element
+        .children()
+        .any(|child| child.is(REFERENCES, "reference") && child.attr("uri") == Some(uri.as_str()));
+    Some(referred || names(&body, nick))
+}
+
+fn names(body: &str, nick: &str) -> bool {
+    let (body, nick) = (body.to_lowercase(), nick.to_lowercase());
+    if nick.is_empty() {
+        return false;
+    }
+    body.match_indices(&nick).any(|(at, found)| {
+        let before = body[..at].chars().next_back();
+        let after = body[at + found.len()..].chars().next();
+        !before.is_some_and(char::is_alphanumeric) && !after.is_some_and(char::is_alphanumeric)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_nickname_counts_as_a_word() {
+        assert!(names("Juliet: come!", "juliet") && names("I love you, JULIET", "Juliet"));
+        assert!(names("@juliet", "juliet") && names("Юлия?", "юлия"));
+        assert!(!names("juliette", "juliet") && !names("nothing", "juliet") && !names("anything", ""));
+    }
+}

@@ -1,0 +1,137 @@
+//! Rooms: XEP-0045 over real sockets.
+
+use waxwing_tests::{Client, World};
+
+use crate::world::world;
+
+const MUC: &str = "http://jabber.org/protocol/muc";
+const ROOM: &str = "coven@rooms.localhost";
+
+async fn enter(client: &mut Client, nick: &str) {
+    client.send(&format!("<presence to='{ROOM}/{nick}'><x xmlns='{MUC}'/></presence>")).await;
+}
+
+/// A room that stays, made by romeo, who is in it.
+async fn coven(world: &World) -> Client {
+    let mut romeo = world.online("romeo/orchard").await;
+    enter(&mut romeo, "romeo").await;
+    romeo
+        .expect(&format!(
+            "<presence from='{ROOM}/romeo' _='...'>{{...}}<x xmlns='{MUC}#user'>\
+             <item affiliation='owner' role='moderator' _='...'/>{{...}}<status code='201'/>{{...}}</x></presence>"
+        ))
+        .await;
+    let form = "<x xmlns='jabber:x:data' type='submit'>\
+        <field var='FORM_TYPE'><value>http://jabber.org/protocol/muc#roomconfig</value></field>\
+        <field var='muc#roomconfig_persistentroom'><value>1</value></field></x>";
+    let answer = romeo.ask("set", Some(ROOM), &format!("<query xmlns='{MUC}#owner'>{form}</query>")).await;
+    assert_eq!(answer.attr("type"), Some("result"), "{answer}");
+    romeo.settle().await;
+    romeo.clear().await;
+    romeo
+}
+
+/// covers: XEP-0045 section 7.2; XEP-0045 section 10.1
+#[tokio::test]
+async fn a_room_is_made_and_entered() {
+    let world = world().await;
+    let mut romeo = coven(&world).await;
+    let mut juliet = world.online("juliet/balcony").await;
+    juliet.clear().await;
+    enter(&mut juliet, "juliet").await;
+    juliet
+        .expect(&format!(
+            "<presence from='{ROOM}/romeo' to='juliet@localhost/balcony'>{{...}}<x xmlns='{MUC}#user'>\
+             <item affiliation='owner' role='moderator'/></x></presence>"
+        ))
+        .await;
+    juliet
+        .expect(&format!(
+            "<presence from='{ROOM}/juliet' to='juliet@localhost/balcony' _='...'>{{...}}<x xmlns='{MUC}#user'>\
+             <item affiliation='none' jid='juliet@localhost/balcony' role='participant'/>\
+             <status code='170'/><status code='110'/></x></presence>"
+        ))
+        .await;
+    juliet
+        .expect(&format!(
+            "<message from='{ROOM}' to='juliet@localhost/balcony' type='groupchat'><subject/></message>"
+        ))
+        .await;
+    romeo
+        .expect(&format!(
+            "<presence from='{ROOM}/juliet' to='romeo@localhost/orchard'>{{...}}<x xmlns='{MUC}#user'>\
+             <item affiliation='none' jid='juliet@localhost/balcony' role='participant'/></x></presence>"
+        ))
+        .await;
+}
+
+/// covers: XEP-0045 section 7.4; XEP-0045 section 7.14
+#[tokio::test]
+async fn what_is_said_is_heard_by_all_and_found_again() {
+    let world = world().await;
+    let mut romeo = coven(&world).await;
+    let mut juliet = world.online("juliet/balcony").await;
+    enter(&mut juliet, "juliet").await;
+    juliet.settle().await;
+    juliet.clear().await;
+    romeo.settle().await;
+    romeo.clear().await;
+    juliet.send(&format!("<message to='{ROOM}' type='groupchat' id='hi'><body>hi</body></message>")).await;
+    for (client, to) in [(&mut romeo, "romeo@localhost/orchard"), (&mut juliet, "juliet@localhost/balcony")] {
+        client
+            .expect(&format!(
+                "<message from='{ROOM}/juliet' to='{to}' type='groupchat' id='hi'><body>hi</body>{{...}}</message>"
+            ))
+            .await;
+    }
+    romeo.send(&format!("<iq type='set' to='{ROOM}' id='mam'><query xmlns='urn:xmpp:mam:2'/></iq>")).await;
+    romeo
+        .expect(&format!(
+            "<message from='{ROOM}' to='romeo@localhost/orchard'><result xmlns='urn:xmpp:mam:2' _='...'>\
+             <forwarded xmlns='urn:xmpp:forward:0'><delay xmlns='urn:xmpp:delay' _='...'/>\
+             <message xmlns='jabber:client' from='{ROOM}/juliet' type='groupchat' id='hi'><body>hi</body>{{...}}\
+             </message></forwarded></result></message>"
+        ))
+        .await;
+    romeo.expect("<iq type='result' id='mam' _='...'>{...}</iq>").await;
+    juliet.cut();
+    drop(juliet);
+    romeo
+        .expect(&format!(
+            "<presence from='{ROOM}/juliet' type='unavailable' _='...'>{{...}}<x xmlns='{MUC}#user'>\
+             <item affiliation='none' role='none' _='...'/></x></presence>"
+        ))
+        .await;
+}
+
+/// covers: XEP-0045 section 8.2; XEP-0045 section 9.1
+#[tokio::test]
+async fn a_room_remembers_over_a_restart() {
+    let mut world = world().await;
+    let mut romeo = coven(&world).await;
+    romeo
+        .send(&format!("<message to='{ROOM}' type='groupchat' id='s'><subject>brew</subject></message>"))
+        .await;
+    romeo.send(&format!("<message to='{ROOM}' type='groupchat' id='m'><body>before</body></message>")).await;
+    romeo.settle().await;
+    let ban =
+        format!("<query xmlns='{MUC}#admin'><item affiliation='outcast' jid='tybalt@localhost'/></query>");
+    let answer = romeo.ask("set", Some(ROOM), &ban).await;
+    assert_eq!(answer.attr("type"), Some("result"), "{answer}");
+    romeo.close().await;
+    world.server.terminate().expect("it stops");
+    world.server.launch().expect("it starts");
+    let mut tybalt = world.online("tybalt/street").await;
+    enter(&mut tybalt, "tybalt").await;
+    tybalt.expect("<presence type='error' _='...'>{...}<error type='auth'>{...}</error></presence>").await;
+    let mut juliet = world.online("juliet/balcony").await;
+    juliet.clear().await;
+    enter(&mut juliet, "juliet").await;
+    juliet
+        .expect_all(&[
+            &format!("<presence from='{ROOM}/juliet' _='...'>{{...}}</presence>"),
+            &format!("<message from='{ROOM}/romeo' type='groupchat' id='m' _='...'><body>before</body>{{...}}</message>"),
+            &format!("<message from='{ROOM}/romeo' type='groupchat' id='s' _='...'><subject>brew</subject>{{...}}</message>"),
+        ])
+        .await;
+}
