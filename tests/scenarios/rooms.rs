@@ -31,7 +31,7 @@ async fn coven(world: &World) -> Client {
     romeo
 }
 
-/// covers: XEP-0045 section 7.2; XEP-0045 section 10.1
+/// covers: XEP-0045 example 18; XEP-0045 example 20; XEP-0045 example 21; XEP-0045 example 22; XEP-0045 example 32; XEP-0045 example 41; XEP-0045 example 153; XEP-0045 example 154; XEP-0045 example 155
 #[tokio::test]
 async fn a_room_is_made_and_entered() {
     let world = world().await;
@@ -65,7 +65,7 @@ async fn a_room_is_made_and_entered() {
         .await;
 }
 
-/// covers: XEP-0045 section 7.4; XEP-0045 section 7.14
+/// covers: XEP-0045 example 44; XEP-0045 example 45; XEP-0045 example 82
 #[tokio::test]
 async fn what_is_said_is_heard_by_all_and_found_again() {
     let world = world().await;
@@ -104,7 +104,7 @@ async fn what_is_said_is_heard_by_all_and_found_again() {
         .await;
 }
 
-/// covers: XEP-0045 section 8.2; XEP-0045 section 9.1
+/// covers: XEP-0045 example 28; XEP-0045 example 33; XEP-0045 example 40; XEP-0045 example 84; XEP-0045 example 85; XEP-0045 example 110; XEP-0045 example 112
 #[tokio::test]
 async fn a_room_remembers_over_a_restart() {
     let mut world = world().await;

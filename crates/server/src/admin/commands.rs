@@ -6,6 +6,7 @@ mod check;
 mod file;
 mod installation;
 mod invite;
+mod room;
 mod session;
 mod status;
 mod transfer;
@@ -33,6 +34,12 @@ pub const ALL: &[Command] = &[
     session::LIST,
     session::END,
     session::RESET,
+    room::LIST,
+    room::SHOW,
+    room::CREATE,
+    room::CONFIG,
+    room::AFFILIATION,
+    room::DESTROY,
     audit::LIST,
     audit::VERIFY,
     backup::BACKUP,

@@ -365,16 +365,16 @@ pub(crate) async fn restore(
             tracing::warn!(%error, "a resumed stream's presence could not be sent");
         }
     }
-    enter_again(face, &session, &saved).await;
+    enter_again(face, &session, &saved.rooms, saved.presence.as_deref()).await;
     live.replaying = session.replay_due();
     Ok(Some(live))
 }
 
 /// Those who are in the same rooms never knew that it was away.
-async fn enter_again(face: &Face, session: &Arc<Session>, saved: &Saved) {
-    let presence = saved.presence.as_deref().and_then(parse);
+async fn enter_again(face: &Face, session: &Arc<Session>, rooms: &[String], presence: Option<&str>) {
+    let presence = presence.and_then(parse);
     let presence = presence.unwrap_or_else(|| Stanza::presence(PresenceType::Available)).element;
-    for own in saved.rooms.iter().filter_map(|own| Jid::new(own).ok()) {
+    for own in rooms.iter().filter_map(|own| Jid::new(own).ok()) {
         face.chat.reenter_room(session, &own, presence.clone()).await;
     }
 }
