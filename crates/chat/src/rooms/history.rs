@@ -73,12 +73,12 @@ impl Room {
         // Some of what is archived is no history: subjects, reactions.
         let page = ArchiveQuery::page(state.archive(), PageFrom::End, limit.saturating_mul(2));
         let page = self.chat.store.archive_page(ArchiveQuery { start, ..page }).await?;
-        let past = page.items.iter().filter_map(|message| self.from_the_past(message)).collect();
+        let past = page.items.iter().filter_map(|message| self.as_past(message)).collect();
         Ok(wanted.choose(past, limit))
     }
 
     /// A message as a newcomer is told it, with its length; `None` for what is no part of the discussion.
-    fn from_the_past(&self, message: &Archived) -> Option<(Stanza, usize)> {
+    fn as_past(&self, message: &Archived) -> Option<(Stanza, usize)> {
         let element = Element::parse(std::str::from_utf8(&message.xml).ok()?).ok()?;
         let stanza = Stanza::from_element(element).ok()?;
         if stanza.kind != Kind::Message(MessageType::Groupchat) || stanza.child(ns::CLIENT, "body").is_none()

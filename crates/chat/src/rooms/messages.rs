@@ -45,7 +45,7 @@ impl Room {
             if to.is_full() {
                 self.whisper(&seat, &message)?;
             } else {
-                self.to_the_room(&seat, message).await?;
+                self.for_the_room(&seat, message).await?;
             }
             return Ok(Receipt::DONE);
         }

@@ -40,7 +40,7 @@ impl Room {
     }
 
     /// A message for the room itself: invitations, their refusal, voice asked for and given.
-    pub(super) async fn to_the_room(&mut self, seat: &Seat, message: Stanza) -> Result<()> {
+    pub(super) async fn for_the_room(&mut self, seat: &Seat, message: Stanza) -> Result<()> {
         if message.kind == Kind::Message(MessageType::Error) {
             return Ok(());
         }
