@@ -51,6 +51,13 @@ fn told(client: &mut Client) -> Vec<String> {
     told
 }
 
+/// Forgets what came so far.
+fn hush<const N: usize>(clients: [&mut Client; N]) {
+    for client in clients {
+        told(client);
+    }
+}
+
 fn describe(outgoing: &Arc<Outgoing>) -> String {
     let stanza = outgoing.stanza();
     let from = stanza.from.as_ref();
@@ -257,7 +264,7 @@ async fn nicknames_change_and_are_shared() {
     let mut desk = world.online("juliet", "desk").await;
     enter(&phone, "juliet", "").await.unwrap();
     enter(&desk, "juliet", "").await.unwrap();
-    (told(&mut romeo), told(&mut phone), told(&mut desk));
+    hush([&mut romeo, &mut phone, &mut desk]);
     groupchat(&romeo, "<body>hi</body>").await.unwrap();
     assert_eq!(told(&mut phone), ["romeo says hi"]);
     assert_eq!(told(&mut desk), ["romeo says hi"]);
@@ -297,7 +304,7 @@ async fn rank_is_respected() {
         "the last owner"
     );
     assert!(matches!(set_role(&juliet, "romeo", Role::None).await, Err(Error::NotAllowed)));
-    (told(&mut romeo), told(&mut juliet), told(&mut tybalt));
+    hush([&mut romeo, &mut juliet, &mut tybalt]);
     set_role(&juliet, "tybalt", Role::None).await.unwrap();
     assert_eq!(told(&mut tybalt), ["tybalt leaves none/none tybalt/street 307 110"]);
     assert_eq!(told(&mut romeo), ["tybalt leaves none/none tybalt/street 307"]);
@@ -321,7 +328,7 @@ async fn voice_is_asked_for_and_given() {
     let mut juliet = world.online("juliet", "balcony").await;
     enter(&juliet, "juliet", "").await.unwrap();
     assert!(matches!(groupchat(&juliet, "<body>x</body>").await, Err(Error::Forbidden)));
-    (told(&mut romeo), told(&mut juliet));
+    hush([&mut romeo, &mut juliet]);
     let form = |fields: &str| {
         format!(
             "<message to='{ROOM}'><x xmlns='jabber:x:data' type='submit'><field var='FORM_TYPE'>\
@@ -465,7 +472,7 @@ async fn requests_pass_between_occupants() {
     let refused = world.chat.relay(&juliet.session, ping("juliet")).await;
     assert!(matches!(refused, Err(Error::NotAcceptable(_))));
     enter(&juliet, "juliet", "").await.unwrap();
-    (told(&mut romeo), told(&mut juliet));
+    hush([&mut romeo, &mut juliet]);
     world.chat.relay(&juliet.session, ping("juliet")).await.unwrap();
     let Some(Event::Stanza(pong)) = juliet.events.try_recv() else { panic!("no pong") };
     assert_eq!(pong.stanza.stanza().id.as_deref(), Some("p"));
