@@ -2,9 +2,11 @@
 
 pub mod c2s;
 pub mod error;
+mod header;
 pub mod jid;
 pub mod ns;
 mod precis;
+pub mod s2s;
 pub mod sasl;
 pub mod sm;
 pub mod stanza;

@@ -36,6 +36,10 @@ pub const DATA_FORMS: &str = "jabber:x:data";
 pub const DATA_VALIDATE: &str = "http://jabber.org/protocol/xdata-validate";
 /// XEP-0203: delayed delivery.
 pub const DELAY: &str = "urn:xmpp:delay";
+/// XEP-0220: server dialback.
+pub const DIALBACK: &str = "jabber:server:dialback";
+/// XEP-0220: the stream feature of dialback.
+pub const DIALBACK_FEATURE: &str = "urn:xmpp:features:dialback";
 /// XEP-0030: what an entity is and can do.
 pub const DISCO_INFO: &str = "http://jabber.org/protocol/disco#info";
 /// XEP-0030: what an entity is associated with.

@@ -1,8 +1,8 @@
 //! A bound stream: stanzas, stream management (XEP-0198) and client state (XEP-0352).
 
-use super::header::SERVER_LANG;
 use super::{EnableRequest, Event, Session, State, Stream};
 use crate::error::{Condition, StanzaError, StreamCondition, StreamError};
+use crate::header::SERVER_LANG;
 use crate::jid::Jid;
 use crate::ns;
 use crate::sm;

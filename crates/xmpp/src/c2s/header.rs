@@ -2,16 +2,12 @@
 
 use std::sync::Arc;
 
-use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
-
 use super::{Event, Host, HostPolicy, Phase, State, Stream};
 use crate::error::{StreamCondition, StreamError};
+use crate::header::{self, SERVER_LANG};
 use crate::jid::Jid;
 use crate::ns;
 use crate::xml::{Element, Framing, StreamHeader, escape_attr};
-
-/// The language of the texts that this server writes.
-pub(super) const SERVER_LANG: &str = "en";
 
 /// The attributes of a header, whatever its framing.
 pub(super) struct Header {
@@ -78,20 +74,8 @@ impl Stream {
     }
 
     fn check(&self, header: &Header) -> Result<Addressed, StreamCondition> {
-        // Section 4.8.5: what this server writes has the usual prefix, so it wants the usual prefix.
-        if header.prefix != "stream" {
-            return Err(StreamCondition::BadNamespacePrefix);
-        }
-        // Section 4.8.2: the content of a client's stream is in jabber:client.
-        if header.content_ns != ns::CLIENT {
-            return Err(StreamCondition::InvalidNamespace);
-        }
-        // Section 4.7.5: without a version the peer is older than this protocol.
-        let major =
-            header.version.as_deref().and_then(major_version).ok_or(StreamCondition::UnsupportedVersion)?;
-        if major < 1 {
-            return Err(StreamCondition::UnsupportedVersion);
-        }
+        let content_ns = (&*header.content_ns, ns::CLIENT);
+        header::check(&header.prefix, content_ns, header.version.as_deref())?;
         // Section 4.7.2: `to` names the server.
         let to: Jid = header
             .to
@@ -129,9 +113,7 @@ impl Stream {
 
     /// Writes the header, with a fresh id that nobody can guess (RFC 6120 section 4.7.3).
     pub(super) fn write_header(&mut self, from: &str, to: Option<&Jid>) {
-        let mut id = [0; 16];
-        (self.config.random)(&mut id);
-        let id = BASE64_URL_SAFE_NO_PAD.encode(id);
+        let id = header::stream_id(&self.config.random);
         let framing = self.framing;
         self.output.push(framing, |bytes| {
             bytes.extend_from_slice(match framing {
@@ -165,13 +147,6 @@ impl Stream {
             });
         });
     }
-}
-
-/// RFC 6120 section 4.7.5: two numbers with a dot; leading zeros mean nothing.
-fn major_version(text: &str) -> Option<u32> {
-    let (major, minor) = text.split_once('.')?;
-    minor.parse::<u32>().ok()?;
-    major.parse().ok()
 }
 
 /// Whether a text has the shape of a language tag (RFC 5646), which is then copied onto stanzas.

@@ -247,6 +247,24 @@ impl Element {
         }
     }
 
+    /// Moves the root, and what inherits its namespace by standing in it, from one namespace to another: content of a
+    /// stream that declares `jabber:server` is what clients know in `jabber:client` (RFC 6120 section 4.8.3).
+    pub(crate) fn move_content(&mut self, from: &str, to: &str) {
+        let to = self.intern(to);
+        let mut at = 0;
+        while at < self.tape.len() {
+            at += match &mut self.tape[at] {
+                Item::Element { ns, .. } if &self.text[ns.range()] == from => {
+                    *ns = to;
+                    1
+                }
+                // Whatever stands inside a foreign element belongs to it.
+                Item::Element { items, .. } => *items as usize,
+                Item::Attribute { .. } | Item::Text(_) => 1,
+            };
+        }
+    }
+
     /// Drops the child elements for which `keep` says no; text stays.
     pub fn retain_children(&mut self, mut keep: impl FnMut(ElementRef<'_>) -> bool) {
         let content = 1 + self.attrs().count();
