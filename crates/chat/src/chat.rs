@@ -14,6 +14,7 @@ use crate::error::Result;
 use crate::event::Close;
 use crate::files::blobs::Blobs;
 use crate::last::LastSeen;
+use crate::federation::Remote;
 use crate::port::{Clock, Random};
 use crate::profile::Profiles;
 use crate::queue::Events;
@@ -44,6 +45,7 @@ pub struct Chat {
     pub(crate) relay: OnceLock<Arc<dyn Relay>>,
     /// For the rooms, whose tasks outlive the calls that wake them.
     itself: Weak<Chat>,
+    pub(crate) remote: Remote,
 }
 
 impl std::fmt::Debug for Chat {
@@ -78,6 +80,7 @@ impl Chat {
             blobs: OnceLock::new(),
             relay: OnceLock::new(),
             itself: Weak::clone(itself),
+            remote: Remote::default(),
         })
     }
 

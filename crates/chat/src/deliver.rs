@@ -29,25 +29,33 @@ impl Chat {
     /// what is archived; never waits.
     pub(crate) fn deliver(&self, checked: Checked, archived: Option<ArchiveId>) {
         let Checked { message, sender, to, recipient, .. } = checked;
-        let own = &sender.bare;
-        let to_self = recipient.jid == *own;
+        let own = sender.as_ref().map(|sender| &sender.session.bare);
+        let to_self = recipient.as_ref().zip(own).is_some_and(|(recipient, own)| recipient.jid == *own);
         let copied = hints::copied(&message);
         let kind = message.kind;
         let archived_as = archived.map(|id| (id, self.archive_ids()));
-        let sessions = self.sessions.of(&recipient.jid);
+        let sessions = recipient.as_ref().map_or_else(Vec::new, |account| self.sessions.of(&account.jid));
         if kind.is_error() && !sessions.iter().any(|session| session.jid == to) {
             // 8.5.2.1.1, 8.5.3.2.1: an error is for the session that it names, or for nobody, and makes no copies.
             return;
         }
         let reached = |session: &Session| receives(session, &to, kind, &sessions);
-        let others = if copied && !sender.is_alone() { self.sessions.of(own) } else { Vec::new() };
+        let others = match &sender {
+            Some(sender) if copied && !sender.session.is_alone() => self.sessions.of(&sender.session.bare),
+            _ => Vec::new(),
+        };
         let mut others = others.iter().filter(|session| {
-            let has_it = session.id == sender.id || (to_self && reached(session));
-            session.carbons() && !has_it
+            let sends = sender.as_ref().is_some_and(|sender| sender.session.id == session.id);
+            session.carbons() && !(sends || (to_self && reached(session)))
         });
         let first = others.next();
-        let sent = first.filter(|_| !to_self).map(|_| delivery(message.clone(), own, archived_as));
-        let delivery = delivery(message, &recipient.jid, archived_as);
+        let sent = first.filter(|_| !to_self).zip(own);
+        let sent = sent.map(|(_, own)| delivery(message.clone(), own, archived_as));
+        // What goes to another server is nobody's here but the sender's own.
+        let Some(owner) = recipient.as_ref().map(|account| &account.jid).or(own) else {
+            return;
+        };
+        let delivery = delivery(message, owner, archived_as);
         for session in &sessions {
             if reached(session) {
                 push(session, Event::Stanza(delivery.clone()), archived);

@@ -44,6 +44,9 @@ pub enum Error {
     /// Another domain that cannot be reached.
     #[error("the remote server was not found")]
     RemoteServerNotFound,
+    /// Another domain that did not answer in time.
+    #[error("the remote server did not answer")]
+    RemoteServerTimeout,
     /// A limit on size or number is reached, or no space is left.
     #[error("resource constraint: {0}")]
     ResourceConstraint(&'static str),

@@ -16,6 +16,7 @@ pub mod disk;
 pub mod error;
 pub mod event;
 pub mod expiry;
+pub mod federation;
 pub mod files;
 pub mod hints;
 pub mod history;

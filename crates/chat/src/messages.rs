@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use waxwing_xmpp::error::Condition;
 use waxwing_xmpp::jid::Jid;
 use waxwing_xmpp::ns;
 use waxwing_xmpp::stanza::{Kind, MessageType, Stanza};
@@ -21,13 +22,21 @@ use crate::store::StoreResult;
 /// A message whose policy has been checked, ready to be delivered.
 pub(crate) struct Checked {
     pub(crate) message: Stanza,
-    pub(crate) sender: Arc<Session>,
-    /// The account of `sender`.
-    pub(crate) sending: Arc<Profile>,
+    /// The sender's address: the server stamped it, or another server vouches for it.
+    pub(crate) from: Jid,
+    /// The sender, if he is one of ours.
+    pub(crate) sender: Option<Sender>,
     /// Its address as the sender gave it; his own account when he gave none (RFC 6121 section 8.1.1).
     pub(crate) to: Jid,
-    /// The account it reaches; the address of `recipient`.
-    pub(crate) recipient: Arc<Profile>,
+    /// The account it reaches; none if that is on another server.
+    pub(crate) recipient: Option<Arc<Profile>>,
+}
+
+/// A local client that sends a message.
+pub(crate) struct Sender {
+    pub(crate) session: Arc<Session>,
+    /// Its account.
+    pub(crate) account: Arc<Profile>,
 }
 
 impl Chat {
@@ -46,7 +55,24 @@ impl Chat {
             return self.room_message(Seat::Local(Arc::clone(sender)), message).await;
         }
         let checked = self.check(sender, message).await?;
+        self.keep_and_deliver(checked).await
+    }
+
+    /// Takes a message from another server, whose right to its `from` has been checked, for an account of ours. An error
+    /// goes back to the sender, and nothing was delivered then.
+    pub async fn receive_message(self: &Arc<Self>, message: Stanza) -> Result<Receipt> {
+        if message.to.as_ref().is_some_and(|to| self.service(to.domain()).is_some()) {
+            return self.to_service(message).await;
+        }
+        let checked = self.check_received(message).await?;
+        self.keep_and_deliver(checked).await
+    }
+
+    async fn keep_and_deliver(self: &Arc<Self>, checked: Checked) -> Result<Receipt> {
         let Some(append) = self.archival(&checked).await? else {
+            if checked.recipient.is_none() {
+                self.to_remote(checked.message.clone())?;
+            }
             self.deliver(checked, None);
             return Ok(Receipt::DONE);
         };
@@ -55,6 +81,7 @@ impl Chat {
         let on_commit = Box::new(move |committed: StoreResult<Committed>| {
             let outcome = committed.map(|committed| {
                 if let Committed::New(id) = committed {
+                    chat.send_on(&checked);
                     chat.deliver(checked, Some(id));
                 }
             });
@@ -64,33 +91,70 @@ impl Chat {
         Ok(receipt)
     }
 
+    /// Hands an archived message to the server it is for. That it cannot be is told to its sender by an error, since
+    /// the message itself has been acknowledged.
+    fn send_on(self: &Arc<Self>, checked: &Checked) {
+        if checked.recipient.is_some() {
+            return;
+        }
+        if let Err(error) = self.to_remote(checked.message.clone()) {
+            let condition = match error {
+                Error::RemoteServerNotFound => Condition::RemoteServerNotFound,
+                Error::RemoteServerTimeout => Condition::RemoteServerTimeout,
+                _ => Condition::ResourceConstraint,
+            };
+            self.give_back(&checked.message, condition);
+        }
+    }
+
+    /// The policy for what comes from another server: whom it reaches, and what it may not claim.
+    async fn check_received(&self, mut message: Stanza) -> Result<Checked> {
+        let (Some(from), Some(to)) = (message.from.clone(), message.to.clone()) else {
+            return Err(Error::BadRequest("an address is missing"));
+        };
+        match self.locate(&to) {
+            Destination::Account(_) | Destination::Session(_) => {}
+            _ => return Err(Error::ServiceUnavailable),
+        }
+        let recipient = self.profile(&to.to_bare()).await?.ok_or(Error::ServiceUnavailable)?;
+        if recipient.blocks(&from) || !self.accepts(&message, &to) {
+            return Err(Error::ServiceUnavailable);
+        }
+        self.remove_claims(&mut message, &to);
+        Ok(Checked { message, from, sender: None, to, recipient: Some(recipient) })
+    }
+
     /// The policy: who may write to whom, and what a client may not claim in a message.
     async fn check(&self, sender: &Arc<Session>, mut message: Stanza) -> Result<Checked> {
         let own = &sender.bare;
         let to = message.to.clone().unwrap_or_else(|| own.clone());
-        match self.locate(&to) {
-            Destination::Remote => return Err(Error::RemoteServerNotFound),
+        let remote = match self.locate(&to) {
+            Destination::Remote if !self.is_federated() => return Err(Error::RemoteServerNotFound),
+            Destination::Remote => true,
             // Nothing at the server itself reads messages (RFC 6120 section 10.5.2).
             Destination::Server | Destination::Service(_) => return Err(Error::ServiceUnavailable),
-            Destination::Account(_) | Destination::Session(_) => {}
-        }
+            Destination::Account(_) | Destination::Session(_) => false,
+        };
         let sending = self.profile(own).await?.ok_or(Error::Forbidden)?;
         if sending.blocks(&to) {
             return Err(Error::Blocked);
         }
-        let recipient = if to.same_bare(own) {
-            Arc::clone(&sending)
+        let recipient = if remote {
+            None
+        } else if to.same_bare(own) {
+            Some(Arc::clone(&sending))
         } else {
-            self.profile(&to.to_bare()).await?.ok_or(Error::ServiceUnavailable)?
+            Some(self.profile(&to.to_bare()).await?.ok_or(Error::ServiceUnavailable)?)
         };
-        if recipient.blocks(&sender.jid) {
+        if let Some(recipient) = &recipient
+            && (recipient.blocks(&sender.jid) || !self.accepts(&message, &to))
+        {
             return Err(Error::ServiceUnavailable);
         }
-        if !self.accepts(&message, &to) {
-            return Err(Error::ServiceUnavailable);
-        }
-        self.remove_claims(&mut message);
-        Ok(Checked { message, sender: Arc::clone(sender), sending, to, recipient })
+        self.remove_claims(&mut message, &to);
+        let from = sender.jid.clone();
+        let sender = Some(Sender { session: Arc::clone(sender), account: sending });
+        Ok(Checked { message, from, sender, to, recipient })
     }
 
     /// The rows of RFC 6121 section 8.5 in which the sender is told that nobody takes the message.
@@ -111,12 +175,23 @@ impl Chat {
 
     /// Takes out what only a server may say: ids it did not assign (XEP-0359 section 7), occupants' identities
     /// (XEP-0421), and results and copies that would pass for its own (XEP-0280 section 11, XEP-0313).
-    fn remove_claims(&self, message: &mut Stanza) {
+    ///
+    /// Another server speaks for its own occupants, and may answer a client of ours that reads an archive there.
+    fn remove_claims(&self, message: &mut Stanza, to: &Jid) {
+        let from = message.from.as_ref().filter(|from| !self.is_ours(from.domain()));
+        let asked = |from: &Jid| {
+            let session = self.sessions.find(to);
+            session.is_some_and(|session| session.is_asking(from))
+        };
+        let elsewhere = from.is_some();
+        let queried = from.is_some_and(asked);
         let forged = |namespace: &str, name: &str, by: Option<&str>| match (namespace, name) {
             (ns::STANZA_ID, "stanza-id") => {
                 by.and_then(|by| Jid::new(by).ok()).is_none_or(|by| self.is_ours(by.domain()))
             }
-            (ns::CARBONS, "sent" | "received") | (ns::MAM, "result") | (ns::OCCUPANT_ID, _) => true,
+            (ns::CARBONS, "sent" | "received") => true,
+            (ns::MAM, "result") => !queried,
+            (ns::OCCUPANT_ID, _) => !elsewhere,
             _ => false,
         };
         if message.children().any(|c| forged(c.ns(), c.name(), c.attr("by"))) {
@@ -133,31 +208,40 @@ impl Chat {
         }
         let archive = self.settings().archive && keeping == Keeping::Archive;
         let mut copies = Vec::with_capacity(2);
-        let sending = &checked.sending;
-        if !checked.to.same_bare(&sending.jid) && archive && self.keeps(sending, &checked.to).await? {
+        if let Some(Sender { account, .. }) = &checked.sender
+            && archive
+            && !checked.to.same_bare(&account.jid)
+            && self.keeps(account, &checked.to).await?
+        {
             copies.push(ArchiveCopy {
-                owner: sending.account,
+                owner: account.account,
                 peer: checked.to.clone(),
                 direction: Direction::Outgoing,
                 kept: true,
                 waits: false,
             });
         }
-        let from = checked.sender.jid.clone();
-        let kept = archive && self.keeps(&checked.recipient, &from).await?;
-        copies.push(ArchiveCopy {
-            owner: checked.recipient.account,
-            peer: from,
-            direction: Direction::Incoming,
-            kept,
-            waits: true,
-        });
+        if let Some(recipient) = &checked.recipient {
+            let kept = archive && self.keeps(recipient, &checked.from).await?;
+            copies.push(ArchiveCopy {
+                owner: recipient.account,
+                peer: checked.from.clone(),
+                direction: Direction::Incoming,
+                kept,
+                waits: true,
+            });
+        }
+        if copies.is_empty() {
+            return Ok(None);
+        }
         let mut xml = Vec::with_capacity(512);
         message.write(&mut xml, "");
+        // A retry of a client of ours; what another server sends twice is two messages.
+        let sender = checked.sender.as_ref().map(|sender| sender.session.account);
         let origin = message.child(ns::STANZA_ID, "origin-id").and_then(|o| o.attr("id"));
         Ok(Some(Append {
             copies,
-            dedupe: origin.map(|id| (checked.sender.account, id.to_owned())),
+            dedupe: sender.zip(origin).map(|(account, id)| (account, id.to_owned())),
             xml,
             text: message.child(ns::CLIENT, "body").map(|body| body.text().into_owned()),
         }))

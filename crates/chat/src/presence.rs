@@ -114,6 +114,7 @@ impl Chat {
         }
         drop(lock);
         self.probe_contacts(session, &contacts).await;
+        self.ask_again(&owner, &contacts).await;
         Ok(())
     }
 
@@ -202,9 +203,6 @@ impl Chat {
             if profile.blocks(to) {
                 return Err(Error::Blocked);
             }
-            if !self.is_local(to.domain()) {
-                return self.to_remote(stanza);
-            }
             // Section 4.6.3: rule 1 for those who see the session anyway, rules 2 and 3 for all others.
             let sees = session.is_available() && self.contacts(&owner).await?.is_watcher(&to.to_bare());
             if stanza.kind == Kind::Presence(PresenceType::Unavailable) {
@@ -212,6 +210,9 @@ impl Chat {
             } else if !sees && !session.add_directed(to.clone()) {
                 return Err(Error::ResourceConstraint("too much directed presence"));
             }
+        }
+        if !self.is_local(to.domain()) {
+            return self.to_remote(stanza);
         }
         self.show(Some(&profile), &stanza, to).await
     }
@@ -269,6 +270,19 @@ impl Chat {
                 && !matches!(error, Error::RemoteServerNotFound)
             {
                 tracing::warn!(%error, "a contact's presence could not be asked for");
+            }
+        }
+    }
+
+    /// Repeats the requests that contacts at other servers have not answered: one that was on its way when a server or the
+    /// line between them failed is not lost for good (RFC 6121 section 3.1.2).
+    async fn ask_again(&self, owner: &Owner, contacts: &Contacts) {
+        for contact in contacts.asked.iter().filter(|contact| !self.is_local(contact.domain())) {
+            let request = Stanza::presence(PresenceType::Subscribe)
+                .with_from(owner.jid.clone())
+                .with_to(contact.clone());
+            if let Err(error) = self.to_remote(request) {
+                tracing::debug!(%error, "a request for presence could not be repeated");
             }
         }
     }
@@ -367,6 +381,9 @@ impl Chat {
     /// reaches nobody is dropped silently (8.5.1, 8.5.2.2.2, 8.5.3.2.2). `sender` is a local sender's profile.
     pub(crate) async fn show(&self, sender: Option<&Profile>, stanza: &Stanza, to: &Jid) -> Result<()> {
         if !self.is_local(to.domain()) {
+            if sender.is_some_and(|sender| sender.blocks(to)) {
+                return Ok(());
+            }
             // Presence that nobody asked for brings no error back.
             return self.to_remote(stanza.clone().with_to(to.clone())).or(Ok(()));
         }
@@ -398,11 +415,6 @@ impl Chat {
             }
         });
         Ok(())
-    }
-
-    /// Stanzas for other servers, which cannot be reached from here.
-    pub(crate) fn to_remote(&self, _stanza: Stanza) -> Result<()> {
-        Err(Error::RemoteServerNotFound)
     }
 
     /// The owner's profile, if the session is still one of his: what a replaced session still had to say is dropped,

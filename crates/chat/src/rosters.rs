@@ -96,6 +96,8 @@ pub(crate) struct Contacts {
     pub(crate) watchers: Vec<Jid>,
     /// Those whom the owner sees, in order.
     pub(crate) watched: Vec<Jid>,
+    /// Those who have not answered the owner's request.
+    pub(crate) asked: Vec<Jid>,
     listed: usize,
     unlisted: usize,
     /// Some request waits for the owner's answer.
@@ -112,6 +114,9 @@ impl Contacts {
             }
             if state.sees() {
                 contacts.watched.push(item.jid.clone());
+            }
+            if state.pending_out {
+                contacts.asked.push(item.jid.clone());
             }
             contacts.requests |= state.pending_in;
             if item.listed {
@@ -130,7 +135,7 @@ impl Contacts {
     }
 
     fn weight(&self) -> usize {
-        1 + self.watchers.len() + self.watched.len()
+        1 + self.watchers.len() + self.watched.len() + self.asked.len()
     }
 }
 

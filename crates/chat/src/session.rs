@@ -1,6 +1,6 @@
 //! A session: one client of an account, seen from the domain as a bounded queue and a little state.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashSet, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicI16, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -19,6 +19,9 @@ pub const DIRECTED_PRESENCE_LIMIT: usize = 1000;
 
 /// How many archived messages a session may get out of turn before its replay.
 pub const AHEAD_LIMIT: usize = 10_000;
+
+/// How many requests to other servers of one session may be unanswered; of more, the oldest get no answer.
+pub const ASKED_LIMIT: usize = 1000;
 
 const NOT_AVAILABLE: i16 = i16::MIN;
 
@@ -81,6 +84,8 @@ pub struct Session {
     directed: Mutex<HashSet<Jid>>,
     /// The rooms it is in, each by its own address there.
     rooms: Mutex<BTreeSet<Jid>>,
+    /// The requests to other servers that are not answered yet, the oldest first.
+    asked: Mutex<VecDeque<(Jid, Box<str>)>>,
     /// Milliseconds since the Unix epoch since when no connection carries it; 0 while one does.
     suspended_since_ms: AtomicU64,
 }
@@ -114,9 +119,31 @@ impl Session {
             presence: Mutex::new(None),
             directed: Mutex::new(HashSet::new()),
             rooms: Mutex::new(BTreeSet::new()),
+            asked: Mutex::default(),
             suspended_since_ms: AtomicU64::new(0),
         };
         (Arc::new(session), events)
+    }
+
+    /// Remembers a request to somebody at another server.
+    pub(crate) fn note_asked(&self, to: &Jid, id: &str) {
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        if asked.len() >= ASKED_LIMIT {
+            asked.pop_front();
+        }
+        asked.push_back((to.clone(), id.into()));
+    }
+
+    /// Whether this is the answer to a request that waits for one; it does not wait any more then.
+    pub(crate) fn asked(&self, from: &Jid, id: &str) -> bool {
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = asked.iter().position(|(to, known)| to == from && **known == *id);
+        found.and_then(|at| asked.remove(at)).is_some()
+    }
+
+    /// Whether a request to this address waits for its answer.
+    pub(crate) fn is_asking(&self, whom: &Jid) -> bool {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner).iter().any(|(to, _)| to == whom)
     }
 
     /// Hands the session an event. Never waits: a full queue closes the session as too slow, and what it did not get

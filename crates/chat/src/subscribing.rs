@@ -79,10 +79,11 @@ impl Chat {
         }
         drop(lock);
         if transition.forward {
-            if !self.is_local(contact.domain()) {
-                return self.to_remote(stanza);
+            if self.is_local(contact.domain()) {
+                self.pass_subscription(stanza).await;
+            } else {
+                self.to_remote(stanza)?;
             }
-            self.pass_subscription(stanza).await;
         }
         if transition.showing == Showing::Current {
             let _lock = self.rosters.lock(&owner.jid).await;
