@@ -11,6 +11,7 @@
 mod bytes;
 mod connections;
 mod files;
+mod federation;
 mod forgery;
 mod guessing;
 mod http;

@@ -12,6 +12,7 @@ mod blocking;
 mod bytestreams;
 mod carbons;
 mod discovery;
+mod federation;
 mod files;
 mod messages;
 mod modern_login;

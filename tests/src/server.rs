@@ -19,12 +19,14 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 pub struct Setup {
     /// The domains served; the first is the default.
     pub domains: Vec<String>,
+    /// The certificate and key of the domains; without them the server makes its own.
+    pub certificate: Option<(PathBuf, PathBuf)>,
     /// Whole sections of configuration, appended as they are.
     pub sections: Vec<String>,
     /// Environment variables for the process.
     pub env: Vec<(String, String)>,
     /// The addresses listened on, in the order of [`LISTENERS`].
-    pub listen: [String; 4],
+    pub listen: [String; 6],
     /// Whether the relay for bytes between two clients (XEP-0065) is listened for.
     pub bytestreams: bool,
     /// The data folder, where it shall not lie beside the configuration file. It is the test's own to remove.
@@ -32,13 +34,14 @@ pub struct Setup {
 }
 
 /// The listeners by the names of their keys.
-const LISTENERS: [&str; 4] = ["xmpp", "xmpp_tls", "http", "https"];
+const LISTENERS: [&str; 6] = ["xmpp", "xmpp_tls", "http", "https", "federation", "federation_tls"];
 
 impl Default for Setup {
     fn default() -> Self {
         let listen = std::array::from_fn(|_| "127.0.0.1:0".to_owned());
         Self {
             domains: vec!["localhost".to_owned()],
+            certificate: None,
             sections: Vec::new(),
             env: Vec::new(),
             listen,
@@ -57,13 +60,19 @@ impl Setup {
 
     /// Listens on the customary ports of this address.
     pub fn address(mut self, ip: &str) -> Self {
-        self.listen = [5222, 5223, 5280, 5281].map(|port| format!("{ip}:{port}"));
+        self.listen = [5222, 5223, 5280, 5281, 5269, 5270].map(|port| format!("{ip}:{port}"));
         self
     }
 
     /// Serves these domains.
     pub fn domains(mut self, domains: &[&str]) -> Self {
         self.domains = domains.iter().map(|&domain| domain.to_owned()).collect();
+        self
+    }
+
+    /// Shows this certificate, whose key is in another file.
+    pub fn certificate(mut self, certificate: &Path, key: &Path) -> Self {
+        self.certificate = Some((certificate.to_owned(), key.to_owned()));
         self
     }
 
@@ -81,6 +90,9 @@ impl Setup {
         let mut text = format!("data_dir = {:?}\n", self.data_in(folder));
         for domain in &self.domains {
             text.push_str(&format!("[[domain]]\nname = {domain:?}\n"));
+            if let Some((certificate, key)) = &self.certificate {
+                text.push_str(&format!("certificate = {certificate:?}\nkey = {key:?}\n"));
+            }
         }
         text.push_str("[listen]\n");
         for (listener, address) in LISTENERS.iter().zip(&self.listen) {
@@ -91,6 +103,10 @@ impl Setup {
         }
         // The cheapest verifiers that are allowed: clients derive their keys in code that is not optimised.
         text.push_str("[accounts]\nscram_iterations = 4096\n");
+        // Names in tests are nobody's; only a test of federation looks for their servers.
+        if !self.sections.iter().any(|section| section.contains("[federation]")) {
+            text.push_str("[federation]\nenabled = false\n");
+        }
         for section in &self.sections {
             text.push_str(section);
             text.push('\n');
@@ -112,6 +128,10 @@ pub struct Addresses {
     pub https: String,
     /// The relay for bytes between two clients, if there is one.
     pub bytestreams: String,
+    /// XMPP for servers, with STARTTLS; empty without federation.
+    pub federation: String,
+    /// XMPP for servers over direct TLS.
+    pub federation_tls: String,
 }
 
 /// A server process. Dropping it kills the process, prints its log when the test is failing, and removes the folder.
@@ -195,6 +215,8 @@ impl Server {
             http: get("http"),
             https: get("https"),
             bytestreams: get("bytestreams"),
+            federation: get("xmpp-server"),
+            federation_tls: get("xmpps-server"),
         })
     }
 

@@ -34,6 +34,7 @@ use crate::service;
 use crate::tls::{Purpose, Tls, acme};
 use crate::welcome::Welcome;
 use crate::xmpp;
+use crate::xmpp::federation::Federation;
 
 /// How often it is written down how far messages were delivered.
 const MARKS: Duration = Duration::from_secs(5);
@@ -151,6 +152,8 @@ fn describe(listeners: &Listeners) -> Vec<Listening> {
     let lists = [
         ("xmpp", &listeners.xmpp),
         ("xmpps", &listeners.xmpp_tls),
+        ("xmpp-server", &listeners.federation),
+        ("xmpps-server", &listeners.federation_tls),
         ("http", &listeners.http),
         ("https", &listeners.https),
         ("bytestreams", &listeners.bytestreams),
@@ -234,6 +237,7 @@ struct Server {
     tls: Arc<Tls>,
     chat: Arc<Chat>,
     face: Arc<xmpp::Face>,
+    federation: Option<Arc<Federation>>,
     admission: Admission,
     lifecycle: Lifecycle,
     listening: Vec<Listening>,
@@ -249,9 +253,19 @@ impl Server {
         let lifecycle = Lifecycle::new();
         let tls = Tls::load(&config)?;
         // Every address is bound before anybody is served, so that one in use stops the start.
-        let listeners = Listeners::open(&config.listen, config.limits.backlog)?;
+        let mut listen = config.listen.clone();
+        if !config.federation.enabled {
+            listen.federation.clear();
+            listen.federation_tls.clear();
+        }
+        let listeners = Listeners::open(&listen, config.limits.backlog)?;
+        let federation = match config.federation.enabled {
+            true => Some(Federation::start(&chat, &tls, &lifecycle, &config, &former)?),
+            false => None,
+        };
         let server = Self {
             face: xmpp::Face::new(Arc::clone(&chat), &tls, lifecycle.clone(), &config, former),
+            federation,
             admission: Admission::new(&config.limits),
             listening: describe(&listeners),
             https_port: listeners.https.first().map(|listener| listener.address().port()),
@@ -315,6 +329,8 @@ impl Server {
             let (admission, lifecycle) = (self.admission.clone(), self.lifecycle.clone());
             tokio::spawn(accept_loop(listener, admission, lifecycle, Vec::new, serve));
         }
+        self.serve_federation(listeners.federation, false);
+        self.serve_federation(listeners.federation_tls, true);
         for listener in listeners.http {
             tokio::spawn(http::serve(listener, None, Arc::clone(&http)));
         }
@@ -337,6 +353,17 @@ impl Server {
         }
     }
 
+    /// Lets other servers in.
+    fn serve_federation(&self, listeners: Vec<Listener>, direct: bool) {
+        let Some(federation) = &self.federation else { return };
+        for listener in listeners {
+            let federation = Arc::clone(federation);
+            let serve = move |conn| Arc::clone(&federation).serve(conn, direct);
+            let (admission, lifecycle) = (self.admission.clone(), self.lifecycle.clone());
+            tokio::spawn(accept_loop(listener, admission, lifecycle, Vec::new, serve));
+        }
+    }
+
     /// Serves administrators, and writes down where everything is to be found.
     fn administer(
         &self,
@@ -348,6 +375,7 @@ impl Server {
             started: Instant::now(),
             listeners: self.listening.clone(),
             tls: Arc::clone(&self.tls),
+            federation: self.federation.clone(),
             steering,
         };
         let admin = Admin {
@@ -430,6 +458,9 @@ impl Server {
         }
         self.chat.reload(accounts::settings(&self.settled(&config)));
         self.face.reload(&config);
+        if let Some(federation) = &self.federation {
+            federation.reload(&config).map_err(|error| error.to_string())?;
+        }
         self.admission.set_limits(&config.limits);
         self.log.set_level(&config.log.level);
         self.live.replace(config);

@@ -20,7 +20,7 @@ impl Installation {
         std::fs::create_dir_all(&folder).expect("made");
         let config = format!(
             "data_dir = {:?}\n[listen]\nxmpp = [\"127.0.0.1:0\"]\nxmpp_tls = [\"127.0.0.1:0\"]\nhttp = [\"127.0.0.1:0\"]\n\
-             https = []\n[accounts]\nscram_iterations = 4096\n",
+             https = []\nfederation = []\nfederation_tls = []\n[accounts]\nscram_iterations = 4096\n",
             folder.join("data")
         );
         std::fs::write(folder.join("waxwing.toml"), config).expect("written");

@@ -259,7 +259,9 @@ impl Place {
         for (name, port) in ["xmpp", "xmpp_tls", "http"].into_iter().zip(self.ports) {
             listen.insert(name.to_owned(), vec![format!("127.0.0.1:{port}")].into());
         }
-        listen.insert("https".to_owned(), toml::Value::Array(Vec::new()));
+        for name in ["https", "federation", "federation_tls"] {
+            listen.insert(name.to_owned(), toml::Value::Array(Vec::new()));
+        }
         table.insert("listen".to_owned(), listen.into());
         let accounts = table.get_mut("accounts").and_then(toml::Value::as_table_mut);
         accounts

@@ -4,6 +4,7 @@ mod audit;
 mod backup;
 mod check;
 mod file;
+mod federation;
 mod installation;
 mod invite;
 mod room;
@@ -40,6 +41,7 @@ pub const ALL: &[Command] = &[
     room::CONFIG,
     room::AFFILIATION,
     room::DESTROY,
+    federation::LIST,
     audit::LIST,
     audit::VERIFY,
     backup::BACKUP,

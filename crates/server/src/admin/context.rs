@@ -11,6 +11,7 @@ use waxwing_chat::Chat;
 use super::failure::{Code, Failure};
 use super::registry::Permission;
 use crate::tls::Tls;
+use crate::xmpp::federation::Federation;
 
 /// The installation as commands see it.
 pub struct Admin {
@@ -37,6 +38,8 @@ pub struct Running {
     pub listeners: Vec<Listening>,
     /// Its certificates.
     pub tls: Arc<Tls>,
+    /// The way to other servers, unless it is off.
+    pub federation: Option<Arc<Federation>>,
     /// Steers it.
     pub steering: mpsc::Sender<Steer>,
 }
@@ -54,7 +57,7 @@ impl Running {
 /// One address the server listens on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Listening {
-    /// What is spoken there: `xmpp`, `xmpps`, `http`, `https`.
+    /// What is spoken there: `xmpp`, `xmpps`, `xmpp-server`, `xmpps-server`, `http`, `https`.
     pub protocol: String,
     /// The address and port.
     pub address: String,

@@ -138,6 +138,8 @@ mod tests {
         for list in [
             &mut config.listen.xmpp,
             &mut config.listen.xmpp_tls,
+            &mut config.listen.federation,
+            &mut config.listen.federation_tls,
             &mut config.listen.http,
             &mut config.listen.https,
         ] {

@@ -9,9 +9,13 @@ use crate::config::{Address, Config};
 use crate::dns::{Resolver, Service};
 use crate::net::can_listen;
 
-/// How a client looks for a way in: the service, the key of the listeners it must lead to, and who defines it.
-const SERVICES: [(&str, &str, &str); 2] =
-    [("_xmpp-client._tcp", "xmpp", "RFC 6120 section 3.2.1"), ("_xmpps-client._tcp", "xmpp_tls", "XEP-0368")];
+/// How clients and servers look for a way in: the service, the key of the listeners it must lead to, and who defines it.
+const SERVICES: [(&str, &str, &str); 4] = [
+    ("_xmpp-client._tcp", "xmpp", "RFC 6120 section 3.2.1"),
+    ("_xmpps-client._tcp", "xmpp_tls", "XEP-0368"),
+    ("_xmpp-server._tcp", "federation", "RFC 6120 section 3.2.1"),
+    ("_xmpps-server._tcp", "federation_tls", "XEP-0368"),
+];
 
 /// The port of a domain without SRV records (RFC 6120 section 3.2.2).
 const FALLBACK_PORT: u16 = 5222;
@@ -44,9 +48,20 @@ fn is_local(name: &str) -> bool {
     name == "localhost" || [".localhost", ".local", ".test"].iter().any(|suffix| name.ends_with(suffix))
 }
 
-fn lists(config: &Config) -> [(&'static str, &[Address]); 4] {
+fn lists(config: &Config) -> [(&'static str, &[Address]); 6] {
     let listen = &config.listen;
-    [("xmpp", &listen.xmpp), ("xmpp_tls", &listen.xmpp_tls), ("http", &listen.http), ("https", &listen.https)]
+    let (federation, federation_tls): (&[Address], &[Address]) = match config.federation.enabled {
+        true => (&listen.federation, &listen.federation_tls),
+        false => (&[], &[]),
+    };
+    [
+        ("xmpp", &listen.xmpp),
+        ("xmpp_tls", &listen.xmpp_tls),
+        ("federation", federation),
+        ("federation_tls", federation_tls),
+        ("http", &listen.http),
+        ("https", &listen.https),
+    ]
 }
 
 fn ports(config: &Config, findings: &mut Findings) {
@@ -157,7 +172,7 @@ async fn records(
             }
             continue;
         }
-        found = true;
+        found |= list.starts_with("xmpp");
         for service in services {
             one_record(resolver, &name, &service, ours, findings).await?;
         }
@@ -275,10 +290,12 @@ mod tests {
         let findings = findings(vec![
             ("_xmpp-client._tcp.example.org", vec![srv(0, 5222, "x.example.org")]),
             ("_xmpps-client._tcp.example.org", vec![srv(0, 5223, "x.example.org")]),
+            ("_xmpp-server._tcp.example.org", vec![srv(0, 5269, "x.example.org")]),
+            ("_xmpps-server._tcp.example.org", vec![srv(0, 5270, "x.example.org")]),
             ("x.example.org", vec![a(HERE)]),
         ])
         .await;
-        assert_eq!(findings.len(), 2);
+        assert_eq!(findings.len(), 4);
         assert!(findings.iter().all(|f| f.severity == Severity::Ok), "{findings:#?}");
     }
 

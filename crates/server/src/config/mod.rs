@@ -46,6 +46,8 @@ config! {
         xmpp: xmpp::Config = xmpp::Config::default(),
         /// Rooms, which every domain has at `rooms.` before its name.
         rooms: xmpp::features::rooms::Config = xmpp::features::rooms::Config::default(),
+        /// XMPP between servers.
+        federation: xmpp::federation::Config = xmpp::federation::Config::default(),
         /// The HTTP listener.
         http: http::Config = http::Config::default(),
         /// Files that people share by a link (XEP-0363).
@@ -83,6 +85,11 @@ config! {
         xmpp: Vec<Address> = vec![Address::loopback(5222)],
         /// XMPP for clients, TLS from the first byte (XEP-0368). Customary port: 5223.
         xmpp_tls: Vec<Address> = vec![Address::loopback(5223)],
+        /// XMPP for other servers, with STARTTLS (RFC 6120). Registered port: 5269. Other servers only reach it where the
+        /// address is not loopback.
+        federation: Vec<Address> = vec![Address::loopback(5269)],
+        /// XMPP for other servers, TLS from the first byte (XEP-0368). Customary port: 5270.
+        federation_tls: Vec<Address> = vec![Address::loopback(5270)],
         /// HTTP: metrics, health, host-meta, WebSocket, files, ACME challenges. Keep it on loopback, behind a proxy, or
         /// reachable on port 80 for ACME's http-01.
         http: Vec<Address> = vec![Address::loopback(5280)],

@@ -128,6 +128,14 @@ impl Config {
             bytestreams.idle_timeout_ms: 100..=3_600_000;
             bytestreams.stream_time_ms: 100..=86_400_000;
             dns.timeout_ms: 10..=120_000;
+            federation.queue_limit: 1..=1_000_000;
+            federation.queues_limit: 1..=1_000_000;
+            federation.connect_timeout_ms: 100..=600_000;
+            federation.negotiation_timeout_ms: 100..=600_000;
+            federation.retry_after_ms: 10..=3_600_000;
+            federation.retry_limit_ms: 10..=86_400_000;
+            federation.idle_timeout_ms: 1_000..=86_400_000;
+            federation.stanza_bytes: 10_000..=67_108_864;
             shutdown.drain_grace_ms: 0..=3_600_000;
         };
         let mut wrong = bounds.into_iter().filter(|(_, _, value, allowed)| !allowed.contains(value));

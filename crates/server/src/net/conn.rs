@@ -12,6 +12,7 @@ use std::task::{Context, Poll, Waker, ready};
 use std::time::{Duration, Instant};
 
 use rustls::ServerConnection;
+use rustls::pki_types::CertificateDer;
 use tokio::io::{AsyncRead as _, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -110,6 +111,12 @@ impl Conn {
     /// What the TLS handshake settled.
     pub fn tls_info(&self) -> Option<&Arc<TlsInfo>> {
         self.tls.as_ref().map(|tls| &tls.info)
+    }
+
+    /// The certificates that the peer showed, its own first.
+    pub fn peer_chain(&self) -> Vec<CertificateDer<'static>> {
+        let chain = self.tls.as_ref().and_then(|tls| tls.session.peer_certificates());
+        chain.unwrap_or_default().iter().map(|certificate| certificate.clone().into_owned()).collect()
     }
 
     /// Records that the peer has signed in, for the limits on those who have not.

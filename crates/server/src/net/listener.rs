@@ -115,6 +115,10 @@ pub struct Listeners {
     pub xmpp: Vec<Listener>,
     /// XMPP for clients, TLS from the first byte.
     pub xmpp_tls: Vec<Listener>,
+    /// XMPP for other servers, with STARTTLS.
+    pub federation: Vec<Listener>,
+    /// XMPP for other servers, TLS from the first byte.
+    pub federation_tls: Vec<Listener>,
     /// HTTP.
     pub http: Vec<Listener>,
     /// HTTP over TLS.
@@ -125,7 +129,7 @@ pub struct Listeners {
 
 impl Listeners {
     /// Binds the configured addresses. What systemd handed over under the name of a list (`xmpp`, `xmpp_tls`,
-    /// `http`, `https`, `bytestreams`) takes the place of that list.
+    /// `federation`, `federation_tls`, `http`, `https`, `bytestreams`) takes the place of that list.
     pub fn open(listen: &Listen, backlog: u32) -> io::Result<Self> {
         let mut listeners = Self::default();
         for (name, listener) in from_service_files()? {
@@ -139,6 +143,8 @@ impl Listeners {
         let configured = [
             ("xmpp", &listen.xmpp),
             ("xmpp_tls", &listen.xmpp_tls),
+            ("federation", &listen.federation),
+            ("federation_tls", &listen.federation_tls),
             ("http", &listen.http),
             ("https", &listen.https),
             ("bytestreams", &listen.bytestreams),
@@ -158,6 +164,8 @@ impl Listeners {
         match name {
             "xmpp" => Some(&mut self.xmpp),
             "xmpp_tls" => Some(&mut self.xmpp_tls),
+            "federation" => Some(&mut self.federation),
+            "federation_tls" => Some(&mut self.federation_tls),
             "http" => Some(&mut self.http),
             "https" => Some(&mut self.https),
             "bytestreams" => Some(&mut self.bytestreams),
@@ -317,6 +325,8 @@ mod tests {
         Listen {
             xmpp: Vec::new(),
             xmpp_tls: Vec::new(),
+            federation: Vec::new(),
+            federation_tls: Vec::new(),
             http: Vec::new(),
             https: Vec::new(),
             bytestreams: Vec::new(),

@@ -62,6 +62,12 @@ metrics! {
     RELOADS = Counter "waxwing_reloads_total" ["result"];
     /// Certificates asked for from the ACME directory, by `result`: "ok" or "failed".
     ACME_ORDERS = Counter "waxwing_acme_orders_total" ["result"];
+    /// Authenticated pairs of domains on connections with other servers, by `direction`: "in" or "out".
+    FEDERATED_PAIRS = Gauge "waxwing_federated_pairs" ["direction"];
+    /// Stanzas exchanged with other servers, by `direction`: "in" or "out".
+    FEDERATED_STANZAS = Counter "waxwing_federated_stanzas_total" ["direction"];
+    /// Attempts to reach another server that failed.
+    FEDERATION_FAILURES = Counter "waxwing_federation_failures_total" [];
     /// Always 1; the label `version` says which release runs.
     BUILD_INFO = Gauge "waxwing_build_info" ["version"];
 }

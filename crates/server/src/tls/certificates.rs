@@ -70,6 +70,12 @@ impl Certificates {
         named.or_else(|| self.entries.first())
     }
 
+    /// The certificate and key that a domain of ours shows other servers.
+    pub(crate) fn key(&self, domain: &str) -> Option<Arc<CertifiedKey>> {
+        let ascii = idna::domain_to_ascii(domain).ok()?;
+        self.choose(Some(&ascii)).map(|entry| Arc::clone(&entry.key))
+    }
+
     /// What the handshake of a session settled. The session must have been made with these certificates.
     pub(crate) fn describe(&self, session: &ServerConnection) -> TlsInfo {
         let client_certificate = session.peer_certificates().and_then(|chain| {
@@ -165,7 +171,7 @@ pub fn load_pair(certificate: &Path, key: &Path) -> Result<CertifiedKey, TlsErro
     }
 }
 
-fn pem_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+pub(super) fn pem_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let text = std::fs::read(path).map_err(|e| TlsError::file(path, e))?;
     let chain: Vec<_> = CertificateDer::pem_slice_iter(&text)
         .collect::<Result<_, _>>()

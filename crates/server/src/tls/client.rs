@@ -102,12 +102,17 @@ fn xmpp_address(oid: &Oid<'_>, value: &[u8]) -> Option<String> {
     if oid.to_id_string() != XMPP_ADDR {
         return None;
     }
+    other_name(value, Tag::Utf8String)
+}
+
+/// The text in an otherName, inside its explicit tag `[0]`.
+pub(super) fn other_name(value: &[u8], tag: Tag) -> Option<String> {
     let (rest, tagged) = Any::from_der(value).ok()?;
     if !rest.is_empty() || tagged.class() != x509_parser::der_parser::asn1_rs::Class::ContextSpecific {
         return None;
     }
     let (rest, text) = Any::from_der(tagged.data).ok()?;
-    if !rest.is_empty() || text.tag() != Tag::Utf8String {
+    if !rest.is_empty() || text.tag() != tag {
         return None;
     }
     let text = std::str::from_utf8(text.data).ok()?;

@@ -6,6 +6,7 @@ mod certificates;
 mod client;
 #[cfg(test)]
 mod handshake_tests;
+pub mod peer;
 mod self_signed;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -65,9 +66,14 @@ pub enum Purpose {
     DirectTls,
     /// HTTP/1.1; also answers ACME's tls-alpn-01.
     Https,
+    /// XMPP between servers after STARTTLS.
+    Federation,
+    /// XMPP between servers with TLS from the first byte: ALPN `xmpp-server` (XEP-0368 section 3).
+    DirectFederation,
 }
 
-const PURPOSES: [Purpose; 3] = [Purpose::StartTls, Purpose::DirectTls, Purpose::Https];
+const PURPOSES: [Purpose; 5] =
+    [Purpose::StartTls, Purpose::DirectTls, Purpose::Https, Purpose::Federation, Purpose::DirectFederation];
 
 /// Why TLS cannot be set up.
 #[derive(Debug, thiserror::Error)]
@@ -175,7 +181,10 @@ impl ResumptionKeys {
         let ticket = || aws_lc_rs::Ticketer::new().map_err(|e| TlsError::Library(e.to_string()));
         let cache =
             || -> Arc<dyn StoresServerSessions> { ServerSessionMemoryCache::new(settings.tls.session_cache) };
-        Ok(Self { tickets: [ticket()?, ticket()?, ticket()?], sessions: [cache(), cache(), cache()] })
+        Ok(Self {
+            tickets: [ticket()?, ticket()?, ticket()?, ticket()?, ticket()?],
+            sessions: std::array::from_fn(|_| cache()),
+        })
     }
 }
 
@@ -198,7 +207,7 @@ impl Snapshot {
             config.session_storage = keys.sessions[index].clone();
             Ok(Arc::new(config))
         };
-        let configs = [build(0)?, build(1)?, build(2)?];
+        let configs = [build(0)?, build(1)?, build(2)?, build(3)?, build(4)?];
         Ok(Self { certificates, configs })
     }
 }
@@ -218,14 +227,20 @@ fn server_config(
         .with_protocol_versions(versions)
         .map_err(|e| TlsError::Library(e.to_string()))?;
     // A browser asked for a certificate would show a dialogue to every visitor.
-    let ask = purpose != Purpose::Https && certificates.asks_clients();
+    let ask = match purpose {
+        Purpose::Https => false,
+        Purpose::StartTls | Purpose::DirectTls => certificates.asks_clients(),
+        // What a server shows is judged once it has said which domain it is.
+        Purpose::Federation | Purpose::DirectFederation => true,
+    };
     let builder = match ask {
         true => builder.with_client_cert_verifier(Arc::new(client::AcceptAny::default())),
         false => builder.with_no_client_auth(),
     };
     let mut config = builder.with_cert_resolver(resolver);
     config.alpn_protocols = match purpose {
-        Purpose::StartTls => Vec::new(),
+        Purpose::StartTls | Purpose::Federation => Vec::new(),
+        Purpose::DirectFederation => vec![b"xmpp-server".to_vec()],
         Purpose::DirectTls => vec![b"xmpp-client".to_vec()],
         Purpose::Https => vec![b"http/1.1".to_vec(), acme::ALPN.to_vec()],
     };

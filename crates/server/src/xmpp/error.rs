@@ -22,6 +22,7 @@ pub fn stanza_error(error: &Error) -> StanzaError {
         Error::Blocked => blocked(),
         Error::ServiceUnavailable => StanzaError::new(Condition::ServiceUnavailable),
         Error::RemoteServerNotFound => StanzaError::new(Condition::RemoteServerNotFound),
+        Error::RemoteServerTimeout => StanzaError::new(Condition::RemoteServerTimeout),
         Error::ResourceConstraint(why) => StanzaError::new(Condition::ResourceConstraint).with_text(*why),
         Error::Wait => {
             // RFC 6120 section 8.3.3.12 leaves the type to the violation: this one passes with time.

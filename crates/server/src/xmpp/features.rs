@@ -27,6 +27,7 @@ pub mod csi;
 pub mod data_forms;
 pub mod disco;
 pub mod documents;
+pub mod federation;
 pub mod forwarding;
 pub mod hints;
 pub mod invitations;
@@ -56,6 +57,7 @@ pub static FEATURES: &[&Feature] = &[
     &stream::CORE,
     &stream::SIGN_IN,
     &stream::MANAGEMENT,
+    &federation::FEATURE,
     &roster::FEATURE,
     &disco::FEATURE,
     &caps::FEATURE,

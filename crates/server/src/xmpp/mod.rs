@@ -5,6 +5,7 @@ mod connection;
 pub mod error;
 mod face;
 pub mod features;
+pub mod federation;
 mod link;
 mod live;
 mod receive;

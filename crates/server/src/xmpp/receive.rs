@@ -49,12 +49,61 @@ pub(crate) async fn receive(
         Kind::Iq(IqType::Get | IqType::Set) => Outcome::Done(request(chat, config, session, stanza).await),
         Kind::Iq(IqType::Result | IqType::Error) => {
             // An answer to the server itself needs nothing more: the server's own requests are only pings.
-            if stanza.to.as_ref().is_some_and(|to| to.is_full()) {
+            if stanza.to.as_ref().is_some_and(|to| to.is_full() || !chat.is_ours(to.domain())) {
                 // Answers that reach nobody are dropped (RFC 6120 section 8.2.3).
-                drop(chat.relay(session, stanza).await);
+                drop(chat.relay(&session.jid, stanza).await);
             }
             Outcome::Done(Vec::new())
         }
+    }
+}
+
+/// Takes one stanza that another server vouches for, for a domain of ours. The second part is the promise that a message is
+/// safe; what it is answered goes back through [`Chat::to_remote`].
+pub(crate) async fn receive_remote(
+    chat: &Arc<Chat>,
+    config: &Arc<Config>,
+    stanza: Stanza,
+) -> (Vec<Stanza>, Option<InFlight>) {
+    let header = header(&stanza);
+    let outcome = match stanza.kind {
+        Kind::Message(_) => match chat.receive_message(stanza).await {
+            Ok(receipt) => return (Vec::new(), Some(InFlight { header, receipt, watched: false })),
+            Err(error) => Err(error),
+        },
+        Kind::Presence(_) => match chat.receive_presence(stanza).await {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                // RFC 6121 section 8.5.1: what reaches nobody is dropped silently.
+                tracing::debug!(%error, "presence from another server was dropped");
+                return (Vec::new(), None);
+            }
+        },
+        Kind::Iq(IqType::Get | IqType::Set) => return (remote_request(chat, config, stanza).await, None),
+        Kind::Iq(IqType::Result | IqType::Error) => chat.receive_iq(stanza).await.or(Ok(())),
+    };
+    match outcome {
+        Ok(()) => (Vec::new(), None),
+        Err(error) => (refusal(&header, &error), None),
+    }
+}
+
+/// A request from another server.
+async fn remote_request(chat: &Arc<Chat>, config: &Arc<Config>, iq: Stanza) -> Vec<Stanza> {
+    let header = header(&iq);
+    let Some(from) = iq.from.clone() else {
+        return Vec::new();
+    };
+    if let Some(target) = target(chat, &from, &iq) {
+        let reply = answer(chat, config, (&from, None), &iq, target).await;
+        return answers(&iq, reply);
+    }
+    if let Err(error) = last_activity::check_passing(chat, &from, &iq).await {
+        return header.error_reply(error).into_iter().collect();
+    }
+    match chat.receive_iq(iq).await {
+        Ok(()) => Vec::new(),
+        Err(error) => refusal(&header, &error),
     }
 }
 
@@ -70,12 +119,18 @@ async fn request(chat: &Arc<Chat>, config: &Arc<Config>, session: &Arc<Session>,
         if let Err(error) = last_activity::check_passing(chat, &session.jid, &iq).await {
             return header.error_reply(error).into_iter().collect();
         }
-        return match chat.relay(session, iq).await {
+        return match chat.relay(&session.jid, iq).await {
             Ok(()) => Vec::new(),
             Err(error) => refusal(&header, &error),
         };
     };
-    match answer(chat, config, session, &iq, target).await {
+    let request = answer(chat, config, (&session.jid, Some(session)), &iq, target).await;
+    answers(&iq, request)
+}
+
+/// The stanzas that answer a request.
+fn answers(iq: &Stanza, reply: features::Reply) -> Vec<Stanza> {
+    match reply {
         Ok(Success { before: mut answers, payload, after }) => {
             let mut result = iq.reply();
             if let Some(payload) = payload {
@@ -92,13 +147,13 @@ async fn request(chat: &Arc<Chat>, config: &Arc<Config>, session: &Arc<Session>,
 async fn answer(
     chat: &Arc<Chat>,
     config: &Arc<Config>,
-    session: &Arc<Session>,
+    (from, session): (&Jid, Option<&Arc<Session>>),
     iq: &Stanza,
     target: Target,
 ) -> features::Reply {
     let payload = iq.payload().ok_or_else(|| StanzaError::new(Condition::BadRequest))?;
     let answer = features::find(iq, payload, target)?;
-    answer(Request { iq, payload, target, from: &session.jid, session: Some(session), chat, config }).await
+    answer(Request { iq, payload, target, from, session, chat, config }).await
 }
 
 /// Who answers on this server; `None` for another client or another server.
