@@ -1,9 +1,9 @@
 //! Attacks by servers that are not what they say: forged domains, foreign keys, plaintext, stanzas before authentication.
 
 use waxwing_tests::login::{SASL, TLS};
-use waxwing_tests::transport::Tls;
+use waxwing_tests::transport::{Tls, Transport};
 use waxwing_tests::xml::{Element, Item, STREAMS};
-use waxwing_tests::{Client, Setup, Transport, World};
+use waxwing_tests::{Client, Setup, World};
 
 use crate::world::{figure, world_with};
 

@@ -3,6 +3,8 @@
 
 #![allow(missing_docs, clippy::print_stdout, reason = "tests are named by what they show")]
 
+mod federation;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 

@@ -103,13 +103,13 @@ impl Setup {
         }
         // The cheapest verifiers that are allowed: clients derive their keys in code that is not optimised.
         text.push_str("[accounts]\nscram_iterations = 4096\n");
-        // Names in tests are nobody's; only a test of federation looks for their servers.
-        if !self.sections.iter().any(|section| section.contains("[federation]")) {
-            text.push_str("[federation]\nenabled = false\n");
-        }
         for section in &self.sections {
             text.push_str(section);
             text.push('\n');
+        }
+        // Names in tests are nobody's; only a test of federation looks for their servers.
+        if !self.sections.iter().any(|section| section.contains("[federation]")) {
+            text.push_str("[federation]\nenabled = false\n");
         }
         text
     }
