@@ -56,10 +56,11 @@ impl Drop for Place {
 
 /// An authority, and a certificate by it for each domain.
 fn certificates(folder: &Path) {
-    use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+    use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
     let write = |name: &str, text: String| fs::write(folder.join(name), text).expect("writable");
     let key = KeyPair::generate().expect("a key");
     let mut params = CertificateParams::new(Vec::new()).expect("parameters");
+    params.distinguished_name.push(DnType::CommonName, "An authority");
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     write("authority.pem", params.self_signed(&key).expect("an authority").pem());
     let issuer = Issuer::new(params, key);
@@ -197,7 +198,7 @@ async fn converse(number: u8, strict: bool) {
             "<presence from='friar@mantua.example' to='romeo@verona.example' type='subscribed'/>",
             "<iq type='set' id='{any}'><query xmlns='jabber:iq:roster' ver='{any}'>\
              <item jid='friar@mantua.example' subscription='to'/></query></iq>",
-            "<presence from='friar@mantua.example/cell' to='romeo@verona.example' _='...'/>",
+            "<presence from='friar@mantua.example/cell' to='romeo@verona.example'>{...}</presence>",
         ])
         .await;
 }

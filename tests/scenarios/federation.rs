@@ -50,11 +50,12 @@ async fn two(proof: Proof, direct_tls: bool) -> (World, World) {
 
 /// An authority, and certificates by it for each of these domains; `names` says which name stands in which.
 fn authority(folder: &Path, names: &[(&str, &str)]) {
-    use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+    use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
     let write = |name: String, text: String| std::fs::write(folder.join(name), text).expect("writable");
     std::fs::create_dir_all(folder).expect("writable");
     let key = KeyPair::generate().expect("a key");
     let mut params = CertificateParams::new(Vec::new()).expect("parameters");
+    params.distinguished_name.push(DnType::CommonName, "An authority");
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     write("authority.pem".to_owned(), params.self_signed(&key).expect("an authority").pem());
     let issuer = Issuer::new(params, key);

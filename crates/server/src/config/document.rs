@@ -121,6 +121,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
+    use crate::xmpp::federation::config::Route;
 
     fn without_leading_mark(text: &str) -> String {
         let mut out = String::new();
@@ -149,7 +150,9 @@ mod tests {
             .map(|line| if line == "name = \"\"" { "name = \"localhost\"" } else { line })
             .map(|line| format!("{line}\n"))
             .collect();
-        let config = Config::parse(&text, Path::new("example")).unwrap_or_else(|e| panic!("{e}\n{text}"));
+        let mut config = Config::parse(&text, Path::new("example")).unwrap_or_else(|e| panic!("{e}\n{text}"));
+        // The example shows one of each table that may be repeated.
+        assert_eq!(std::mem::take(&mut config.federation.route), [Route::default()]);
         assert_eq!(config, Config::default());
     }
 

@@ -2,13 +2,11 @@
 
 use super::{Feature, Spec};
 
-/// RFC 6120 between servers, XEP-0178, XEP-0185, XEP-0220 and XEP-0368.
+/// XEP-0185 and XEP-0220; RFC 6120, XEP-0178 and XEP-0368 stand beside the streams of clients.
 pub const FEATURE: Feature = Feature {
     name: "federation",
     summary: "Exchanges messages, presence and requests with the people of other servers.",
     specs: &[
-        Spec { name: "RFC 6120", version: "", note: "Between servers; STARTTLS is required." },
-        Spec { name: "XEP-0178", version: "1.2", note: "EXTERNAL with a server's certificate." },
         Spec {
             name: "XEP-0185",
             version: "1.0",
@@ -20,7 +18,6 @@ pub const FEATURE: Feature = Feature {
             note: "Where `federation.certificates` lets it. Further pairs of domains are taken on one stream, and not asked \
                    for.",
         },
-        Spec { name: "XEP-0368", version: "1.1.0", note: "Direct TLS between servers." },
     ],
     ..Feature::EMPTY
 };

@@ -8,13 +8,17 @@ pub const CORE: Feature = Feature {
     name: "streams",
     summary: "Opens and keeps connections of clients: over TCP with TLS, and over WebSocket.",
     specs: &[
-        Spec { name: "RFC 6120", version: "", note: "Between client and server." },
+        Spec {
+            name: "RFC 6120",
+            version: "",
+            note: "With clients and with other servers; STARTTLS is required.",
+        },
         Spec { name: "RFC 7590", version: "", note: "" },
         Spec { name: "RFC 7622", version: "", note: "" },
         Spec { name: "RFC 7395", version: "", note: "" },
         Spec { name: "XEP-0082", version: "1.1.1", note: "" },
         Spec { name: "XEP-0156", version: "1.4.0", note: "host-meta for WebSocket." },
-        Spec { name: "XEP-0368", version: "1.1.0", note: "Direct TLS for clients." },
+        Spec { name: "XEP-0368", version: "1.1.0", note: "Direct TLS for clients and between servers." },
     ],
     ..Feature::EMPTY
 };
@@ -26,7 +30,11 @@ pub const SIGN_IN: Feature = Feature {
     specs: &[
         Spec { name: "RFC 5802", version: "", note: "With SHA-1, SHA-256 and SHA-512." },
         Spec { name: "RFC 9266", version: "", note: "" },
-        Spec { name: "XEP-0178", version: "1.2", note: "EXTERNAL with a client's certificate." },
+        Spec {
+            name: "XEP-0178",
+            version: "1.2",
+            note: "EXTERNAL with the certificate of a client or a server.",
+        },
         Spec { name: "XEP-0386", version: "1.1.0", note: "" },
         Spec { name: "XEP-0388", version: "1.0.4", note: "" },
         Spec { name: "XEP-0440", version: "1.0.0", note: "" },
