@@ -31,6 +31,9 @@ _waxwing() {
             waxwing,export)
                 cmd="waxwing__subcmd__export"
                 ;;
+            waxwing,federation)
+                cmd="waxwing__subcmd__federation"
+                ;;
             waxwing,file)
                 cmd="waxwing__subcmd__file"
                 ;;
@@ -51,6 +54,9 @@ _waxwing() {
                 ;;
             waxwing,restore)
                 cmd="waxwing__subcmd__restore"
+                ;;
+            waxwing,room)
+                cmd="waxwing__subcmd__room"
                 ;;
             waxwing,serve)
                 cmd="waxwing__subcmd__serve"
@@ -118,6 +124,9 @@ _waxwing() {
             waxwing__subcmd__help,export)
                 cmd="waxwing__subcmd__help__subcmd__export"
                 ;;
+            waxwing__subcmd__help,federation)
+                cmd="waxwing__subcmd__help__subcmd__federation"
+                ;;
             waxwing__subcmd__help,file)
                 cmd="waxwing__subcmd__help__subcmd__file"
                 ;;
@@ -138,6 +147,9 @@ _waxwing() {
                 ;;
             waxwing__subcmd__help,restore)
                 cmd="waxwing__subcmd__help__subcmd__restore"
+                ;;
+            waxwing__subcmd__help,room)
+                cmd="waxwing__subcmd__help__subcmd__room"
                 ;;
             waxwing__subcmd__help,serve)
                 cmd="waxwing__subcmd__help__subcmd__serve"
@@ -177,6 +189,24 @@ _waxwing() {
                 ;;
             waxwing__subcmd__help__subcmd__invite,revoke)
                 cmd="waxwing__subcmd__help__subcmd__invite__subcmd__revoke"
+                ;;
+            waxwing__subcmd__help__subcmd__room,affiliation)
+                cmd="waxwing__subcmd__help__subcmd__room__subcmd__affiliation"
+                ;;
+            waxwing__subcmd__help__subcmd__room,config)
+                cmd="waxwing__subcmd__help__subcmd__room__subcmd__config"
+                ;;
+            waxwing__subcmd__help__subcmd__room,create)
+                cmd="waxwing__subcmd__help__subcmd__room__subcmd__create"
+                ;;
+            waxwing__subcmd__help__subcmd__room,destroy)
+                cmd="waxwing__subcmd__help__subcmd__room__subcmd__destroy"
+                ;;
+            waxwing__subcmd__help__subcmd__room,list)
+                cmd="waxwing__subcmd__help__subcmd__room__subcmd__list"
+                ;;
+            waxwing__subcmd__help__subcmd__room,show)
+                cmd="waxwing__subcmd__help__subcmd__room__subcmd__show"
                 ;;
             waxwing__subcmd__help__subcmd__sessions,end)
                 cmd="waxwing__subcmd__help__subcmd__sessions__subcmd__end"
@@ -228,6 +258,48 @@ _waxwing() {
                 ;;
             waxwing__subcmd__invite__subcmd__help,revoke)
                 cmd="waxwing__subcmd__invite__subcmd__help__subcmd__revoke"
+                ;;
+            waxwing__subcmd__room,affiliation)
+                cmd="waxwing__subcmd__room__subcmd__affiliation"
+                ;;
+            waxwing__subcmd__room,config)
+                cmd="waxwing__subcmd__room__subcmd__config"
+                ;;
+            waxwing__subcmd__room,create)
+                cmd="waxwing__subcmd__room__subcmd__create"
+                ;;
+            waxwing__subcmd__room,destroy)
+                cmd="waxwing__subcmd__room__subcmd__destroy"
+                ;;
+            waxwing__subcmd__room,help)
+                cmd="waxwing__subcmd__room__subcmd__help"
+                ;;
+            waxwing__subcmd__room,list)
+                cmd="waxwing__subcmd__room__subcmd__list"
+                ;;
+            waxwing__subcmd__room,show)
+                cmd="waxwing__subcmd__room__subcmd__show"
+                ;;
+            waxwing__subcmd__room__subcmd__help,affiliation)
+                cmd="waxwing__subcmd__room__subcmd__help__subcmd__affiliation"
+                ;;
+            waxwing__subcmd__room__subcmd__help,config)
+                cmd="waxwing__subcmd__room__subcmd__help__subcmd__config"
+                ;;
+            waxwing__subcmd__room__subcmd__help,create)
+                cmd="waxwing__subcmd__room__subcmd__help__subcmd__create"
+                ;;
+            waxwing__subcmd__room__subcmd__help,destroy)
+                cmd="waxwing__subcmd__room__subcmd__help__subcmd__destroy"
+                ;;
+            waxwing__subcmd__room__subcmd__help,help)
+                cmd="waxwing__subcmd__room__subcmd__help__subcmd__help"
+                ;;
+            waxwing__subcmd__room__subcmd__help,list)
+                cmd="waxwing__subcmd__room__subcmd__help__subcmd__list"
+                ;;
+            waxwing__subcmd__room__subcmd__help,show)
+                cmd="waxwing__subcmd__room__subcmd__help__subcmd__show"
                 ;;
             waxwing__subcmd__sessions,end)
                 cmd="waxwing__subcmd__sessions__subcmd__end"
@@ -302,7 +374,7 @@ _waxwing() {
 
     case "${cmd}" in
         waxwing)
-            opts="-c -h -V --config --json --help --version serve status user invite file sessions audit backup restore export import upkeep reload stop check version completions man help"
+            opts="-c -h -V --config --json --help --version serve status user invite file sessions room federation audit backup restore export import upkeep reload stop check version completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -509,6 +581,28 @@ _waxwing() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        waxwing__subcmd__federation)
+            opts="-c -h --config --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         waxwing__subcmd__file)
             opts="-c -h --config --json --help list delete help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -644,7 +738,7 @@ _waxwing() {
             return 0
             ;;
         waxwing__subcmd__help)
-            opts="serve status user invite file sessions audit backup restore export import upkeep reload stop check version completions man help"
+            opts="serve status user invite file sessions room federation audit backup restore export import upkeep reload stop check version completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -728,6 +822,20 @@ _waxwing() {
             return 0
             ;;
         waxwing__subcmd__help__subcmd__export)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__help__subcmd__federation)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -898,6 +1006,104 @@ _waxwing() {
         waxwing__subcmd__help__subcmd__restore)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__help__subcmd__room)
+            opts="list show create config affiliation destroy"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__help__subcmd__room__subcmd__affiliation)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__help__subcmd__room__subcmd__config)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__help__subcmd__room__subcmd__create)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__help__subcmd__room__subcmd__destroy)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__help__subcmd__room__subcmd__list)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__help__subcmd__room__subcmd__show)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -1380,6 +1586,284 @@ _waxwing() {
         waxwing__subcmd__restore)
             opts="-c -h --replace --config --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__room)
+            opts="-c -h --config --json --help list show create config affiliation destroy help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__room__subcmd__affiliation)
+            opts="-c -h --config --json --help owner admin member none outcast"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__room__subcmd__config)
+            opts="-c -h --config --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__room__subcmd__create)
+            opts="-c -h --config --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__room__subcmd__destroy)
+            opts="-c -h --reason --config --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --reason)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__room__subcmd__help)
+            opts="list show create config affiliation destroy help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__room__subcmd__help__subcmd__affiliation)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__room__subcmd__help__subcmd__config)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__room__subcmd__help__subcmd__create)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__room__subcmd__help__subcmd__destroy)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__room__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__room__subcmd__help__subcmd__list)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__room__subcmd__help__subcmd__show)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__room__subcmd__list)
+            opts="-c -h --after --limit --config --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --after)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --limit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__room__subcmd__show)
+            opts="-c -h --config --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi

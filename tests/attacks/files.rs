@@ -29,7 +29,9 @@ async fn uploads_beyond_the_slot_are_refused() {
     let other = Slot::request(&mut mallory, "b.png", 10, "image/png").await;
     let own = slot.authorization.as_str();
     let strange = other.authorization.as_str();
-    let cases: [(&str, &[&str], &[u8], &[u16]); 14] = [
+    /// What it is, its header fields, its body, and the answers that are right.
+    type Case<'a> = (&'a str, &'a [&'a str], &'a [u8], &'a [u16]);
+    let cases: [Case<'_>; 14] = [
         ("longer", &["Content-Length: 11", type_, own], b"0123456789x", &[413]),
         (
             "much longer",

@@ -10,8 +10,8 @@
 
 mod bytes;
 mod connections;
-mod files;
 mod federation;
+mod files;
 mod forgery;
 mod guessing;
 mod http;

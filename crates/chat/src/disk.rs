@@ -118,3 +118,8 @@ impl MemoryStore {
         }
     }
 }
+/// Now, in microseconds since the Unix epoch.
+pub(crate) fn now_us() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0, |d| u64::try_from(d.as_micros()).unwrap_or(u64::MAX))
+}

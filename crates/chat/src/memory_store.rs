@@ -13,7 +13,7 @@ use crate::archive::{
     ImportedMessage, PageFrom,
 };
 use crate::audit::{AuditEntry, AuditRecord};
-use crate::disk::Disk;
+use crate::disk::{Disk, now_us};
 use crate::files::{FileId, StoredFile};
 use crate::invitation::Invitation;
 use crate::roster::{RosterChanges, RosterItem, RosterSnapshot};
@@ -143,11 +143,6 @@ impl Tables {
             Some((copy, message, archived))
         })
     }
-}
-
-fn now_us() -> u64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    since.map_or(0, |d| u64::try_from(d.as_micros()).unwrap_or(u64::MAX))
 }
 
 /// Whether all words of the search are words of the text, whatever their case.

@@ -469,18 +469,18 @@ async fn requests_pass_between_occupants() {
         stanza(&format!("<iq type='get' id='p' to='{ROOM}/{nick}'><ping xmlns='urn:xmpp:ping'/></iq>"))
             .with_from(jid("juliet/balcony"))
     };
-    let refused = world.chat.relay(&juliet.session, ping("juliet")).await;
+    let refused = world.chat.relay(&juliet.session.jid, ping("juliet")).await;
     assert!(matches!(refused, Err(Error::NotAcceptable(_))));
     enter(&juliet, "juliet", "").await.unwrap();
     hush([&mut romeo, &mut juliet]);
-    world.chat.relay(&juliet.session, ping("juliet")).await.unwrap();
+    world.chat.relay(&juliet.session.jid, ping("juliet")).await.unwrap();
     let Some(Event::Stanza(pong)) = juliet.events.try_recv() else { panic!("no pong") };
     assert_eq!(pong.stanza.stanza().id.as_deref(), Some("p"));
-    world.chat.relay(&juliet.session, ping("romeo")).await.unwrap();
+    world.chat.relay(&juliet.session.jid, ping("romeo")).await.unwrap();
     let Some(Event::Stanza(asked)) = romeo.events.try_recv() else { panic!("not asked") };
     let asked = asked.stanza.stanza_for(&romeo.session.jid).into_owned();
     assert_eq!(asked.from, Some(jid("cave@rooms.localhost/juliet")));
-    world.chat.relay(&romeo.session, asked.reply()).await.unwrap();
+    world.chat.relay(&romeo.session.jid, asked.reply()).await.unwrap();
     let Some(Event::Stanza(answer)) = juliet.events.try_recv() else { panic!("no answer") };
     let answer = answer.stanza.stanza();
     assert_eq!(

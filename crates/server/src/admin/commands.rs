@@ -3,8 +3,8 @@
 mod audit;
 mod backup;
 mod check;
-mod file;
 mod federation;
+mod file;
 mod installation;
 mod invite;
 mod room;

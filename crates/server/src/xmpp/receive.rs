@@ -65,7 +65,7 @@ pub(crate) async fn receive_remote(
     config: &Arc<Config>,
     stanza: Stanza,
 ) -> (Vec<Stanza>, Option<InFlight>) {
-    let header = header(&stanza);
+    let header = stanza.header();
     let outcome = match stanza.kind {
         Kind::Message(_) => match chat.receive_message(stanza).await {
             Ok(receipt) => return (Vec::new(), Some(InFlight { header, receipt, watched: false })),
@@ -90,7 +90,7 @@ pub(crate) async fn receive_remote(
 
 /// A request from another server.
 async fn remote_request(chat: &Arc<Chat>, config: &Arc<Config>, iq: Stanza) -> Vec<Stanza> {
-    let header = header(&iq);
+    let header = iq.header();
     let Some(from) = iq.from.clone() else {
         return Vec::new();
     };
