@@ -446,6 +446,10 @@ impl Server {
     fn try_reload(&self) -> Result<Vec<String>, String> {
         let config = self.live.read_again().map_err(|error| error.to_string())?;
         self.tls.reload(&config).map_err(|error| error.to_string())?;
+        // What can fail comes before anything is in force.
+        if let Some(federation) = &self.federation {
+            federation.reload(&config).map_err(|error| error.to_string())?;
+        }
         let mut changes = Vec::new();
         if config == *self.live.current() {
             changes.push("The configuration is the same; the certificates were read again.".to_owned());
@@ -458,9 +462,6 @@ impl Server {
         }
         self.chat.reload(accounts::settings(&self.settled(&config)));
         self.face.reload(&config);
-        if let Some(federation) = &self.federation {
-            federation.reload(&config).map_err(|error| error.to_string())?;
-        }
         self.admission.set_limits(&config.limits);
         self.log.set_level(&config.log.level);
         self.live.replace(config);
