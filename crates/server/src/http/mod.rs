@@ -107,9 +107,9 @@ impl Http {
             .route(invitation::STYLE_PATH, get(invitation::style))
             .route(websocket::PATH, get(websocket::upgrade))
             .layer(middleware::from_fn_with_state(self.clone(), guard::bounded));
-        Router::new()
+        // In this order, what answers at every other path is bounded too.
+        files::router()
             .merge(bounded)
-            .merge(files::router())
             .layer(middleware::from_fn(guard::every_request))
             .with_state(self.clone())
     }
