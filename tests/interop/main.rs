@@ -134,20 +134,31 @@ async fn xmpp_js_over_tcp_and_websocket() {
         .env("NODE_EXTRA_CA_CERTS", certificate));
 }
 
-/// covers: interop slixmpp files
-#[tokio::test]
-async fn slixmpp_uploads_and_downloads() {
+/// Runs a script of two slixmpp clients, Romeo and Juliet.
+async fn slixmpp(script: &str) {
     let Some(folder) = fetched("slixmpp") else { return };
     let world = world(Setup::default()).await;
     let certificate = certificate(&world).await;
     let (host, port) = world.server.addresses().xmpp.rsplit_once(':').expect("an address and a port");
     run(Command::new(folder.join("venv/bin/python"))
-        .arg(interop().join("files.py"))
+        .arg(interop().join(script))
         .args([host, port])
         .arg(&certificate)
         .args([password("romeo"), password("juliet")])
         .current_dir(world.server.folder())
         .env("SSL_CERT_FILE", &certificate));
+}
+
+/// covers: interop slixmpp files
+#[tokio::test]
+async fn slixmpp_uploads_and_downloads() {
+    slixmpp("files.py").await;
+}
+
+/// covers: interop slixmpp room
+#[tokio::test]
+async fn slixmpp_talks_in_a_room() {
+    slixmpp("room.py").await;
 }
 
 /// Files in a bucket: written in parts, read in parts, removed.

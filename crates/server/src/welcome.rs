@@ -53,8 +53,11 @@ impl Welcome<'_> {
         for (protocol, label, remark) in [
             ("xmpp", "XMPP", "  (STARTTLS)"),
             ("xmpps", "XMPP", "  (TLS from the first byte)"),
+            ("xmpp-server", "Servers", "  (STARTTLS)"),
+            ("xmpps-server", "Servers", "  (TLS from the first byte)"),
             ("http", "HTTP", ""),
             ("https", "HTTPS", "  (WebSocket: /xmpp-websocket)"),
+            ("bytestreams", "Relay", ""),
         ] {
             for listening in self.listening.iter().filter(|listening| listening.protocol == protocol) {
                 writeln!(f, "  {label:<11}  {}{remark}", listening.address)?;

@@ -267,7 +267,11 @@ struct Create {
 async fn create(context: Context, arguments: Create) -> Result<Done, Failure> {
     let jid = room(&context, &arguments.room)?;
     let owner = address("owner", &arguments.owner)?;
-    context.admin.chat.create_room(&jid, &owner).await.map_err(failed)?;
+    let chat = &context.admin.chat;
+    if chat.is_local(owner.domain()) && chat.profile(&owner).await.map_err(failed)?.is_none() {
+        return Err(Failure::invalid("owner", format!("There is no account {owner}.")));
+    }
+    chat.create_room(&jid, &owner).await.map_err(failed)?;
     recorded(&context, "room.create", &jid, owner.as_str()).await
 }
 
