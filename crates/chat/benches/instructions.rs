@@ -46,7 +46,8 @@ async fn route(times: usize) {
             created_ms: 0,
         };
         let account = store.create_account(new).await.expect("an account");
-        let (session, mut events) = chat.bind(&account, "x", ClientInfo::default()).await.expect("a session");
+        let (session, mut events) =
+            chat.bind(&account, None, "x", ClientInfo::default()).await.expect("a session");
         let presence = stanza("<presence xmlns='jabber:client'/>").with_from(session.jid.clone());
         chat.presence(&session, presence).await.expect("presence");
         assert!(chat.replay(&session).await.expect("a replay").is_empty());

@@ -200,7 +200,10 @@ impl Chat {
 
     /// Whether an account that has signed in could still do so. Asked once its session can be found: whoever disables the
     /// account or sets another password meanwhile either sees the session and ends it, or is seen here.
-    pub(crate) async fn still_admits(&self, signed_in: &Account) -> Result<bool> {
+    pub(crate) async fn still_admits(&self, signed_in: &Account, as_of: Option<u64>) -> Result<bool> {
+        if as_of.is_some() && as_of == self.store.account_changes() {
+            return Ok(self.may_sign_in(signed_in));
+        }
         let Some(now) = self.store.account(&signed_in.jid).await? else {
             return Ok(false);
         };
@@ -379,12 +382,20 @@ mod tests {
     async fn a_session_is_not_opened_by_what_was_revoked() {
         let world = World::of(&["romeo"]).await;
         let chat = &world.chat;
-        let bind =
-            async |account: &Account| chat.bind(account, "x", crate::session::ClientInfo::default()).await;
-        let signed_in = chat.account(&jid("romeo")).await.unwrap();
+        // With and without knowing how current the account is.
+        let bind = async |(account, as_of): &(Account, Option<u64>)| {
+            let info = crate::session::ClientInfo::default;
+            let asked = chat.bind(account, None, "x", info()).await.map(drop);
+            let counted = chat.bind(account, *as_of, "x", info()).await.map(drop);
+            assert_eq!(asked.is_ok(), counted.is_ok());
+            counted
+        };
+        let sign_in = async || (chat.account(&jid("romeo")).await.unwrap(), chat.store.account_changes());
+        let signed_in = sign_in().await;
+        assert!(signed_in.1.is_some(), "the store counts");
         chat.set_password(&jid("romeo"), "another", "local").await.unwrap();
         assert!(matches!(bind(&signed_in).await, Err(Error::Forbidden)));
-        let signed_in = chat.account(&jid("romeo")).await.unwrap();
+        let signed_in = sign_in().await;
         assert!(bind(&signed_in).await.is_ok());
         chat.set_disabled(&jid("romeo"), true, "local").await.unwrap();
         assert!(matches!(bind(&signed_in).await, Err(Error::Forbidden)));

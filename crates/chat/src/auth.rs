@@ -64,6 +64,15 @@ pub struct Attempt {
     pub invalidate: bool,
     tokens: Vec<Token>,
     password: Option<String>,
+    /// The account that was claimed, as it was then.
+    claimed: Option<Claimed>,
+}
+
+/// An account as it was read, and the store's count of changes before that (`Store::account_changes`).
+#[derive(Debug, Clone)]
+struct Claimed {
+    account: Account,
+    as_of: Option<u64>,
 }
 
 impl Attempt {
@@ -91,6 +100,8 @@ pub struct Grant {
     pub account: Account,
     /// How it was proven.
     pub mechanism: Mechanism,
+    /// The store's count of changes before the account was read (`Store::account_changes`).
+    pub as_of: Option<u64>,
     /// What the client is sent along with the success.
     pub data: Option<Vec<u8>>,
     /// A new token for the one that was used and grows old (XEP-0484 section 3.5).
@@ -109,6 +120,7 @@ impl Grant {
 #[derive(Debug)]
 pub struct Credentials {
     account: Option<Account>,
+    as_of: Option<u64>,
     verifiers: Vec<Verifier>,
     decoy_secret: String,
     username: String,
@@ -117,6 +129,11 @@ pub struct Credentials {
 }
 
 impl Credentials {
+    fn claimed(self) -> Option<Claimed> {
+        let as_of = self.as_of;
+        self.account.map(|account| Claimed { account, as_of })
+    }
+
     /// The account may sign in: it exists, is enabled and has not expired.
     pub fn usable(&self) -> bool {
         self.usable
@@ -182,6 +199,7 @@ impl Chat {
     pub async fn credentials(&self, username: &str, domain: &str) -> Result<Credentials> {
         let decoy_secret = self.decoy_secret().await?.to_owned();
         let jid = Jid::from_parts(Some(username), domain, None).ok();
+        let as_of = self.store.account_changes();
         let account = match jid {
             Some(jid) => self.store.account(&jid).await?,
             None => None,
@@ -191,6 +209,7 @@ impl Chat {
         let usable = account.as_ref().is_some_and(|account| self.may_sign_in(account));
         Ok(Credentials {
             account,
+            as_of,
             verifiers,
             decoy_secret,
             username: format!("{username}@{domain}"),
@@ -231,7 +250,9 @@ impl Chat {
         match question {
             Question::Verifier(question) => {
                 let (verifier, usable) = credentials.verifier(question.hash());
-                question.answer(verifier, usable)
+                let step = question.answer(verifier, usable);
+                attempt.claimed = credentials.claimed();
+                step
             }
             Question::Password(question) => {
                 let password = question.password().reveal().to_owned();
@@ -303,7 +324,7 @@ impl Chat {
     ) -> std::result::Result<Grant, Failure> {
         let jid = Jid::from_parts(Some(&success.username), &attempt.domain, None)
             .map_err(|_| Failure::NotAuthorized)?;
-        let account = self.store.account(&jid).await.map_err(|error| unavailable(error.into()))?;
+        let (account, as_of) = self.current(attempt.claimed.take(), &jid).await.map_err(unavailable)?;
         let account = account.filter(|account| self.may_sign_in(account)).ok_or(Failure::NotAuthorized)?;
         // RFC 6120 section 6.5.9. Only now: said any earlier, it would tell a stranger who the administrators are.
         let proof = self.settings().administrators_proof;
@@ -320,7 +341,18 @@ impl Chat {
         if let Some(password) = attempt.password.take() {
             self.add_missing_verifiers(&account, &password).await;
         }
-        Ok(Grant { account, mechanism: success.mechanism, data: success.data, token })
+        Ok(Grant { account, as_of, mechanism: success.mechanism, data: success.data, token })
+    }
+
+    /// The account as it is now: as it was when it was claimed, if no account has changed since.
+    async fn current(&self, claimed: Option<Claimed>, jid: &Jid) -> Result<(Option<Account>, Option<u64>)> {
+        let as_of = self.store.account_changes();
+        match claimed {
+            Some(claimed) if as_of.is_some() && claimed.as_of == as_of && claimed.account.jid == *jid => {
+                Ok((Some(claimed.account), as_of))
+            }
+            _ => Ok((self.store.account(jid).await?, as_of)),
+        }
     }
 
     pub(crate) fn throttle(&self) -> &Throttle {
@@ -567,7 +599,7 @@ mod tests {
     }
 
     fn grant_by(account: &Account, mechanism: Mechanism) -> Grant {
-        Grant { account: account.clone(), mechanism, data: None, token: None }
+        Grant { account: account.clone(), as_of: None, mechanism, data: None, token: None }
     }
 
     /// XEP-0480 section 3, and only for who has shown that he knows the password.

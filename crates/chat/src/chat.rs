@@ -152,10 +152,12 @@ impl Chat {
     }
 
     /// Adds a session for an account that has been authenticated. A session that holds the same resource is closed as
-    /// replaced, and its unavailable presence sent before the new one can send any.
+    /// replaced, and its unavailable presence sent before the new one can send any. `as_of` tells how current the account is
+    /// (`Grant::as_of`); without it the account is read once more.
     pub async fn bind(
         &self,
         account: &crate::account::Account,
+        as_of: Option<u64>,
         resource: &str,
         info: ClientInfo,
     ) -> Result<(Arc<Session>, Events)> {
@@ -171,7 +173,7 @@ impl Chat {
         if let Some(old) = &bound.replaced {
             self.session_gone(old).await;
         }
-        if !self.still_admits(account).await? {
+        if !self.still_admits(account, as_of).await? {
             self.unbind(&bound.session, None).await;
             return Err(crate::error::Error::Forbidden);
         }

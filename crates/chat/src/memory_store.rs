@@ -30,6 +30,7 @@ pub struct MemoryStore {
 #[derive(Debug, Default)]
 pub(crate) struct Tables {
     last_account: i64,
+    account_changes: u64,
     accounts: BTreeMap<Jid, Account>,
     rosters: HashMap<AccountId, Roster>,
     messages: BTreeMap<ArchiveId, Message>,
@@ -159,6 +160,7 @@ impl Store for MemoryStore {
             return Err(StoreError::Conflict);
         }
         tables.last_account += 1;
+        tables.account_changes += 1;
         let account = Account {
             id: AccountId(tables.last_account),
             jid: new.jid.clone(),
@@ -192,8 +194,13 @@ impl Store for MemoryStore {
         Ok(here.filter(|a| after.is_none_or(|after| a.jid > *after)).take(limit).cloned().collect())
     }
 
+    fn account_changes(&self) -> Option<u64> {
+        self.tables().ok().map(|tables| tables.account_changes)
+    }
+
     async fn change_account(&self, id: AccountId, change: AccountChange) -> StoreResult<()> {
         let mut tables = self.tables()?;
+        tables.account_changes += 1;
         let account = tables.account_mut(id)?;
         match change {
             AccountChange::Verifiers(verifiers) => account.verifiers = verifiers,
@@ -216,6 +223,7 @@ impl Store for MemoryStore {
 
     async fn delete_account(&self, id: AccountId) -> StoreResult<()> {
         let mut tables = self.tables()?;
+        tables.account_changes += 1;
         let jid = tables.account_mut(id)?.jid.clone();
         tables.accounts.remove(&jid);
         tables.rosters.remove(&id);
@@ -370,6 +378,7 @@ impl Store for MemoryStore {
     async fn set_delivered(&self, owner: AccountId, mark: ArchiveId) -> StoreResult<()> {
         self.disk.turn().await;
         let mut tables = self.tables()?;
+        tables.account_changes += 1;
         let account = tables.account_mut(owner)?;
         account.delivered = account.delivered.max(mark);
         for (_, message) in tables.messages.range_mut(..=mark) {

@@ -48,7 +48,7 @@ impl Chat {
         if let Some(to) = &message.to
             && let Destination::Service(Service::Rooms) = self.locate(to)
         {
-            let sending = self.profile(&sender.bare).await?.ok_or(Error::Forbidden)?;
+            let sending = self.own_profile(sender).await?.ok_or(Error::Forbidden)?;
             if sending.blocks(to) {
                 return Err(Error::Blocked);
             }
@@ -135,7 +135,7 @@ impl Chat {
             Destination::Server | Destination::Service(_) => return Err(Error::ServiceUnavailable),
             Destination::Account(_) | Destination::Session(_) => false,
         };
-        let sending = self.profile(own).await?.ok_or(Error::Forbidden)?;
+        let sending = self.own_profile(sender).await?.ok_or(Error::Forbidden)?;
         if sending.blocks(&to) {
             return Err(Error::Blocked);
         }

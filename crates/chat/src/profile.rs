@@ -2,6 +2,7 @@
 //! nothing once both sides are known.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use waxwing_xmpp::jid::Jid;
@@ -10,6 +11,7 @@ use crate::account::AccountId;
 use crate::chat::Chat;
 use crate::error::Result;
 use crate::preferences::ArchivePreferences;
+use crate::session::Session;
 use crate::store::DocumentKind;
 
 /// How many accounts are remembered in each of the two generations of the cache.
@@ -46,39 +48,43 @@ impl Profile {
 #[derive(Debug, Default)]
 pub(crate) struct Profiles {
     generations: Mutex<Generations>,
+    /// Counts changes, so that a profile read before a change is not kept after it. Changes under the lock.
+    changes: AtomicU64,
 }
 
 #[derive(Debug, Default)]
 struct Generations {
     young: HashMap<Jid, Arc<Profile>>,
     old: HashMap<Jid, Arc<Profile>>,
-    /// Counts changes, so that a profile read before a change is not kept after it.
-    changes: u64,
 }
 
 impl Profiles {
     fn get(&self, jid: &Jid) -> (Option<Arc<Profile>>, u64) {
         let mut generations = self.generations.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(found) = generations.young.get(jid) {
-            return (Some(Arc::clone(found)), generations.changes);
+            return (Some(Arc::clone(found)), self.changes());
         }
         let found = generations.old.remove(jid);
         if let Some(found) = &found {
             generations.keep(Arc::clone(found));
         }
-        (found, generations.changes)
+        (found, self.changes())
+    }
+
+    fn changes(&self) -> u64 {
+        self.changes.load(Ordering::Acquire)
     }
 
     fn put(&self, profile: Arc<Profile>, read_at: u64) {
         let mut generations = self.generations.lock().unwrap_or_else(PoisonError::into_inner);
-        if generations.changes == read_at {
+        if self.changes() == read_at {
             generations.keep(profile);
         }
     }
 
     fn forget(&self, jid: &Jid) {
         let mut generations = self.generations.lock().unwrap_or_else(PoisonError::into_inner);
-        generations.changes += 1;
+        self.changes.fetch_add(1, Ordering::AcqRel);
         generations.young.remove(jid);
         generations.old.remove(jid);
     }
@@ -115,6 +121,19 @@ impl Chat {
         });
         self.profiles.put(Arc::clone(&profile), read_at);
         Ok(Some(profile))
+    }
+
+    /// The profile of a session's account, which the session remembers until any profile changes.
+    pub(crate) async fn own_profile(&self, session: &Session) -> Result<Option<Arc<Profile>>> {
+        let changes = self.profiles.changes();
+        if let Some(known) = session.profile_as_of(changes) {
+            return Ok(Some(known));
+        }
+        let profile = self.profile(&session.bare).await?;
+        if let Some(profile) = &profile {
+            session.remember_profile(changes, profile);
+        }
+        Ok(profile)
     }
 
     /// Forgets what is cached of an account; every change to what a `Profile` holds calls it after the store has it.

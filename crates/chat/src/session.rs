@@ -10,6 +10,7 @@ use waxwing_xmpp::stanza::Outgoing;
 use crate::account::AccountId;
 use crate::archive::{ArchiveId, Direction};
 use crate::event::{Close, Event};
+use crate::profile::Profile;
 use crate::queue::{Events, Queue, Refused};
 use crate::rooms::ROOMS_PER_SESSION_LIMIT;
 use crate::sessions::Mark;
@@ -86,6 +87,8 @@ pub struct Session {
     rooms: Mutex<BTreeSet<Jid>>,
     /// The requests to other servers that are not answered yet, the oldest first.
     asked: Mutex<VecDeque<(Jid, Box<str>)>>,
+    /// Its account's profile, and how many changes of profiles there had been when it was read.
+    profile: Mutex<Option<(u64, Arc<Profile>)>>,
     /// Milliseconds since the Unix epoch since when no connection carries it; 0 while one does.
     suspended_since_ms: AtomicU64,
 }
@@ -120,9 +123,20 @@ impl Session {
             directed: Mutex::new(HashSet::new()),
             rooms: Mutex::new(BTreeSet::new()),
             asked: Mutex::default(),
+            profile: Mutex::default(),
             suspended_since_ms: AtomicU64::new(0),
         };
         (Arc::new(session), events)
+    }
+
+    /// Its account's profile, if no profile has changed since it was remembered.
+    pub(crate) fn profile_as_of(&self, changes: u64) -> Option<Arc<Profile>> {
+        let known = lock(&self.profile);
+        known.as_ref().filter(|(as_of, _)| *as_of == changes).map(|(_, profile)| Arc::clone(profile))
+    }
+
+    pub(crate) fn remember_profile(&self, changes: u64, profile: &Arc<Profile>) {
+        *lock(&self.profile) = Some((changes, Arc::clone(profile)));
     }
 
     /// Remembers a request to somebody at another server.

@@ -99,6 +99,11 @@ pub trait Store: FileStore + RoomStore + Send + Sync + 'static {
         after: Option<&Jid>,
         limit: usize,
     ) -> StoreResult<Vec<Account>>;
+    /// Counts changes of accounts, of whatever kind: as long as it is the same, every account is as it was. It has changed
+    /// before whoever makes a change learns that it is made. `None` where only reading an account tells.
+    fn account_changes(&self) -> Option<u64> {
+        None
+    }
     /// Changes one aspect of an account. `NotFound` when it is gone.
     async fn change_account(&self, id: AccountId, change: AccountChange) -> StoreResult<()>;
     /// Deletes an account and everything kept for it; its copies of messages go, other people's copies stay.

@@ -81,7 +81,7 @@ impl World {
     pub(crate) async fn connect(&self, name: &str, resource: &str) -> Client {
         let account = self.chat.account(&jid(name)).await.expect("an account");
         let (session, events) =
-            self.chat.bind(&account, resource, ClientInfo::default()).await.expect("a session");
+            self.chat.bind(&account, None, resource, ClientInfo::default()).await.expect("a session");
         Client { chat: Arc::clone(&self.chat), session, events }
     }
 

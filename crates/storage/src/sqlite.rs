@@ -164,6 +164,7 @@ pub struct Sqlite {
     keys: Keys,
     filters: Arc<Filters>,
     checkpoints: Arc<Checkpoints>,
+    account_changes: Arc<AtomicU64>,
     threads: Arc<Mutex<Threads>>,
 }
 
@@ -208,6 +209,7 @@ impl Sqlite {
             keys: Keys::load(&writer)?,
             filters: Arc::new(Filters::new(options.filter_bytes)),
             checkpoints: Arc::new(checkpoints),
+            account_changes: Arc::default(),
             threads: Arc::default(),
             options,
         };
@@ -301,6 +303,18 @@ impl Sqlite {
     {
         let (call, answer) = writer::Ask::new(work);
         self.writes.push(0, Job::Indexed(Box::new(call))).map_err(|_| StoreError::Unavailable)?;
+        answered(answer).await
+    }
+
+    /// Has the writer do something that changes an account, and waits until that is durable.
+    async fn write_account<T, F>(&self, work: F) -> StoreResult<T>
+    where
+        T: Send + 'static,
+        F: Fn(&Connection) -> Result<T, Failure> + Send + 'static,
+    {
+        let (call, answer) = writer::Ask::new(work);
+        let call = Box::new(call.counted(&self.account_changes));
+        self.writes.push(0, Job::Call(call)).map_err(|_| StoreError::Unavailable)?;
         answered(answer).await
     }
 

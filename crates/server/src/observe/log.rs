@@ -1,11 +1,15 @@
 //! The log: text for people or JSON for machines, on standard error.
 
 use std::io::IsTerminal;
+use std::sync::{Arc, PoisonError, RwLock};
 
-use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::reload;
+use tracing::level_filters::LevelFilter;
+use tracing::subscriber::Interest;
+use tracing::{Metadata, callsite};
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::{Context, Filter, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{EnvFilter, Layer, Registry};
+use tracing_subscriber::{Layer, Registry};
 
 use crate::config::{choice, config};
 
@@ -36,7 +40,7 @@ choice! {
 
 /// The log of this process, and a way to change its level while it runs.
 pub struct Log {
-    filter: reload::Handle<EnvFilter, Registry>,
+    levels: Levels,
     #[cfg(feature = "otel")]
     _traces: Option<super::traces::Traces>,
 }
@@ -44,9 +48,10 @@ pub struct Log {
 impl Log {
     /// Starts logging. Only the first call in a process has an effect on where lines go.
     pub fn start(config: &LogConfig) -> Self {
-        let (filter, handle) = reload::Layer::new(filter(&config.level).unwrap_or_default());
+        let levels = Levels::default();
+        levels.set(filter(&config.level).unwrap_or_default());
         #[cfg_attr(not(feature = "otel"), expect(unused_mut, reason = "traces are one more layer"))]
-        let mut layers = vec![output(config.format).with_filter(filter).boxed()];
+        let mut layers = vec![output(config.format).with_filter(levels.clone()).boxed()];
         #[cfg(feature = "otel")]
         let traces = config.traces_endpoint.as_deref().map(super::traces::Traces::start);
         #[cfg(feature = "otel")]
@@ -64,7 +69,7 @@ impl Log {
             tracing::error!(%error, "no traces are sent");
         }
         Self {
-            filter: handle,
+            levels,
             #[cfg(feature = "otel")]
             _traces: traces.unwrap_or_default(),
         }
@@ -73,9 +78,41 @@ impl Log {
     /// Puts another level in force.
     pub fn set_level(&self, level: &str) {
         if let Ok(filter) = filter(level) {
-            // This fails only when the log is gone, with the process.
-            let _ = self.filter.reload(filter);
+            self.levels.set(filter);
+            callsite::rebuild_interest_cache();
         }
+    }
+}
+
+/// The levels in force. They are looked at when a line is written, and not whenever a connection's span is entered, as
+/// the filters do that come with the subscriber and can be changed.
+#[derive(Clone, Default)]
+struct Levels(Arc<RwLock<Targets>>);
+
+impl Levels {
+    fn set(&self, levels: Targets) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = levels;
+    }
+
+    fn ask<T>(&self, question: impl FnOnce(&Targets) -> T) -> T {
+        question(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl<S> Filter<S> for Levels {
+    fn enabled(&self, metadata: &Metadata<'_>, _: &Context<'_, S>) -> bool {
+        self.ask(|levels| levels.would_enable(metadata.target(), metadata.level()))
+    }
+
+    fn callsite_enabled(&self, metadata: &'static Metadata<'static>) -> Interest {
+        match self.ask(|levels| levels.would_enable(metadata.target(), metadata.level())) {
+            true => Interest::always(),
+            false => Interest::never(),
+        }
+    }
+
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        self.ask(|levels| levels.iter().map(|(_, level)| level).chain(levels.default_level()).max())
     }
 }
 
@@ -99,8 +136,8 @@ fn output(format: LogFormat) -> Box<dyn Layer<Registry> + Send + Sync> {
 }
 
 /// Reads a level; the error says what is allowed.
-pub(crate) fn filter(level: &str) -> Result<EnvFilter, String> {
-    EnvFilter::builder().parse(level).map_err(|e| {
+pub(crate) fn filter(level: &str) -> Result<Targets, String> {
+    level.parse().map_err(|e| {
         format!(
             "`{level}` is not understood ({e}); allowed: error, warn, info, debug, trace, or parts with their own \
              level as in \"info,waxwing_server::xmpp=debug\""

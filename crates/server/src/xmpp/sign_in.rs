@@ -32,7 +32,8 @@ struct SigningIn {
     /// Who has been let in, while his client computes a verifier.
     granted: Option<Grant>,
     /// Who has been let in and is not bound yet.
-    account: Option<(Account, ClientInfo)>,
+    /// With how current it is (`Grant::as_of`).
+    account: Option<(Account, Option<u64>, ClientInfo)>,
     /// A client that wants an account.
     applicant: Option<Applicant>,
 }
@@ -184,9 +185,9 @@ impl Connection {
         if resumed.is_none()
             && let Some(request) = &authenticated.bind
         {
-            bound = self.bind_inline(account, info.clone(), request, &mut acceptance).await;
+            bound = self.bind_inline(&grant, info.clone(), request, &mut acceptance).await;
         }
-        state.account = Some((grant.account, info));
+        state.account = Some((grant.account, grant.as_of, info));
         self.stream.accept(authenticated, acceptance);
         if let Some(live) = &resumed {
             self.send_again(live);
@@ -197,7 +198,7 @@ impl Connection {
     /// Binds a resource in the same round trip as the authentication (XEP-0386 section 3).
     async fn bind_inline(
         &mut self,
-        account: &Account,
+        Grant { account, as_of, .. }: &Grant,
         info: ClientInfo,
         request: &InlineBind,
         acceptance: &mut Acceptance,
@@ -205,7 +206,7 @@ impl Connection {
         let suffix = self.face.chat.resource_suffix(account, info.agent.as_deref());
         let wanted = request.resource(&account.jid, &suffix);
         let resource = wanted.as_ref().and_then(|jid| jid.resource()).unwrap_or(&suffix);
-        let (session, events) = match self.face.chat.bind(account, resource, info).await {
+        let (session, events) = match self.face.chat.bind(account, *as_of, resource, info).await {
             Ok(bound) => bound,
             Err(error) => {
                 tracing::info!(%error, "a session could not be bound");
@@ -285,7 +286,7 @@ impl Connection {
 
     /// Resumption after a sign-in of RFC 6120, as its own element (XEP-0198 section 5).
     async fn resume_later(&mut self, state: &SigningIn, request: ResumeRequest) -> Option<Box<Live>> {
-        let (account, info) = state.account.as_ref()?;
+        let (account, _, info) = state.account.as_ref()?;
         match self.resume(account, info.clone(), &request.resume).await {
             Ok((live, resumption)) => {
                 self.stream.resumed(request, resumption.jid, resumption.h);
@@ -371,10 +372,10 @@ impl Connection {
 
     /// Binds a resource, the one the client would like if it can have it (RFC 6120 section 7).
     async fn bind(&mut self, state: &SigningIn, request: BindRequest) -> Option<Box<Live>> {
-        let (account, info) = state.account.as_ref()?;
+        let (account, as_of, info) = state.account.as_ref()?;
         let wanted = request.wanted.as_ref().and_then(|jid| jid.resource().map(str::to_owned));
         let resource = wanted.unwrap_or_else(|| self.face.chat.token());
-        match self.face.chat.bind(account, &resource, info.clone()).await {
+        match self.face.chat.bind(account, *as_of, &resource, info.clone()).await {
             Ok((session, events)) => {
                 self.stream.bound(request, session.jid.clone());
                 Some(Box::new(Live::new(session, events)))

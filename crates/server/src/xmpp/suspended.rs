@@ -328,7 +328,7 @@ pub(crate) async fn restore(
     };
     let Some(jid) = saved.jid() else { return Ok(None) };
     let Some(resource) = jid.resource() else { return Ok(None) };
-    let (session, events) = face.chat.bind(account, resource, info).await?;
+    let (session, events) = face.chat.bind(account, None, resource, info).await?;
     let mut live = Box::new(Live::new(Arc::clone(&session), events));
     let config = face.current().config;
     let unacknowledged: Vec<Sent> = saved.waiting.iter().filter_map(SavedStanza::to_sent).collect();

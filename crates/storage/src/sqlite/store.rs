@@ -1,6 +1,7 @@
 //! The port's calls, each handed to the writer or to a reader.
 
 use std::path::Path;
+use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
 use waxwing_chat::account::{Account, AccountChange, AccountId, NewAccount};
@@ -23,7 +24,7 @@ use super::{
 #[async_trait]
 impl Store for Sqlite {
     async fn create_account(&self, new: NewAccount) -> StoreResult<Account> {
-        self.write(move |db| accounts::create(db, &new)).await
+        self.write_account(move |db| accounts::create(db, &new)).await
     }
 
     async fn account(&self, jid: &Jid) -> StoreResult<Option<Account>> {
@@ -42,12 +43,16 @@ impl Store for Sqlite {
             .await
     }
 
+    fn account_changes(&self) -> Option<u64> {
+        Some(self.account_changes.load(Ordering::Acquire))
+    }
+
     async fn change_account(&self, id: AccountId, change: AccountChange) -> StoreResult<()> {
-        self.write(move |db| accounts::change(db, id, &change)).await
+        self.write_account(move |db| accounts::change(db, id, &change)).await
     }
 
     async fn delete_account(&self, id: AccountId) -> StoreResult<()> {
-        self.write(move |db| accounts::delete(db, id)).await?;
+        self.write_account(move |db| accounts::delete(db, id)).await?;
         answered(self.erase(id)?).await
     }
 
@@ -109,7 +114,7 @@ impl Store for Sqlite {
     }
 
     async fn set_delivered(&self, owner: AccountId, mark: ArchiveId) -> StoreResult<()> {
-        self.write(move |db| {
+        self.write_account(move |db| {
             accounts::set_delivered(db, owner, mark)?;
             remove::delivered(db, owner, mark)
         })

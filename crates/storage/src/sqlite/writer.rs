@@ -12,6 +12,7 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
@@ -60,12 +61,20 @@ pub(super) struct Ask<F, T> {
     work: F,
     result: Option<StoreResult<T>>,
     reply: oneshot::Sender<StoreResult<T>>,
+    /// Counts calls that have been committed, before anybody learns of them.
+    counted: Option<Arc<AtomicU64>>,
 }
 
 impl<F, T> Ask<F, T> {
     pub(super) fn new(work: F) -> (Self, oneshot::Receiver<StoreResult<T>>) {
         let (reply, answer) = oneshot::channel();
-        (Self { work, result: None, reply }, answer)
+        (Self { work, result: None, reply, counted: None }, answer)
+    }
+
+    /// Counts it once it is committed.
+    pub(super) fn counted(mut self, counter: &Arc<AtomicU64>) -> Self {
+        self.counted = Some(Arc::clone(counter));
+        self
     }
 }
 
@@ -86,6 +95,9 @@ where
             Ok(()) => self.result.unwrap_or(Err(StoreError::Unavailable)),
             Err(error) => Err(error),
         };
+        if let Some(counter) = &self.counted {
+            counter.fetch_add(1, Ordering::AcqRel);
+        }
         // Nobody waits any more: the caller went away.
         let _ = self.reply.send(result);
     }

@@ -27,6 +27,29 @@ pub(crate) async fn refuses_a_taken_address(store: Arc<dyn Store>) {
     assert_eq!(store.account(&first.jid.clone()).await.unwrap(), Some(first));
 }
 
+/// A store that counts changes has counted one before its caller learns that it is made, and counts nothing else.
+pub(crate) async fn counts_changes(store: Arc<dyn Store>) {
+    let juliet = account(&store, "juliet@capulet.example").await;
+    let Some(mut before) = store.account_changes() else { return };
+    let mut counted = |what: &str, expected: bool| {
+        let now = store.account_changes().expect("it counts");
+        assert_eq!(now != before, expected, "{what}");
+        before = now;
+    };
+    let nurse = account(&store, "nurse@capulet.example").await;
+    counted("an account is made", true);
+    store.change_account(juliet.id, AccountChange::Disabled(true)).await.unwrap();
+    counted("an account is changed", true);
+    let id = append(&store, message(&nurse, &juliet, "My lady")).await;
+    counted("a message is archived", false);
+    store.set_delivered(juliet.id, id).await.unwrap();
+    counted("a message is delivered", true);
+    store.account(&juliet.jid).await.unwrap();
+    counted("an account is read", false);
+    store.delete_account(juliet.id).await.unwrap();
+    counted("an account is deleted", true);
+}
+
 pub(crate) async fn lists_in_order(store: Arc<dyn Store>) {
     for address in ["c@b.example", "a@b.example", "b@a.example", "b@b.example"] {
         account(&store, address).await;

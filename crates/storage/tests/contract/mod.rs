@@ -36,7 +36,7 @@ macro_rules! contract {
 macro_rules! every_contract {
     ($open:expr) => {
         $crate::contract::contract! { $open;
-            accounts: keeps_what_is_created refuses_a_taken_address lists_in_order changes_each_aspect
+            accounts: keeps_what_is_created refuses_a_taken_address lists_in_order changes_each_aspect counts_changes
                 adds_verifiers_by_hash deletes_everything_of_an_account;
             rosters: keeps_items counts_versions tells_changes forgets_old_removals refuses_strangers;
             rooms: keeps_rooms lists_rooms keeps_affiliates replaces_what_is_archived ends_with_its_archive;

@@ -61,7 +61,7 @@ impl House {
             }
         };
         let info = ClientInfo { tls: Some("TLS 1.3".to_owned()), ..ClientInfo::default() };
-        let (session, events) = self.chat.bind(&account, resource, info).await.unwrap();
+        let (session, events) = self.chat.bind(&account, None, resource, info).await.unwrap();
         self.events.lock().unwrap().insert(session.jid.clone(), events);
         self.sessions.lock().unwrap().insert(session.jid.clone(), session);
         self.say(client, "<presence/>").await;
