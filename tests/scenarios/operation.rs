@@ -177,3 +177,22 @@ async fn what_has_expired_is_removed_when_that_is_asked_for() {
     let left = admin(&["invite", "list"]);
     assert!(left.contains("nurse"), "{left}");
 }
+
+/// The same by the server's own timer.
+/// covers: operation removal timer
+#[tokio::test]
+async fn what_has_expired_is_removed_in_time() {
+    let world = world_with(Setup::default().section("removal_interval_ms = 100")).await;
+    let admin = |args: &[&str]| world.server.admin(args, "").unwrap();
+    for round in 1..=2 {
+        admin(&["invite", "create", "--lifetime", "0s"]);
+        let removed = || world.server.log().matches("expired tokens and invitations were removed").count();
+        let seen = async {
+            while removed() < round {
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(PATIENCE, seen).await.expect("the timer fires");
+    }
+    assert!(admin(&["upkeep"]).starts_with("Nothing"));
+}

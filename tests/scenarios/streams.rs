@@ -184,11 +184,11 @@ async fn resource_constraint() {
 /// covers: RFC 6120 4.9.3.17
 #[tokio::test]
 async fn resource_constraint_of_one_stream() {
-    let world = world_with(Setup::default().section("[xmpp]\nunacknowledged_limit = 20")).await;
+    let world = world_with(Setup::default().section("[xmpp]\nunacknowledged_limit = 200")).await;
     let [mut romeo, mut juliet] = world.all_online(["romeo/orchard", "juliet/balcony"]).await;
     romeo.send("<enable xmlns='urn:xmpp:sm:3'/>").await;
     romeo.expect("<enabled xmlns='urn:xmpp:sm:3' _='...'/>").await;
-    for number in 0..30 {
+    for number in 0..230 {
         juliet
             .send(&format!(
                 "<message to='romeo@localhost/orchard' type='chat'><body>{number}</body></message>"
@@ -206,7 +206,7 @@ async fn resource_constraint_of_one_stream() {
     let mut again = world.online("romeo/orchard").await;
     let waited = again.drain().await;
     assert!(
-        waited.iter().any(|message| message.child(CLIENT, "body").is_some_and(|body| body.text() == "29")),
+        waited.iter().any(|message| message.child(CLIENT, "body").is_some_and(|body| body.text() == "229")),
         "{waited:?}"
     );
 }

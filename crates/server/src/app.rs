@@ -46,9 +46,8 @@ const UPKEEP_ROUNDS: u64 = 6;
 /// resumed.
 const DESERTED_AFTER_MS: u64 = 3_600_000;
 
-/// When what has expired is first removed after a start, and how often from then on.
+/// When what has expired is first removed after a start, unless the interval is shorter.
 const FIRST_REMOVAL: Duration = Duration::from_secs(600);
-const REMOVAL: Duration = Duration::from_secs(24 * 3600);
 
 /// The file that tells other programs where the server listens, in the data folder.
 const ADDRESSES: &str = "addresses.json";
@@ -220,14 +219,18 @@ pub(crate) async fn upkeep(chat: Arc<Chat>) {
     }
 }
 
-/// Removes every day what has expired; the command `upkeep` does so at once.
-async fn remove_expired(chat: Arc<Chat>) {
-    let mut day = tokio::time::interval_at(tokio::time::Instant::now() + FIRST_REMOVAL, REMOVAL);
+/// Removes what has expired, every day unless the configuration says otherwise; the command `upkeep` does so at once.
+async fn remove_expired(chat: Arc<Chat>, live: Live) {
+    let interval = || Duration::from_millis(live.current().accounts.removal_interval_ms);
+    let mut pause = FIRST_REMOVAL.min(interval());
     loop {
-        day.tick().await;
-        if let Err(error) = chat.remove_expired().await {
-            tracing::warn!(%error, "expired tokens and invitations could not be removed");
+        tokio::time::sleep(pause).await;
+        match chat.remove_expired().await {
+            Ok(0) => {}
+            Ok(count) => tracing::info!(count, "expired tokens and invitations were removed"),
+            Err(error) => tracing::warn!(%error, "expired tokens and invitations could not be removed"),
         }
+        pause = interval();
     }
 }
 
@@ -281,9 +284,9 @@ impl Server {
         tokio::spawn(service::watchdog());
         tokio::spawn(acme::run(server.live.clone(), Arc::clone(&server.tls), server.lifecycle.clone()));
         tokio::spawn(upkeep(Arc::clone(&server.chat)));
-        tokio::spawn(remove_expired(Arc::clone(&server.chat)));
+        tokio::spawn(remove_expired(Arc::clone(&server.chat), server.live.clone()));
         tokio::spawn(files::check(Arc::clone(&server.chat)));
-        tokio::spawn(files::remove_overdue(Arc::clone(&server.chat)));
+        tokio::spawn(files::remove_overdue(Arc::clone(&server.chat), server.live.clone()));
         tokio::spawn(domains::remember(Arc::clone(&server.chat)));
         Ok(server)
     }
@@ -392,10 +395,15 @@ impl Server {
     async fn drain(&self) {
         tracing::info!("stopping");
         service::stopping();
-        self.lifecycle.drain();
-        self.chat.sessions().close_all(Close::Shutdown);
         let grace = Duration::from_millis(self.live.current().shutdown.drain_grace_ms);
-        let left = self.lifecycle.ended(grace).await;
+        let end = Instant::now() + grace;
+        self.lifecycle.drain();
+        // First, while its senders can still hear what could not be sent.
+        if let Some(federation) = &self.federation {
+            federation.emptied(grace / 2).await;
+        }
+        self.chat.sessions().close_all(Close::Shutdown);
+        let left = self.lifecycle.ended(end.saturating_duration_since(Instant::now())).await;
         if left > 0 {
             tracing::warn!(left, "the time to drain is over; connections are cut");
         }

@@ -128,6 +128,8 @@ pub(crate) mod testing {
 
     pub(crate) const A: u16 = 1;
     pub(crate) const SRV: u16 = 33;
+    /// No type of records has this number.
+    const FAILURE: u16 = 0;
 
     /// A name in the form of RFC 1035 section 3.1.
     fn labels(name: &str) -> Vec<u8> {
@@ -151,6 +153,16 @@ pub(crate) mod testing {
         }
         data.extend_from_slice(&labels(host));
         (SRV, data)
+    }
+
+    /// Makes the server fail for a name (SERVFAIL).
+    pub(crate) fn failure() -> (u16, Vec<u8>) {
+        (FAILURE, Vec::new())
+    }
+
+    /// A service of equal priority.
+    pub(crate) fn weighted(weight: u16, port: u16) -> super::Service {
+        super::Service { priority: 0, weight, host: "a.example".to_owned(), port }
     }
 
     /// A name, and its records: the type and the data of each.
@@ -180,7 +192,12 @@ pub(crate) mod testing {
         let known = records.get(&name);
         let data: Vec<&(u16, Vec<u8>)> = known.into_iter().flatten().filter(|(k, _)| *k == kind).collect();
         let mut out = query[..2].to_vec();
-        out.extend_from_slice(&[0x84, if known.is_some() { 0 } else { 3 }, 0, 1]);
+        let code = match known {
+            None => 3,
+            Some(records) if records.iter().any(|(kind, _)| *kind == FAILURE) => 2,
+            Some(_) => 0,
+        };
+        out.extend_from_slice(&[0x84, code, 0, 1]);
         out.extend_from_slice(&u16::try_from(data.len()).expect("few").to_be_bytes());
         out.extend_from_slice(&[0, 0, 0, 0]);
         out.extend_from_slice(&query[12..end + 4]);

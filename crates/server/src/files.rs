@@ -11,10 +11,7 @@ use waxwing_chat::files::blobs::Blobs;
 use waxwing_storage::blobs::folder::Folder;
 use waxwing_storage::blobs::object_storage::{Bucket, ObjectStorage};
 
-use crate::config::config;
-
-/// How often what is overdue is removed.
-const REMOVAL: Duration = Duration::from_secs(60);
+use crate::config::{Live, config};
 
 /// How long object storage may take to answer at the start.
 const CHECK: Duration = Duration::from_secs(30);
@@ -56,6 +53,9 @@ config! {
         /// Days that files sent with messages are kept. 0: until somebody deletes them. Files of profiles are not removed
         /// by age.
         retention_days: u64 = 0,
+        /// How often files whose time is over, and what was left of others, are removed. Nobody can read them from the
+        /// moment on that their time is over.
+        removal_interval_ms: u64 = 60_000,
         /// People may ask for places whose files outlast `retention_days`.
         permanent: bool = false,
         /// Make small pictures of pictures when somebody asks for one.
@@ -158,14 +158,13 @@ pub async fn check(chat: Arc<Chat>) {
     }
 }
 
-/// Removes files whose time is over, and what was left of others, every minute.
-pub async fn remove_overdue(chat: Arc<Chat>) {
-    let mut tick = tokio::time::interval(REMOVAL);
+/// Removes files whose time is over, and what was left of others, at the start and then in the interval in force.
+pub async fn remove_overdue(chat: Arc<Chat>, live: Live) {
     loop {
-        tick.tick().await;
         if let Err(error) = chat.remove_overdue_files().await {
             tracing::warn!(%error, "files whose time is over could not be looked up");
         }
+        tokio::time::sleep(Duration::from_millis(live.current().files.removal_interval_ms)).await;
     }
 }
 

@@ -97,6 +97,9 @@ impl Config {
         let bounds = bounds! {
             self;
             accounts.scram_iterations: 4_096..=10_000_000;
+            accounts.removal_interval_ms: 100..=2_592_000_000;
+            // Half of it stays free for a whole page of what waits.
+            xmpp.unacknowledged_limit: 2 * waxwing_chat::deliver::REPLAY_PAGE as u64..=1_000_000;
             limits.connections: 1..=10_000_000;
             limits.connections_per_address: 1..=10_000_000;
             limits.unauthenticated: 1..=10_000_000;
@@ -119,6 +122,7 @@ impl Config {
             files.uploads_at_once: 1..=100_000;
             files.downloads_at_once: 1..=100_000;
             files.retention_days: 0..=100_000;
+            files.removal_interval_ms: 100..=86_400_000;
             files.thumbnail_pixels_limit: 1..=1_000_000_000;
             bytestreams.waiting_limit: 2..=100_000;
             bytestreams.streams_limit: 1..=100_000;

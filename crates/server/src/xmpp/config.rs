@@ -21,7 +21,7 @@ config! {
         /// How many streams may be resumable at one time. Those beyond it are managed too, but end with their connection.
         resumable_streams_limit: usize = 200_000,
         /// How many stanzas may wait for a client's acknowledgement before its stream is given up; what is archived
-        /// then waits for its next sign-in.
+        /// then waits for its next sign-in. At least 200, so that a page of what waits fits into half of it.
         unacknowledged_limit: usize = 5_000,
         /// How many messages of one client may be on their way into the store at one time.
         in_flight_limit: usize = 64,

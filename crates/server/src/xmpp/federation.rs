@@ -15,6 +15,7 @@ mod connections;
 mod incoming;
 mod lanes;
 mod outgoing;
+mod targets;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -104,6 +105,12 @@ impl Federation {
     /// Serves a connection of another server; `direct` when it begins with TLS (XEP-0368).
     pub async fn serve(self: Arc<Self>, conn: Conn, direct: bool) {
         incoming::serve(self, conn, direct).await;
+    }
+
+    /// Once the process drains: waits until what is queued for other servers is sent, up to `limit`. The senders of what
+    /// is left are told, and still there to hear it.
+    pub async fn emptied(&self, limit: std::time::Duration) {
+        self.queues.emptied(limit).await;
     }
 
     /// The connections to and from other servers, as an administrator reads them.

@@ -14,7 +14,7 @@ pub(super) const UPKEEP: Command = Command {
     name: "upkeep",
     summary: "Remove what has expired now",
     help: "Login tokens and invitations that have expired are good for nothing from that moment on, and the server removes \
-           them ten minutes after its start and then every day. This does so at once.",
+           them ten minutes after its start and then every `accounts.removal_interval_ms`. This does so at once.",
     permission: Permission::Installation,
     parameters: &[],
     run: Run::Data(|context, arguments| call(context, arguments, upkeep)),

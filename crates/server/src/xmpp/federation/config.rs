@@ -29,7 +29,8 @@ config! {
         connect_timeout_ms: u64 = 10_000,
         /// How long a stream may take from its first byte until stanzas may be sent on it.
         negotiation_timeout_ms: u64 = 30_000,
-        /// How long a server that could not be reached is left alone; twice as long after each further failure.
+        /// How long a server that could not be reached is left alone; twice as long after each further failure, and up to
+        /// a quarter less by chance.
         retry_after_ms: u64 = 5_000,
         /// The longest that it is left alone.
         retry_limit_ms: u64 = 300_000,

@@ -1,7 +1,5 @@
-//! Connecting to another server: where its domain is found (RFC 6120 section 3.2, XEP-0368), and the way to a stream that
-//! stanzas may be sent on.
+//! Connecting to another server: one address after the other, up to a stream that stanzas may be sent on.
 
-use std::cmp::Reverse;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -16,14 +14,9 @@ use tokio_rustls::client::TlsStream;
 use waxwing_xmpp::error::{Condition, StreamCondition};
 use waxwing_xmpp::s2s::{Event, Key, Outgoing, Pair, Peer, Proof, Purpose, Refusal, StartTls, Verdict};
 
+use super::targets::{self, Target};
 use super::{Current, Federation};
 use crate::tls::peer::client_config;
-
-/// The port of a domain without SRV records (RFC 6120 section 3.2.2).
-const FALLBACK_PORT: u16 = 5269;
-
-/// How many addresses are tried for one domain.
-const TARGETS_LIMIT: usize = 8;
 
 /// How much is read at one time.
 const READ_BYTES: usize = 8 * 1024;
@@ -44,7 +37,7 @@ impl Failure {
         Self { condition, reason: reason.to_string(), is_final: false }
     }
 
-    fn last(condition: Condition, reason: impl ToString) -> Self {
+    pub(super) fn last(condition: Condition, reason: impl ToString) -> Self {
         Self { is_final: true, ..Self::new(condition, reason) }
     }
 }
@@ -53,13 +46,6 @@ impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         Self::new(Condition::RemoteServerTimeout, error)
     }
-}
-
-/// One place where a domain's server may be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Target {
-    address: SocketAddr,
-    direct_tls: bool,
 }
 
 enum Wire {
@@ -121,7 +107,12 @@ async fn attempt(
     pair: &Pair,
     purpose: Purpose,
 ) -> Result<(Connection, Event), Failure> {
-    let targets = targets(federation, current, &pair.to).await?;
+    let random = || {
+        let mut octets = [0; 4];
+        federation.chat.fill_random(&mut octets);
+        u32::from_be_bytes(octets)
+    };
+    let targets = targets::of(&federation.resolver, &current.config, &pair.to, random).await?;
     let mut failure = Failure::new(Condition::RemoteServerNotFound, "the domain has no address");
     for target in targets {
         let patience = Duration::from_millis(current.config.negotiation_timeout_ms);
@@ -140,60 +131,6 @@ async fn attempt(
         }
     }
     Err(failure)
-}
-
-async fn targets(federation: &Federation, current: &Current, domain: &str) -> Result<Vec<Target>, Failure> {
-    let configured = current.config.route.iter().filter(|route| route.domain == domain);
-    let configured: Vec<Target> =
-        configured.map(|route| Target { address: route.address.0, direct_tls: route.direct_tls }).collect();
-    if !configured.is_empty() {
-        return Ok(configured);
-    }
-    let dns = |error: crate::dns::DnsError| Failure::last(Condition::RemoteServerTimeout, error);
-    let ascii = idna::domain_to_ascii(domain)
-        .map_err(|error| Failure::last(Condition::RemoteServerNotFound, error))?;
-    let mut services = Vec::new();
-    for (name, direct_tls) in [("_xmpps-server._tcp", true), ("_xmpp-server._tcp", false)] {
-        let found = federation.resolver.services(&format!("{name}.{ascii}")).await.map_err(dns)?;
-        services.extend(found.into_iter().map(|service| (service, direct_tls)));
-    }
-    let mut targets = Vec::new();
-    if services.is_empty() {
-        let addresses = federation.resolver.addresses(&ascii).await.map_err(dns)?;
-        targets.extend(
-            addresses
-                .into_iter()
-                .map(|ip| Target { address: SocketAddr::new(ip, FALLBACK_PORT), direct_tls: false }),
-        );
-    }
-    // RFC 2782: the target "." says that the service decidedly does not exist.
-    services.retain(|(service, _)| !service.host.is_empty());
-    order(federation, &mut services);
-    for (service, direct_tls) in services {
-        if targets.len() >= TARGETS_LIMIT {
-            break;
-        }
-        let addresses = federation.resolver.addresses(&service.host).await.map_err(dns)?;
-        let at = |ip| Target { address: SocketAddr::new(ip, service.port), direct_tls };
-        targets.extend(addresses.into_iter().map(at));
-    }
-    targets.truncate(TARGETS_LIMIT);
-    match targets.is_empty() {
-        true => Err(Failure::last(Condition::RemoteServerNotFound, "the domain has no server")),
-        false => Ok(targets),
-    }
-}
-
-/// RFC 2782: by priority, and by chance according to weight. XEP-0368 section 3 has both kinds of records in one order.
-fn order(federation: &Federation, services: &mut [(crate::dns::Service, bool)]) {
-    services.sort_by_cached_key(|(service, _)| {
-        let mut octets = [0; 4];
-        federation.chat.fill_random(&mut octets);
-        // The largest of as many draws as the weight says: drawn once, from the distribution of that maximum.
-        let chance = f64::from(u32::from_be_bytes(octets)) / f64::from(u32::MAX);
-        let draw = chance.powf(1.0 / (f64::from(service.weight) + 0.01));
-        (service.priority, Reverse((draw * 1e12) as u64))
-    });
 }
 
 async fn negotiate(
