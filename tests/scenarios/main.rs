@@ -13,6 +13,7 @@ mod bytestreams;
 mod carbons;
 mod discovery;
 mod federation;
+mod federation_ends;
 mod files;
 mod messages;
 mod modern_login;

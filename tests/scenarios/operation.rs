@@ -1,6 +1,8 @@
 //! Running a server: restart, reload, status, metrics, health, limits of connections.
 
+use tokio::time::timeout;
 use waxwing_tests::Setup;
+use waxwing_tests::server::PATIENCE;
 use waxwing_tests::xml::Element;
 
 use crate::world::{world, world_with};

@@ -15,6 +15,7 @@
 //! Nothing sleeps. That something does *not* arrive is shown by a round trip: see [`Client::expect_nothing_from`].
 
 pub mod client;
+pub mod dns;
 pub mod login;
 pub mod object_storage;
 pub mod pattern;

@@ -257,7 +257,13 @@ impl Connection {
                     has_read = true;
                 }
                 next = events.next(!*in_replay) => match next {
-                    Next::End(reason) => return Ok(self.closed(reason)),
+                    Next::End(reason) => {
+                        if reason == Close::Shutdown {
+                            // Such as that something could not be delivered; nobody will say it again.
+                            self.pass_due(live);
+                        }
+                        return Ok(self.closed(reason));
+                    }
                     Next::Event(event) => {
                         self.deliver(live, event);
                     }
@@ -367,16 +373,18 @@ impl Connection {
             self.flush().await?;
             live.flushed(&self.face.chat);
         }
-        if live.replaying {
-            return Ok(());
-        }
-        let mut due = live.events.len();
+        self.pass_due(live);
+        Ok(())
+    }
+
+    /// Writes what waits in the queue now, unless it has to wait for a replay.
+    fn pass_due(&mut self, live: &mut Live) {
+        let mut due = if live.replaying { 0 } else { live.events.len() };
         while due > 0
             && let Some(event) = live.events.try_recv()
         {
             due = due.saturating_sub(self.deliver(live, event));
         }
-        Ok(())
     }
 
     /// What was handed over before a replay fell due must not be overtaken by it. Says whether there was something.

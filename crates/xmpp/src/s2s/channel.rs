@@ -12,6 +12,8 @@ pub(super) struct Channel {
     scanner: Scanner,
     pub(super) output: Vec<u8>,
     state: State,
+    /// Our closing tag is written, and what the peer said before it heard that still counts.
+    lingers: bool,
     /// Our header of this stream is written.
     introduced: bool,
     /// The peer's header of this stream has not come.
@@ -42,6 +44,7 @@ impl Channel {
             scanner: Scanner::new(Framing::Stream, limits),
             output: Vec::new(),
             state: State::Open,
+            lingers: false,
             introduced: false,
             awaits_header: true,
             between_streams: false,
@@ -102,7 +105,7 @@ impl Channel {
                 self.state = State::Ended;
                 Some(Incident::Closed)
             }
-            _ if self.state == State::Closing => None,
+            _ if self.state == State::Closing && !self.lingers => None,
             Token::Element(element) if element.is(ns::STREAMS, "error") => {
                 self.close();
                 self.state = State::Ended;
@@ -180,6 +183,25 @@ impl Channel {
         } else {
             self.state = State::Ended;
         }
+    }
+
+    /// Closes the stream in order, with an error if there is one, and still reads what the peer sends up to its own
+    /// closing tag: it may have sent it before it heard of ours (RFC 6120 section 4.4).
+    pub(super) fn close_and_linger(&mut self, error: Option<&StreamError>) {
+        if self.state != State::Open {
+            return;
+        }
+        if let Some(error) = error {
+            let children: Vec<_> = error.to_element().children().map(|child| child.to_element()).collect();
+            self.write_stream_element("error", children.iter());
+        }
+        self.close();
+        self.lingers = true;
+    }
+
+    /// Whether our header of this stream is written.
+    pub(super) fn is_introduced(&self) -> bool {
+        self.introduced
     }
 
     /// Ends the stream with an error. Even a refused peer gets a header first (RFC 6120 section 4.9.1.2).

@@ -111,9 +111,13 @@ impl Incoming {
         self.channel.restart(self.config.limits_before);
     }
 
-    /// Closes the stream in order. What the peer still sends is ignored.
-    pub fn close(&mut self) {
-        self.channel.close();
+    /// Closes the stream in order, with an error if there is one. Stanzas that the peer has sent before it hears of that
+    /// still come out (RFC 6120 section 4.4), until it closes its side too: nobody would send them again.
+    pub fn close_and_linger(&mut self, error: Option<&StreamError>) {
+        match error {
+            Some(error) if !self.channel.is_introduced() => self.fail(error),
+            error => self.channel.close_and_linger(error),
+        }
     }
 
     /// Ends the stream with an error (RFC 6120 section 4.9): write what is in the output and hang up.
@@ -186,6 +190,10 @@ impl Incoming {
     }
 
     fn element(&mut self, element: Element, rest: &[u8]) -> Option<Event> {
+        if !self.channel.is_open() && element.ns() != ns::SERVER {
+            // Too late to agree on anything.
+            return None;
+        }
         match element.ns() {
             ns::TLS if element.name() == "starttls" => self.start_tls(rest),
             ns::SASL => self.sasl(&element),

@@ -378,3 +378,28 @@ fn what_is_not_safe_is_not_used() {
     let event = strict.feed(format!("{header}<stream:features/>").as_bytes()).1;
     assert!(matches!(event, Some(Event::Refused(Refusal::Certificate))), "{event:?}");
 }
+
+/// RFC 6120 section 4.4: what the peer said before it heard that the stream is closed is heard; it can agree on nothing more.
+#[test]
+fn a_closed_stream_is_read_to_its_end() {
+    for error in [None, Some(StreamError::new(StreamCondition::SystemShutdown))] {
+        let mut stream = authenticated();
+        stream.take_output();
+        stream.close_and_linger(error.as_ref());
+        let said = text(stream.take_output());
+        assert!(
+            said.ends_with("</stream:stream>") && said.contains("system-shutdown") == error.is_some(),
+            "{said}"
+        );
+        let late = "<message from='a@capulet.example' to='b@montague.example'/>";
+        assert!(matches!(stream.feed(late.as_bytes()).1, Some(Event::Stanza(_))));
+        let more = "<db:result from='capulet.example' to='rooms.montague.example'>k</db:result>";
+        assert!(stream.feed(more.as_bytes()).1.is_none());
+        assert!(!stream.is_ended() && stream.take_output().is_empty());
+        assert!(matches!(stream.feed(b"</stream:stream>").1, Some(Event::Closed)));
+        assert!(stream.is_ended());
+    }
+    let mut fresh = Incoming::new(montague(true), None);
+    fresh.close_and_linger(Some(&StreamError::new(StreamCondition::SystemShutdown)));
+    assert!(fresh.is_ended() && text(fresh.take_output()).contains("system-shutdown"));
+}

@@ -2,8 +2,8 @@
 //! (RFC 6120 section 13.7.1.2, RFC 4985, RFC 5280, RFC 9525 sections 4 and 6).
 
 use rcgen::{
-    BasicConstraints, Certificate, CertificateParams, CustomExtension, ExtendedKeyUsagePurpose, GeneralSubtree, IsCa,
-    Issuer, KeyPair, NameConstraints,
+    BasicConstraints, Certificate, CertificateParams, CustomExtension, ExtendedKeyUsagePurpose,
+    GeneralSubtree, IsCa, Issuer, KeyPair, NameConstraints,
 };
 
 use super::*;
@@ -254,13 +254,15 @@ fn constraints_on_names() {
     let only = |name: &'static str| -> Change {
         Box::new(move |params: &mut CertificateParams| {
             let permitted_subtrees = vec![GeneralSubtree::DnsName(name.to_owned())];
-            params.name_constraints = Some(NameConstraints { permitted_subtrees, excluded_subtrees: Vec::new() });
+            params.name_constraints =
+                Some(NameConstraints { permitted_subtrees, excluded_subtrees: Vec::new() });
         })
     };
     let not = |name: &'static str| -> Change {
         Box::new(move |params: &mut CertificateParams| {
             let excluded_subtrees = vec![GeneralSubtree::DnsName(name.to_owned())];
-            params.name_constraints = Some(NameConstraints { permitted_subtrees: Vec::new(), excluded_subtrees });
+            params.name_constraints =
+                Some(NameConstraints { permitted_subtrees: Vec::new(), excluded_subtrees });
         })
     };
     let root = Authority::root("an authority", as_it_is());
@@ -283,8 +285,12 @@ fn constraints_on_names() {
     // Constraints of the root itself, which nobody shows.
     let constrained = Authority::root("a constrained authority", only("example.com"));
     let peers = trusting(&[&root, &constrained]);
-    for name in [Name::Dns("im.example.org"), Name::Srv("_xmpp-server.im.example.org"), Name::Xmpp("im.example.org")] {
+    for name in
+        [Name::Dns("im.example.org"), Name::Srv("_xmpp-server.im.example.org"), Name::Xmpp("im.example.org")]
+    {
         assert!(peers.holds(&[constrained.issue(&[name], as_it_is())], "im.example.org").is_err());
     }
-    assert!(peers.holds(&[root.issue(&[Name::Xmpp("im.example.org")], as_it_is())], "im.example.org").is_ok());
+    assert!(
+        peers.holds(&[root.issue(&[Name::Xmpp("im.example.org")], as_it_is())], "im.example.org").is_ok()
+    );
 }

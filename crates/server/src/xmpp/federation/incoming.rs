@@ -18,6 +18,9 @@ use crate::observe::names;
 use crate::tls::Acceptor;
 use crate::tls::peer::Peers;
 
+/// How long a peer may take to close its side of a stream that is closed here.
+const LINGER: Duration = Duration::from_secs(2);
+
 /// A connection and the stream on it.
 struct Connection {
     federation: Arc<Federation>,
@@ -79,12 +82,17 @@ impl Connection {
         let idle = Duration::from_millis(self.current.config.idle_timeout_ms);
         let mut until = Instant::now() + patience;
         let mut input = Vec::new();
+        // Our side is closed, and the peer's is not.
+        let mut lingering = false;
         while !self.stream.is_ended() {
             self.flush().await?;
             let Some(conn) = &mut self.conn else { return Ok(()) };
             tokio::select! {
                 biased;
-                () = drain.draining() => self.fail(StreamCondition::SystemShutdown),
+                () = drain.draining(), if !lingering => {
+                    self.stream.close_and_linger(Some(&StreamError::new(StreamCondition::SystemShutdown)));
+                    (lingering, until) = (true, Instant::now() + LINGER);
+                }
                 Some((pair, verdict)) = verdicts.recv() => {
                     tracing::debug!(%pair, ?verdict, "a dialback key was asked about");
                     if let Some(event) = self.stream.verified(&pair, verdict) {
@@ -97,16 +105,16 @@ impl Connection {
                     }
                     // An idle connection holds no buffer.
                     self.take(&std::mem::take(&mut input)).await?;
-                    if self.stream.is_authenticated() {
+                    if self.stream.is_authenticated() && !lingering {
                         until = Instant::now() + idle;
                     }
                 }
                 () = sleep_until(until) => match self.stream.is_authenticated() {
-                    // A peer that has nothing to say may come back.
+                    _ if lingering => return Ok(()),
+                    // A peer that has nothing to say may come back. It may have said something this very moment.
                     true => {
-                        self.stream.close();
-                        self.flush().await?;
-                        return Ok(());
+                        self.stream.close_and_linger(None);
+                        (lingering, until) = (true, Instant::now() + LINGER);
                     }
                     false => self.fail(StreamCondition::ConnectionTimeout),
                 },

@@ -130,8 +130,10 @@ enum End {
     Idle,
     /// It broke, or the peer closed it.
     Broken,
-    /// The server stops.
+    /// The server stops, and everything is sent.
     Drained,
+    /// The server stops, and the other one takes nothing.
+    Cut,
 }
 
 /// Empties the queue of a pair until nothing has come for a while.
@@ -158,16 +160,14 @@ async fn run(federation: Arc<Federation>, pair: Pair, mut stanzas: Receiver<Stan
         let entry = federation.connections.add("out", &pair, proof, address, federation.chat.now_ms());
         let end = relay(&federation, &current, &mut connection, &mut stanzas).await;
         drop(entry);
-        if end != End::Drained {
+        if end != End::Cut {
             connection.hang_up().await;
-        } else if timeout(TELLING, connection.hang_up()).await.is_err() {
-            tracing::debug!(%pair, "another server does not say goodbye");
         }
         match end {
             End::Broken if began.elapsed() < SHORT => {
                 return give_up(&federation, &pair, stanzas, Condition::RemoteServerTimeout).await;
             }
-            End::Drained => {
+            End::Drained | End::Cut => {
                 return give_up(&federation, &pair, stanzas, Condition::RemoteServerTimeout).await;
             }
             End::Idle | End::Broken => {
@@ -265,7 +265,7 @@ async fn relay(
                     for stanza in &batch {
                         give_back(federation, stanza, Condition::RemoteServerTimeout).await;
                     }
-                    return if federation.lifecycle.is_draining() { End::Drained } else { End::Broken };
+                    return if federation.lifecycle.is_draining() { End::Cut } else { End::Broken };
                 }
                 metrics::counter!(names::FEDERATED_STANZAS, "direction" => "out").increment(count as u64);
                 batch.clear();
@@ -302,7 +302,11 @@ mod tests {
         let config = Config { retry_after_ms: 5_000, retry_limit_ms: 300_000, ..Config::default() };
         for (failures, most) in [(1, 5_000), (2, 10_000), (3, 20_000), (7, 300_000), (u32::MAX, 300_000)] {
             assert_eq!(pause(&config, failures, 0), Duration::from_millis(most), "{failures}");
-            assert_eq!(pause(&config, failures, u32::MAX), Duration::from_millis(most - most / 4), "{failures}");
+            assert_eq!(
+                pause(&config, failures, u32::MAX),
+                Duration::from_millis(most - most / 4),
+                "{failures}"
+            );
             assert_ne!(pause(&config, failures, 1 << 30), pause(&config, failures, 3 << 30), "{failures}");
         }
         let longest = Config { retry_after_ms: u64::MAX, retry_limit_ms: u64::MAX, ..Config::default() };

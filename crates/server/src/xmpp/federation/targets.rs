@@ -107,7 +107,8 @@ mod tests {
     async fn resolved(records: Vec<Records<'_>>) -> Result<Vec<String>, Condition> {
         let resolver = Resolver::new(&serve(records).await).expect("a resolver");
         let targets = of(&resolver, &Config::default(), "verona.example", || 7).await;
-        let shown = |target: Target| format!("{}{}", target.address, if target.direct_tls { " tls" } else { "" });
+        let shown =
+            |target: Target| format!("{}{}", target.address, if target.direct_tls { " tls" } else { "" });
         targets.map(|all| all.into_iter().map(shown).collect()).map_err(|failure| failure.condition)
     }
 
@@ -134,7 +135,10 @@ mod tests {
         assert_eq!(resolved(vec![own()]).await, fallback);
         for (what, records) in [
             ("said not to exist", vec![(PLAIN, vec![srv(0, 0, ".")]), own()]),
-            ("both said not to exist", vec![(PLAIN, vec![srv(0, 0, ".")]), (DIRECT, vec![srv(0, 0, ".")]), own()]),
+            (
+                "both said not to exist",
+                vec![(PLAIN, vec![srv(0, 0, ".")]), (DIRECT, vec![srv(0, 0, ".")]), own()],
+            ),
             ("a host without address", vec![(PLAIN, vec![srv(0, 5269, "gone.example")]), own()]),
             ("nothing at all", vec![]),
         ] {
@@ -154,7 +158,8 @@ mod tests {
     #[tokio::test]
     async fn a_name_that_fails_does_not_hide_the_others() {
         let broken = || (PLAIN, vec![srv(1, 5269, "broken.example"), srv(2, 5269, "a.example")]);
-        let targets = resolved(vec![broken(), ("broken.example", vec![failure()]), ("a.example", vec![host(1)])]);
+        let targets =
+            resolved(vec![broken(), ("broken.example", vec![failure()]), ("a.example", vec![host(1)])]);
         assert_eq!(targets.await.expect("found"), ["192.0.2.1:5269"]);
         let dead = tokio::net::UdpSocket::bind("127.0.0.1:0").await.expect("a free port");
         let address = dead.local_addr().expect("bound");
