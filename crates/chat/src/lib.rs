@@ -41,6 +41,7 @@ pub mod queue;
 pub mod receipt;
 pub mod registration;
 pub mod requests;
+pub mod retraction;
 pub mod rooms;
 pub mod roster;
 pub mod rosters;

@@ -55,6 +55,7 @@ impl Chat {
             return self.room_message(Seat::Local(Arc::clone(sender)), message).await;
         }
         let checked = self.check(sender, message).await?;
+        self.take_back(&checked).await?;
         self.keep_and_deliver(checked).await
     }
 
@@ -65,6 +66,7 @@ impl Chat {
             return self.to_service(message).await;
         }
         let checked = self.check_received(message).await?;
+        self.take_back(&checked).await?;
         self.keep_and_deliver(checked).await
     }
 

@@ -7,7 +7,7 @@ use waxwing_xmpp::xml::{Element, ElementRef};
 
 use super::slots::COUNTED_MS;
 use super::store::Overdue;
-use super::{FileId, FileSettings};
+use super::{FileId, FileSettings, Purpose};
 use crate::chat::Chat;
 use crate::error::{Error, Result};
 
@@ -68,7 +68,10 @@ impl Chat {
         let mut removed = 0;
         for id in referenced(&settings.files, &settings.domains, message) {
             match self.store.file(&id).await? {
-                Some(file) if file.owner_jid.same_bare(sender) => self.delete_file(&id, actor).await?,
+                // What belongs to a profile stays there.
+                Some(file) if file.owner_jid.same_bare(sender) && file.purpose != Purpose::Profile => {
+                    self.delete_file(&id, actor).await?;
+                }
                 _ => continue,
             }
             removed += 1;
@@ -120,7 +123,6 @@ impl Chat {
 mod tests {
     use super::super::slots::tests::{order, world};
     use super::*;
-    use crate::files::Purpose;
     use crate::files::slots::FileOrder;
     use crate::rosters::Owner;
     use crate::testing::{World, jid};

@@ -36,12 +36,13 @@ impl Room {
         }
     }
 
-    /// Puts a tombstone in the place of a message (XEP-0424 section 5, XEP-0425 section 4).
+    /// Puts a tombstone in the place of a message, and removes the files that went with it (XEP-0424 section 5, XEP-0425
+    /// section 4). `moderated` says which moderator takes it back, and how that is told; without it its sender does.
     pub(super) async fn leave_tombstone(
         &self,
         id: ArchiveId,
         retraction: &Stanza,
-        moderated: Option<Element>,
+        moderated: Option<(&Jid, Element)>,
     ) -> Result<()> {
         let archive = self.state()?.archive();
         let mut found = match self.chat.store.archived(archive, &[id]).await {
@@ -54,6 +55,8 @@ impl Room {
         let Some(mut stanza) = parsed.and_then(|element| Stanza::from_element(element).ok()) else {
             return Ok(());
         };
+        let actor = moderated.as_ref().map_or(&original.peer, |(moderator, _)| moderator);
+        self.chat.delete_files_of(&stanza.element, &original.peer, actor.bare_str()).await?;
         // Who said it stays known, and nothing of what.
         stanza.element.retain_children(|child| child.ns() == ns::OCCUPANT_ID);
         let mut retracted =
@@ -61,7 +64,7 @@ impl Room {
         if let Some(id) = &retraction.id {
             retracted.set_attr("id", id);
         }
-        if let Some(moderated) = moderated {
+        if let Some((_, moderated)) = moderated {
             retracted.append(moderated);
         }
         stanza.append(retracted);
@@ -107,7 +110,7 @@ impl Room {
             .with_id(&self.chat.token())
             .with_child(retract);
         // The tombstone first: whoever hears of the retraction must not find the message any more.
-        self.leave_tombstone(id, &message, Some(moderated)).await?;
+        self.leave_tombstone(id, &message, Some((actor, moderated))).await?;
         self.append(&moderator, message).await?.await
     }
 }

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
+use waxwing_chat::Chat;
 use waxwing_chat::event::Close;
 use waxwing_chat::queue::Next;
 use waxwing_xmpp::c2s::{self, Event, Stream};
@@ -335,6 +336,9 @@ impl Connection {
         if !is_message {
             self.settle_all(live).await?;
             self.catch_up(live).await?;
+        } else if Chat::retracts(&stanza) {
+            // What it takes back may still be on its way into the archive.
+            self.settle_all(live).await?;
         }
         let face = Arc::clone(&self.face);
         match receive::receive(&face.chat, &self.config, &live.session, stanza).await {

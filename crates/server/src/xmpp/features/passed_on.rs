@@ -1,7 +1,9 @@
 //! What clients say to each other and the server passes on, archives and copies as each text wants: receipts, markers,
 //! chat states, corrections, reactions, replies, files.
 
-use super::{Feature, Spec};
+use waxwing_xmpp::ns;
+
+use super::{Advertised, At, Feature, Spec};
 
 const HANDLED: &str = "Between clients; archived and copied.";
 
@@ -19,6 +21,11 @@ pub const FEATURE: Feature = Feature {
         Spec { name: "XEP-0444", version: "0.2.1", note: HANDLED },
         Spec { name: "XEP-0461", version: "0.2.1", note: HANDLED },
         Spec { name: "XEP-0447", version: "0.3.1", note: HANDLED },
+    ],
+    // XEP-0424 sections 2 and 4; what is done then is in `waxwing_chat::retraction`.
+    advertises: &[
+        Advertised { at: At::Server, var: ns::RETRACTION },
+        Advertised { at: At::Account, var: ns::RETRACTION_TOMBSTONE },
     ],
     ..Feature::EMPTY
 };

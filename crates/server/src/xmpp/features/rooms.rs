@@ -94,7 +94,8 @@ pub const ADMINISTRATION: Feature = Feature {
         Spec {
             name: "XEP-0424",
             version: "0.4.2",
-            note: "In rooms the archive keeps a tombstone; between two people retractions are passed on and kept.",
+            note: "The archive keeps a tombstone, and files that the sender had uploaded go with the message; between two \
+                   people as far as a thousand messages back.",
         },
         Spec { name: "XEP-0425", version: "0.3.0", note: "" },
     ],
