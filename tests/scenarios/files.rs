@@ -308,3 +308,88 @@ async fn pictures_have_small_pictures() {
     let text = upload(&world, &mut romeo, "a.txt", "text/plain", b"no picture").await;
     assert_eq!(web::get(&world, &format!("{}?thumbnail", text.path), &[]).await.status, 404);
 }
+
+/// Everything is in a backup, the content of files too, as it was at one moment; restored, the rest is gone.
+/// covers: files backup
+#[tokio::test]
+async fn files_are_in_backups() {
+    let mut world = world().await;
+    let mut romeo = world.online("romeo/garden").await;
+    let large: Vec<u8> = (0..3_000_000u32).map(|n| (n ^ (n >> 8)) as u8).collect();
+    let picture = upload(&world, &mut romeo, "a.png", "image/png", PIXEL).await;
+    assert_eq!(get(&world, &format!("{}?thumbnail", picture.path), &[]).await.status, 200);
+    let large_file = upload(&world, &mut romeo, "large.bin", "application/zip", &large).await;
+    let removed = upload(&world, &mut romeo, "removed.txt", "text/plain", b"gone").await;
+    world.server.admin(&["file", "delete", &removed.link], "").unwrap();
+    let (saved, partial) = (world.server.folder().join("saved"), world.server.folder().join("partial"));
+    let (saved, partial) = (saved.to_str().unwrap(), partial.to_str().unwrap());
+    world.server.admin(&["backup", saved], "").unwrap();
+    world.server.admin(&["backup", partial, "--without-files"], "").unwrap();
+    assert!(!std::path::Path::new(partial).join("files").exists());
+    world.server.admin(&["file", "delete", &large_file.link], "").unwrap();
+    let newer = upload(&world, &mut romeo, "newer.txt", "text/plain", b"newer").await;
+    assert!(world.server.terminate().unwrap().success());
+    // What was changed in a backup is refused before anything is.
+    let id = picture.path.split('/').nth(2).unwrap();
+    let content = std::path::Path::new(saved).join("files").join(&id[..2]).join(id);
+    std::fs::write(&content, b"something else").unwrap();
+    assert!(!world.server.run(&["restore", saved, "--replace"], "").unwrap().status.success());
+    std::fs::write(&content, PIXEL).unwrap();
+    world.server.admin(&["restore", saved, "--replace"], "").unwrap();
+    world.server.launch().unwrap();
+    for _ in 0..2 {
+        assert_eq!(get(&world, &picture.path, &[]).await.body, PIXEL);
+        let small = get(&world, &format!("{}?thumbnail", picture.path), &[]).await;
+        assert!(small.body.starts_with(b"\x89PNG"), "{}", small.head);
+        assert!(get(&world, &large_file.path, &[]).await.body == large, "what was deleted since is back");
+        for gone in [&removed, &newer] {
+            assert_eq!(get(&world, &gone.path, &[]).await.status, 404);
+        }
+        let id = newer.path.split('/').nth(2).unwrap();
+        assert!(!world.server.data().join("files").join(&id[..2]).join(id).exists(), "its content is gone");
+        // Onto another machine.
+        assert!(world.server.terminate().unwrap().success());
+        std::fs::remove_dir_all(world.server.data()).unwrap();
+        world.server.admin(&["restore", saved], "").unwrap();
+        world.server.launch().unwrap();
+    }
+}
+
+/// Places that nobody filled, and files whose time is over, go by themselves.
+/// covers: files removal timer; XEP-0363 5.3 end of time
+#[tokio::test]
+async fn what_is_over_is_removed_in_time() {
+    let world = world_with("[files]\nremoval_interval_ms = 100").await;
+    let mut romeo = world.online("romeo/garden").await;
+    let stays = upload(&world, &mut romeo, "a.txt", "text/plain", b"stays").await;
+    let until = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() + 2;
+    let purpose =
+        format!("<ephemeral xmlns='urn:xmpp:http:upload:purpose:0' expire-before='{}'/>", timestamp(until));
+    let passing = Slot::read(&ask_slot(&mut romeo, "b.txt", 5, "", &purpose).await);
+    assert_eq!(passing.put(&world, b"gone!").await.status, 201);
+    let id = passing.path.split('/').nth(2).unwrap();
+    let content = world.server.data().join("files").join(&id[..2]).join(id);
+    assert!(content.exists());
+    let removed = async {
+        while content.exists() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(waxwing_tests::server::PATIENCE, removed).await.expect("the timer fires");
+    assert_eq!(get(&world, &passing.path, &[]).await.status, 404);
+    assert_eq!(get(&world, &stays.path, &[]).await.body, b"stays");
+}
+
+/// Seconds since the Unix epoch as XEP-0082 has them, by the algorithm of days in the Gregorian calendar.
+fn timestamp(seconds: u64) -> String {
+    let (days, time) = (seconds / 86_400, seconds % 86_400);
+    let shifted = days + 719_468;
+    let (era, day) = (shifted / 146_097, shifted % 146_097);
+    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+    let rest = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * rest + 2) / 153;
+    let (month_day, month) =
+        (rest - (153 * month + 2) / 5 + 1, if month < 10 { month + 3 } else { month - 9 });
+    let year = era * 400 + year + u64::from(month <= 2);
+    format!("{year:04}-{month:02}-{month_day:02}T{:02}:{:02}:{:02}Z", time / 3600, time / 60 % 60, time % 60)
+}

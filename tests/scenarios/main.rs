@@ -19,6 +19,7 @@ mod messages;
 mod modern_login;
 mod operation;
 mod presence;
+mod retraction;
 mod rooms;
 mod rosters;
 mod sasl;

@@ -1,6 +1,7 @@
 //! `Chat`: the domain as one value that every face holds, with the ports it was given.
 
 use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock, Weak};
 
 use waxwing_xmpp::jid::Jid;
@@ -42,6 +43,7 @@ pub struct Chat {
     names: RandomState,
     pub(crate) archive_ids: OnceLock<ArchiveIds>,
     pub(crate) blobs: OnceLock<Arc<dyn Blobs>>,
+    pub(crate) held_contents: Arc<AtomicUsize>,
     pub(crate) relay: OnceLock<Arc<dyn Relay>>,
     /// For the rooms, whose tasks outlive the calls that wake them.
     itself: Weak<Chat>,
@@ -78,6 +80,7 @@ impl Chat {
             names: RandomState::new(),
             archive_ids: OnceLock::new(),
             blobs: OnceLock::new(),
+            held_contents: Arc::default(),
             relay: OnceLock::new(),
             itself: Weak::clone(itself),
             remote: Remote::default(),

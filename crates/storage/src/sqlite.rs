@@ -48,7 +48,7 @@ use waxwing_chat::account::AccountId;
 use waxwing_chat::store::{StoreError, StoreResult};
 use waxwing_xmpp::jid::Jid;
 
-pub use backup::{RestoreError, restore};
+pub use backup::{RestoreError, files_in, restore};
 
 use checkpoint::Checkpoints;
 use errors::Failure;

@@ -1,10 +1,14 @@
 //! Removing files: by an administrator, with the message that shared them, by age. A file is gone the moment its row says
 //! so; its content follows, however often the server is interrupted meanwhile.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use waxwing_xmpp::jid::Jid;
 use waxwing_xmpp::ns;
 use waxwing_xmpp::xml::{Element, ElementRef};
 
+use super::blobs::Blobs;
 use super::slots::COUNTED_MS;
 use super::store::Overdue;
 use super::{FileId, FileSettings, Purpose};
@@ -45,6 +49,16 @@ fn look(settings: &FileSettings, domains: &[String], element: ElementRef<'_>, fo
     // What a reply or a forwarded message quotes is another message's.
     for child in element.children().filter(|child| child.ns() != ns::FORWARD) {
         look(settings, domains, child, found);
+    }
+}
+
+/// Keeps the content of files from being removed until it is dropped.
+#[derive(Debug)]
+pub struct HeldContents(Arc<AtomicUsize>);
+
+impl Drop for HeldContents {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -102,8 +116,22 @@ impl Chat {
         }
     }
 
+    /// Where the content of files is kept, for a backup.
+    pub fn contents(&self) -> Option<&Arc<dyn Blobs>> {
+        self.blobs.get()
+    }
+
+    /// While this is held no content is removed; what goes meanwhile is removed afterwards.
+    pub fn hold_contents(&self) -> HeldContents {
+        self.held_contents.fetch_add(1, Ordering::SeqCst);
+        HeldContents(Arc::clone(&self.held_contents))
+    }
+
     /// Removes the content of a file that is gone. What fails is tried again by `remove_overdue_files`.
     async fn remove_content(&self, id: &FileId) -> bool {
+        if self.held_contents.load(Ordering::SeqCst) > 0 {
+            return false;
+        }
         let Ok(blobs) = self.blobs() else { return false };
         for key in [id.content(), id.thumbnail()] {
             if let Err(error) = blobs.delete(&key).await {

@@ -1,4 +1,6 @@
-//! Backups as folders: the database, the certificates, and a list that says what has to be in them.
+//! Backups as folders: the database, the content of files, the certificates, and a list that says what has to be in them.
+
+mod contents;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
@@ -8,8 +10,10 @@ use std::path::{Component, Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use waxwing_chat::Chat;
+use waxwing_chat::files::blobs::{BlobError, Blobs};
 use waxwing_chat::port::{Clock, SystemClock};
-use waxwing_chat::store::{Store, StoreError};
+use waxwing_chat::store::StoreError;
 use waxwing_chat::time::timestamp;
 use waxwing_storage::sqlite;
 
@@ -57,6 +61,9 @@ pub enum BackupError {
     /// The database could not be restored.
     #[error("{0}")]
     Database(#[from] sqlite::RestoreError),
+    /// The content of a file could not be read or written.
+    #[error("the content of a file: {0}")]
+    Contents(#[from] BlobError),
     /// A file could not be read or written.
     #[error("{}: {}", .0.display(), .1)]
     File(PathBuf, #[source] io::Error),
@@ -66,23 +73,30 @@ fn at(path: &Path) -> impl FnOnce(io::Error) -> BackupError + '_ {
     move |error| BackupError::File(path.to_owned(), error)
 }
 
-/// Writes a backup into a new folder; returns its size in bytes. When it fails, nothing is left behind.
-pub async fn write(store: &dyn Store, data: &Path, folder: &Path) -> Result<u64, BackupError> {
+/// Writes a backup into a new folder, with the content of files if asked to; returns its size in bytes. When it fails,
+/// nothing is left behind.
+pub async fn write(chat: &Chat, data: &Path, folder: &Path, files: bool) -> Result<u64, BackupError> {
     if folder.exists() {
         return Err(BackupError::Exists(folder.to_owned()));
     }
     make_folder(folder)?;
-    let result = fill(store, data, folder).await;
+    let result = fill(chat, data, folder, files).await;
     if result.is_err() {
         let _ = fs::remove_dir_all(folder);
     }
     result
 }
 
-async fn fill(store: &dyn Store, data: &Path, folder: &Path) -> Result<u64, BackupError> {
+async fn fill(chat: &Chat, data: &Path, folder: &Path, with_files: bool) -> Result<u64, BackupError> {
+    // What the database that is copied knows must be there until it is copied as well.
+    let held = chat.hold_contents();
     let database = folder.join(DATABASE);
-    store.backup(&database).await?;
+    chat.store().backup(&database).await?;
     let mut files = BTreeMap::from([(DATABASE.to_owned(), digest(&database)?)]);
+    if with_files && let Some(blobs) = chat.contents() {
+        contents::save(&**blobs, folder, &mut files).await?;
+    }
+    drop(held);
     for name in certificates(data)? {
         let target = folder.join(&name);
         if let Some(parent) = target.parent() {
@@ -109,15 +123,24 @@ async fn fill(store: &dyn Store, data: &Path, folder: &Path) -> Result<u64, Back
     Ok(bytes)
 }
 
-/// Puts a backup in the place of what is in the data folder, which the caller holds; returns when it was made.
-pub fn restore(folder: &Path, data: &Path, replace: bool) -> Result<String, BackupError> {
+/// Puts a backup in the place of what is in the data folder, which the caller holds, and among `blobs`; returns when it was
+/// made.
+pub async fn restore(
+    folder: &Path,
+    data: &Path,
+    blobs: &dyn Blobs,
+    replace: bool,
+) -> Result<String, BackupError> {
     let manifest = check(folder)?;
     let database = data.join(DATABASE);
     if database.exists() && !replace {
         return Err(BackupError::Occupied(data.to_owned()));
     }
-    // Certificates first: with the old ones the restored data would still be served, the other way round as well.
-    for name in manifest.files.keys().filter(|name| *name != DATABASE) {
+    // Content first: beside the old database it does no harm, and the restored one finds it there.
+    contents::put_back(folder, manifest.files.keys(), blobs).await?;
+    let before = contents::known(&database);
+    // Certificates too: with the old ones the restored data would still be served, the other way round as well.
+    for name in manifest.files.keys().filter(|name| *name != DATABASE && !contents::is_content(name)) {
         let target = data.join(name);
         if let Some(parent) = target.parent() {
             make_folder(parent)?;
@@ -129,6 +152,7 @@ pub fn restore(folder: &Path, data: &Path, replace: bool) -> Result<String, Back
     }
     sqlite::restore(&folder.join(DATABASE), &database)?;
     sync_folder(data)?;
+    contents::remove_replaced(before, &database, blobs).await?;
     Ok(manifest.made)
 }
 
@@ -156,6 +180,7 @@ fn check(folder: &Path) -> Result<Manifest, BackupError> {
     }
     for (name, expected) in &manifest.files {
         let inside = name == DATABASE
+            || contents::is_content(name)
             || (CERTIFICATES.iter().any(|folder| Path::new(name).starts_with(folder))
                 && Path::new(name).components().all(|c| matches!(c, Component::Normal(_))));
         if !inside {

@@ -35,6 +35,11 @@ impl Folder {
         Ok(Self { path: path.to_owned(), count: AtomicU64::new(0) })
     }
 
+    /// A folder that is only read from, such as one in a backup. Nothing is created or removed in it.
+    pub fn to_read(path: &Path) -> Self {
+        Self { path: path.to_owned(), count: AtomicU64::new(0) }
+    }
+
     fn place(&self, key: &BlobKey) -> PathBuf {
         let shelf = key.as_str().get(..2).unwrap_or("00");
         self.path.join(shelf).join(key.as_str())

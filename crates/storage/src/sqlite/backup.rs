@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
+use waxwing_chat::files::{FileId, StoredFile};
 use waxwing_chat::store::StoreError;
 
 use super::errors::Failure;
 use super::files::{self, Lock};
-use super::{OpenError, connect, migrations};
+use super::{OpenError, connect, migrations, shared_files};
 
 /// Pages copied in one step.
 const STEP_PAGES: i32 = 1024;
@@ -93,6 +94,24 @@ pub fn restore(backup: &Path, path: &Path) -> Result<(), RestoreError> {
     files::sync_folder(path)?;
     finish_restore(path)?;
     Ok(())
+}
+
+/// Files that can be read according to a database that nobody uses, such as a backup, in the order of their ids; at most
+/// `limit`, behind `after`.
+pub fn files_in(path: &Path, after: Option<&FileId>, limit: usize) -> Result<Vec<StoredFile>, RestoreError> {
+    let read = || -> Result<Vec<StoredFile>, Failure> {
+        // What a server that was killed has committed may stand in the log alone.
+        let db = match files::beside(path, "-wal").exists() {
+            true => connect::checkpointer(path)?,
+            false => connect::immutable(path)?,
+        };
+        // A backup of an earlier release may know nothing of files.
+        match db.table_exists(None, "file")? {
+            true => shared_files::list(&db, None, after, limit),
+            false => Ok(Vec::new()),
+        }
+    };
+    read().map_err(|error| RestoreError::Unsound { path: path.to_owned(), reason: format!("{error:?}") })
 }
 
 const RESTORED: &str = ".restored";

@@ -216,7 +216,7 @@ fn open(db: &Connection, id: &FileId, now_ms: u64, until_ms: u64) -> Result<Open
     })
 }
 
-fn list(
+pub(super) fn list(
     db: &Connection,
     owner: Option<AccountId>,
     after: Option<&FileId>,

@@ -15,17 +15,26 @@ use crate::admin::registry::{Command, Permission, Run, call, render};
 use crate::admin::table;
 use crate::config::Config;
 use crate::data_folder::DataFolder;
+use crate::files;
 
 /// `backup`.
 pub(super) const BACKUP: Command = Command {
     name: "backup",
     summary: "Write a consistent copy of everything, while the server runs",
-    help: "The copy is a folder with the database, the certificates and keys that the server made or got by itself, and a \
-           list of the files with their SHA-256. It shows one moment: what was acknowledged before the command is in it. \
-           The configuration file is not in it. The server writes it, so the path has to be one that it may write to.",
+    help: "The copy is a folder with the database, the content of files that people share, the certificates and keys that \
+           the server made or got by itself, and a list of all these with their SHA-256. It shows one moment: what was \
+           acknowledged before the command is in it. The configuration file is not in it. The server writes it, so the \
+           path has to be one that it may write to.",
     permission: Permission::Installation,
-    parameters: &[Parameter::optional("folder", Kind::Path, "The folder to make; it must not exist.")
-        .or("a new one under \"backups\" in the data folder")],
+    parameters: &[
+        Parameter::optional("folder", Kind::Path, "The folder to make; it must not exist.")
+            .or("a new one under \"backups\" in the data folder"),
+        Parameter::optional(
+            "without_files",
+            Kind::Flag,
+            "Leave out the content of files, where it is copied by other means.",
+        ),
+    ],
     run: Run::Data(|context, arguments| call(context, arguments, write)),
     render: render::<Written>,
 };
@@ -36,7 +45,7 @@ pub(super) const RESTORE: Command = Command {
     summary: "Put a backup in the place of the data, while no server runs",
     help: "Every file is checked against the backup's list before anything is changed. Refused while a server runs on the \
            data folder. A crash in the middle leads to the old data or to the restored, never to a mixture of both \
-           databases.",
+           databases. The content of files goes where the configuration says that it is kept.",
     permission: Permission::Installation,
     parameters: &[
         Parameter::required("folder", Kind::Path, "The folder that \"backup\" made."),
@@ -50,6 +59,8 @@ pub(super) const RESTORE: Command = Command {
 #[serde(deny_unknown_fields)]
 struct Write {
     folder: Option<PathBuf>,
+    #[serde(default)]
+    without_files: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -76,7 +87,7 @@ async fn write(context: Context, arguments: Write) -> Result<Written, Failure> {
     let target = folder.display().to_string();
     let recorded = admin.chat.record(&context.actor.name, "backup", &target, "");
     recorded.await.map_err(|error| domain_failure(error, "folder", ""))?;
-    let bytes = backup::write(&**admin.chat.store(), &admin.data_dir, &folder)
+    let bytes = backup::write(&admin.chat, &admin.data_dir, &folder, !arguments.without_files)
         .await
         .map_err(|error| failure("The backup was not made", &error))?;
     Ok(Written { folder, bytes })
@@ -109,7 +120,10 @@ async fn restore(program: Program, arguments: Restore) -> Result<Restored, Failu
         .map_err(|error| Failure::new(Code::Configuration, error.to_string()))?;
     let data = DataFolder::take(&config.data_dir)
         .map_err(|error| Failure::new(Code::Refused, format!("{error}. Stop it first.")))?;
-    let made = backup::restore(&arguments.folder, data.path(), arguments.replace)
+    let blobs = files::open(&config.files, data.path())
+        .map_err(|error| Failure::new(Code::Failed, format!("{error:#}.")))?;
+    let made = backup::restore(&arguments.folder, data.path(), &*blobs, arguments.replace)
+        .await
         .map_err(|error| failure("Nothing was restored", &error))?;
     Ok(Restored { data: data.path().to_owned(), made })
 }
