@@ -12,6 +12,7 @@ mod disks;
 mod outages;
 mod seed;
 mod stage;
+mod uploads;
 mod wire;
 
 // The means to break a disk are those of the store's own suite.

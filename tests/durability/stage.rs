@@ -60,20 +60,24 @@ impl Stage {
         self.server.addresses().clone()
     }
 
-    /// Stops the process dead. What a thread of it is doing in the kernel may still end, but none gets to say anything.
     pub(crate) fn stop(&self) -> Result<()> {
-        self.server.signal("STOP")?;
-        let still = |task: std::fs::DirEntry| {
-            let stat = std::fs::read_to_string(task.path().join("stat")).unwrap_or_default();
-            let state = stat.rsplit(") ").next().and_then(|rest| rest.chars().next());
-            matches!(state, Some('T' | 'D'))
-        };
-        let tasks = format!("/proc/{}/task", self.server.pid());
-        while !std::fs::read_dir(&tasks)?.flatten().all(still) {
-            std::thread::yield_now();
-        }
-        Ok(())
+        stop(&self.server)
     }
+}
+
+/// Stops a process dead. What a thread of it is doing in the kernel may still end, but none gets to say anything.
+pub(crate) fn stop(server: &Server) -> Result<()> {
+    server.signal("STOP")?;
+    let still = |task: std::fs::DirEntry| {
+        let stat = std::fs::read_to_string(task.path().join("stat")).unwrap_or_default();
+        let state = stat.rsplit(") ").next().and_then(|rest| rest.chars().next());
+        matches!(state, Some('T' | 'D'))
+    };
+    let tasks = format!("/proc/{}/task", server.pid());
+    while !std::fs::read_dir(&tasks)?.flatten().all(still) {
+        std::thread::yield_now();
+    }
+    Ok(())
 }
 
 fn copy(from: &Path, to: &Path) -> Result<()> {
