@@ -490,7 +490,7 @@ _waxwing() {
             return 0
             ;;
         waxwing__subcmd__backup)
-            opts="-c -h --config --json --help"
+            opts="-c -h --without-files --config --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

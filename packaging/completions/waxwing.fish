@@ -220,6 +220,7 @@ complete -c waxwing -n "__fish_waxwing_using_subcommand audit; and __fish_seen_s
 complete -c waxwing -n "__fish_waxwing_using_subcommand audit; and __fish_seen_subcommand_from help" -f -a "verify" -d 'Check that the audit log is whole'
 complete -c waxwing -n "__fish_waxwing_using_subcommand audit; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c waxwing -n "__fish_waxwing_using_subcommand backup" -s c -l config -d 'The configuration file [default: ./waxwing.toml, if there is one]' -r -F
+complete -c waxwing -n "__fish_waxwing_using_subcommand backup" -l without-files -d 'Leave out the content of files, where it is copied by other means.'
 complete -c waxwing -n "__fish_waxwing_using_subcommand backup" -l json -d 'Write the result, or the error, as JSON'
 complete -c waxwing -n "__fish_waxwing_using_subcommand backup" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c waxwing -n "__fish_waxwing_using_subcommand restore" -s c -l config -d 'The configuration file [default: ./waxwing.toml, if there is one]' -r -F

@@ -1,6 +1,6 @@
 //! The archive: XEP-0313 example by example, with XEP-0059 paging, XEP-0359 ids, XEP-0431 search, XEP-0441 preferences.
 
-use waxwing_tests::xml::Element;
+use waxwing_tests::xml::{CLIENT, Element};
 use waxwing_tests::{Client, World};
 
 use crate::world::world;
@@ -443,4 +443,60 @@ async fn what_was_sent_to_nobody_waits_and_is_given_once() {
     let mut second = world.online("juliet/chamber").await;
     second.expect_nothing().await;
     assert_eq!(query(&mut second, &[], "").await.bodies(), ["1", "2"]);
+}
+
+/// What is said in a room is in the room's archive; an account's holds none of it, whatever is asked for.
+/// covers: XEP-0313 example 12; XEP-0313 example 13; XEP-0313 example 27
+#[tokio::test]
+async fn rooms_have_an_archive_of_their_own() {
+    let world = world().await;
+    let (room, muc) = ("coven@rooms.localhost", "http://jabber.org/protocol/muc");
+    let mut romeo = world.online("romeo/orchard").await;
+    let mut juliet = world.online("juliet/balcony").await;
+    romeo.send(&format!("<presence to='{room}/firstwitch'><x xmlns='{muc}'/></presence>")).await;
+    romeo.settle().await;
+    let open = "<field var='FORM_TYPE'><value>http://jabber.org/protocol/muc#roomconfig</value></field>\
+                <field var='muc#roomconfig_whois'><value>anyone</value></field>";
+    let form = format!("<query xmlns='{muc}#owner'><x xmlns='{DATA}' type='submit'>{open}</x></query>");
+    assert_eq!(romeo.ask("set", Some(room), &form).await.attr("type"), Some("result"));
+    juliet.send(&format!("<presence to='{room}/secondwitch'><x xmlns='{muc}'/></presence>")).await;
+    juliet.settle().await;
+    romeo
+        .send(&format!("<message to='{room}' type='groupchat'><body>Thrice the brinded cat</body></message>"))
+        .await;
+    romeo.settle().await;
+    juliet
+        .send(&format!(
+            "<message to='{room}' type='groupchat'><body>Thrice and once the hedge-pig</body></message>"
+        ))
+        .await;
+    juliet.settle().await;
+    juliet.send("<message to='romeo@localhost' type='chat'><body>to you alone</body></message>").await;
+    juliet.settle().await;
+    for value in ["true", "false", "1", "0"] {
+        let page = query(&mut juliet, &[("include-groupchat", value)], "").await;
+        assert!(page.bodies().contains(&"to you alone"), "{value}");
+        assert!(!page.bodies().iter().any(|body| body.starts_with("Thrice")), "{value}");
+    }
+    let wrong = query(&mut juliet, &[("include-groupchat", "perhaps")], "").await;
+    assert_eq!(wrong.answer.attr("type"), Some("error"));
+    juliet.clear().await;
+    juliet
+        .send(&format!("<iq type='set' id='mam' to='{room}'><query xmlns='{MAM}' queryid='g27'/></iq>"))
+        .await;
+    for (nick, real, body) in [
+        ("firstwitch", "romeo@localhost/orchard", "Thrice the brinded cat"),
+        ("secondwitch", "juliet@localhost/balcony", "Thrice and once the hedge-pig"),
+    ] {
+        let message = juliet.next().await.unwrap();
+        assert_eq!(message.attr("from"), Some(room));
+        assert_eq!(message.child(MAM, "result").and_then(|result| result.attr("queryid")), Some("g27"));
+        let kept = message.find(CLIENT, "message").expect("a message");
+        assert_eq!(kept.attr("from"), Some(&*format!("{room}/{nick}")));
+        assert_eq!((kept.attr("type"), kept.attr("to")), (Some("groupchat"), None));
+        assert_eq!(kept.child(CLIENT, "body").map(Element::text).as_deref(), Some(body));
+        let item = kept.find(&format!("{muc}#user"), "item").expect("who it really is");
+        assert_eq!(item.attr("jid"), Some(real));
+    }
+    assert_eq!(juliet.next().await.unwrap().attr("type"), Some("result"));
 }

@@ -63,6 +63,7 @@ async fn activate(client: &mut Client, sid: &str, target: &str) -> Result<(), St
 }
 
 /// covers: XEP-0065 4 discovery; XEP-0065 4 address
+/// covers: XEP-0065 example 3; XEP-0065 example 4; XEP-0065 example 5; XEP-0065 example 6; XEP-0065 example 7; XEP-0065 example 8
 #[tokio::test]
 async fn the_relay_is_found() {
     let world = world("[bytestreams]\nhost = \"proxy.example.org\"").await;
@@ -82,7 +83,7 @@ async fn the_relay_is_found() {
     assert_eq!(host.attr("port").map(str::to_owned), port);
 }
 
-/// covers: XEP-0065 6 activation; XEP-0065 6 only one
+/// covers: XEP-0065 6 activation; XEP-0065 6 only one; XEP-0065 example 21; XEP-0065 example 22; XEP-0065 example 23; XEP-0065 example 24
 #[tokio::test]
 async fn bytes_go_both_ways_once_it_is_activated() {
     let world = world("").await;
@@ -196,4 +197,91 @@ async fn it_is_off_by_default() {
     assert!(
         answer.find(STANZAS, "remote-server-not-found").is_some() || answer.attr("type") == Some("error")
     );
+}
+
+/// What two clients say to each other about a stream goes through as it is, whatever they agree on.
+/// covers: XEP-0065 example 11; XEP-0065 example 12; XEP-0065 example 15; XEP-0065 example 16
+/// covers: XEP-0065 example 17; XEP-0065 example 18; XEP-0065 example 19; XEP-0065 example 20
+#[tokio::test]
+async fn clients_agree_on_a_stream_through_the_relay() {
+    let world = world("").await;
+    let [mut romeo, mut juliet] = world.all_online(["romeo/garden", "juliet/balcony"]).await;
+    romeo.clear().await;
+    juliet.clear().await;
+    let (requester, target) = (romeo.full().to_owned(), juliet.full().to_owned());
+    let port = world.server.addresses().bytestreams.rsplit(':').next().unwrap().to_owned();
+    let own = format!("<streamhost jid='{requester}' host='192.0.2.1' port='5086'/>");
+    let relay = format!("<streamhost jid='proxy.localhost' host='localhost' port='{port}'/>");
+    let error = |kind: &str, condition: &str| {
+        format!("<error type='{kind}'><{condition} xmlns='{STANZAS}'/></error>")
+    };
+    let used =
+        |jid: &str| format!("<query xmlns='{BYTESTREAMS}' sid='s'><streamhost-used jid='{jid}'/></query>");
+    for (hosts, answer) in [
+        (own.clone(), error("modify", "not-acceptable")),
+        (own.clone(), error("cancel", "item-not-found")),
+        (own.clone(), used(&requester)),
+        (format!("{own}{relay}"), used("proxy.localhost")),
+    ] {
+        let kind = if answer.starts_with("<error") { "error" } else { "result" };
+        let query = format!("<query xmlns='{BYTESTREAMS}' sid='s'>{hosts}</query>");
+        romeo.send(&format!("<iq type='set' id='i' to='{target}'>{query}</iq>")).await;
+        juliet.expect(&format!("<iq type='set' id='i' from='{requester}' to='{target}'>{query}</iq>")).await;
+        let mut theirs = None;
+        if answer.contains("proxy.localhost") {
+            theirs = Some(connect(&world, &name("s", &requester, &target)).await);
+        }
+        juliet.send(&format!("<iq type='{kind}' id='i' to='{requester}'>{answer}</iq>")).await;
+        romeo
+            .expect(&format!("<iq type='{kind}' id='i' from='{target}' to='{requester}'>{answer}</iq>"))
+            .await;
+        let Some(mut theirs) = theirs else { continue };
+        let mut ours = connect(&world, &name("s", &requester, &target)).await;
+        activate(&mut romeo, "s", &target).await.unwrap();
+        ours.write_all(b"hi").await.unwrap();
+        let mut got = [0; 2];
+        timeout(PATIENCE, theirs.read_exact(&mut got)).await.expect("in time").unwrap();
+        assert_eq!(&got, b"hi");
+    }
+}
+
+/// Occupants of a room know each other by their addresses in it, and the stream is named accordingly.
+/// covers: XEP-0065 example 25; XEP-0065 example 26
+#[tokio::test]
+async fn occupants_of_a_room_agree_on_a_stream() {
+    let world = world("").await;
+    let [mut romeo, mut juliet] = world.all_online(["romeo/garden", "juliet/balcony"]).await;
+    let (room, muc) = ("coven@rooms.localhost", "http://jabber.org/protocol/muc");
+    romeo.send(&format!("<presence to='{room}/romeo'><x xmlns='{muc}'/></presence>")).await;
+    romeo.settle().await;
+    let instant = format!("<query xmlns='{muc}#owner'><x xmlns='jabber:x:data' type='submit'/></query>");
+    assert_eq!(romeo.ask("set", Some(room), &instant).await.attr("type"), Some("result"));
+    juliet.send(&format!("<presence to='{room}/juliet'><x xmlns='{muc}'/></presence>")).await;
+    juliet.settle().await;
+    juliet.clear().await;
+    romeo.settle().await;
+    romeo.clear().await;
+    let target = format!("{room}/juliet");
+    let stream = name("yia72g3v49j7", romeo.full(), &target);
+    let query = format!(
+        "<query xmlns='{BYTESTREAMS}' dstaddr='{stream}' sid='yia72g3v49j7'>\
+         <streamhost jid='proxy.localhost' host='localhost' port='1080'/></query>"
+    );
+    romeo.send(&format!("<iq type='set' id='npq71g53' to='{target}'>{query}</iq>")).await;
+    let asked = juliet
+        .expect(&format!(
+            "<iq type='set' id='{{any}}' from='{room}/romeo' to='juliet@localhost/balcony'>{query}</iq>"
+        ))
+        .await;
+    let mut theirs = connect(&world, &stream).await;
+    let used = format!("<query xmlns='{BYTESTREAMS}'><streamhost-used jid='proxy.localhost'/></query>");
+    let id = asked.attr("id").expect("an id");
+    juliet.send(&format!("<iq type='result' id='{id}' to='{room}/romeo'>{used}</iq>")).await;
+    romeo.expect(&format!("<iq type='result' id='npq71g53' from='{target}' _='...'>{used}</iq>")).await;
+    let mut ours = connect(&world, &stream).await;
+    activate(&mut romeo, "yia72g3v49j7", &target).await.unwrap();
+    theirs.write_all(b"hi").await.unwrap();
+    let mut got = [0; 2];
+    timeout(PATIENCE, ours.read_exact(&mut got)).await.expect("in time").unwrap();
+    assert_eq!(&got, b"hi");
 }

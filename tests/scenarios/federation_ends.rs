@@ -277,3 +277,27 @@ async fn a_stream_with_nothing_to_say_is_closed_and_made_anew() {
     }
     romeo.expect_nothing().await;
 }
+
+/// CVE-2021-32917: the relay is for clients of its own server.
+/// covers: XEP-0065 example 9
+#[tokio::test]
+async fn people_of_other_servers_may_not_use_the_relay() {
+    let (verona, mantua) = (address(), address());
+    let records = Records::default().a("mantua.example", mantua).a("verona.example", verona);
+    let dns = records.a("proxy.verona.example", verona).serve().await;
+    let sections = format!("{}{DIALBACK}", dns.section());
+    let there = server("mantua.example", mantua, &sections).await;
+    let setup = Setup { bytestreams: true, ..Setup::default() };
+    let setup = setup.domains(&["verona.example"]).address(&verona.to_string()).section(&sections);
+    let here = world_with(setup).await;
+    let mut friar = there.online("friar/cell").await;
+    let mut romeo = here.online("romeo/orchard").await;
+    let ask = "<query xmlns='http://jabber.org/protocol/bytestreams'/>";
+    let own = romeo.ask("get", Some("proxy.verona.example"), ask).await;
+    assert_eq!(own.attr("type"), Some("result"), "{own}");
+    let strange = friar.ask("get", Some("proxy.verona.example"), ask).await;
+    assert!(
+        strange.attr("type") == Some("error") && strange.to_string().contains("<forbidden "),
+        "{strange}"
+    );
+}

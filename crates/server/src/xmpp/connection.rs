@@ -258,13 +258,7 @@ impl Connection {
                     has_read = true;
                 }
                 next = events.next(!*in_replay) => match next {
-                    Next::End(reason) => {
-                        if reason == Close::Shutdown {
-                            // Such as that something could not be delivered; nobody will say it again.
-                            self.pass_due(live);
-                        }
-                        return Ok(self.closed(reason));
-                    }
+                    Next::End(reason) => return Ok(self.ended(live, reason)),
                     Next::Event(event) => {
                         self.deliver(live, event);
                     }
@@ -554,6 +548,15 @@ impl Connection {
             }
         }
         Ok(())
+    }
+
+    /// The session is to end. At a shutdown its client still gets what waits for it, such as that something could not be
+    /// delivered: nobody will say it again.
+    fn ended(&mut self, live: &mut Live, reason: Close) -> End {
+        if reason == Close::Shutdown {
+            self.pass_due(live);
+        }
+        self.closed(reason)
     }
 
     fn closed(&mut self, reason: Close) -> End {
