@@ -4,6 +4,7 @@ mod client;
 mod contacts;
 mod exchange;
 mod histogram;
+mod http;
 mod ledger;
 mod processes;
 mod random;
@@ -25,7 +26,9 @@ use clap::{Parser, Subcommand};
 use tokio::task::LocalSet;
 
 use crate::report::Report;
-use crate::scenarios::{archive, capacity, chat, hash, idle, login, offline, ping, presence, register};
+use crate::scenarios::{
+    archive, capacity, chat, files, hash, idle, login, offline, ping, presence, register,
+};
 use crate::target::{Target, TargetOptions};
 
 #[global_allocator]
@@ -62,6 +65,8 @@ enum Scenario {
     Offline(offline::Options),
     /// Pages of archives are read
     Archive(archive::Options),
+    /// Files are uploaded and downloaded by links
+    Files(files::Options),
     /// More and more users chat, until a bound is passed: how many the server can bear
     Capacity(capacity::Options),
     /// What one password hash costs on this machine
@@ -114,6 +119,7 @@ async fn measure(target: &std::rc::Rc<Target>, scenario: &Scenario) -> Result<Re
         Scenario::Presence(options) => presence::run(target, options).await,
         Scenario::Offline(options) => offline::run(target, options).await,
         Scenario::Archive(options) => archive::run(target, options).await,
+        Scenario::Files(options) => files::run(target, options).await,
         Scenario::Capacity(options) => capacity::run(target, options).await,
         Scenario::Chat(options) => chat::run(target, options).await,
         Scenario::Ping(options) => ping::run(target, options).await,

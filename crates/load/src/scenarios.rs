@@ -3,6 +3,7 @@
 pub(crate) mod archive;
 pub(crate) mod capacity;
 pub(crate) mod chat;
+pub(crate) mod files;
 pub(crate) mod hash;
 pub(crate) mod idle;
 pub(crate) mod login;

@@ -8,6 +8,10 @@ use waxwing_tests::{Server, Setup};
 
 /// A server open for measuring; none where its binary was not built, which the whole test suite does not allow.
 fn server() -> Option<Server> {
+    server_with(|setup| setup)
+}
+
+fn server_with(change: impl FnOnce(Setup) -> Setup) -> Option<Server> {
     let binary = Path::new(env!("CARGO_BIN_EXE_waxwing-load")).with_file_name("waxwing");
     if !binary.exists() {
         assert!(std::env::var_os("WAXWING_TEST_ALL").is_none(), "{} is not built", binary.display());
@@ -16,7 +20,7 @@ fn server() -> Option<Server> {
     }
     let setup = Setup::default()
         .section("open_registration = true\ndelay_attempts = false\n[xmpp]\nplaintext_on_loopback = true");
-    Some(Server::start(binary, &setup).expect("the server starts"))
+    Some(Server::start(binary, &change(setup)).expect("the server starts"))
 }
 
 /// Runs the generator, which has to succeed, and returns its report.
@@ -75,4 +79,17 @@ fn other_loads_end_as_they_should() {
     let pages = "archive --users 2 --messages 10 --page 5 --warm-up 0 --seconds 1";
     assert!(counts(run(&format!("--accounts reader {pages}"))) > Some(0));
     assert_eq!(counts(run("idle --connections 5 --settle 0")), Some(5));
+}
+
+/// Every file comes back as it was sent.
+#[test]
+fn files_come_back() {
+    let url = "[files]\nurl = \"http://127.0.80.1:5280/files/\"";
+    let Some(server) = server_with(|setup| setup.address("127.0.80.1").section(url)) else { return };
+    let xmpp = server.addresses().xmpp.clone();
+    let files = "files --accounts-at-once 3 --files 4 --file-bytes 300000 --downloads 2";
+    let report = load(&server, &xmpp, &format!("--transport tcp {files}"));
+    let count = |pointer: &str| report.pointer(pointer).and_then(Value::as_u64);
+    assert_eq!((count("/measures/0/operations"), count("/measures/1/operations")), (Some(12), Some(24)));
+    assert_eq!(count("/errors"), Some(0));
 }

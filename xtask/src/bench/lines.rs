@@ -246,6 +246,24 @@ pub(super) const LINES: &[Line] = &[
         ..CHAT
     },
     Line {
+        key: "files",
+        title: "files of 1 MB over HTTP without TLS, 8 at a time: a place, an upload and two downloads of each",
+        accounts: ("uploader", 8),
+        scenario: &["files", "--accounts-at-once", "8", "--files", "25", "--downloads", "2"],
+        timed: false,
+        floor: false,
+        figures: &[
+            cpu("a MB uploaded", &[]),
+            Figure {
+                title: "a MB downloaded",
+                unit: Unit::Cpu,
+                pointer: "/measures/1/server_cpu_us",
+                bounds: &[],
+            },
+        ],
+        ..CHAT
+    },
+    Line {
         key: "memory",
         title: "10,000 idle connections over plain TCP, three rounds",
         most_rounds: 3,

@@ -30,4 +30,8 @@ sql = { driver = "SQLite3", database = "{folder}/data/archive.sqlite" }
 default_archive_policy = true
 archive_expires_after = "never"
 ssl = { certificate = "{certificate}", key = "{key}" }
+http_file_share_size_limit = 100 * 1024 * 1024
+http_file_share_daily_quota = 1024 * 1024 * 1024 * 1024
 VirtualHost "localhost"
+Component "upload.localhost" "http_file_share"
+	http_host = "localhost"

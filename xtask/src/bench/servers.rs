@@ -263,6 +263,13 @@ impl Place {
             listen.insert(name.to_owned(), toml::Value::Array(Vec::new()));
         }
         table.insert("listen".to_owned(), listen.into());
+        let mut files = toml::Table::new();
+        let url = format!("http://localhost:{}/files/", self.ports[2]);
+        files.insert("url".to_owned(), url.into());
+        for (name, most) in [("quota_bytes", 1_i64 << 40), ("files_per_hour_limit", 1_000_000_000)] {
+            files.insert(name.to_owned(), most.into());
+        }
+        table.insert("files".to_owned(), files.into());
         let accounts = table.get_mut("accounts").and_then(toml::Value::as_table_mut);
         accounts
             .context("docs/measuring.toml has no accounts")?
@@ -295,6 +302,7 @@ impl Place {
             .replace("{tls}", &self.ports[1].to_string())
             .replace("{http}", &self.ports[2].to_string())
             .replace("{database}", &database)
+            .replace("{uploads}", &self.path("uploads"))
             .replace("  {archive}\n", archive);
         let path = self.path("ejabberd.yml");
         fs::write(&path, &text)?;
