@@ -1,6 +1,5 @@
 //! Files by links (XEP-0363): what uploading a file costs, its place included, and what downloading one costs.
 
-use std::cell::RefCell;
 use std::rc::Rc;
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -79,21 +78,21 @@ pub(crate) async fn run(target: &Rc<Target>, options: &Options) -> Result<Report
     }
     let content: Rc<[u8]> = content.into();
     let mut report = Report::new(target, "files", clients.len());
-    let links: Rc<RefCell<Vec<Vec<Link>>>> = Rc::default();
-    report.measures.push(upload(target, options, clients, &content, &links).await?);
+    let (uploaded, links) = upload(target, options, clients, &content).await?;
+    report.measures.push(uploaded);
     if options.downloads > 0 {
-        report.measures.push(download(target, options, &content, &links.borrow()).await?);
+        report.measures.push(download(target, options, &content, &links).await?);
     }
     Ok(report)
 }
 
+/// Uploads all files; says what that cost, and where each account's are.
 async fn upload(
     target: &Rc<Target>,
     options: &Options,
     clients: Vec<Client>,
     content: &Rc<[u8]>,
-    links: &Rc<RefCell<Vec<Vec<Link>>>>,
-) -> Result<Measure> {
+) -> Result<(Measure, Vec<Vec<Link>>)> {
     target.progress("uploading");
     let service = options.service.clone().unwrap_or_else(|| format!("upload.{}", target.options.domain));
     let window = Window::open(target)?;
@@ -103,16 +102,16 @@ async fn upload(
         let target = Rc::clone(target);
         uploaders.spawn_local(async move { send(&target, client, &service, &content, files).await });
     }
-    let (mut clients, mut count) = (Vec::new(), 0);
+    let (mut clients, mut links, mut count) = (Vec::new(), Vec::new(), 0);
     while let Some(done) = uploaders.join_next().await {
         let (client, sent) = done??;
         count += sent.len() as u64;
-        links.borrow_mut().push(sent);
+        links.push(sent);
         clients.push(client);
     }
     let measure = window.close("files uploaded", count, None)?;
     sessions::close(target, clients).await;
-    Ok(measure)
+    Ok((measure, links))
 }
 
 /// Uploads one file after the other, on one connection.
