@@ -24,6 +24,11 @@ impl RoomTables {
         self.rooms.values_mut().find(|room| room.id == id).ok_or(StoreError::NotFound)
     }
 
+    /// Whether a room has this archive.
+    pub(crate) fn has_archive(&self, owner: AccountId) -> bool {
+        self.rooms.values().any(|room| room.id.archive() == owner)
+    }
+
     fn matches(&self, room: &RoomRecord, filter: &RoomFilter) -> bool {
         match filter {
             RoomFilter::All => true,
@@ -94,6 +99,7 @@ impl RoomStore for MemoryStore {
         tables.rooms.rooms.remove(&jid);
         tables.rooms.affiliates.retain(|(room, _), _| *room != id);
         tables.erase(id.archive());
+        tables.documents.retain(|(owner, ..), _| *owner != id.archive());
         Ok(())
     }
 

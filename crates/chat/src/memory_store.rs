@@ -37,7 +37,7 @@ pub(crate) struct Tables {
     sent: HashMap<(AccountId, String), ArchiveId>,
     last_message: u64,
     blocked: HashMap<AccountId, Vec<Jid>>,
-    documents: BTreeMap<(AccountId, &'static str, String), String>,
+    pub(crate) documents: BTreeMap<(AccountId, DocumentKind, String), String>,
     tokens: Vec<Token>,
     invitations: BTreeMap<String, Invitation>,
     streams: BTreeMap<String, SavedStream>,
@@ -68,13 +68,6 @@ impl Message {
         let archived =
             Archived { id, peer: copy.peer.clone(), direction: copy.direction, xml: self.xml.clone() };
         Some((copy, archived))
-    }
-}
-
-fn kind_name(kind: DocumentKind) -> &'static str {
-    match kind {
-        DocumentKind::PrivateXml => "private",
-        DocumentKind::ArchivePreferences => "preferences",
     }
 }
 
@@ -440,12 +433,12 @@ impl Store for MemoryStore {
     }
 
     async fn document(&self, owner: AccountId, kind: DocumentKind, key: &str) -> StoreResult<Option<String>> {
-        Ok(self.tables()?.documents.get(&(owner, kind_name(kind), key.to_owned())).cloned())
+        Ok(self.tables()?.documents.get(&(owner, kind, key.to_owned())).cloned())
     }
 
     async fn documents(&self, owner: AccountId, kind: DocumentKind) -> StoreResult<Vec<(String, String)>> {
         let tables = self.tables()?;
-        let of_kind = tables.documents.iter().filter(|((o, k, _), _)| *o == owner && *k == kind_name(kind));
+        let of_kind = tables.documents.iter().filter(|((o, k, _), _)| *o == owner && *k == kind);
         Ok(of_kind.map(|((.., key), content)| (key.clone(), content.clone())).collect())
     }
 
@@ -457,8 +450,10 @@ impl Store for MemoryStore {
         content: Option<&str>,
     ) -> StoreResult<()> {
         let mut tables = self.tables()?;
-        tables.account_mut(owner)?;
-        let key = (owner, kind_name(kind), key.to_owned());
+        if !tables.rooms.has_archive(owner) {
+            tables.account_mut(owner)?;
+        }
+        let key = (owner, kind, key.to_owned());
         match content {
             Some(content) => tables.documents.insert(key, content.to_owned()),
             None => tables.documents.remove(&key),

@@ -11,13 +11,16 @@
 //! ```
 
 pub mod affiliation;
+pub mod avatars;
 pub mod configuration;
 pub mod directory;
+pub mod hats;
 pub mod history;
 pub mod invitations;
 mod joining;
 mod messages;
 pub mod moderation;
+pub mod nicknames;
 pub mod occupants;
 pub mod ownership;
 mod private;
@@ -221,6 +224,17 @@ impl Chat {
             let stanza = stanza.clone().with_to(place.clone());
             if let Err(error) = self.room_presence(seat, stanza).await {
                 tracing::warn!(%error, room = %place, "a session could not leave a room");
+            }
+        }
+    }
+
+    /// The service stops: those from other servers are told that they are out (section 10.9.1's code 332). Our own clients'
+    /// streams end, and those that resume them find themselves in their rooms again.
+    pub async fn close_rooms(&self) {
+        let awake: Vec<Jid> = self.rooms.lock().keys().cloned().collect();
+        for jid in awake {
+            if self.in_room_at_once(&jid, |room| Box::pin(async move { room.close() })).await.is_err() {
+                tracing::debug!(room = %jid, "a room ended before it could be closed");
             }
         }
     }

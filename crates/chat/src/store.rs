@@ -47,12 +47,16 @@ pub type StoreResult<T> = Result<T, StoreError>;
 pub type OnCommit = Box<dyn FnOnce(StoreResult<Committed>) + Send>;
 
 /// The kinds of small documents kept for an account, each under a key of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum DocumentKind {
     /// Private XML storage (XEP-0049); the key is `{namespace}name`.
     PrivateXml,
     /// Archiving preferences (XEP-0441); the key is empty.
     ArchivePreferences,
+    /// What belongs to a room and is small: hats, those who ask to be registered, hashes of its avatar.
+    Room,
+    /// The vCard of a room (XEP-0486); the key is empty.
+    RoomVcard,
 }
 
 /// A stream that was suspended when the server stopped, so that its client can resume it afterwards (XEP-0198).
@@ -153,7 +157,7 @@ pub trait Store: FileStore + RoomStore + Send + Sync + 'static {
     async fn block(&self, owner: AccountId, contacts: &[Jid]) -> StoreResult<()>;
     /// Takes addresses off the blocklist; `None` empties it.
     async fn unblock(&self, owner: AccountId, contacts: Option<&[Jid]>) -> StoreResult<()>;
-    /// A document of the account.
+    /// A document of the account, or of the room whose archive this is.
     async fn document(&self, owner: AccountId, kind: DocumentKind, key: &str) -> StoreResult<Option<String>>;
     /// All documents of one kind, with their keys.
     async fn documents(&self, owner: AccountId, kind: DocumentKind) -> StoreResult<Vec<(String, String)>>;

@@ -395,6 +395,8 @@ impl Server {
     async fn drain(&self) {
         tracing::info!("stopping");
         service::stopping();
+        // While streams to other servers are still there.
+        self.chat.close_rooms().await;
         let grace = Duration::from_millis(self.live.current().shutdown.drain_grace_ms);
         let end = Instant::now() + grace;
         self.lifecycle.drain();

@@ -78,6 +78,14 @@ pub const MAM_EXTENDED: &str = "urn:xmpp:mam:2#extended";
 pub const MAM_FULLTEXT: &str = "urn:xmpp:fulltext:0";
 /// XEP-0313: the query field that asks for messages of rooms.
 pub const MAM_GROUPCHAT_FIELD: &str = "urn:xmpp:mam:2#groupchat-field";
+/// Hats (XEP-0317).
+pub const HATS: &str = "urn:xmpp:hats:0";
+/// The forms of their commands.
+pub const HATS_COMMANDS: &str = "urn:xmpp:hats:commands";
+/// Searching for channels (XEP-0433).
+pub const CHANNEL_SEARCH: &str = "urn:xmpp:channel-search:0:search";
+/// Addresses of several people in one stanza (XEP-0033).
+pub const ADDRESS: &str = "http://jabber.org/protocol/address";
 /// XEP-0045: multi-user chat.
 pub const MUC: &str = "http://jabber.org/protocol/muc";
 /// XEP-0045: what a room tells its users.

@@ -217,6 +217,11 @@ impl Header {
         Ok(Header { kind, from, to, id, ns: content_ns(element) })
     }
 
+    /// Whom the stanza is for.
+    pub fn to(&self) -> Option<&Jid> {
+        self.to.as_ref()
+    }
+
     /// The error that answers the stanza; none when it is itself an error or a result (RFC 6120 section 8.3.1).
     pub fn error_reply(&self, error: StanzaError) -> Option<Stanza> {
         let child = self.kind.may_fail().then(|| error.to_element(self.ns))?;

@@ -5,7 +5,7 @@ use super::role::Role;
 use crate::error::{Error, Result};
 
 /// How many people a room may hold unless its owner says less; nobody may say more.
-pub const OCCUPANTS_LIMIT: usize = 2000;
+pub const OCCUPANTS_LIMIT: usize = 10_000;
 
 /// How many more admins and owners may enter a full room (section 7.2.9).
 pub const OCCUPANTS_RESERVE: usize = 20;
@@ -77,6 +77,8 @@ pub struct Configuration {
     pub subject_by_anyone: bool,
     /// Members may invite into a members-only room, which makes members of those they invite.
     pub members_invite: bool,
+    /// Whoever has a nickname kept for him is in the room under that one only.
+    pub lock_nicks: bool,
     /// Who may send private messages.
     pub private_messages: PrivateMessages,
     /// How many may be in it.
@@ -107,6 +109,7 @@ impl Default for Configuration {
             non_anonymous: false,
             subject_by_anyone: false,
             members_invite: false,
+            lock_nicks: false,
             private_messages: PrivateMessages::Anyone,
             occupants_limit: OCCUPANTS_LIMIT,
             history_limit: 20,
@@ -229,7 +232,9 @@ pub static OPTIONS: &[ConfigurationOption] = &[
     ConfigurationOption {
         var: "muc#roomconfig_maxusers",
         label: "How many may be in the room",
-        kind: OptionKind::Choice(&["10", "20", "30", "50", "100", "200", "500", "1000", "2000"]),
+        kind: OptionKind::Choice(&[
+            "10", "20", "30", "50", "100", "200", "500", "1000", "2000", "5000", "10000",
+        ]),
         get: |c| vec![c.occupants_limit.to_string()],
         set: |c, values| {
             let limit = match single(values)? {
@@ -265,6 +270,12 @@ pub static OPTIONS: &[ConfigurationOption] = &[
         get: |c| role_words(c.member_list_roles),
         set: |c, values| read_roles(values).map(|roles| c.member_list_roles = roles),
     },
+    // In the notation of XEP-0068 section 3.4 for what is in no registry.
+    flag!(
+        "{urn:waxwing:rooms}locknicks",
+        "Let people enter under the nickname kept for them only",
+        lock_nicks
+    ),
     text!("muc#roomconfig_pubsub", "Publish-subscribe node of the room", OptionKind::Text, pubsub),
 ];
 
@@ -425,6 +436,7 @@ mod tests {
             ("muc#roomconfig_whois", values(&["anyone"])),
             ("muc#roomconfig_changesubject", values(&["1"])),
             ("muc#roomconfig_allowinvites", values(&["1"])),
+            ("{urn:waxwing:rooms}locknicks", values(&["1"])),
             ("muc#roomconfig_allowpm", values(&["moderators"])),
             ("muc#roomconfig_maxusers", values(&["10"])),
             ("muc#maxhistoryfetch", values(&["50"])),

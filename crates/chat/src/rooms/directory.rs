@@ -6,7 +6,7 @@ use waxwing_xmpp::jid::Jid;
 use super::affiliation::Affiliation;
 use super::configuration::Configuration;
 use super::role::Role;
-use super::room::Room;
+use super::room::{Room, State};
 use super::store::{RoomFilter, RoomRecord};
 use crate::archive::{ArchiveBounds, ArchivePage};
 use crate::chat::Chat;
@@ -28,6 +28,12 @@ pub struct About {
     pub subject: String,
     /// Whether the asker may change that.
     pub subject_modifiable: bool,
+    /// Its owners, where nobody is anonymous.
+    pub owners: Vec<Jid>,
+    /// The hashes of the pictures in its vCard (XEP-0486).
+    pub avatar: Vec<String>,
+    /// What tells that its hats are others than before (XEP-0317); none without hats.
+    pub hats: Option<String>,
 }
 
 /// What one may read in a room's archive.
@@ -52,8 +58,18 @@ impl Room {
             configuration: Configuration { password: String::new(), ..state.configuration().clone() },
             occupants: self.floor.occupants().len(),
             subject: subject.map(|subject| subject.text().into_owned()).unwrap_or_default(),
+            owners: if state.configuration().non_anonymous { self.owners(state) } else { Vec::new() },
+            avatar: state.avatar.clone(),
+            hats: state.hats.hash(),
             subject_modifiable: state.configuration().subject_by_anyone || standing.role == Role::Moderator,
         })
+    }
+
+    fn owners(&self, state: &State) -> Vec<Jid> {
+        let owners = state.affiliates.values().filter(|one| one.affiliation == Affiliation::Owner);
+        let mut owners: Vec<Jid> = owners.map(|one| one.jid.clone()).collect();
+        owners.sort();
+        owners
     }
 
     /// Who is in the room, for those who are in it or belong to it; for all others nobody (section 6.5).
@@ -89,6 +105,15 @@ impl Chat {
     /// Rooms of a service that can be found, in the order of their addresses, beginning behind `after`.
     pub async fn public_rooms(&self, service: &str, after: Option<&Jid>) -> Result<Vec<RoomRecord>> {
         Ok(self.store.rooms(RoomFilter::Public(service.to_owned()), after, ROOMS_PAGE).await?)
+    }
+
+    /// How many are in a room, without waking it.
+    pub async fn occupants_of(&self, room: &Jid) -> usize {
+        if !self.rooms.is_awake(room) {
+            return 0;
+        }
+        let count = |room: &mut Room| room.floor.occupants().len();
+        self.in_room_at_once(room, move |room| Box::pin(async move { count(room) })).await.unwrap_or(0)
     }
 
     /// What somebody may know about a room.

@@ -1,5 +1,6 @@
 //! What was said before somebody came (XEP-0045 sections 7.2.13 and 7.2.14), read from the room's archive.
 
+use waxwing_xmpp::jid::Jid;
 use waxwing_xmpp::ns;
 use waxwing_xmpp::stanza::{Kind, MessageType, Stanza};
 use waxwing_xmpp::xml::{Element, ElementRef};
@@ -73,12 +74,12 @@ impl Room {
         // Some of what is archived is no history: subjects, reactions.
         let page = ArchiveQuery::page(state.archive(), PageFrom::End, limit.saturating_mul(2));
         let page = self.chat.store.archive_page(ArchiveQuery { start, ..page }).await?;
-        let past = page.items.iter().filter_map(|message| self.as_past(message)).collect();
+        let past = page.items.iter().filter_map(|message| self.as_past(state, message)).collect();
         Ok(wanted.choose(past, limit))
     }
 
     /// A message as a newcomer is told it, with its length; `None` for what is no part of the discussion.
-    fn as_past(&self, message: &Archived) -> Option<(Stanza, usize)> {
+    fn as_past(&self, state: &State, message: &Archived) -> Option<(Stanza, usize)> {
         let element = Element::parse(std::str::from_utf8(&message.xml).ok()?).ok()?;
         let stanza = Stanza::from_element(element).ok()?;
         if stanza.kind != Kind::Message(MessageType::Groupchat) || stanza.child(ns::CLIENT, "body").is_none()
@@ -89,7 +90,15 @@ impl Room {
             .with_attr("from", self.jid.as_str())
             .with_attr("stamp", &timestamp(message.id.stamp_ms()));
         let id = stanza_id(&self.chat.archive_ids().show(message.id), &self.jid);
-        Some((stanza.with_child(id).with_child(delay), message.xml.len()))
+        let mut stanza = stanza.with_child(id).with_child(delay);
+        // Section 7.2.13: where nobody is anonymous, who really said it. What the room said itself nobody did.
+        if state.configuration().non_anonymous && stanza.from.as_ref().is_some_and(Jid::is_full) {
+            let address = Element::new(ns::ADDRESS, "address")
+                .with_attr("type", "ofrom")
+                .with_attr("jid", message.peer.as_str());
+            stanza.append(Element::new(ns::ADDRESS, "addresses").with_child(address));
+        }
+        Some((stanza, message.xml.len()))
     }
 }
 

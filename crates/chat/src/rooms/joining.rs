@@ -10,7 +10,8 @@ use waxwing_xmpp::xml::{Element, ElementRef};
 use super::affiliation::Affiliation;
 use super::configuration::{Configuration, OCCUPANTS_RESERVE};
 use super::history::Wanted;
-use super::occupants::{Occupant, Seat, check_nick};
+use super::nicknames::{check_nick, tidy_nick};
+use super::occupants::{Occupant, Seat};
 use super::role::Role;
 use super::room::{Room, SECRET_BYTES, State};
 use super::store::{Affiliate, RoomId, RoomRecord};
@@ -44,14 +45,18 @@ impl Room {
     async fn available(&mut self, seat: Seat, stanza: Stanza) -> Result<()> {
         let to = stanza.to.clone().ok_or(Error::BadRequest("an address is missing"))?;
         let nick = to.resource().ok_or(Error::JidMalformed)?;
+        check_nick(nick)?;
         if stanza.element.memory() > PRESENCE_BYTES_LIMIT {
             return Err(Error::NotAcceptable("the presence is too large"));
         }
         let join = stanza.child(ns::MUC, "x");
         let present = self.floor.occupants().at(seat.jid()).map(|occupant| occupant.jid.clone());
+        let tidied = self.jid.with_resource(&tidy_nick(nick)).map_err(|_| Error::JidMalformed)?;
         match (present, join) {
-            (Some(own), None) if own == to => self.update(&seat, &stanza),
-            (Some(own), Some(join)) if own == to => {
+            (Some(own), None) if own == tidied => self.update(&seat, &stanza),
+            (Some(own), Some(join))
+                if own.resource() == Some(&*self.allowed_nick(&seat.jid().to_bare(), nick)) =>
+            {
                 // Section 7.2.1: the client has lost track, and is told everything once more.
                 let wanted = Wanted::read(Some(join));
                 self.update_quietly(&seat, &stanza);
@@ -68,18 +73,30 @@ impl Room {
     }
 
     /// Section 7.2.
-    async fn enter(&mut self, seat: Seat, nick: &str, join: ElementRef<'_>, stanza: &Stanza) -> Result<()> {
-        check_nick(nick)?;
+    async fn enter(&mut self, seat: Seat, wanted: &str, join: ElementRef<'_>, stanza: &Stanza) -> Result<()> {
         let bare = seat.jid().to_bare();
-        let created = self.state.is_none();
-        if created {
+        let mut statuses = Vec::new();
+        if self.state.is_none() {
             self.create(&bare).await?;
+            statuses.push(201);
         }
-        let entered = self.try_enter(&seat, nick, join, stanza, created).await;
+        let nick = self.allowed_nick(&bare, wanted);
+        if nick != wanted {
+            // Section 7.2.3.
+            statuses.push(210);
+        }
+        let entered = self.try_enter(&seat, &nick, join, stanza, statuses).await;
         if entered.is_err() {
             self.end_if_deserted().await?;
         }
         entered
+    }
+
+    /// The nickname that somebody gets who wants this one: without spaces that are too many, and where nicknames are locked
+    /// the one that is kept for him.
+    fn allowed_nick(&self, bare: &Jid, wanted: &str) -> String {
+        let kept = self.state.as_ref().and_then(|state| state.locked_nick(bare));
+        kept.map_or_else(|| tidy_nick(wanted), str::to_owned)
     }
 
     async fn try_enter(
@@ -88,7 +105,7 @@ impl Room {
         nick: &str,
         join: ElementRef<'_>,
         stanza: &Stanza,
-        created: bool,
+        statuses: Vec<u16>,
     ) -> Result<()> {
         let bare = seat.jid().to_bare();
         let own = self.jid.with_resource(nick).map_err(|_| Error::JidMalformed)?;
@@ -105,7 +122,6 @@ impl Room {
             session.leave_room(&own);
         }
         seated?;
-        let statuses = if created { vec![201] } else { Vec::new() };
         self.welcome(seat, &own, Wanted::read(Some(join)), statuses, stanza.id.clone()).await
     }
 
@@ -131,8 +147,12 @@ impl Room {
             return Err(Error::Conflict);
         }
         let occupants = self.floor.occupants();
-        match occupants.named(nick) {
+        match occupants.claimed(nick) {
             Some(other) if other.bare != *bare => return Err(Error::Conflict),
+            // His own, but written so that it only looks the same.
+            Some(other) if occupants.named(nick).is_none_or(|same| same.jid != other.jid) => {
+                return Err(Error::Conflict);
+            }
             Some(_) => return Ok(affiliation),
             None => {}
         }
@@ -157,9 +177,10 @@ impl Room {
         occupants.add(Occupant {
             jid: own.clone(),
             id: state.occupant_id(&bare),
-            bare,
             affiliation,
             role: Role::on_entering(affiliation, state.configuration().moderated),
+            hats: state.hats.of(&bare),
+            bare,
             seats: vec![seat.clone()],
             presence: content,
         });
@@ -218,6 +239,7 @@ impl Room {
             id: himself.id.clone(),
             seats: rest,
             presence: empty(),
+            hats: himself.hats.clone(),
         };
         let notice =
             Notice { real: Some(seat.jid()), ..Notice::of(&shadow, PresenceType::Available, &content) };
@@ -247,10 +269,14 @@ impl Room {
     }
 
     /// Section 7.6. All clients that share the nickname get the other one.
-    fn rename(&mut self, seat: &Seat, nick: &str, stanza: &Stanza) -> Result<()> {
-        check_nick(nick)?;
+    fn rename(&mut self, seat: &Seat, wanted: &str, stanza: &Stanza) -> Result<()> {
         let state = self.state()?;
         let bare = seat.jid().to_bare();
+        if state.locked_nick(&bare).is_some_and(|kept| kept != wanted) {
+            return Err(Error::NotAcceptable("nicknames are locked in this room"));
+        }
+        let nick = &tidy_nick(wanted);
+        let own_statuses = if nick == wanted { Vec::new() } else { vec![210] };
         let new = self.jid.with_resource(nick).map_err(|_| Error::JidMalformed)?;
         let mut occupants = self.floor.occupants();
         let Some(old) = occupants.at(seat.jid()).map(|occupant| occupant.jid.clone()) else {
@@ -258,7 +284,7 @@ impl Room {
         };
         let old_nick = old.resource().unwrap_or_default();
         // The same person under a nickname that only differs in case is no conflict.
-        let taken = occupants.named(nick).is_some_and(|other| other.jid != old);
+        let taken = occupants.claimed(nick).is_some_and(|other| other.jid != old);
         if taken || state.is_reserved_from(nick, &bare) {
             return Err(Error::Conflict);
         }
@@ -285,6 +311,7 @@ impl Room {
             let notice = Notice {
                 real,
                 id: stanza.id.clone(),
+                own_statuses,
                 ..Notice::of(occupant, PresenceType::Available, &occupant.presence)
             };
             self.tell(&occupants, &notice);
@@ -393,6 +420,7 @@ impl Room {
             id: "".into(),
             seats: Vec::new(),
             presence: empty(),
+            hats: None,
         };
         let nothing = telling::empty_presence();
         self.tell(&occupants, &Notice::of(&gone, PresenceType::Unavailable, &nothing));
@@ -445,7 +473,10 @@ impl Chat {
 
 /// Tells a client that it is not in the room it thinks it is in (section 7.2.17).
 fn turn_away(chat: &Chat, seat: &Seat, place: &Jid) {
-    let item = Element::new(ns::MUC_USER, "item").with_attr("affiliation", "none").with_attr("role", "none");
+    let item = Element::new(ns::MUC_USER, "item")
+        .with_attr("affiliation", "none")
+        .with_attr("role", "none")
+        .with_child(telling::reason("You are not in the room."));
     let x =
         [SELF_CODE, "307", "333"].iter().fold(Element::new(ns::MUC_USER, "x").with_child(item), |x, code| {
             x.with_child(Element::new(ns::MUC_USER, "status").with_attr("code", code))
@@ -460,7 +491,7 @@ fn empty() -> Element {
     telling::empty_presence()
 }
 
-fn bare_leave() -> Stanza {
+pub(super) fn bare_leave() -> Stanza {
     Stanza::presence(PresenceType::Unavailable)
 }
 

@@ -8,7 +8,9 @@ use waxwing_xmpp::ns;
 use waxwing_xmpp::stanza::{Kind, MessageType, Stanza};
 use waxwing_xmpp::xml::Element;
 
+use super::joining;
 use super::occupants::Seat;
+use super::private;
 use super::role::Role;
 use super::room::{Room, State};
 use super::store::{RoomChange, Subject};
@@ -42,6 +44,11 @@ impl Room {
         if kind != MessageType::Groupchat {
             // Whatever is not said to all waits until what was said to all is safe.
             self.settle().await;
+            if kind == MessageType::Error && private::is_undelivered(&message) {
+                // Section 14.4: whoever cannot be reached is not there.
+                self.leave(seat.jid(), &joining::bare_leave(), vec![333]).await?;
+                return Ok(Receipt::DONE);
+            }
             if to.is_full() {
                 self.whisper(&seat, &message)?;
             } else {

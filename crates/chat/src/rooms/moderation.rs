@@ -1,14 +1,19 @@
 //! Changing what people are to a room, lastingly or for now (XEP-0045 sections 8.2 to 8.5, 9 and 10.3 to 10.8).
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use waxwing_xmpp::jid::Jid;
+use waxwing_xmpp::ns;
+use waxwing_xmpp::stanza::{MessageType, Outgoing, Stanza};
+use waxwing_xmpp::xml::Element;
 
 use super::affiliation::Affiliation;
-use super::occupants::{check_nick, nick_key};
+use super::nicknames::{check_nick, nick_key};
 use super::role::Role;
 use super::room::{AFFILIATIONS_LIMIT, Room};
 use super::store::Affiliate;
+use super::telling;
 use crate::archive::ArchiveId;
 use crate::chat::Chat;
 use crate::error::{Error, Result};
@@ -78,12 +83,13 @@ impl Room {
             return Err(Error::Forbidden);
         }
         let occupants = self.floor.occupants();
+        let present: HashMap<&Jid, _> = occupants.iter().map(|occupant| (&occupant.bare, occupant)).collect();
         let mut list: Vec<Listed> = state
             .affiliates
             .values()
             .filter(|affiliate| affiliate.affiliation == affiliation)
             .map(|affiliate| {
-                let present = occupants.iter().find(|occupant| occupant.bare == affiliate.jid);
+                let present = present.get(&affiliate.jid);
                 Listed {
                     jid: Some(affiliate.jid.clone()),
                     nick: present.map(|p| p.nick().to_owned()).or_else(|| affiliate.nick.clone()),
@@ -241,7 +247,9 @@ impl Room {
         self.write(&affiliates).await?;
         for (affiliate, before) in affiliates {
             self.state_mut()?.keep(affiliate.clone());
-            self.affiliation_changed(&affiliate, actor.as_deref());
+            if !self.affiliation_changed(&affiliate, actor.as_deref()) {
+                self.tell_of_absent(&affiliate, before);
+            }
             self.welcome_member(&affiliate, before).await?;
         }
         for (nick, to, reason) in roles {
@@ -269,9 +277,31 @@ impl Room {
         Ok(self.chat.store.put_affiliates(state.id(), list).await?)
     }
 
-    /// What a new affiliation does to those who are in the room.
-    fn affiliation_changed(&self, affiliate: &Affiliate, actor: Option<&str>) {
+    /// Tells those who may know addresses that somebody who is not here has another affiliation (sections 10.3 to 10.7).
+    fn tell_of_absent(&self, affiliate: &Affiliate, before: Affiliation) {
         let Ok(state) = self.state() else { return };
+        if affiliate.affiliation == before {
+            return;
+        }
+        let item = Element::new(ns::MUC_USER, "item")
+            .with_attr("affiliation", affiliate.affiliation.as_str())
+            .with_attr("jid", affiliate.jid.as_str())
+            .with_attr("role", Role::None.as_str());
+        let message = Stanza::message(MessageType::Normal)
+            .with_from(self.jid.clone())
+            .with_child(Element::new(ns::MUC_USER, "x").with_child(item));
+        let message = Arc::new(Outgoing::for_many(message));
+        let occupants = self.floor.occupants();
+        for knows in occupants.iter().filter(|one| telling::sees_addresses(state.configuration(), one.role)) {
+            for seat in &knows.seats {
+                seat.push(&self.chat, &message);
+            }
+        }
+    }
+
+    /// What a new affiliation does to those who are in the room; says whether there are any.
+    fn affiliation_changed(&self, affiliate: &Affiliate, actor: Option<&str>) -> bool {
+        let Ok(state) = self.state() else { return false };
         let configuration = state.configuration();
         let mut occupants = self.floor.occupants();
         let concerned: Vec<String> = occupants
@@ -280,6 +310,7 @@ impl Room {
             .map(|o| o.nick().to_owned())
             .collect();
         let reason = affiliate.reason.as_deref();
+        let present = !concerned.is_empty();
         for nick in concerned {
             let Some(occupant) = occupants.named_mut(&nick) else { continue };
             let to = state.affiliation(&occupant.bare);
@@ -304,6 +335,7 @@ impl Room {
                 }
             }
         }
+        present
     }
 
     fn role_changed(&self, nick: &str, to: Role, actor: Option<&str>, reason: Option<&str>) {

@@ -8,14 +8,12 @@ use waxwing_xmpp::stanza::{Outgoing, Stanza};
 use waxwing_xmpp::xml::Element;
 
 use super::affiliation::Affiliation;
+use super::nicknames::{nick_key, nick_likeness};
 use super::role::{Role, Standing};
 use crate::chat::Chat;
 use crate::error::{Error, Result};
 use crate::event::{Delivery, Event};
 use crate::session::Session;
-
-/// Bytes of a nickname.
-pub const NICK_BYTES_LIMIT: usize = 256;
 
 /// How many sessions may share one nickname.
 pub const SESSIONS_PER_NICK_LIMIT: usize = 50;
@@ -51,6 +49,16 @@ impl Seat {
         }
     }
 
+    /// Hands over several stanzas at once that others get, too.
+    pub(crate) fn push_shared(&self, chat: &Chat, stanzas: &[Arc<Outgoing>]) {
+        match self {
+            Self::Local(session) => {
+                session.push(Event::Batch(stanzas.to_vec()));
+            }
+            Self::Remote(_) => stanzas.iter().for_each(|stanza| self.push(chat, stanza)),
+        }
+    }
+
     /// Hands over several stanzas at once, so that a full room does not fill a newcomer's queue.
     pub(crate) fn push_all(&self, chat: &Chat, stanzas: Vec<Stanza>) {
         let stanzas = stanzas.into_iter().map(|stanza| Arc::new(Outgoing::for_many(stanza)));
@@ -80,6 +88,8 @@ pub struct Occupant {
     pub seats: Vec<Seat>,
     /// His presence as he sent it, without what only a room may say.
     pub presence: Element,
+    /// The hats he wears (XEP-0317), if any.
+    pub hats: Option<Arc<Element>>,
 }
 
 impl Occupant {
@@ -100,32 +110,8 @@ pub struct Occupants {
     by_nick: BTreeMap<String, Occupant>,
     /// The key of the nickname that a full address has.
     nicks: HashMap<Jid, String>,
-}
-
-/// What makes two nicknames the same: people must not pass for each other by case or space.
-pub fn nick_key(nick: &str) -> String {
-    nick.split_whitespace().flat_map(|word| word.chars().flat_map(char::to_lowercase)).collect()
-}
-
-/// Refuses a nickname that is too long, empty, or made to look like another by mixing alphabets within a word.
-pub fn check_nick(nick: &str) -> Result<()> {
-    if nick.len() > NICK_BYTES_LIMIT {
-        return Err(Error::NotAcceptable("the nickname is too long"));
-    }
-    if nick_key(nick).is_empty() {
-        return Err(Error::NotAcceptable("the nickname is empty"));
-    }
-    let alphabet = |c: char| match c {
-        'a'..='z' | 'A'..='Z' | '\u{c0}'..='\u{24f}' => Some(0),
-        '\u{370}'..='\u{3ff}' => Some(1),
-        '\u{400}'..='\u{52f}' => Some(2),
-        _ => None,
-    };
-    let mixed = nick.split(|c: char| !c.is_alphanumeric()).any(|word| {
-        let mut found = word.chars().filter_map(alphabet);
-        found.next().is_some_and(|first| found.any(|next| next != first))
-    });
-    if mixed { Err(Error::NotAcceptable("the nickname mixes alphabets")) } else { Ok(()) }
+    /// The keys of nicknames that look like something else than they are, by what they look like.
+    likenesses: HashMap<String, String>,
 }
 
 impl Occupants {
@@ -159,6 +145,14 @@ impl Occupants {
         self.by_nick.get_mut(&nick_key(nick))
     }
 
+    /// Who has this nickname, or one that cannot be told from it.
+    pub fn claimed(&self, nick: &str) -> Option<&Occupant> {
+        let (key, likeness) = (nick_key(nick), nick_likeness(nick));
+        let alike =
+            |look: &String| self.by_nick.get(look).or_else(|| self.by_nick.get(self.likenesses.get(look)?));
+        alike(&key).or_else(|| alike(likeness.as_ref()?))
+    }
+
     /// Who sits at this full address.
     pub fn at(&self, jid: &Jid) -> Option<&Occupant> {
         self.by_nick.get(self.nicks.get(jid)?)
@@ -174,6 +168,9 @@ impl Occupants {
         let key = nick_key(occupant.nick());
         for seat in &occupant.seats {
             self.nicks.insert(seat.jid().clone(), key.clone());
+        }
+        if let Some(likeness) = nick_likeness(occupant.nick()) {
+            self.likenesses.insert(likeness, key.clone());
         }
         self.by_nick.insert(key, occupant);
     }
@@ -198,7 +195,15 @@ impl Occupants {
         if occupant.seats.len() > 1 {
             return Some(Err(occupant.seats.swap_remove(at)));
         }
-        self.by_nick.remove(&key).map(Ok)
+        let gone = self.by_nick.remove(&key)?;
+        self.forget_likeness(&gone);
+        Some(Ok(gone))
+    }
+
+    fn forget_likeness(&mut self, gone: &Occupant) {
+        if let Some(likeness) = nick_likeness(gone.nick()) {
+            self.likenesses.remove(&likeness);
+        }
     }
 
     /// Takes somebody out with all his clients.
@@ -207,30 +212,14 @@ impl Occupants {
         for seat in &occupant.seats {
             self.nicks.remove(seat.jid());
         }
+        self.forget_likeness(&occupant);
         Some(occupant)
     }
 
     /// Takes everybody out.
     pub fn take(&mut self) -> Vec<Occupant> {
         self.nicks.clear();
+        self.likenesses.clear();
         std::mem::take(&mut self.by_nick).into_values().collect()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Section 7.2.8 leaves the rule to us: neither case nor space nor look-alikes from other alphabets make another.
-    #[test]
-    fn nobody_passes_for_another() {
-        assert_eq!(nick_key("Third Witch"), nick_key(" thirdwitch "));
-        assert_ne!(nick_key("thirdwitch"), nick_key("firstwitch"));
-        assert!(
-            check_nick("juliet").is_ok() && check_nick("Юлия").is_ok() && check_nick("Ιουλιέτα 14").is_ok()
-        );
-        assert!(check_nick("Юлия (Capulet)").is_ok(), "each word is of one alphabet");
-        assert!(check_nick("jul\u{456}et").is_err(), "a Cyrillic letter among Latin ones");
-        assert!(check_nick(" ").is_err() && check_nick(&"x".repeat(NICK_BYTES_LIMIT + 1)).is_err());
     }
 }

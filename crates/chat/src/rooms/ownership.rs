@@ -43,7 +43,7 @@ pub struct Farewell {
 }
 
 impl Room {
-    fn must_own(&self, asker: &Jid) -> Result<()> {
+    pub(super) fn must_own(&self, asker: &Jid) -> Result<()> {
         let affiliation = self.visible_to(asker)?.affiliation(&asker.to_bare());
         if affiliation == Affiliation::Owner { Ok(()) } else { Err(Error::Forbidden) }
     }
@@ -173,6 +173,9 @@ impl Room {
         }
         if !codes.is_empty() {
             self.say(telling::statuses(&self.jid, &codes));
+        }
+        if before.non_anonymous != after.non_anonymous {
+            self.tell_everybody_anew();
         }
     }
 

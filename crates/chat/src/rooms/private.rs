@@ -8,11 +8,15 @@ use waxwing_xmpp::xml::{Element, ElementRef};
 
 use super::messages::in_client_namespace;
 use super::moderation::{Change, Named};
-use super::occupants::Seat;
+use super::occupants::{Occupants, Seat};
+use super::registration;
 use super::role::Role;
 use super::room::Room;
 use super::telling;
+use crate::archive::Direction;
 use crate::error::{Error, Result};
+use crate::event::{Delivery, Event};
+use crate::hints;
 
 impl Room {
     /// A message from one occupant to another (section 7.5).
@@ -36,7 +40,28 @@ impl Room {
         for seat in &other.seats {
             seat.push(&self.chat, &whispered);
         }
+        if !error {
+            self.copy_to_own_others(&occupants, seat, message);
+        }
         Ok(())
+    }
+
+    /// XEP-0280 section 6.1: what somebody whispers is copied to those of his clients that share his nickname. What he is
+    /// told reaches each of them anyhow.
+    fn copy_to_own_others(&self, occupants: &Occupants, seat: &Seat, message: &Stanza) {
+        let Some(own) = occupants.at(seat.jid()).filter(|own| own.seats.len() > 1) else { return };
+        if !hints::copied(message) {
+            return;
+        }
+        let sent = Arc::new(Outgoing::new(message.clone()));
+        for other in own.seats.iter().filter(|other| other.jid() != seat.jid()) {
+            if let Seat::Local(session) = other
+                && session.carbons()
+            {
+                let delivery = Delivery { stanza: Arc::clone(&sent), archived: None };
+                session.push(Event::Carbon(Direction::Outgoing, delivery));
+            }
+        }
     }
 
     /// A message for the room itself: invitations, their refusal, voice asked for and given.
@@ -52,10 +77,13 @@ impl Room {
                 return self.decline(seat, decline);
             }
         }
-        if let Some(form) = message.child(ns::DATA_FORMS, "x")
-            && field(form, "FORM_TYPE").as_deref() == Some(ns::MUC_REQUEST)
-        {
-            return self.voice(seat, form).await;
+        if let Some(form) = message.child(ns::DATA_FORMS, "x") {
+            if registration::is_approval(form) {
+                return self.approve(seat, form).await;
+            }
+            if field(form, "FORM_TYPE").as_deref() == Some(ns::MUC_REQUEST) {
+                return self.voice(seat, form).await;
+            }
         }
         // Section 7.4: "a service MAY ignore or reject messages that do not have a type of groupchat".
         self.speaker(seat)?;
@@ -106,15 +134,38 @@ fn text(name: &str, text: &str) -> Element {
     Element::new(ns::DATA_FORMS, name).with_text(text)
 }
 
+/// A field of a form, with its value.
+pub(super) fn form_field(var: &str, kind: &str, label: &str, value: &str) -> Element {
+    let mut field = Element::new(ns::DATA_FORMS, "field").with_attr("var", var).with_attr("type", kind);
+    if !label.is_empty() {
+        field.set_attr("label", label);
+    }
+    field.with_child(text("value", value))
+}
+
+/// Whether an error says that a stanza could not be delivered (section 18.1.2's list).
+pub(super) fn is_undelivered(message: &Stanza) -> bool {
+    let error =
+        message.children().find(|child| child.name() == "error" && child.ns() == message.element.ns());
+    error.is_some_and(|error| {
+        error
+            .children()
+            .any(|condition| condition.ns() == ns::STANZA_ERRORS && UNDELIVERED.contains(&condition.name()))
+    })
+}
+
+const UNDELIVERED: &[&str] = &[
+    "gone",
+    "item-not-found",
+    "recipient-unavailable",
+    "redirect",
+    "remote-server-not-found",
+    "remote-server-timeout",
+];
+
 /// Section 8.6, its example.
 fn approval(jid: &str, nick: &str) -> Element {
-    let field = |var: &str, kind: &str, label: &str, value: &str| {
-        let mut field = Element::new(ns::DATA_FORMS, "field").with_attr("var", var).with_attr("type", kind);
-        if !label.is_empty() {
-            field.set_attr("label", label);
-        }
-        field.with_child(text("value", value))
-    };
+    let field = form_field;
     Element::new(ns::DATA_FORMS, "x")
         .with_attr("type", "form")
         .with_child(text("title", "Request for voice"))

@@ -11,8 +11,12 @@ use waxwing_xmpp::stanza::{PresenceType, Stanza};
 use waxwing_xmpp::xml::Element;
 
 use super::affiliation::Affiliation;
+use super::avatars;
 use super::configuration::Configuration;
-use super::occupants::{Occupant, Occupants, Seat, nick_key};
+use super::hats::{self, Hats};
+use super::nicknames::{nick_key, nick_likeness};
+use super::occupants::{Occupant, Occupants, Seat};
+use super::registration::{self, Applicant};
 use super::requests::Passed;
 use super::role::{Role, Standing};
 use super::store::{Affiliate, RoomId, RoomRecord};
@@ -20,6 +24,7 @@ use super::telling::{self, Notice};
 use crate::account::AccountId;
 use crate::chat::Chat;
 use crate::error::{Error, Result};
+use crate::store::DocumentKind;
 
 /// How many people may have an affiliation with one room.
 pub const AFFILIATIONS_LIMIT: usize = 10_000;
@@ -50,8 +55,13 @@ pub(super) struct Floor {
 pub(super) struct State {
     pub(super) record: RoomRecord,
     pub(super) affiliates: HashMap<Jid, Affiliate>,
-    /// Whose nickname it is, by its key.
+    /// Whose nickname it is, by its key and by what it looks like.
     pub(super) reserved: HashMap<String, Jid>,
+    pub(super) hats: Hats,
+    /// Those who wait for an admin to let them register.
+    pub(super) applicants: Vec<Applicant>,
+    /// The hashes of the pictures in its vCard (XEP-0486).
+    pub(super) avatar: Vec<String>,
 }
 
 impl Floor {
@@ -73,7 +83,14 @@ impl Floor {
 
 impl State {
     pub(super) fn new(record: RoomRecord, affiliates: Vec<Affiliate>) -> Self {
-        let mut state = Self { record, affiliates: HashMap::new(), reserved: HashMap::new() };
+        let mut state = Self {
+            record,
+            affiliates: HashMap::new(),
+            reserved: HashMap::new(),
+            hats: Hats::default(),
+            applicants: Vec::new(),
+            avatar: Vec::new(),
+        };
         for affiliate in affiliates {
             state.keep(affiliate);
         }
@@ -82,13 +99,19 @@ impl State {
 
     /// Notes what somebody is from now on.
     pub(super) fn keep(&mut self, affiliate: Affiliate) {
-        self.reserved.retain(|_, owner| *owner != affiliate.jid);
+        if let Some(nick) = self.affiliates.get(&affiliate.jid).and_then(|before| before.nick.as_deref()) {
+            for key in [Some(nick_key(nick)), nick_likeness(nick)].into_iter().flatten() {
+                self.reserved.remove(&key);
+            }
+        }
         if affiliate.affiliation == Affiliation::None {
             self.affiliates.remove(&affiliate.jid);
             return;
         }
         if let Some(nick) = &affiliate.nick {
-            self.reserved.insert(nick_key(nick), affiliate.jid.clone());
+            for key in [Some(nick_key(nick)), nick_likeness(nick)].into_iter().flatten() {
+                self.reserved.insert(key, affiliate.jid.clone());
+            }
         }
         self.affiliates.insert(affiliate.jid.clone(), affiliate);
     }
@@ -102,7 +125,14 @@ impl State {
 
     /// Whether a nickname is kept for somebody else.
     pub(super) fn is_reserved_from(&self, nick: &str, bare: &Jid) -> bool {
-        self.reserved.get(&nick_key(nick)).is_some_and(|owner| owner != bare)
+        let keys = [Some(nick_key(nick)), nick_likeness(nick)].into_iter().flatten();
+        keys.filter_map(|key| self.reserved.get(&key)).any(|owner| owner != bare)
+    }
+
+    /// The nickname that somebody has to have, where nicknames are locked and one is kept for him.
+    pub(super) fn locked_nick(&self, bare: &Jid) -> Option<&str> {
+        let kept = self.affiliates.get(bare).and_then(|affiliate| affiliate.nick.as_deref());
+        kept.filter(|_| self.configuration().lock_nicks)
     }
 
     pub(super) fn configuration(&self) -> &Configuration {
@@ -132,7 +162,17 @@ impl Room {
         let state = match chat.store.room(&jid).await? {
             Some(record) => {
                 let affiliates = chat.store.affiliates(record.id).await?;
-                Some(State::new(record, affiliates))
+                let documents = chat.store.documents(record.id.archive(), DocumentKind::Room).await?;
+                let mut state = State::new(record, affiliates);
+                for (key, content) in documents {
+                    match key.as_str() {
+                        hats::DOCUMENT => state.hats = Hats::from_stored(&content),
+                        registration::DOCUMENT => state.applicants = registration::from_stored(&content),
+                        avatars::DOCUMENT => state.avatar = content.lines().map(str::to_owned).collect(),
+                        _ => {}
+                    }
+                }
+                Some(state)
             }
             None => None,
         };
@@ -254,6 +294,26 @@ impl Room {
         }
         self.state = None;
         Ok(())
+    }
+
+    /// Tells everybody of everybody anew, once addresses are seen by others than before (section 10.2.1): two encodings of
+    /// each serve them all, and each gets one event with all of them.
+    pub(super) fn tell_everybody_anew(&self) {
+        let Ok(state) = self.state() else { return };
+        telling::everybody(&self.chat, state.configuration(), &self.floor.occupants());
+    }
+
+    /// Puts out those from other servers, since the service stops.
+    pub(super) fn close(&mut self) {
+        let occupants = self.floor.occupants();
+        for occupant in occupants.iter() {
+            let nothing = telling::empty_presence();
+            let statuses = vec![332];
+            let notice = Notice { statuses, ..Notice::of(occupant, PresenceType::Unavailable, &nothing) };
+            for seat in occupant.seats.iter().filter(|seat| matches!(seat, Seat::Remote(_))) {
+                seat.push_all(&self.chat, vec![telling::own_presence(&notice)]);
+            }
+        }
     }
 
     /// A message of the room itself to everybody in it (section 10.2.1).

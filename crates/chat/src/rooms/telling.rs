@@ -102,6 +102,9 @@ fn stanza(notice: &Notice<'_>, with_jid: bool, own: bool) -> Stanza {
         stanza.element.append_copy(child);
     }
     stanza.append(occupant_id(&notice.occupant.id));
+    if let Some(hats) = notice.occupant.hats.as_ref().filter(|_| notice.kind == PresenceType::Available) {
+        stanza.element.append_copy(hats.root());
+    }
     let mut x = Element::new(ns::MUC_USER, "x").with_child(item(notice, with_jid));
     if let Some(destroy) = notice.destroy {
         x.append(destroy.clone());
@@ -158,6 +161,28 @@ pub(super) fn presence(
     }
 }
 
+/// Tells everybody of everybody who may be seen, himself included.
+pub(super) fn everybody(chat: &Chat, configuration: &Configuration, occupants: &Occupants) {
+    let mut told: [Vec<(&Jid, Arc<Outgoing>)>; 2] = Default::default();
+    for occupant in occupants.iter().filter(|occupant| configuration.shows(occupant.role)) {
+        for with_jid in [false, true] {
+            let stanza = Arc::new(Outgoing::for_many(current_presence(occupant, with_jid)));
+            told[usize::from(with_jid)].push((&occupant.jid, stanza));
+        }
+    }
+    for occupant in occupants.iter() {
+        let seen = &told[usize::from(sees_addresses(configuration, occupant.role))];
+        let others =
+            seen.iter().filter(|(jid, _)| **jid != occupant.jid).map(|(_, stanza)| Arc::clone(stanza));
+        let notice = Notice::of(occupant, PresenceType::Available, &occupant.presence);
+        let own = Arc::new(Outgoing::for_many(own_presence(&notice)));
+        let all: Vec<_> = others.chain([own]).collect();
+        for seat in &occupant.seats {
+            seat.push_shared(chat, &all);
+        }
+    }
+}
+
 /// Gives a message to everybody: one encoding serves them all.
 pub(super) fn message(chat: &Chat, occupants: &Occupants, message: Stanza) {
     let message = Arc::new(Outgoing::for_many(message));
@@ -179,14 +204,13 @@ pub(super) fn cleaned(content: &Element, is_ours: impl Fn(&str) -> bool) -> Elem
     let mut content = content.clone();
     let ours = |by: Option<&str>| by.and_then(|by| Jid::new(by).ok()).is_none_or(|by| is_ours(by.domain()));
     content.retain_children(|child| match (child.ns(), child.name()) {
-        (ns::MUC | ns::MUC_USER, "x") | (ns::OCCUPANT_ID, _) | (HATS, _) => false,
+        (ns::MUC | ns::MUC_USER, "x") | (ns::OCCUPANT_ID | ns::HATS, _) => false,
         (ns::STANZA_ID, "stanza-id") => !ours(child.attr("by")),
         (ns::DELAY, "delay") => !ours(child.attr("from")),
         (ns::MODERATION, _) => false,
+        // Who really said it only the room tells (section 7.2.13).
+        (ns::ADDRESS, _) => false,
         _ => true,
     });
     content
 }
-
-/// XEP-0317: only a room gives hats.
-const HATS: &str = "urn:xmpp:hats:0";

@@ -86,6 +86,9 @@ pub static FEATURES: &[&Feature] = &[
     &rooms::FEATURE,
     &rooms::ADMINISTRATION,
     &rooms::ARCHIVE,
+    &rooms::HATS,
+    &rooms::AVATARS,
+    &rooms::SEARCH,
 ];
 
 /// What one file under `features/` contributes.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use waxwing_chat::Chat;
 use waxwing_chat::route::Destination;
+use waxwing_chat::service::Service;
 use waxwing_chat::session::Session;
 use waxwing_xmpp::error::{Condition, StanzaError};
 use waxwing_xmpp::jid::Jid;
@@ -36,14 +37,14 @@ pub(crate) async fn receive(
             let header = stanza.header();
             match chat.send(session, stanza).await {
                 Ok(receipt) => Outcome::InFlight(InFlight { header, receipt, watched: false }),
-                Err(error) => Outcome::Done(refusal(&header, &error)),
+                Err(error) => Outcome::Done(refused(chat, &header, &error)),
             }
         }
         Kind::Presence(_) => {
             let header = stanza.header();
             match chat.presence(session, stanza).await {
                 Ok(()) => Outcome::Done(Vec::new()),
-                Err(error) => Outcome::Done(refusal(&header, &error)),
+                Err(error) => Outcome::Done(refused(chat, &header, &error)),
             }
         }
         Kind::Iq(IqType::Get | IqType::Set) => Outcome::Done(request(chat, config, session, stanza).await),
@@ -84,7 +85,7 @@ pub(crate) async fn receive_remote(
     };
     match outcome {
         Ok(()) => (Vec::new(), None),
-        Err(error) => (refusal(&header, &error), None),
+        Err(error) => (refused(chat, &header, &error), None),
     }
 }
 
@@ -103,13 +104,25 @@ async fn remote_request(chat: &Arc<Chat>, config: &Arc<Config>, iq: Stanza) -> V
     }
     match chat.receive_iq(iq).await {
         Ok(()) => Vec::new(),
-        Err(error) => refusal(&header, &error),
+        Err(error) => refused(chat, &header, &error),
     }
 }
 
 /// The error that tells a sender why his stanza was refused; nothing if it was an error itself.
 pub(crate) fn refusal(header: &Header, error: &waxwing_chat::Error) -> Vec<Stanza> {
     header.error_reply(stanza_error(error)).into_iter().collect()
+}
+
+/// The same before anything was done. What a room refuses is said to come from the room, not from the occupant whose
+/// address stands in the error (XEP-0045 section 7.2 and its examples).
+fn refused(chat: &Chat, header: &Header, error: &waxwing_chat::Error) -> Vec<Stanza> {
+    let mut answer = stanza_error(error);
+    if let Some(to) = header.to().filter(|to| to.local().is_some())
+        && matches!(chat.locate(to), Destination::Service(Service::Rooms))
+    {
+        answer = answer.with_by(to.to_bare());
+    }
+    header.error_reply(answer).into_iter().collect()
 }
 
 /// A request for the server, for an account, or for another client.
@@ -121,7 +134,7 @@ async fn request(chat: &Arc<Chat>, config: &Arc<Config>, session: &Arc<Session>,
         }
         return match chat.relay(&session.jid, iq).await {
             Ok(()) => Vec::new(),
-            Err(error) => refusal(&header, &error),
+            Err(error) => refused(chat, &header, &error),
         };
     };
     let request = answer(chat, config, (&session.jid, Some(session)), &iq, target).await;

@@ -46,6 +46,8 @@ fn kind_number(kind: DocumentKind) -> i64 {
     match kind {
         DocumentKind::PrivateXml => 0,
         DocumentKind::ArchivePreferences => 1,
+        DocumentKind::Room => 10,
+        DocumentKind::RoomVcard => 11,
     }
 }
 
@@ -96,10 +98,12 @@ pub(super) fn put_document(
     Ok(())
 }
 
-/// Nothing may be kept for an account that is gone: nobody would ever delete it.
+/// Nothing may be kept for an account or a room that is gone: nobody would ever delete it. Rooms count downwards.
 pub(super) fn must_exist(db: &Connection, owner: AccountId) -> Result<(), Failure> {
     let exists: bool = db
-        .prepare_cached("SELECT EXISTS (SELECT 1 FROM account WHERE id = ?1)")?
+        .prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM account WHERE id = ?1) OR EXISTS (SELECT 1 FROM room WHERE id = -?1)",
+        )?
         .query_row([owner.0], |row| row.get(0))?;
     if exists { Ok(()) } else { Err(StoreError::NotFound.into()) }
 }

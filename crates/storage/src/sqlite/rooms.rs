@@ -54,6 +54,7 @@ impl RoomStore for Sqlite {
         self.write(move |db| {
             exists(db.execute("DELETE FROM room WHERE id = ?1", [id.0])?)?;
             db.execute("DELETE FROM room_affiliate WHERE room = ?1", [id.0])?;
+            db.execute("DELETE FROM document WHERE owner = ?1", [id.archive().0])?;
             db.execute("INSERT INTO erasing (owner) VALUES (?1)", [id.archive().0])?;
             Ok(())
         })

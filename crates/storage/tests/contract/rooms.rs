@@ -4,7 +4,7 @@ use super::*;
 use waxwing_chat::rooms::affiliation::Affiliation;
 use waxwing_chat::rooms::configuration::Configuration;
 use waxwing_chat::rooms::store::{Affiliate, RoomChange, RoomFilter, RoomId, RoomRecord, Subject};
-use waxwing_chat::store::StoreError;
+use waxwing_chat::store::{DocumentKind, StoreError};
 
 const SERVICE: &str = "rooms.capulet.example";
 
@@ -119,7 +119,14 @@ pub(crate) async fn ends_with_its_archive(store: Arc<dyn Store>) {
     let (room, other) = (make(&store, "orchard").await, make(&store, "tomb").await);
     append(&store, said(&room)).await;
     append(&store, said(&other)).await;
+    let (archive, kind) = (room.id.archive(), DocumentKind::Room);
+    store.put_document(archive, kind, "hats", Some("urn:hats")).await.unwrap();
+    assert_eq!(store.document(archive, kind, "hats").await.unwrap().as_deref(), Some("urn:hats"));
+    assert_eq!(store.documents(other.id.archive(), kind).await.unwrap(), []);
     store.delete_room(room.id).await.unwrap();
+    assert_eq!(store.documents(archive, kind).await.unwrap(), []);
+    let late = store.put_document(archive, kind, "hats", Some("urn:hats")).await;
+    assert!(matches!(late, Err(StoreError::NotFound)));
     assert_eq!(store.room(&room.jid).await.unwrap(), None);
     assert!(store.affiliates(room.id).await.unwrap().is_empty());
     assert!(store.archive_page(query(room.id.archive())).await.unwrap().items.is_empty());

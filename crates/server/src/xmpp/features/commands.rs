@@ -9,7 +9,7 @@ use waxwing_xmpp::ns;
 use waxwing_xmpp::stanza::IqType;
 use waxwing_xmpp::xml::{Element, ElementRef};
 
-use super::{Advertised, At, Feature, Handler, Reply, Request, Spec, Target, invitations};
+use super::{Advertised, At, Feature, Handler, Reply, Request, Spec, Success, Target, invitations};
 use crate::xmpp::error::stanza_error;
 
 /// The node that the commands stand below (section 2.1).
@@ -87,22 +87,24 @@ pub async fn list(request: &Request<'_>) -> Result<Element, StanzaError> {
     Ok(query)
 }
 
+/// What service discovery says about the list of commands, or one of them, as the kind of the identity says.
+pub(super) fn described(kind: &str, name: &str) -> Element {
+    let identity = Element::new(ns::DISCO_INFO, "identity")
+        .with_attr("category", "automation")
+        .with_attr("type", kind)
+        .with_attr("name", name);
+    let feature = |var| Element::new(ns::DISCO_INFO, "feature").with_attr("var", var);
+    Element::new(ns::DISCO_INFO, "query")
+        .with_child(identity)
+        .with_child(feature(ns::DISCO_INFO))
+        .with_child(feature(ns::COMMANDS))
+        .with_child(feature(ns::DATA_FORMS))
+}
+
 /// Section 2.2: what service discovery says about the list and about a command; `None` for any other node.
 pub async fn info(request: &Request<'_>, node: &str) -> Result<Option<Element>, StanzaError> {
-    let info = |kind, name: &str| {
-        let identity = Element::new(ns::DISCO_INFO, "identity")
-            .with_attr("category", "automation")
-            .with_attr("type", kind)
-            .with_attr("name", name);
-        let feature = |var| Element::new(ns::DISCO_INFO, "feature").with_attr("var", var);
-        Element::new(ns::DISCO_INFO, "query")
-            .with_child(identity)
-            .with_child(feature(ns::DISCO_INFO))
-            .with_child(feature(ns::COMMANDS))
-            .with_child(feature(ns::DATA_FORMS))
-    };
     if node == NODE {
-        return Ok(Some(info("command-list", "Commands")));
+        return Ok(Some(described("command-list", "Commands")));
     }
     let Some(command) = find(node) else {
         return Ok(None);
@@ -110,7 +112,7 @@ pub async fn info(request: &Request<'_>, node: &str) -> Result<Option<Element>, 
     if !allowed(request, command).await? {
         return Err(StanzaError::new(Condition::Forbidden));
     }
-    Ok(Some(info("command-node", command.name)))
+    Ok(Some(described("command-node", command.name)))
 }
 
 fn find(node: &str) -> Option<&'static Command> {
@@ -123,14 +125,28 @@ async fn run(request: Request<'_>) -> Reply {
     if !allowed(&request, command).await? {
         return Err(StanzaError::new(Condition::Forbidden));
     }
-    let sessionid = request.payload.attr("sessionid");
-    let cancelled = match request.payload.attr("action") {
+    if is_cancelled(&request)? {
+        return Ok(answer(&request, node, None));
+    }
+    let form = request.payload.child(ns::DATA_FORMS, "x");
+    let step = (command.run)(&request, form).await?;
+    Ok(answer(&request, node, Some(step)))
+}
+
+/// Whether the requester gives up; a command of one form has no other actions than to begin and to end.
+pub(super) fn is_cancelled(request: &Request<'_>) -> Result<bool, StanzaError> {
+    match request.payload.attr("action") {
         // Section 3.4: with one form, "execute" and "complete" are the same.
-        None | Some("execute" | "complete") => false,
-        Some("cancel") => true,
-        Some("prev" | "next") => return Err(refused("bad-action")),
-        Some(_) => return Err(refused("malformed-action")),
-    };
+        None | Some("execute" | "complete") => Ok(false),
+        Some("cancel") => Ok(true),
+        Some("prev" | "next") => Err(refused("bad-action")),
+        Some(_) => Err(refused("malformed-action")),
+    }
+}
+
+/// What a step of a command is answered with; `None` when it was given up.
+pub(super) fn answer(request: &Request<'_>, node: &str, step: Option<Step>) -> Success {
+    let sessionid = request.payload.attr("sessionid");
     let answer = |status| {
         let answer =
             Element::new(ns::COMMANDS, "command").with_attr("node", node).with_attr("status", status);
@@ -139,19 +155,16 @@ async fn run(request: Request<'_>) -> Reply {
             None => answer.with_attr("sessionid", &request.chat.token()),
         }
     };
-    if cancelled {
-        return Ok(answer("canceled").into());
-    }
-    let form = request.payload.child(ns::DATA_FORMS, "x");
-    Ok(match (command.run)(&request, form).await? {
-        Step::Ask(form) => {
+    match step {
+        None => answer("canceled"),
+        Some(Step::Ask(form)) => {
             let complete = Element::new(ns::COMMANDS, "complete");
             let actions = Element::new(ns::COMMANDS, "actions").with_attr("execute", "complete");
             answer("executing").with_child(actions.with_child(complete)).with_child(form)
         }
-        Step::Done(result) => answer("completed").with_child(result),
+        Some(Step::Done(result)) => answer("completed").with_child(result),
     }
-    .into())
+    .into()
 }
 
 /// Section 4.5.

@@ -150,8 +150,19 @@ fn services(request: &Request<'_>, query: Element) -> Element {
     let domain = request.to();
     request.chat.settings().services.iter().fold(query, |query, service| {
         let address = service.address(domain.domain());
-        query.with_child(Element::new(ns::DISCO_ITEMS, "item").with_attr("jid", &address))
+        let item = Element::new(ns::DISCO_ITEMS, "item").with_attr("jid", &address);
+        query.with_child(item.with_attr("name", service_name(*service)))
     })
+}
+
+/// What a person reads of a service.
+fn service_name(service: Service) -> &'static str {
+    match service {
+        Service::Rooms => "Rooms",
+        Service::PubSub => "Publish-subscribe",
+        Service::Upload => "Files",
+        Service::Proxy => "Relay",
+    }
 }
 
 /// What service discovery says about a service (XMPP Registrar, service discovery identities).
@@ -162,7 +173,8 @@ fn service_info(service: Service) -> Element {
         Service::Upload => ("store", "file"),
         Service::Proxy => ("proxy", "bytestreams"),
     };
-    let query = Element::new(ns::DISCO_INFO, "query").with_child(identity(category, kind));
+    let query = Element::new(ns::DISCO_INFO, "query")
+        .with_child(identity(category, kind).with_attr("name", service_name(service)));
     features(query, At::Service(service))
 }
 

@@ -3,9 +3,12 @@
 
 mod administration;
 mod archive;
+mod avatars;
 mod configuration;
 mod discovery;
+mod hats;
 mod registration;
+mod search;
 
 use waxwing_chat::service::Service;
 use waxwing_chat::settings::{RoomCreation, Settings};
@@ -62,8 +65,8 @@ pub const FEATURE: Feature = Feature {
         Spec {
             name: "XEP-0045",
             version: "1.35.5",
-            note: "Registering with a members-only room is not offered, nicknames are neither locked down nor rewritten, and \
-                   nobody enters by the protocol of groupchat 1.0.",
+            note: "Nobody enters by the protocol of groupchat 1.0. Registering with a room of members takes an admin's word. \
+                   When the service stops, those from other servers are told; others find themselves in their rooms again.",
         },
         Spec { name: "XEP-0249", version: "1.2", note: "Passed on, and kept for those who are not there." },
         Spec { name: "XEP-0410", version: "1.1.0", note: "The room answers." },
@@ -108,6 +111,54 @@ pub const ADMINISTRATION: Feature = Feature {
             Box::pin(administration::moderate(request))
         }),
     ],
+    ..Feature::EMPTY
+};
+
+/// Hats, and the commands that make and give them.
+pub const HATS: Feature = Feature {
+    name: "hats",
+    summary: "What people are called in a room besides their roles.",
+    specs: &[Spec {
+        name: "XEP-0317",
+        version: "0.3.1",
+        note: "Made and given by a room's admins; without content of other namespaces. Who wears them only admins are told.",
+    }],
+    handles: &[handler(IqType::Set, ns::COMMANDS, "command", |request| Box::pin(hats::run(request)))],
+    stores: &["The hats of rooms, and who wears them."],
+    ..Feature::EMPTY
+};
+
+/// Avatars of rooms.
+pub const AVATARS: Feature = Feature {
+    name: "avatars of rooms",
+    summary: "A room's vCard with its picture, set by its owners.",
+    specs: &[Spec { name: "XEP-0486", version: "0.1.0", note: "" }],
+    advertises: &[Advertised { at: SERVICE, var: ns::VCARD }],
+    handles: &[
+        handler(IqType::Get, ns::VCARD, "vCard", |request| Box::pin(avatars::get(request))),
+        handler(IqType::Set, ns::VCARD, "vCard", |request| Box::pin(avatars::set(request))),
+    ],
+    stores: &["The vCards of rooms."],
+    ..Feature::EMPTY
+};
+
+/// Searching for rooms.
+pub const SEARCH: Feature = Feature {
+    name: "search of rooms",
+    summary: "Finds public rooms by words in their names, descriptions and addresses.",
+    specs: &[Spec {
+        name: "XEP-0433",
+        version: "0.1.0",
+        note: "Over the public rooms of the service asked, ordered by address or by occupants.",
+    }],
+    advertises: &[Advertised { at: SERVICE, var: ns::CHANNEL_SEARCH }],
+    handles: &[Handler {
+        kind: IqType::Get,
+        namespace: ns::CHANNEL_SEARCH,
+        name: "search",
+        targets: &[Target::Service(Service::Rooms)],
+        answer: |request| Box::pin(search::run(request)),
+    }],
     ..Feature::EMPTY
 };
 

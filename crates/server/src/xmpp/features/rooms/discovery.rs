@@ -7,11 +7,16 @@ use waxwing_xmpp::jid::Jid;
 use waxwing_xmpp::ns;
 use waxwing_xmpp::xml::Element;
 
+use super::super::commands;
 use super::super::data_forms::Form;
 use super::super::disco::{feature, identity, mirrored};
 use super::super::paging::{self, Place};
 use super::super::{DONE, Reply, Request};
+use super::hats;
 use crate::xmpp::error::stanza_error;
+
+/// The node that would tell which content the room takes out of what is said; it takes out none (section 17.1).
+const TRAFFIC: &str = "http://jabber.org/protocol/muc#traffic";
 
 /// The node that tells somebody the nickname kept for him.
 const RESERVED_NICK: &str = "x-roomuser-item";
@@ -30,6 +35,9 @@ const FEATURES: &[&str] = &[
     ns::MODERATION,
     ns::RETRACTION,
     ns::RETRACTION_TOMBSTONE,
+    ns::COMMANDS,
+    ns::HATS,
+    ns::VCARD,
 ];
 
 /// What one with an archive can do besides.
@@ -53,13 +61,19 @@ pub(super) async fn info(request: Request<'_>) -> Reply {
             };
             Ok(mirrored(query, node))
         }
-        Some(_) => Err(StanzaError::new(Condition::ItemNotFound)),
+        Some(TRAFFIC) => Err(StanzaError::new(Condition::ServiceUnavailable)),
+        Some(other) => match hats::describe(&request, other).await? {
+            Some(info) => Ok(mirrored(info, node)),
+            None => Err(StanzaError::new(Condition::ItemNotFound)),
+        },
     }
 }
 
 pub(super) async fn items(request: Request<'_>) -> Reply {
-    if request.payload.attr("node").is_some() {
-        return Err(StanzaError::new(Condition::ItemNotFound));
+    match request.payload.attr("node") {
+        None => {}
+        Some(commands::NODE) => return Ok(mirrored(hats::list(&request).await, Some(commands::NODE))),
+        Some(_) => return Err(StanzaError::new(Condition::ItemNotFound)),
     }
     let nicknames = request.chat.room_nicknames(&request.to(), request.from).await;
     let nicknames = nicknames.map_err(|error| stanza_error(&error))?;
@@ -133,10 +147,20 @@ fn render(about: &About) -> Element {
         .typed("muc#maxhistoryfetch", "text-single", &[&configuration.history_limit.to_string()])
         .typed("muc#roomconfig_roomname", "text-single", &[&configuration.name])
         .typed("muc#roomconfig_changesubject", "boolean", &[flag(configuration.subject_by_anyone)]);
+    let owners: Vec<&str> = about.owners.iter().map(|owner| owner.as_str()).collect();
+    let pictures: Vec<&str> = about.avatar.iter().map(String::as_str).collect();
+    let more: [(&str, &str, &[&str]); 4] = [
+        ("muc#roominfo_contactjid", "jid-multi", &owners),
+        ("muc#roomconfig_pubsub", "text-single", &[configuration.pubsub.as_str()]),
+        ("muc#roominfo_avatarhash", "text-multi", &pictures),
+        ("hats#hash", "text-single", &[about.hats.as_deref().unwrap_or_default()]),
+    ];
+    let told = more.into_iter().filter(|(_, _, values)| values.iter().any(|value| !value.is_empty()));
+    let form = told.fold(form, |form, (var, kind, values)| form.typed(var, kind, values));
     query.with_child(form.into_element())
 }
 
-/// The features of section 15.3 that tell what kind of room it is. Who cannot be registered is not told that he could.
+/// The features of section 15.3 that tell what kind of room it is.
 fn kind(configuration: &Configuration) -> impl Iterator<Item = &'static str> {
     let choose = |on: bool, yes: &'static str, no: &'static str| if on { yes } else { no };
     let kinds = [
@@ -147,5 +171,5 @@ fn kind(configuration: &Configuration) -> impl Iterator<Item = &'static str> {
         choose(configuration.password_protected, "muc_passwordprotected", "muc_unsecured"),
         choose(configuration.persistent, "muc_persistent", "muc_temporary"),
     ];
-    kinds.into_iter().chain((!configuration.members_only).then_some(ns::REGISTER))
+    kinds.into_iter().chain([ns::REGISTER])
 }

@@ -1,0 +1,67 @@
+//! The avatar of a room (XEP-0486): its vCard, and the hashes by which clients notice another one.
+
+use waxwing_xmpp::jid::Jid;
+
+use super::affiliation::Affiliation;
+use super::room::Room;
+use super::telling;
+use crate::chat::Chat;
+use crate::error::{Error, Result};
+use crate::store::DocumentKind;
+
+/// Bytes of a room's vCard.
+pub const VCARD_BYTES_LIMIT: usize = 192 * 1024;
+
+/// How many pictures it may hold.
+pub const PHOTOS_LIMIT: usize = 8;
+
+/// Under which key the hashes are kept.
+pub(super) const DOCUMENT: &str = "avatar";
+
+impl Room {
+    async fn set_vcard(&mut self, actor: &Jid, vcard: Option<String>, hashes: Vec<String>) -> Result<()> {
+        self.must_own(actor)?;
+        if vcard.as_ref().is_some_and(|vcard| vcard.len() > VCARD_BYTES_LIMIT) || hashes.len() > PHOTOS_LIMIT
+        {
+            return Err(Error::NotAcceptable("the vCard is too large"));
+        }
+        let archive = self.state()?.archive();
+        let store = &self.chat.store;
+        store.put_document(archive, DocumentKind::RoomVcard, "", vcard.as_deref()).await?;
+        let lines = hashes.join("\n");
+        let kept = Some(lines.as_str()).filter(|lines| !lines.is_empty());
+        store.put_document(archive, DocumentKind::Room, DOCUMENT, kept).await?;
+        self.state_mut()?.avatar = hashes;
+        self.say(telling::statuses(&self.jid, &[104]));
+        Ok(())
+    }
+
+    async fn vcard(&self, asker: &Jid) -> Result<Option<String>> {
+        let state = self.visible_to(asker)?;
+        if state.affiliation(&asker.to_bare()) == Affiliation::Outcast {
+            return Err(Error::Forbidden);
+        }
+        Ok(self.chat.store.document(state.archive(), DocumentKind::RoomVcard, "").await?)
+    }
+}
+
+impl Chat {
+    /// Gives a room another vCard in the name of one of its owners, with the hashes of the pictures in it; `None` removes it.
+    pub async fn set_room_vcard(
+        &self,
+        room: &Jid,
+        actor: &Jid,
+        vcard: Option<String>,
+        hashes: Vec<String>,
+    ) -> Result<()> {
+        let actor = actor.clone();
+        self.in_room(room, move |room| Box::pin(async move { room.set_vcard(&actor, vcard, hashes).await }))
+            .await?
+    }
+
+    /// The vCard of a room, for all who may know of the room.
+    pub async fn room_vcard(&self, room: &Jid, asker: &Jid) -> Result<Option<String>> {
+        let asker = asker.clone();
+        self.in_room(room, move |room| Box::pin(async move { room.vcard(&asker).await })).await?
+    }
+}
