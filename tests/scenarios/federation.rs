@@ -34,7 +34,8 @@ async fn two(proof: Proof, direct_tls: bool) -> (World, World) {
         let to = format!("{}:{port}", address(other));
         let _ = write!(
             section,
-            "[[federation.route]]\ndomain = {other_domain:?}\naddress = {to:?}\ndirect_tls = {direct_tls}\n"
+            "[[federation.route]]\ndomain = {other_domain:?}\naddress = {to:?}\ndirect_tls = {direct_tls}\n\
+             [[federation.route]]\ndomain = \"rooms.{other_domain}\"\naddress = {to:?}\ndirect_tls = {direct_tls}\n"
         );
         let setup = Setup::default().domains(&[domain]).address(&address(own)).section(&section);
         match &proof {
@@ -99,6 +100,49 @@ async fn two_servers_talk_by_dialback() {
             "<message from='nobody@mantua.example' type='error' id='n'><error type='cancel'>\
              <service-unavailable xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></message>",
         )
+        .await;
+}
+
+/// covers: XEP-0045 example 207; XEP-0045 example 205; XEP-0045 example 206
+#[tokio::test]
+async fn a_room_tells_those_from_elsewhere_that_its_server_stops() {
+    let (mut verona, mantua) = two(Proof::Dialback, false).await;
+    let room = "orchard@rooms.verona.example";
+    let muc = "http://jabber.org/protocol/muc";
+    let mut romeo = verona.online("romeo/orchard").await;
+    let mut friar = mantua.online("friar/cell").await;
+    friar.clear().await;
+    romeo.send(&format!("<presence to='{room}/romeo'><x xmlns='{muc}'/></presence>")).await;
+    let form = "<x xmlns='jabber:x:data' type='submit'/>";
+    romeo.ask("set", Some(room), &format!("<query xmlns='{muc}#owner'>{form}</query>")).await;
+    friar.send(&format!("<presence to='{room}/friar'><x xmlns='{muc}'/></presence>")).await;
+    friar
+        .expect(&format!(
+            "<presence from='{room}/romeo'>{{...}}<x xmlns='{muc}#user'>\
+             <item affiliation='owner' role='moderator'/></x></presence>"
+        ))
+        .await;
+    friar
+        .expect(&format!(
+            "<presence from='{room}/friar'>{{...}}<x xmlns='{muc}#user'>\
+             <item affiliation='none' role='participant' _='...'/>{{...}}<status code='110'/></x></presence>"
+        ))
+        .await;
+    friar.expect(&format!("<message from='{room}' type='groupchat'><subject/></message>")).await;
+    friar
+        .send(&format!("<message to='{room}' type='groupchat' id='m'><body>benedicite</body></message>"))
+        .await;
+    friar
+        .expect(&format!(
+            "<message from='{room}/friar' type='groupchat' id='m'><body>benedicite</body>{{...}}</message>"
+        ))
+        .await;
+    verona.server.terminate().expect("it stops");
+    friar
+        .expect(&format!(
+            "<presence from='{room}/friar' type='unavailable'>{{...}}<x xmlns='{muc}#user'>\
+             <item affiliation='none' role='none' _='...'/><status code='110'/><status code='332'/></x></presence>"
+        ))
         .await;
 }
 

@@ -1,14 +1,106 @@
 //! Rooms: XEP-0045 over real sockets.
 
+use waxwing_tests::xml::Element;
 use waxwing_tests::{Client, World};
 
 use crate::world::world;
 
+mod administration;
+mod entering;
+mod finding;
+mod moderation;
+mod ornaments;
+mod ownership;
+mod registration;
+mod talking;
+
 const MUC: &str = "http://jabber.org/protocol/muc";
 const ROOM: &str = "coven@rooms.localhost";
+const STANZAS: &str = "urn:ietf:params:xml:ns:xmpp-stanzas";
 
 async fn enter(client: &mut Client, nick: &str) {
     client.send(&format!("<presence to='{ROOM}/{nick}'><x xmlns='{MUC}'/></presence>")).await;
+}
+
+/// What an answer amounts to: `result`, or the type and the condition of an error.
+fn outcome(answer: &Element) -> String {
+    match answer.children().find(|child| child.name == "error") {
+        None => answer.attr("type").unwrap_or_default().to_owned(),
+        Some(error) => {
+            let condition = error.children().find(|child| child.ns == STANZAS && child.name != "text");
+            let condition = condition.map(|child| child.name.clone()).unwrap_or_default();
+            format!("{} {condition}", error.attr("type").unwrap_or_default())
+        }
+    }
+}
+
+/// Presence from somebody in the room, with its type if it has one, and what the room says in it.
+fn told(nick: &str, kind: &str, x: &str) -> String {
+    let kind = if kind.is_empty() { String::new() } else { format!(" type='{kind}'") };
+    format!("<presence from='{ROOM}/{nick}'{kind}>{{...}}<x xmlns='{MUC}#user'>{x}</x></presence>")
+}
+
+/// An error to somebody who wanted to enter, which says that the room has sent it.
+fn refused(nick: &str, error: &str) -> String {
+    let (kind, condition) = error.split_once(' ').unwrap_or_default();
+    format!(
+        "<presence from='{ROOM}/{nick}' type='error'>{{...}}<error type='{kind}' by='{ROOM}'>\
+         <{condition} xmlns='{STANZAS}'/>{{...}}</error></presence>"
+    )
+}
+
+/// Asks a room's owner or moderators something, and says what came of it.
+async fn set(client: &mut Client, protocol: &str, content: &str) -> String {
+    let payload = format!("<query xmlns='{MUC}#{protocol}'>{content}</query>");
+    outcome(&client.ask("set", Some(ROOM), &payload).await)
+}
+
+/// A filled-in form of configuration.
+fn form(fields: &[(&str, &[&str])]) -> String {
+    let fields: String = fields
+        .iter()
+        .map(|(var, values)| {
+            let values: String = values.iter().map(|value| format!("<value>{value}</value>")).collect();
+            format!("<field var='{var}'>{values}</field>")
+        })
+        .collect();
+    format!(
+        "<x xmlns='jabber:x:data' type='submit'>\
+         <field var='FORM_TYPE'><value>{MUC}#roomconfig</value></field>{fields}</x>"
+    )
+}
+
+/// The first witch, owner of a room that is configured so, with an empty inbox.
+async fn owner(world: &World, fields: &[(&str, &[&str])]) -> Client {
+    let mut crone = world.online("crone/desktop").await;
+    enter(&mut crone, "firstwitch").await;
+    assert_eq!(set(&mut crone, "owner", &form(fields)).await, "result");
+    crone.settle().await;
+    crone.clear().await;
+    crone
+}
+
+/// Somebody who has entered, with an empty inbox.
+async fn entered(world: &World, who: &str, nick: &str) -> Client {
+    let mut client = world.online(who).await;
+    enter(&mut client, nick).await;
+    client.settle().await;
+    client.clear().await;
+    client
+}
+
+/// Gives somebody an affiliation.
+async fn affiliate(owner: &mut Client, user: &str, affiliation: &str) {
+    let item = format!("<item affiliation='{affiliation}' jid='{user}@localhost'/>");
+    assert_eq!(set(owner, "admin", &item).await, "result");
+}
+
+/// Empties several inboxes.
+async fn quiet<const N: usize>(clients: [&mut Client; N]) {
+    for client in clients {
+        client.settle().await;
+        client.clear().await;
+    }
 }
 
 /// A room that stays, made by romeo, who is in it.
@@ -123,7 +215,9 @@ async fn a_room_remembers_over_a_restart() {
     world.server.launch().expect("it starts");
     let mut tybalt = world.online("tybalt/street").await;
     enter(&mut tybalt, "tybalt").await;
-    tybalt.expect("<presence type='error' _='...'>{...}<error type='auth'>{...}</error></presence>").await;
+    tybalt
+        .expect("<presence type='error' _='...'>{...}<error type='auth' _='...'>{...}</error></presence>")
+        .await;
     let mut juliet = world.online("juliet/balcony").await;
     juliet.clear().await;
     enter(&mut juliet, "juliet").await;
