@@ -15,9 +15,11 @@ use crate::error::Result;
 use crate::event::Close;
 use crate::federation::Remote;
 use crate::files::blobs::Blobs;
+use crate::interests::KnownInterests;
 use crate::last::LastSeen;
 use crate::port::{Clock, Random};
 use crate::profile::Profiles;
+use crate::pubsub::PubSub;
 use crate::queue::Events;
 use crate::rooms::Rooms;
 use crate::rosters::Rosters;
@@ -35,6 +37,8 @@ pub struct Chat {
     pub(crate) profiles: Profiles,
     pub(crate) rosters: Rosters,
     pub(crate) rooms: Rooms,
+    pub(crate) pubsub: PubSub,
+    pub(crate) interests: KnownInterests,
     pub(crate) sign_in: SignIn,
     pub(crate) last_seen: LastSeen,
     settings: RwLock<Arc<Settings>>,
@@ -73,6 +77,8 @@ impl Chat {
             profiles: Profiles::default(),
             rosters: Rosters::default(),
             rooms: Rooms::default(),
+            pubsub: PubSub::default(),
+            interests: KnownInterests::default(),
             sign_in: SignIn::default(),
             last_seen: LastSeen::default(),
             settings: RwLock::new(Arc::new(settings)),

@@ -1,5 +1,6 @@
 //! What the domain answers when it cannot do what it was asked: a dozen conditions, each face with its own words for them.
 
+use crate::pubsub::refusal::Refusal;
 use crate::store::StoreError;
 
 /// Why a request was not carried out. Faces map the condition; the cause is for the log only.
@@ -50,6 +51,9 @@ pub enum Error {
     /// A limit on size or number is reached, or no space is left.
     #[error("resource constraint: {0}")]
     ResourceConstraint(&'static str),
+    /// Publish-subscribe has its own reasons (XEP-0060).
+    #[error("publish-subscribe refuses it: {0:?}")]
+    PubSub(Refusal),
     /// Too much in too short a time.
     #[error("wait before the next attempt")]
     Wait,

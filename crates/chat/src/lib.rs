@@ -20,6 +20,7 @@ pub mod federation;
 pub mod files;
 pub mod hints;
 pub mod history;
+pub mod interests;
 pub mod invitation;
 pub mod invitations;
 pub mod last;
@@ -27,6 +28,8 @@ pub mod last;
 pub mod memory_blobs;
 #[cfg(any(test, feature = "testing"))]
 pub mod memory_files;
+#[cfg(any(test, feature = "testing"))]
+mod memory_pubsub;
 #[cfg(any(test, feature = "testing"))]
 mod memory_rooms;
 #[cfg(any(test, feature = "testing"))]
@@ -37,6 +40,7 @@ pub mod preferences;
 pub mod presence;
 pub mod private;
 pub mod profile;
+pub mod pubsub;
 pub mod queue;
 pub mod receipt;
 pub mod registration;

@@ -31,7 +31,7 @@ pub struct MemoryStore {
 pub(crate) struct Tables {
     last_account: i64,
     account_changes: u64,
-    accounts: BTreeMap<Jid, Account>,
+    pub(crate) accounts: BTreeMap<Jid, Account>,
     rosters: HashMap<AccountId, Roster>,
     messages: BTreeMap<ArchiveId, Message>,
     sent: HashMap<(AccountId, String), ArchiveId>,
@@ -45,6 +45,7 @@ pub(crate) struct Tables {
     audit: Vec<AuditRecord>,
     pub(crate) files: BTreeMap<FileId, StoredFile>,
     pub(crate) rooms: crate::memory_rooms::RoomTables,
+    pub(crate) pubsub: crate::memory_pubsub::PubSubTables,
     closed: bool,
 }
 
@@ -226,6 +227,7 @@ impl Store for MemoryStore {
         tables.streams.retain(|_, stream| stream.owner != id);
         tables.erase(id);
         tables.discard_files_of(id);
+        tables.pubsub.forget_account(id, &jid);
         Ok(())
     }
 

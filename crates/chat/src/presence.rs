@@ -72,7 +72,8 @@ impl Chat {
         }
         match type_ {
             PresenceType::Available | PresenceType::Unavailable | PresenceType::Error => {
-                self.show(None, &stanza, &to).await
+                self.show(None, &stanza, &to).await?;
+                self.remote_presence(type_, &stanza, &from, &to.to_bare()).await
             }
             PresenceType::Probe => self.answer_probe(&from, &to, true).await,
             _ => {
@@ -83,6 +84,27 @@ impl Chat {
                 Ok(())
             }
         }
+    }
+
+    /// What a client of another server is interested in counts if it sees the account's presence.
+    async fn remote_presence(
+        &self,
+        type_: PresenceType,
+        stanza: &Stanza,
+        from: &Jid,
+        account: &Jid,
+    ) -> Result<()> {
+        if type_ == PresenceType::Error || from.is_bare() {
+            return Ok(());
+        }
+        let shown = match self.profile(account).await? {
+            Some(profile) if type_ == PresenceType::Available && !profile.blocks(from) => {
+                self.shows_presence_to(&Owner::from(&*profile), from).await?
+            }
+            _ => false,
+        };
+        self.note_remote_interests(account, from, Some(stanza).filter(|_| shown)).await;
+        Ok(())
     }
 
     /// Initial presence, or a change of it (RFC 6121 sections 4.2.2 and 4.4.2).
@@ -99,6 +121,8 @@ impl Chat {
         session.set_presence(Some((priority, Arc::new(Outgoing::new(stanza.clone())))), delivered);
         self.broadcast(&profile, &contacts, &stanza).await;
         if !initial {
+            drop(lock);
+            self.note_interests(session, &stanza).await;
             return Ok(());
         }
         for other in self.sessions.of(&owner.jid).iter().filter(|other| other.id != session.id) {
@@ -115,6 +139,7 @@ impl Chat {
         drop(lock);
         self.probe_contacts(session, &contacts).await;
         self.ask_again(&owner, &contacts).await;
+        self.note_interests(session, &stanza).await;
         Ok(())
     }
 
@@ -170,6 +195,7 @@ impl Chat {
                 self.broadcast(profile, &contacts, stanza).await;
             }
             session.set_presence(None, ArchiveId(0));
+            session.set_interests(None);
         }
         for to in directed {
             // Section 4.6.3 rule 2: unless it got it with the broadcast.

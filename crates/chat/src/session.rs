@@ -11,6 +11,7 @@ use crate::account::AccountId;
 use crate::archive::{ArchiveId, Direction};
 use crate::event::{Close, Event};
 use crate::profile::Profile;
+use crate::interests::{self, Interests};
 use crate::queue::{Events, Queue, Refused};
 use crate::rooms::ROOMS_PER_SESSION_LIMIT;
 use crate::sessions::Mark;
@@ -83,6 +84,8 @@ pub struct Session {
     ahead: Mutex<BTreeSet<ArchiveId>>,
     presence: Mutex<Option<Arc<Outgoing>>>,
     directed: Mutex<HashSet<Jid>>,
+    /// The nodes of publish-subscribe that it wants to be told of.
+    interests: Mutex<Option<Interests>>,
     /// The rooms it is in, each by its own address there.
     rooms: Mutex<BTreeSet<Jid>>,
     /// The requests to other servers that are not answered yet, the oldest first.
@@ -121,6 +124,7 @@ impl Session {
             ahead: Mutex::new(BTreeSet::new()),
             presence: Mutex::new(None),
             directed: Mutex::new(HashSet::new()),
+            interests: Mutex::new(None),
             rooms: Mutex::new(BTreeSet::new()),
             asked: Mutex::default(),
             profile: Mutex::default(),
@@ -350,6 +354,21 @@ impl Session {
     /// The addresses that have directed presence of this session.
     pub fn directed(&self) -> Vec<Jid> {
         lock(&self.directed).iter().cloned().collect()
+    }
+
+    /// Notes what it wants to be told of (XEP-0060 section 9.2), and gives back what that was before.
+    pub(crate) fn set_interests(&self, interests: Option<Interests>) -> Option<Interests> {
+        std::mem::replace(&mut *lock(&self.interests), interests)
+    }
+
+    /// What it wants to be told of, as far as that is known.
+    pub fn interests(&self) -> Option<Interests> {
+        lock(&self.interests).clone()
+    }
+
+    /// Whether it wants to be told what happens at nodes of this name.
+    pub(crate) fn is_interested_in(&self, node: &str) -> bool {
+        lock(&self.interests).as_ref().is_some_and(|nodes| interests::contains(nodes, node))
     }
 
     /// Notes that it is in a room under this address. Says whether there was room for it.

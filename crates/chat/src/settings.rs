@@ -3,6 +3,7 @@
 use waxwing_xmpp::sasl::{Hash, Mechanism, TokenBinding};
 
 use crate::files::FileSettings;
+use crate::pubsub::PubSubSettings;
 use crate::service::Service;
 
 /// How well a client has to prove who it is.
@@ -83,13 +84,15 @@ pub struct Settings {
     pub room_creation: RoomCreation,
     /// How many rooms one account may have created that are still there.
     pub rooms_per_creator_limit: usize,
+    /// Publish-subscribe.
+    pub pubsub: PubSubSettings,
 }
 
 impl Default for Settings {
     fn default() -> Self {
         Self {
             domains: vec!["localhost".to_owned()],
-            services: vec![Service::Rooms],
+            services: vec![Service::Rooms, Service::PubSub],
             archive: true,
             roster_items_limit: 2000,
             blocklist_limit: 1000,
@@ -106,6 +109,7 @@ impl Default for Settings {
             files: FileSettings::default(),
             room_creation: RoomCreation::Members,
             rooms_per_creator_limit: 100,
+            pubsub: PubSubSettings::default(),
         }
     }
 }

@@ -15,6 +15,7 @@ use crate::archive::{
 use crate::audit::{AuditEntry, AuditRecord};
 use crate::files::store::FileStore;
 use crate::invitation::Invitation;
+use crate::pubsub::store::PubSubStore;
 use crate::rooms::store::RoomStore;
 use crate::roster::{RosterChanges, RosterItem, RosterSnapshot};
 use crate::token::Token;
@@ -89,7 +90,7 @@ pub struct StoreStatus {
 
 /// What the domain needs kept.
 #[async_trait]
-pub trait Store: FileStore + RoomStore + Send + Sync + 'static {
+pub trait Store: FileStore + RoomStore + PubSubStore + Send + Sync + 'static {
     // Accounts.
 
     /// Creates an account. `Conflict` when the address is taken.

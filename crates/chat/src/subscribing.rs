@@ -86,8 +86,10 @@ impl Chat {
             }
         }
         if transition.showing == Showing::Current {
-            let _lock = self.rosters.lock(&owner.jid).await;
+            let lock = self.rosters.lock(&owner.jid).await;
             self.show_current(owner, contact).await?;
+            drop(lock);
+            self.show_last_items(owner, contact).await;
         }
         Ok(())
     }
@@ -106,6 +108,7 @@ impl Chat {
         let lock = self.rosters.lock(&owner.jid).await;
         let mut outcome = self.show_current(&owner, &contact).await;
         drop(lock);
+        self.show_last_items(&owner, &contact).await;
         if ask_back && outcome.is_ok() {
             let request = Stanza::presence(PresenceType::Subscribe)
                 .with_from(owner.jid.clone())
@@ -222,8 +225,10 @@ impl Chat {
             self.put_state(owner, contact, item, both, None).await?;
         }
         for (owner, contact) in [(one, &other.jid), (other, &one.jid)] {
-            let _lock = self.rosters.lock(&owner.jid).await;
+            let lock = self.rosters.lock(&owner.jid).await;
             self.show_current(owner, contact).await?;
+            drop(lock);
+            self.show_last_items(owner, contact).await;
         }
         Ok(())
     }

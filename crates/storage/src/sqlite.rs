@@ -21,6 +21,7 @@ mod migrations;
 mod numbers;
 mod passing;
 mod postings;
+mod pubsub;
 mod queue;
 mod readers;
 mod remove;

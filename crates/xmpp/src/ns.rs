@@ -1,5 +1,7 @@
 //! The XML namespaces that XMPP uses, each under one name.
 
+/// XEP-0033: extended addresses, of which only where replies go.
+pub const ADDRESSES: &str = "http://jabber.org/protocol/address";
 /// RFC 6120 section 7: resource binding.
 pub const BIND: &str = "urn:ietf:params:xml:ns:xmpp-bind";
 /// XEP-0386: Bind 2.
@@ -132,6 +134,20 @@ pub const PRIVATE: &str = "jabber:iq:private";
 pub const PUBSUB: &str = "http://jabber.org/protocol/pubsub";
 /// XEP-0060: what subscribers are told.
 pub const PUBSUB_EVENT: &str = "http://jabber.org/protocol/pubsub#event";
+/// XEP-0060: the conditions of its errors.
+pub const PUBSUB_ERRORS: &str = "http://jabber.org/protocol/pubsub#errors";
+/// XEP-0060: what service discovery says about a node.
+pub const PUBSUB_METADATA: &str = "http://jabber.org/protocol/pubsub#meta-data";
+/// XEP-0060: the configuration of a node.
+pub const PUBSUB_NODE_CONFIG: &str = "http://jabber.org/protocol/pubsub#node_config";
+/// XEP-0060: what owners ask of a node.
+pub const PUBSUB_OWNER: &str = "http://jabber.org/protocol/pubsub#owner";
+/// XEP-0060: what a publisher wants a node to be.
+pub const PUBSUB_PUBLISH_OPTIONS: &str = "http://jabber.org/protocol/pubsub#publish-options";
+/// XEP-0060: an owner's answer to a request to subscribe.
+pub const PUBSUB_SUBSCRIBE_AUTHORIZATION: &str = "http://jabber.org/protocol/pubsub#subscribe_authorization";
+/// XEP-0060: what a subscriber decides.
+pub const PUBSUB_SUBSCRIBE_OPTIONS: &str = "http://jabber.org/protocol/pubsub#subscribe_options";
 /// XEP-0444: reactions.
 pub const REACTIONS: &str = "urn:xmpp:reactions:0";
 /// XEP-0184: delivery receipts.

@@ -46,6 +46,8 @@ config! {
         xmpp: xmpp::Config = xmpp::Config::default(),
         /// Rooms, which every domain has at `rooms.` before its name.
         rooms: xmpp::features::rooms::Config = xmpp::features::rooms::Config::default(),
+        /// Publish-subscribe, which every domain has at `pubsub.` before its name, and every account for its own.
+        pubsub: xmpp::features::pubsub::Config = xmpp::features::pubsub::Config::default(),
         /// XMPP between servers.
         federation: xmpp::federation::Config = xmpp::federation::Config::default(),
         /// The HTTP listener.

@@ -5,6 +5,8 @@ use waxwing_xmpp::error::{Condition, ErrorType, StanzaError};
 use waxwing_xmpp::ns;
 use waxwing_xmpp::xml::Element;
 
+use super::features::pubsub;
+
 /// The stanza error for a failure of the domain. The peer reads the condition; the cause goes to the log only.
 pub fn stanza_error(error: &Error) -> StanzaError {
     match error {
@@ -24,6 +26,7 @@ pub fn stanza_error(error: &Error) -> StanzaError {
         Error::RemoteServerNotFound => StanzaError::new(Condition::RemoteServerNotFound),
         Error::RemoteServerTimeout => StanzaError::new(Condition::RemoteServerTimeout),
         Error::ResourceConstraint(why) => StanzaError::new(Condition::ResourceConstraint).with_text(*why),
+        Error::PubSub(refusal) => pubsub::refusal(*refusal),
         Error::Wait => {
             // RFC 6120 section 8.3.3.12 leaves the type to the violation: this one passes with time.
             StanzaError::new(Condition::PolicyViolation).with_type(ErrorType::Wait)

@@ -38,6 +38,7 @@ pub mod passed_on;
 pub mod ping;
 pub mod preferences;
 pub mod private;
+pub mod pubsub;
 pub mod registration;
 pub mod rooms;
 pub mod roster;
@@ -89,6 +90,8 @@ pub static FEATURES: &[&Feature] = &[
     &rooms::HATS,
     &rooms::AVATARS,
     &rooms::SEARCH,
+    &pubsub::FEATURE,
+    &pubsub::PERSONAL,
 ];
 
 /// What one file under `features/` contributes.

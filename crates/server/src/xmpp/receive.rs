@@ -14,7 +14,7 @@ use waxwing_xmpp::xml::Element;
 
 use super::config::Config;
 use super::error::stanza_error;
-use super::features::{self, Request, Success, Target, last_activity};
+use super::features::{self, Request, Success, Target, last_activity, pubsub};
 use super::live::InFlight;
 
 /// What a stanza led to.
@@ -49,8 +49,10 @@ pub(crate) async fn receive(
         }
         Kind::Iq(IqType::Get | IqType::Set) => Outcome::Done(request(chat, config, session, stanza).await),
         Kind::Iq(IqType::Result | IqType::Error) => {
-            // An answer to the server itself needs nothing more: the server's own requests are only pings.
-            if stanza.to.as_ref().is_some_and(|to| to.is_full() || !chat.is_ours(to.domain())) {
+            // The server's own requests are pings, and questions about what clients announce.
+            if stanza.to.as_ref().is_some_and(|to| chat.is_server(to)) {
+                pubsub::answered(chat, &stanza).await;
+            } else if stanza.to.as_ref().is_some_and(|to| to.is_full() || !chat.is_ours(to.domain())) {
                 // Answers that reach nobody are dropped (RFC 6120 section 8.2.3).
                 drop(chat.relay(&session.jid, stanza).await);
             }
@@ -81,7 +83,13 @@ pub(crate) async fn receive_remote(
             }
         },
         Kind::Iq(IqType::Get | IqType::Set) => return (remote_request(chat, config, stanza).await, None),
-        Kind::Iq(IqType::Result | IqType::Error) => chat.receive_iq(stanza).await.or(Ok(())),
+        Kind::Iq(IqType::Result | IqType::Error) => {
+            if stanza.to.as_ref().is_some_and(|to| chat.is_server(to)) {
+                pubsub::answered(chat, &stanza).await;
+                return (Vec::new(), None);
+            }
+            chat.receive_iq(stanza).await.or(Ok(()))
+        }
     };
     match outcome {
         Ok(()) => (Vec::new(), None),

@@ -93,7 +93,10 @@ pub(super) fn set_delivered(db: &Connection, id: AccountId, mark: ArchiveId) -> 
 
 /// Deletes the account and what is kept for it, but for its copies of messages, which are noted for erasing.
 pub(super) fn delete(db: &Connection, id: AccountId) -> Result<(), Failure> {
-    exists(db.execute("DELETE FROM account WHERE id = ?1", [id.0])?)?;
+    let jid: Option<String> = db
+        .query_row("DELETE FROM account WHERE id = ?1 RETURNING jid", [id.0], |row| row.get(0))
+        .optional()?;
+    super::pubsub::forget_account(db, id, &jid.ok_or(StoreError::NotFound)?)?;
     for table in ["roster_item", "roster_removal", "blocked", "document", "token", "saved_stream"] {
         db.execute(&format!("DELETE FROM {table} WHERE owner = ?1"), [id.0])?;
     }

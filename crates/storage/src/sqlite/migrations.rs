@@ -3,12 +3,13 @@
 use rusqlite::Connection;
 
 /// The schemas in order; the first leads from an empty database to version 1. A published one is never changed.
-const STEPS: [&str; 5] = [
+const STEPS: [&str; 6] = [
     include_str!("schema/001.sql"),
     include_str!("schema/002.sql"),
     include_str!("schema/003.sql"),
     include_str!("schema/004.sql"),
     include_str!("schema/005.sql"),
+    include_str!("schema/006.sql"),
 ];
 
 /// The version this build writes.

@@ -5,6 +5,7 @@ pub(crate) mod appending;
 pub(crate) mod belongings;
 pub(crate) mod files;
 pub(crate) mod pages;
+pub(crate) mod pubsub;
 pub(crate) mod rooms;
 pub(crate) mod rosters;
 pub(crate) mod searching;
@@ -40,6 +41,8 @@ macro_rules! every_contract {
                 adds_verifiers_by_hash deletes_everything_of_an_account;
             rosters: keeps_items counts_versions tells_changes forgets_old_removals refuses_strangers;
             rooms: keeps_rooms lists_rooms keeps_affiliates replaces_what_is_archived ends_with_its_archive;
+            pubsub: keeps_nodes keeps_items tells_last_items keeps_affiliations_and_subscriptions
+                nodes_go_with_their_account;
             appending: shares_one_id reports_in_commit_order ids_rise finds_duplicates
                 keeps_what_waits forgets_what_only_waited imports_under_old_ids deletes_only_ones_own_copies expires_by_age archives_to_nobody;
             pages: pages_both_ways names_the_end filters_by_time_and_id filters_by_contact

@@ -77,8 +77,18 @@ fn remember(info: &Element) {
     }
 }
 
-/// XEP-0115 section 5.1. Sorting bytes is the collation "i;octet".
-fn verification_string(info: &Element) -> String {
+/// XEP-0115 section 5.1, with SHA-1.
+pub(super) fn verification_string(info: &Element) -> String {
+    BASE64.encode(Sha1::digest(verified(info).as_bytes()))
+}
+
+/// XEP-0115 section 5.1, with SHA-256.
+pub(super) fn verification_string_sha256(info: &Element) -> String {
+    BASE64.encode(Sha256::digest(verified(info).as_bytes()))
+}
+
+/// What is hashed. Sorting bytes is the collation "i;octet".
+fn verified(info: &Element) -> String {
     let mut s = String::new();
     let mut push = |text: &str| {
         s.push_str(text);
@@ -101,11 +111,11 @@ fn verification_string(info: &Element) -> String {
             values.iter().for_each(|value| push(value));
         }
     }
-    BASE64.encode(Sha1::digest(s.as_bytes()))
+    s
 }
 
 /// XEP-0390 section 4.1, hashed with SHA-256.
-fn hash(info: &Element) -> String {
+pub(super) fn hash(info: &Element) -> String {
     let features = joined(features(info).map(|var| ended(var, 0x1f)), 0x1c);
     let identities = joined(
         identities(info).map(|identity| {

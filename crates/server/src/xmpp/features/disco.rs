@@ -8,8 +8,8 @@ use waxwing_xmpp::xml::Element;
 
 use super::data_forms::Form;
 use super::{
-    Advertised, At, FEATURES, Feature, Handler, Reply, Request, Spec, Success, Target, caps, commands, rooms,
-    upload, version,
+    Advertised, At, FEATURES, Feature, Handler, Reply, Request, Spec, Success, Target, caps, commands,
+    pubsub, rooms, upload, version,
 };
 use crate::xmpp::config::{Config, Contact};
 
@@ -78,16 +78,19 @@ async fn info(request: Request<'_>) -> Reply {
             if !request.sees_presence().await? {
                 return Err(StanzaError::new(Condition::ServiceUnavailable));
             }
-            if node.is_some() {
-                return Err(unknown_node());
+            match node {
+                None => account_info(At::AccountOfContact),
+                Some(node) => pubsub::info(&request, node).await?,
             }
-            account_info(At::AccountOfContact)
         }
         Target::Service(service) if node.is_none() => {
             let info = service_info(service);
             if service == Service::Upload { upload::describe(request.chat, info) } else { info }
         }
-        Target::OwnAccount | Target::Service(_) | Target::InService(_) => return Err(unknown_node()),
+        Target::OwnAccount | Target::Service(Service::PubSub) => {
+            pubsub::info(&request, node.unwrap_or_default()).await?
+        }
+        Target::Service(_) | Target::InService(_) => return Err(unknown_node()),
     };
     Ok(mirrored(info, node))
 }
@@ -99,17 +102,21 @@ async fn items(request: Request<'_>) -> Reply {
         // Section 7: an entity without items answers with an empty list.
         (Target::Server, None) => services(&request, query),
         (Target::Service(Service::Rooms), None) => return rooms::list(&request, query).await,
+        (Target::Service(Service::PubSub), None) => pubsub::nodes(&request, query).await?,
+        (Target::Service(Service::PubSub) | Target::OwnAccount, Some(node)) => {
+            pubsub::node_items(&request, query, node).await?
+        }
         (Target::Service(_), None) => query,
         (Target::Server, Some(commands::NODE)) => commands::list(&request).await?,
-        (Target::OwnAccount, None) => resources(&request, query),
-        (Target::Server | Target::OwnAccount | Target::Service(_), Some(_)) | (Target::InService(_), _) => {
+        (Target::OwnAccount, None) => pubsub::nodes(&request, resources(&request, query)).await?,
+        (Target::Server | Target::Service(_), Some(_)) | (Target::InService(_), _) => {
             return Err(unknown_node());
         }
         // Section 8: an empty list for whoever may not know more.
         (Target::OtherAccount, node) => match (request.sees_presence().await?, node) {
             (false, _) => query,
-            (true, None) => resources(&request, query),
-            (true, Some(_)) => return Err(unknown_node()),
+            (true, None) => pubsub::nodes(&request, resources(&request, query)).await?,
+            (true, Some(node)) => pubsub::node_items(&request, query, node).await?,
         },
     };
     Ok(mirrored(query, node))
@@ -194,7 +201,8 @@ pub fn server_info(config: &Config) -> Element {
 }
 
 fn account_info(asked: At) -> Element {
-    features(Element::new(ns::DISCO_INFO, "query").with_child(identity("account", "registered")), asked)
+    let query = Element::new(ns::DISCO_INFO, "query").with_child(identity("account", "registered"));
+    features(query.with_child(identity("pubsub", "pep")), asked)
 }
 
 pub(super) fn identity(category: &str, kind: &str) -> Element {

@@ -1,0 +1,188 @@
+//! Publish-subscribe (XEP-0060): nodes at services beside a domain, and at every account, where they are personal
+//! eventing (XEP-0163).
+//!
+//! Invariants:
+//! 1. A node is changed, and its subscribers are told, under the node's lock, so that everybody sees one order. Nobody
+//!    takes a roster's lock while holding it, nor a second node's.
+//! 2. What was answered with success is committed.
+//! 3. A notification is encoded once for all who get it.
+
+pub mod access;
+pub mod configuration;
+pub mod notifying;
+pub mod ownership;
+pub mod personal;
+pub mod publishing;
+pub mod reading;
+pub mod refusal;
+pub mod store;
+pub mod subscribing;
+
+use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tokio::sync::{Mutex, MutexGuard};
+use waxwing_xmpp::jid::Jid;
+
+use crate::chat::Chat;
+use crate::error::{Error, Result};
+use crate::pubsub::refusal::Refusal;
+use crate::rosters::Owner;
+use crate::route::Destination;
+use crate::service::Service;
+
+/// Bytes of the name of a node.
+pub const NODE_NAME_BYTES_LIMIT: usize = 1024;
+
+/// Bytes of the id of an item.
+pub const ITEM_ID_BYTES_LIMIT: usize = 1024;
+
+/// Affiliations that one node may have.
+pub const AFFILIATIONS_LIMIT: usize = 10_000;
+
+/// How many nodes, affiliations or subscriptions an answer lists.
+pub const LISTED_LIMIT: usize = 1_000;
+
+/// How many items one answer holds.
+pub const PAGE_LIMIT: usize = 1_000;
+
+/// How many bytes of items one answer holds; at least one item.
+pub const PAGE_BYTES_LIMIT: usize = 1 << 20;
+
+const STRIPES: usize = 1024;
+
+/// Who may create nodes at a service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum NodeCreation {
+    /// Everybody with an account.
+    #[default]
+    Members,
+    /// Administrators.
+    Administrators,
+}
+
+/// What an administrator decides about publish-subscribe.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PubSubSettings {
+    /// Who may create nodes at a service.
+    pub creation: NodeCreation,
+    /// How many nodes one account may have of its own, and how many it may have created at one service.
+    pub nodes_per_owner_limit: usize,
+    /// How many items one node may keep.
+    pub items_per_node_limit: u32,
+    /// Bytes of one item.
+    pub item_bytes_limit: u32,
+    /// How many subscriptions one node may have.
+    pub subscriptions_per_node_limit: usize,
+}
+
+impl Default for PubSubSettings {
+    fn default() -> Self {
+        Self {
+            creation: NodeCreation::Members,
+            nodes_per_owner_limit: 1_000,
+            items_per_node_limit: 10_000,
+            item_bytes_limit: 131_072,
+            subscriptions_per_node_limit: 10_000,
+        }
+    }
+}
+
+/// Where nodes are: an account, or a service beside a domain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// Its address.
+    pub jid: Jid,
+    /// The account that it is; `None` for a service.
+    pub owner: Option<Owner>,
+}
+
+impl Place {
+    /// An account.
+    pub fn of(owner: Owner) -> Self {
+        Self { jid: owner.jid.clone(), owner: Some(owner) }
+    }
+
+    /// Whether it is an account, whose nodes are personal eventing.
+    pub fn is_personal(&self) -> bool {
+        self.owner.is_some()
+    }
+}
+
+/// The locks of all nodes. What a lock holds counts the changes under it.
+#[derive(Debug)]
+pub(crate) struct PubSub {
+    stripes: Box<[(Mutex<()>, AtomicU64)]>,
+    hasher: RandomState,
+}
+
+impl Default for PubSub {
+    fn default() -> Self {
+        let stripes = (0..STRIPES).map(|_| Default::default()).collect();
+        Self { stripes, hasher: RandomState::new() }
+    }
+}
+
+/// The lock of a node, held.
+pub(crate) struct Held<'a> {
+    _lock: MutexGuard<'a, ()>,
+    changes: &'a AtomicU64,
+    stripe: usize,
+}
+
+impl Held<'_> {
+    /// Notes that the node is about to be changed.
+    pub(crate) fn changing(&self) {
+        self.changes.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Whether nothing under this lock has changed since.
+    pub(crate) fn unchanged_since(&self, before: &[u64]) -> bool {
+        before.get(self.stripe) == Some(&self.changes.load(Ordering::Acquire))
+    }
+}
+
+impl PubSub {
+    /// The lock under which a node is changed, and told about.
+    pub(crate) async fn lock(&self, place: &Jid, node: &str) -> Held<'_> {
+        let hash = self.hasher.hash_one((place.as_str(), node));
+        let stripe = usize::try_from(hash % STRIPES as u64).unwrap_or_default();
+        let (lock, changes) = &self.stripes[stripe];
+        Held { _lock: lock.lock().await, changes, stripe }
+    }
+
+    /// How many changes there have been under each lock, for [`Held::unchanged_since`].
+    pub(crate) fn changes(&self) -> Vec<u64> {
+        self.stripes.iter().map(|(_, changes)| changes.load(Ordering::Acquire)).collect()
+    }
+}
+
+impl Chat {
+    /// The place at an address, for somebody who asks. An account that does not exist, and one that blocks him, answer
+    /// like one that does not show itself to him, so that nobody learns which of them it is.
+    pub async fn pubsub_place(&self, to: &Jid, from: &Jid) -> Result<Place> {
+        match self.locate(to) {
+            Destination::Service(Service::PubSub) if to.local().is_none() => {
+                Ok(Place { jid: to.to_bare(), owner: None })
+            }
+            Destination::Account(_) | Destination::Session(_) => {
+                let profile = self.profile(&to.to_bare()).await?;
+                let profile = profile.filter(|profile| from.same_bare(to) || !profile.blocks(from));
+                let profile = profile.ok_or(Error::PubSub(Refusal::PresenceRequired))?;
+                Ok(Place::of(Owner::from(&*profile)))
+            }
+            _ => Err(Error::ServiceUnavailable),
+        }
+    }
+}
+
+/// Checks the name of a node.
+pub(crate) fn check_node_name(node: &str) -> Result<()> {
+    if node.is_empty() {
+        return Err(Error::PubSub(Refusal::NodeIdRequired));
+    }
+    if node.len() > NODE_NAME_BYTES_LIMIT {
+        return Err(Error::NotAcceptable("the name of the node is too long"));
+    }
+    Ok(())
+}

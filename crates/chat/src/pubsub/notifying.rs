@@ -1,0 +1,322 @@
+//! Who is told what happens at a node, and how that reads (XEP-0060 sections 4.3 and 12, XEP-0163 section 4).
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use waxwing_xmpp::jid::Jid;
+use waxwing_xmpp::ns;
+use waxwing_xmpp::stanza::{MessageType, Outgoing, Stanza};
+use waxwing_xmpp::xml::Element;
+
+use super::Place;
+use super::access::Affiliation;
+use super::configuration::{AccessModel, ItemReply, NotificationType};
+use super::store::{Item, NodeRecord, Subscription, SubscriptionState};
+use super::subscribing::SubscriptionOptions;
+use crate::chat::Chat;
+use crate::error::Result;
+use crate::presence::push;
+use crate::rosters::Owner;
+use crate::session::Session;
+use crate::time::timestamp;
+
+/// What happened at a node.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum News<'a> {
+    /// An item was published, or the mere event.
+    Published(Option<&'a Item>),
+    /// Items were taken back, or had to go.
+    Retracted(&'a [String]),
+    /// All items were removed.
+    Purged,
+    /// The node was deleted; it may have gone somewhere else.
+    Deleted(Option<&'a str>),
+    /// It is configured otherwise.
+    Configured,
+}
+
+/// Who is to be told of something.
+#[derive(Debug, Default)]
+pub(crate) struct Audience {
+    /// Those who see the presence of the account that the node is at, and may read it: told by interest.
+    watchers: Vec<Jid>,
+    /// Those who have subscribed.
+    subscriptions: Vec<Subscription>,
+}
+
+impl Chat {
+    /// Tells everybody who is to be told. The caller holds the node's lock.
+    pub(crate) async fn tell_subscribers(
+        &self,
+        place: &Place,
+        node: &NodeRecord,
+        news: News<'_>,
+    ) -> Result<()> {
+        if !node.configuration.deliver_notifications {
+            return Ok(());
+        }
+        let audience = self.audience(place, node).await?;
+        self.tell(place, node, news, &audience).await
+    }
+
+    /// Who is to be told of what happens at a node.
+    pub(crate) async fn audience(&self, place: &Place, node: &NodeRecord) -> Result<Audience> {
+        let affiliations = self.store.node_affiliations(node.id).await?;
+        let is = |jid: &Jid, wanted: &[Affiliation]| {
+            affiliations.iter().any(|(known, affiliation)| known == jid && wanted.contains(affiliation))
+        };
+        const MUST_NOT: &[Affiliation] = &[Affiliation::Outcast, Affiliation::PublishOnly];
+        const LISTED: &[Affiliation] = &[Affiliation::Member, Affiliation::Publisher, Affiliation::Owner];
+        let model = node.configuration.access_model;
+        let mut audience = Audience::default();
+        if let Some(owner) = &place.owner {
+            let contacts = self.contacts(owner).await?;
+            audience.watchers = match model {
+                AccessModel::Open | AccessModel::Presence => contacts.watchers.clone(),
+                AccessModel::Roster => {
+                    self.in_groups(owner, &node.configuration.roster_groups_allowed).await?
+                }
+                AccessModel::Authorize => Vec::new(),
+                AccessModel::Whitelist => {
+                    contacts.watchers.iter().filter(|jid| is(jid, LISTED)).cloned().collect()
+                }
+            };
+            if !affiliations.is_empty() {
+                audience.watchers.retain(|jid| !is(jid, MUST_NOT));
+            }
+        }
+        audience.subscriptions = self.store.subscriptions(node.id).await?;
+        audience.subscriptions.retain(|subscription| {
+            let bare = subscription.jid.to_bare();
+            let may = match (model, &place.owner) {
+                (_, Some(owner)) if bare == owner.jid => true,
+                (AccessModel::Presence | AccessModel::Roster, _) => audience.watchers.contains(&bare),
+                (AccessModel::Whitelist, _) => is(&bare, LISTED),
+                (AccessModel::Open | AccessModel::Authorize, _) => true,
+            };
+            subscription.state == SubscriptionState::Subscribed && may && !is(&bare, MUST_NOT)
+        });
+        Ok(audience)
+    }
+
+    /// Those who see the owner's presence and are in one of the groups of his roster.
+    async fn in_groups(&self, owner: &Owner, groups: &[String]) -> Result<Vec<Jid>> {
+        let contacts = self.contacts(owner).await?;
+        let roster = self.store.roster(owner.account).await?;
+        let items = roster.items.into_iter().filter(|item| item.groups.iter().any(|g| groups.contains(g)));
+        Ok(items.map(|item| item.jid).filter(|jid| contacts.is_watcher(jid)).collect())
+    }
+
+    /// Tells an audience.
+    pub(crate) async fn tell(
+        &self,
+        place: &Place,
+        node: &NodeRecord,
+        news: News<'_>,
+        audience: &Audience,
+    ) -> Result<()> {
+        let id = self.token();
+        let mut told = HashSet::new();
+        if let Some(owner) = &place.owner {
+            let stanza = notification(place, node, news, &id, true);
+            let notice = Arc::new(Outgoing::for_many(stanza));
+            self.tell_interested(owner, &node.name, &audience.watchers, &notice, &mut told).await?;
+        }
+        if audience.subscriptions.is_empty() {
+            return Ok(());
+        }
+        let notice = Arc::new(Outgoing::for_many(notification(place, node, news, &id, false)));
+        for subscription in &audience.subscriptions {
+            let options = SubscriptionOptions::from_stored(&subscription.options);
+            if options.delivers_at(self.now_ms()) {
+                self.tell_subscriber(place, node, subscription, &notice, &mut told).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells the account's own sessions and those of its watchers that are interested (XEP-0163 section 4.3).
+    async fn tell_interested(
+        &self,
+        owner: &Owner,
+        node: &str,
+        watchers: &[Jid],
+        notice: &Arc<Outgoing>,
+        told: &mut HashSet<Jid>,
+    ) -> Result<()> {
+        let Some(profile) = self.profile(&owner.jid).await? else {
+            return Ok(());
+        };
+        let interested = |session: &Session| session.is_available() && session.is_interested_in(node);
+        for contact in std::iter::once(&owner.jid).chain(watchers) {
+            if !self.is_local(contact.domain()) {
+                continue;
+            }
+            let anybody = self.sessions.with(contact, |all| all.iter().any(|s| interested(s)));
+            if anybody != Some(true) || !self.may_pass(&profile, contact).await? {
+                continue;
+            }
+            self.sessions.with(contact, |all| {
+                for session in all.iter().filter(|s| interested(s) && !profile.blocks(&s.jid)) {
+                    told.insert(session.jid.clone());
+                    push(session, notice);
+                }
+            });
+        }
+        for jid in self.interests.remote_interested(&owner.jid, node) {
+            if watchers.contains(&jid.to_bare()) && !profile.blocks(&jid) && told.insert(jid.clone()) {
+                // Nobody waits for it, so a server that cannot be reached is no error.
+                drop(self.to_remote(notice.stanza().clone().with_to(jid)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether neither of the two blocks the other.
+    async fn may_pass(&self, owner: &crate::profile::Profile, contact: &Jid) -> Result<bool> {
+        if *contact == owner.jid {
+            return Ok(true);
+        }
+        let receiver = self.profile(contact).await?;
+        Ok(receiver.is_some_and(|receiver| !receiver.blocks(&owner.jid)) && !owner.blocks(contact))
+    }
+
+    /// Tells one who has subscribed, at the address that he gave.
+    async fn tell_subscriber(
+        &self,
+        place: &Place,
+        node: &NodeRecord,
+        subscription: &Subscription,
+        notice: &Arc<Outgoing>,
+        told: &mut HashSet<Jid>,
+    ) -> Result<()> {
+        let to = &subscription.jid;
+        if let Some(owner) = &place.owner
+            && let Some(profile) = self.profile(&owner.jid).await?
+            && profile.blocks(to)
+            && !to.same_bare(&owner.jid)
+        {
+            return Ok(());
+        }
+        if !self.is_local(to.domain()) {
+            let known = told.iter().any(|jid| jid.same_bare(to));
+            if !known && self.service(to.domain()).is_none() {
+                drop(self.to_remote(notice.stanza().clone().with_to(to.clone())));
+            }
+            return Ok(());
+        }
+        let Some(receiver) = self.profile(&to.to_bare()).await? else {
+            return Ok(());
+        };
+        if receiver.blocks(&place.jid) && receiver.jid != place.jid {
+            return Ok(());
+        }
+        if to.is_full() {
+            if let Some(session) = self.sessions.find(to)
+                && told.insert(to.clone())
+            {
+                push(&session, notice);
+            }
+            return Ok(());
+        }
+        let waits = node.configuration.notification_type == NotificationType::Normal
+            && !node.configuration.presence_based_delivery;
+        if waits {
+            return self.send_from_service(notice.stanza().clone().with_to(to.clone())).await;
+        }
+        self.sessions.with(to, |all| {
+            for session in all.iter().filter(|session| session.takes_messages()) {
+                if told.insert(session.jid.clone()) {
+                    push(session, notice);
+                }
+            }
+        });
+        Ok(())
+    }
+}
+
+/// A notification. With `shares_presence` it says which of the account's sessions has published (XEP-0163 section 4.3.1).
+pub(crate) fn notification(
+    place: &Place,
+    node: &NodeRecord,
+    news: News<'_>,
+    id: &str,
+    shares_presence: bool,
+) -> Stanza {
+    let named = |name: &str| Element::new(ns::PUBSUB_EVENT, name).with_attr("node", &node.name);
+    let reply = node.configuration.item_reply;
+    let content = match news {
+        News::Published(None) => named("items"),
+        News::Published(Some(item)) => {
+            let payloads = node.configuration.deliver_payloads;
+            let shown = item_element(ns::PUBSUB_EVENT, item, payloads);
+            let shown = match reply {
+                Some(ItemReply::Publisher) => shown.with_attr("publisher", item.publisher.as_str()),
+                _ => shown,
+            };
+            named("items").with_child(shown)
+        }
+        News::Retracted(ids) => ids.iter().fold(named("items"), |items, id| {
+            items.with_child(Element::new(ns::PUBSUB_EVENT, "retract").with_attr("id", id))
+        }),
+        News::Purged => named("purge"),
+        News::Deleted(None) => named("delete"),
+        News::Deleted(Some(uri)) => {
+            named("delete").with_child(Element::new(ns::PUBSUB_EVENT, "redirect").with_attr("uri", uri))
+        }
+        News::Configured => named("configuration"),
+    };
+    let replies_to = match (news, reply) {
+        (News::Published(Some(item)), Some(ItemReply::Publisher)) => Some(&item.publisher),
+        (News::Published(Some(item)), _) if shares_presence => Some(&item.publisher),
+        (News::Published(_), Some(ItemReply::Owner)) => Some(&node.creator),
+        _ => None,
+    };
+    let stanza =
+        message(place, node, id).with_child(Element::new(ns::PUBSUB_EVENT, "event").with_child(content));
+    match replies_to {
+        Some(jid) => stanza.with_child(reply_to(jid)),
+        None => stanza,
+    }
+}
+
+/// The last item for somebody new, with its time (section 6.1.7).
+pub(crate) fn last_item(
+    place: &Place,
+    node: &NodeRecord,
+    item: &Item,
+    id: &str,
+    shares_presence: bool,
+) -> Stanza {
+    let delay = Element::new(ns::DELAY, "delay").with_attr("stamp", &timestamp(item.published_ms));
+    notification(place, node, News::Published(Some(item)), id, shares_presence).with_child(delay)
+}
+
+/// An empty message from a place.
+pub(crate) fn message(place: &Place, node: &NodeRecord, id: &str) -> Stanza {
+    let kind = match node.configuration.notification_type {
+        NotificationType::Normal => MessageType::Normal,
+        NotificationType::Headline => MessageType::Headline,
+    };
+    Stanza::message(kind).with_from(place.jid.clone()).with_id(id)
+}
+
+/// An item as it stands in notifications and answers. A payload that cannot be read is left out.
+pub fn item_element(namespace: &str, item: &Item, payloads: bool) -> Element {
+    let element = Element::new(namespace, "item").with_attr("id", &item.id);
+    match item.payload.as_ref().filter(|_| payloads).map(|payload| Element::parse(payload)) {
+        Some(Ok(payload)) => element.with_child(payload),
+        Some(Err(error)) => {
+            tracing::error!(%error, item = item.id, "a published item cannot be read");
+            element
+        }
+        None => element,
+    }
+}
+
+/// XEP-0033.
+fn reply_to(jid: &Jid) -> Element {
+    let address =
+        Element::new(ns::ADDRESSES, "address").with_attr("type", "replyto").with_attr("jid", jid.as_str());
+    Element::new(ns::ADDRESSES, "addresses").with_child(address)
+}

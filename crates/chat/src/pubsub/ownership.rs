@@ -1,0 +1,228 @@
+//! Creating, configuring and deleting nodes, and who is what to them (XEP-0060 sections 8.1 to 8.4 and 8.9).
+
+use waxwing_xmpp::jid::Jid;
+
+use super::access::Affiliation;
+use super::configuration::{AccessModel, NodeConfiguration};
+use super::notifying::News;
+use super::publishing::Fields;
+use super::refusal::Refusal;
+use super::store::{NewNode, NodeView};
+use super::{AFFILIATIONS_LIMIT, NodeCreation, Place, check_node_name};
+use crate::account::Role;
+use crate::chat::Chat;
+use crate::error::{Error, Result};
+
+impl Chat {
+    /// What a node at this place is like unless its owner says otherwise (section 8.3).
+    pub fn default_node_configuration(&self, place: &Place) -> NodeConfiguration {
+        if place.is_personal() { NodeConfiguration::personal() } else { NodeConfiguration::of_service() }
+    }
+
+    /// Creates a node (section 8.1) and answers its name; without one the server makes it.
+    ///
+    /// # Errors
+    /// Those of section 8.1.
+    pub async fn create_node(
+        &self,
+        place: &Place,
+        from: &Jid,
+        node: Option<&str>,
+        fields: &Fields,
+    ) -> Result<String> {
+        let name = node.map_or_else(|| self.token(), str::to_owned);
+        check_node_name(&name)?;
+        let _held = self.pubsub.lock(&place.jid, &name).await;
+        self.check_may_create(place, from).await?;
+        let mut configuration = self.default_node_configuration(place);
+        configuration.set_all(fields)?;
+        self.new_node(place, from, &name, configuration).await?;
+        Ok(name)
+    }
+
+    /// Creates a node that somebody publishes to (section 7.1.4). The caller holds its lock.
+    pub(crate) async fn create_for_publishing(
+        &self,
+        place: &Place,
+        from: &Jid,
+        node: &str,
+        options: &Fields,
+    ) -> Result<NodeView> {
+        if self.check_may_create(place, from).await.is_err() {
+            return Err(self.no_such_node(place, from).await?);
+        }
+        let mut configuration = self.default_node_configuration(place);
+        configuration.set_all(options)?;
+        self.new_node(place, from, node, configuration).await?;
+        self.find_node(place, node, from).await?.ok_or(Error::NotFound)
+    }
+
+    async fn new_node(
+        &self,
+        place: &Place,
+        from: &Jid,
+        name: &str,
+        configuration: NodeConfiguration,
+    ) -> Result<()> {
+        let creator = from.to_bare();
+        check_configuration(place, &configuration)?;
+        let limit = self.settings().pubsub.nodes_per_owner_limit;
+        if self.store.nodes_created_by(&place.jid, &creator).await? >= limit {
+            return Err(Error::PubSub(Refusal::TooManyNodes));
+        }
+        let node = NewNode {
+            place: place.jid.clone(),
+            account: place.owner.as_ref().map(|owner| owner.account),
+            name: name.to_owned(),
+            creator,
+            created_ms: self.now_ms(),
+            configuration,
+        };
+        self.store.create_node(node).await?;
+        Ok(())
+    }
+
+    /// An account's nodes are its own (XEP-0163 section 3.1); at a service the administrator decides who creates any.
+    async fn check_may_create(&self, place: &Place, from: &Jid) -> Result<()> {
+        if let Some(owner) = &place.owner {
+            return if from.same_bare(&owner.jid) { Ok(()) } else { Err(Error::Forbidden) };
+        }
+        if !self.is_local(from.domain()) {
+            return Err(Error::Forbidden);
+        }
+        let account = self.store.account(&from.to_bare()).await?.ok_or(Error::Forbidden)?;
+        match self.settings().pubsub.creation {
+            NodeCreation::Members => Ok(()),
+            NodeCreation::Administrators if account.role == Role::Administrator => Ok(()),
+            NodeCreation::Administrators => Err(Error::Forbidden),
+        }
+    }
+
+    /// The configuration of a node, for its owner (section 8.2.1).
+    ///
+    /// # Errors
+    /// Those of section 8.2.3.
+    pub async fn node_configuration(
+        &self,
+        place: &Place,
+        from: &Jid,
+        node: &str,
+    ) -> Result<NodeConfiguration> {
+        Ok(self.owned_node(place, node, from).await?.node.configuration)
+    }
+
+    /// Changes the configuration of a node (section 8.2.4). What the form does not say stays.
+    ///
+    /// # Errors
+    /// Those of section 8.2.
+    pub async fn configure_node(&self, place: &Place, from: &Jid, node: &str, fields: &Fields) -> Result<()> {
+        check_node_name(node)?;
+        let held = self.pubsub.lock(&place.jid, node).await;
+        let view = self.owned_node(place, node, from).await?;
+        let mut configuration = view.node.configuration.clone();
+        configuration.set_all(fields)?;
+        check_configuration(place, &configuration)?;
+        held.changing();
+        let keep = if configuration.persist_items { configuration.keeps(&self.settings().pubsub) } else { 0 };
+        self.store.configure_node(view.node.id, configuration.clone(), keep).await?;
+        if configuration.notify_config {
+            let mut node = view.node;
+            node.configuration = configuration;
+            self.tell_subscribers(place, &node, News::Configured).await?;
+        }
+        Ok(())
+    }
+
+    /// Removes a node (section 8.4). `redirect` is where it went, for those who are told.
+    ///
+    /// # Errors
+    /// Those of section 8.4.3.
+    pub async fn delete_node(
+        &self,
+        place: &Place,
+        from: &Jid,
+        node: &str,
+        redirect: Option<&str>,
+    ) -> Result<()> {
+        check_node_name(node)?;
+        let held = self.pubsub.lock(&place.jid, node).await;
+        let view = self.owned_node(place, node, from).await?;
+        held.changing();
+        // Whom to tell is known only as long as the node is there.
+        let audience = self.audience(place, &view.node).await?;
+        self.store.delete_node(view.node.id).await?;
+        if view.node.configuration.notify_delete {
+            self.tell(place, &view.node, News::Deleted(redirect), &audience).await?;
+        }
+        Ok(())
+    }
+
+    /// Everybody who is something to a node, for its owner (section 8.9.1).
+    pub async fn affiliations_of_node(
+        &self,
+        place: &Place,
+        from: &Jid,
+        node: &str,
+    ) -> Result<Vec<(Jid, Affiliation)>> {
+        let view = self.owned_node(place, node, from).await?;
+        let mut all = self.store.node_affiliations(view.node.id).await?;
+        if let Some(owner) = &place.owner {
+            all.retain(|(jid, _)| *jid != owner.jid);
+            all.insert(0, (owner.jid.clone(), Affiliation::Owner));
+        }
+        Ok(all)
+    }
+
+    /// Changes what some are to a node (section 8.9.2). Subscriptions of those who may no longer have them end.
+    ///
+    /// # Errors
+    /// Those of section 8.9.2.4; `NotAcceptable` when nobody would own the node any more.
+    pub async fn set_node_affiliations(
+        &self,
+        place: &Place,
+        from: &Jid,
+        node: &str,
+        changes: Vec<(Jid, Affiliation)>,
+    ) -> Result<()> {
+        check_node_name(node)?;
+        let held = self.pubsub.lock(&place.jid, node).await;
+        let view = self.owned_node(place, node, from).await?;
+        let mut after = self.store.node_affiliations(view.node.id).await?;
+        let changes: Vec<_> =
+            changes.into_iter().map(|(jid, affiliation)| (jid.to_bare(), affiliation)).collect();
+        for (jid, affiliation) in &changes {
+            if let Some(owner) = &place.owner
+                && (*jid == owner.jid) != (*affiliation == Affiliation::Owner)
+            {
+                return Err(Error::NotAcceptable("an account owns its nodes alone"));
+            }
+            after.retain(|(known, _)| known != jid);
+            if *affiliation != Affiliation::None {
+                after.push((jid.clone(), *affiliation));
+            }
+        }
+        if !place.is_personal() && !after.iter().any(|(_, affiliation)| *affiliation == Affiliation::Owner) {
+            return Err(Error::NotAcceptable("the node needs an owner"));
+        }
+        if after.len() > AFFILIATIONS_LIMIT {
+            return Err(Error::ResourceConstraint("too many affiliations"));
+        }
+        held.changing();
+        self.store.put_node_affiliations(view.node.id, changes.clone()).await?;
+        self.end_subscriptions_without_right(place, &view.node, &changes).await?;
+        for (jid, affiliation) in &changes {
+            self.tell_affiliation(place, &view.node, jid, *affiliation).await;
+        }
+        Ok(())
+    }
+}
+
+/// Access models that ask for a roster make sense where there is one (section 4.5).
+fn check_configuration(place: &Place, configuration: &NodeConfiguration) -> Result<()> {
+    match configuration.access_model {
+        AccessModel::Presence | AccessModel::Roster if !place.is_personal() => {
+            Err(Error::PubSub(Refusal::UnsupportedAccessModel))
+        }
+        _ => Ok(()),
+    }
+}
