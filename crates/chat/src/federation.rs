@@ -104,8 +104,13 @@ impl Chat {
         let (Some(from), Some(to)) = (stanza.from.clone(), &stanza.to) else {
             return Err(Error::BadRequest("an address is missing"));
         };
-        if self.service(to.domain()) != Some(Service::Rooms) {
-            return Err(Error::ServiceUnavailable);
+        match (self.service(to.domain()), stanza.kind) {
+            (Some(Service::Rooms), _) => {}
+            (Some(Service::PubSub), Kind::Message(_)) => {
+                let taken = self.subscription_answered(&from, &stanza).await;
+                return taken.unwrap_or(Err(Error::ServiceUnavailable)).map(|()| Receipt::DONE);
+            }
+            _ => return Err(Error::ServiceUnavailable),
         }
         let seat = Seat::Remote(from);
         match stanza.kind {

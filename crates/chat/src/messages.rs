@@ -54,6 +54,9 @@ impl Chat {
             }
             return self.room_message(Seat::Local(Arc::clone(sender)), message).await;
         }
+        if let Some(taken) = self.subscription_answered(&sender.jid, &message).await {
+            return taken.map(|()| Receipt::DONE);
+        }
         let checked = self.check(sender, message).await?;
         self.take_back(&checked).await?;
         self.keep_and_deliver(checked).await

@@ -8,6 +8,7 @@
 //! 3. A notification is encoded once for all who get it.
 
 pub mod access;
+mod approval;
 pub mod configuration;
 pub mod notifying;
 pub mod ownership;
@@ -17,6 +18,7 @@ pub mod reading;
 pub mod refusal;
 pub mod store;
 pub mod subscribing;
+pub mod terms;
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -10,9 +10,9 @@ use waxwing_xmpp::xml::Element;
 
 use super::Place;
 use super::access::Affiliation;
-use super::configuration::{AccessModel, ItemReply, NotificationType};
+use super::configuration::{AccessModel, ItemReply, NotificationType, OPTIONS};
 use super::store::{Item, NodeRecord, Subscription, SubscriptionState};
-use super::subscribing::SubscriptionOptions;
+use super::terms::Terms;
 use crate::chat::Chat;
 use crate::error::Result;
 use crate::presence::push;
@@ -127,9 +127,9 @@ impl Chat {
         }
         let notice = Arc::new(Outgoing::for_many(notification(place, node, news, &id, false)));
         for subscription in &audience.subscriptions {
-            let options = SubscriptionOptions::from_stored(&subscription.options);
-            if options.delivers_at(self.now_ms()) {
-                self.tell_subscriber(place, node, subscription, &notice, &mut told).await?;
+            let terms = Terms::from_stored(&subscription.options);
+            if terms.deliver_at(self.now_ms()) {
+                self.tell_subscriber(place, node, (&subscription.jid, &terms), &notice, &mut told).await?;
             }
         }
         Ok(())
@@ -186,11 +186,10 @@ impl Chat {
         &self,
         place: &Place,
         node: &NodeRecord,
-        subscription: &Subscription,
+        (to, terms): (&Jid, &Terms),
         notice: &Arc<Outgoing>,
         told: &mut HashSet<Jid>,
     ) -> Result<()> {
-        let to = &subscription.jid;
         if let Some(owner) = &place.owner
             && let Some(profile) = self.profile(&owner.jid).await?
             && profile.blocks(to)
@@ -213,6 +212,7 @@ impl Chat {
         }
         if to.is_full() {
             if let Some(session) = self.sessions.find(to)
+                && takes(terms, &session)
                 && told.insert(to.clone())
             {
                 push(&session, notice);
@@ -220,12 +220,13 @@ impl Chat {
             return Ok(());
         }
         let waits = node.configuration.notification_type == NotificationType::Normal
-            && !node.configuration.presence_based_delivery;
+            && !node.configuration.presence_based_delivery
+            && terms.shows.is_empty();
         if waits {
             return self.send_from_service(notice.stanza().clone().with_to(to.clone())).await;
         }
         self.sessions.with(to, |all| {
-            for session in all.iter().filter(|session| session.takes_messages()) {
+            for session in all.iter().filter(|session| session.takes_messages() && takes(terms, session)) {
                 if told.insert(session.jid.clone()) {
                     push(session, notice);
                 }
@@ -233,6 +234,16 @@ impl Chat {
         });
         Ok(())
     }
+}
+
+/// Whether what a session shows is among what its subscription asks for.
+fn takes(terms: &Terms, session: &Session) -> bool {
+    if terms.shows.is_empty() {
+        return true;
+    }
+    let presence = session.presence();
+    let show = presence.as_ref().and_then(|presence| presence.stanza().child(ns::CLIENT, "show"));
+    presence.is_some() && terms.take(show.map(|show| show.text()).as_deref())
 }
 
 /// A notification. With `shares_presence` it says which of the account's sessions has published (XEP-0163 section 4.3.1).
@@ -263,6 +274,9 @@ pub(crate) fn notification(
         News::Deleted(None) => named("delete"),
         News::Deleted(Some(uri)) => {
             named("delete").with_child(Element::new(ns::PUBSUB_EVENT, "redirect").with_attr("uri", uri))
+        }
+        News::Configured if node.configuration.deliver_payloads => {
+            named("configuration").with_child(configuration_form(node))
         }
         News::Configured => named("configuration"),
     };
@@ -312,6 +326,22 @@ pub fn item_element(namespace: &str, item: &Item, payloads: bool) -> Element {
         }
         None => element,
     }
+}
+
+/// The configuration as its subscribers are told it (section 8.2.5).
+fn configuration_form(node: &NodeRecord) -> Element {
+    let field = |var: &str, values: &[String]| {
+        values.iter().fold(Element::new(ns::DATA_FORMS, "field").with_attr("var", var), |field, value| {
+            field.with_child(Element::new(ns::DATA_FORMS, "value").with_text(value))
+        })
+    };
+    let form_type = [ns::PUBSUB_NODE_CONFIG.to_owned()];
+    let form = Element::new(ns::DATA_FORMS, "x")
+        .with_attr("type", "result")
+        .with_child(field("FORM_TYPE", &form_type).with_attr("type", "hidden"));
+    OPTIONS
+        .iter()
+        .fold(form, |form, option| form.with_child(field(option.var, &(option.read)(&node.configuration))))
 }
 
 /// XEP-0033.

@@ -7,6 +7,7 @@ mod interests;
 mod items;
 mod owner;
 mod refusals;
+mod subscriptions;
 
 use waxwing_chat::pubsub::{NodeCreation, Place, PubSubSettings};
 use waxwing_chat::service::Service;
@@ -93,11 +94,45 @@ pub const FEATURE: Feature = Feature {
         note: "Leaf nodes. Nobody subscribes twice to one node with one address.",
     }],
     advertises: at_all![
-        "access-open", "access-whitelist", "auto-create", "config-node", "config-node-max", "create-and-configure",
-        "create-nodes", "delete-items", "delete-nodes", "instant-nodes", "item-ids", "last-published",
-        "member-affiliation", "meta-data", "modify-affiliations", "multi-items", "outcast-affiliation",
-        "persistent-items", "publish", "publish-node-full", "publish-only-affiliation", "publish-options",
-        "publisher-affiliation", "purge-nodes", "retract-items", "retrieve-default", "retrieve-items", "rsm", ;
+        "access-authorize",
+        "access-open",
+        "access-whitelist",
+        "auto-create",
+        "config-node",
+        "config-node-max",
+        "create-and-configure",
+        "create-nodes",
+        "delete-items",
+        "delete-nodes",
+        "get-pending",
+        "instant-nodes",
+        "item-ids",
+        "last-published",
+        "leased-subscription",
+        "manage-subscriptions",
+        "member-affiliation",
+        "meta-data",
+        "modify-affiliations",
+        "multi-items",
+        "outcast-affiliation",
+        "persistent-items",
+        "publish",
+        "publish-node-full",
+        "publish-only-affiliation",
+        "publish-options",
+        "publisher-affiliation",
+        "purge-nodes",
+        "retract-items",
+        "retrieve-affiliations",
+        "retrieve-default",
+        "retrieve-default-sub",
+        "retrieve-items",
+        "retrieve-subscriptions",
+        "rsm",
+        "subscribe",
+        "subscription-notifications",
+        "subscription-options",
+        ;
         Advertised { at: At::Account, var: ns::PUBSUB },
         Advertised { at: At::AccountOfContact, var: ns::PUBSUB },
         Advertised { at: SERVICE, var: ns::PUBSUB },
@@ -108,6 +143,13 @@ pub const FEATURE: Feature = Feature {
         handler(IqType::Set, ns::PUBSUB, |request| Box::pin(change(request))),
         handler(IqType::Get, ns::PUBSUB_OWNER, |request| Box::pin(owner::read(request))),
         handler(IqType::Set, ns::PUBSUB_OWNER, |request| Box::pin(owner::change(request))),
+        Handler {
+            kind: IqType::Set,
+            namespace: ns::COMMANDS,
+            name: "command",
+            targets: TARGETS,
+            answer: |request| Box::pin(subscriptions::get_pending(request)),
+        },
     ],
     stores: &["Nodes of publish-subscribe: their configuration, items, affiliations and subscriptions."],
     ..Feature::EMPTY
@@ -156,7 +198,10 @@ async fn read(request: Request<'_>) -> Reply {
     let place = place(&request).await?;
     match asked.name() {
         "items" => items::read(&request, &place, asked).await,
-        "default" => forms::default(&request, &place),
+        "options" => subscriptions::terms(&request, &place, asked).await,
+        "default" => subscriptions::default_terms(asked),
+        "subscriptions" => subscriptions::own(&request, &place, asked).await,
+        "affiliations" => subscriptions::own_affiliations(&request, &place, asked).await,
         _ => Err(bad("nobody knows this request")),
     }
 }
@@ -167,6 +212,9 @@ async fn change(request: Request<'_>) -> Reply {
     match asked.name() {
         "publish" => items::publish(&request, &place, asked).await,
         "retract" => items::retract(&request, &place, asked).await,
+        "subscribe" => subscriptions::subscribe(&request, &place, asked).await,
+        "unsubscribe" => subscriptions::unsubscribe(&request, &place, asked).await,
+        "options" => subscriptions::set_terms(&request, &place, asked).await,
         "create" => owner::create(&request, &place, asked).await,
         _ => Err(bad("nobody knows this request")),
     }

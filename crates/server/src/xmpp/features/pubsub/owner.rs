@@ -8,7 +8,7 @@ use waxwing_xmpp::ns;
 use waxwing_xmpp::xml::{Element, ElementRef};
 
 use super::super::{DONE, Reply, Request};
-use super::{action, bad, forms, node, place, pubsub};
+use super::{action, bad, forms, node, place, pubsub, subscriptions};
 use crate::xmpp::error::stanza_error;
 
 pub(super) async fn create(request: &Request<'_>, place: &Place, asked: ElementRef<'_>) -> Reply {
@@ -47,6 +47,7 @@ pub(super) async fn read(request: Request<'_>) -> Reply {
             });
             Ok(pubsub(list).into())
         }
+        "subscriptions" => subscriptions::of_node(&request, &place, name).await,
         _ => Err(bad("nobody knows this request")),
     }
 }
@@ -68,6 +69,9 @@ pub(super) async fn change(request: Request<'_>) -> Reply {
             let redirect =
                 asked.child(ns::PUBSUB_OWNER, "redirect").and_then(|redirect| redirect.attr("uri"));
             chat.delete_node(&place, from, name, redirect).await
+        }
+        "subscriptions" => {
+            chat.set_node_subscriptions(&place, from, name, subscriptions::changes(asked)?).await
         }
         "affiliations" => chat.set_node_affiliations(&place, from, name, affiliations(asked)?).await,
         _ => return Err(bad("nobody knows this request")),
