@@ -161,6 +161,12 @@ async fn slixmpp_talks_in_a_room() {
     slixmpp("room.py").await;
 }
 
+/// covers: interop slixmpp publish-subscribe
+#[tokio::test]
+async fn slixmpp_publishes_and_subscribes() {
+    slixmpp("personal_eventing.py").await;
+}
+
 /// Files in a bucket: written in parts, read in parts, removed.
 /// covers: interop object storage
 #[tokio::test]

@@ -8,7 +8,11 @@ use waxwing_chat::Chat;
 use waxwing_chat::account::{Account, AccountChange, NewAccount, Role};
 use waxwing_chat::archive::{ArchiveId, Direction, ImportedMessage};
 use waxwing_chat::port::{SystemClock, SystemRandom};
+use waxwing_chat::pubsub::Place;
+use waxwing_chat::pubsub::access::Affiliation;
+use waxwing_chat::pubsub::publishing::NewItem;
 use waxwing_chat::roster::{RosterItem, Subscription};
+use waxwing_chat::rosters::Owner;
 use waxwing_chat::settings::Settings;
 use waxwing_chat::store::DocumentKind;
 use waxwing_server::admin::transfer::export::export;
@@ -142,6 +146,7 @@ async fn furnish(chat: &Chat) {
     let put = store.put_document(juliet.id, DocumentKind::ArchivePreferences, "", Some(preferences));
     put.await.expect("kept");
     store.block(juliet.id, &[jid("tybalt@capulet.example"), jid("spam.example")]).await.expect("kept");
+    publish(chat, &juliet).await;
 
     // The last message waits for Juliet; the first was sent by Romeo and is in both archives under one id.
     let hers = vec![
@@ -160,6 +165,23 @@ async fn furnish(chat: &Chat) {
     ] {
         store.change_account(romeo.id, change).await.expect("changed");
     }
+}
+
+/// A node with more items than one piece of a file holds, somebody who is cast out, and somebody who has subscribed.
+async fn publish(chat: &Chat, owner: &Account) {
+    let owner = Owner::from(owner);
+    let options = [("access_model", "open"), ("max_items", "max"), ("title", "Words <&'\"> of mine")];
+    let options = options.map(|(var, value)| (format!("pubsub#{var}"), vec![value.to_owned()]));
+    for number in 0..40 {
+        let payload = format!("<word xmlns='urn:word'>{number} &lt;</word>");
+        let item = NewItem { id: Some(format!("<{number}>")), payload: Some(payload.into()) };
+        chat.pep_publish(&owner, "urn:word", item, &options).await.expect("published");
+    }
+    let place = Place::of(owner.clone());
+    let outcast = vec![(jid("paris@verona.example"), Affiliation::Outcast)];
+    chat.set_node_affiliations(&place, &owner.jid, "urn:word", outcast).await.expect("set");
+    let romeo = jid("romeo@montague.example");
+    chat.subscribe(&place, &romeo, "urn:word", &romeo, None).await.expect("subscribed");
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 pub mod export;
 pub mod import;
+mod nodes;
 mod pieces;
 
 /// The namespace of the file format.

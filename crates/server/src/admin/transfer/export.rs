@@ -112,6 +112,7 @@ async fn user(
         blocklist.append(Element::new(BLOCKING, "item").with_attr("jid", jid.as_str()));
     }
     put(out, &blocklist)?;
+    super::nodes::export(chat, account, out).await?;
     offline(chat, account, out).await?;
     let messages = if archive { archived(chat, account, out).await? } else { 0 };
     out.write_all(b"</user>\n")?;
@@ -279,7 +280,7 @@ fn with_more(xml: &[u8], name: &str, more: &str) -> String {
 }
 
 /// Writes an element; one without attributes and children would say nothing and is left out.
-fn put(out: &mut (dyn Write + Send), element: &Element) -> io::Result<()> {
+pub(super) fn put(out: &mut (dyn Write + Send), element: &Element) -> io::Result<()> {
     if element.children().next().is_none() && element.attrs().next().is_none() {
         return Ok(());
     }
@@ -289,7 +290,7 @@ fn put(out: &mut (dyn Write + Send), element: &Element) -> io::Result<()> {
     out.write_all(&bytes)
 }
 
-fn attribute(text: &str) -> String {
+pub(super) fn attribute(text: &str) -> String {
     let mut out = Vec::new();
     waxwing_xmpp::xml::escape_attr(text, &mut out);
     String::from_utf8_lossy(&out).into_owned()

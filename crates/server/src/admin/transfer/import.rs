@@ -15,6 +15,7 @@ use waxwing_xmpp::jid::Jid;
 use waxwing_xmpp::sasl::Verifier;
 use waxwing_xmpp::xml::{Element, ElementRef};
 
+use super::nodes;
 use super::pieces::{self, Container, Piece};
 use super::{ACCOUNT, ARCHIVE, CLIENT, DELAY, FORWARD, PIE_SCRAM, PRIVACY, STANZA_ID};
 
@@ -266,6 +267,11 @@ impl Importer<'_> {
                 match jid {
                     Some(jid) => store.block(open.account, &[jid]).await?,
                     None => self.ignore("blocked addresses that are not valid".to_owned()),
+                }
+            }
+            Container::Nodes => {
+                if !nodes::import(self.chat, (&open.jid, open.account), element).await? {
+                    self.ignore("parts of nodes that are not valid".to_owned());
                 }
             }
             Container::Offline | Container::Archive => {

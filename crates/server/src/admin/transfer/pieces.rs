@@ -11,6 +11,7 @@ use quick_xml::NsReader;
 use quick_xml::escape::escape;
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::name::{PrefixDeclaration, ResolveResult};
+use waxwing_xmpp::ns;
 use waxwing_xmpp::xml::Element;
 
 use super::{BLOCKING, INCLUDE, PIE, PIE_ARCHIVE, PRIVATE, ROSTER};
@@ -51,6 +52,8 @@ pub(super) enum Container {
     Blocklist,
     Offline,
     Archive,
+    /// What nodes of publish-subscribe are, and what is in them.
+    Nodes,
 }
 
 /// Where in the file an element stands.
@@ -245,6 +248,7 @@ fn container(namespace: &str, name: &str) -> Option<Container> {
         (ROSTER, "query") => Some(Container::Roster),
         (PRIVATE, "query") => Some(Container::Private),
         (BLOCKING, "blocklist") => Some(Container::Blocklist),
+        (ns::PUBSUB_OWNER | ns::PUBSUB, "pubsub") => Some(Container::Nodes),
         (PIE, "offline-messages") => Some(Container::Offline),
         (PIE_ARCHIVE, "archive") => Some(Container::Archive),
         _ => None,

@@ -21,8 +21,10 @@ use crate::config::{choice, config};
 use crate::xmpp::error::stanza_error;
 
 pub(super) use discovery::{info, node_items, nodes};
+pub(crate) use forms::configuration as configuration_form;
 pub(crate) use interests::answered;
 pub(crate) use refusals::refusal;
+pub(crate) use waxwing_chat::pubsub::notifying::item_element;
 
 config! {
     /// Publish-subscribe, which every domain has at `pubsub.` before its name, and every account for its own.

@@ -11,7 +11,7 @@ use super::super::{Reply, Request};
 use super::{bad, pubsub};
 
 /// The form of a node's configuration.
-pub(super) fn configuration(configuration: &NodeConfiguration) -> Element {
+pub(crate) fn configuration(configuration: &NodeConfiguration) -> Element {
     let mut form = Form::asking(ns::PUBSUB_NODE_CONFIG)
         .titled("Configuration of the node", "What is left as it is stays so.")
         .into_element();
