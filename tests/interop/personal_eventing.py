@@ -87,7 +87,7 @@ async def general(romeo, juliet):
     await of_node(told["publish"], "items")
     configuration = await here.get_node_config(SERVICE, NODE)
     form = configuration["pubsub_owner"]["configure"]["form"]
-    assert form["fields"]["pubsub#access_model"]["value"] == "open", form
+    assert form.get_values()["pubsub#access_model"] == "open", form
     try:
         await there.publish(SERVICE, NODE, id="b", payload=entry)
         raise AssertionError("a stranger has published")
