@@ -16,6 +16,9 @@ _waxwing() {
             ",$1")
                 cmd="waxwing"
                 ;;
+            waxwing,announce)
+                cmd="waxwing__subcmd__announce"
+                ;;
             waxwing,audit)
                 cmd="waxwing__subcmd__audit"
                 ;;
@@ -49,8 +52,14 @@ _waxwing() {
             waxwing,man)
                 cmd="waxwing__subcmd__man"
                 ;;
+            waxwing,motd)
+                cmd="waxwing__subcmd__motd"
+                ;;
             waxwing,reload)
                 cmd="waxwing__subcmd__reload"
+                ;;
+            waxwing,restart)
+                cmd="waxwing__subcmd__restart"
                 ;;
             waxwing,restore)
                 cmd="waxwing__subcmd__restore"
@@ -78,6 +87,9 @@ _waxwing() {
                 ;;
             waxwing,version)
                 cmd="waxwing__subcmd__version"
+                ;;
+            waxwing,welcome)
+                cmd="waxwing__subcmd__welcome"
                 ;;
             waxwing__subcmd__audit,help)
                 cmd="waxwing__subcmd__audit__subcmd__help"
@@ -108,6 +120,9 @@ _waxwing() {
                 ;;
             waxwing__subcmd__file__subcmd__help,list)
                 cmd="waxwing__subcmd__file__subcmd__help__subcmd__list"
+                ;;
+            waxwing__subcmd__help,announce)
+                cmd="waxwing__subcmd__help__subcmd__announce"
                 ;;
             waxwing__subcmd__help,audit)
                 cmd="waxwing__subcmd__help__subcmd__audit"
@@ -142,8 +157,14 @@ _waxwing() {
             waxwing__subcmd__help,man)
                 cmd="waxwing__subcmd__help__subcmd__man"
                 ;;
+            waxwing__subcmd__help,motd)
+                cmd="waxwing__subcmd__help__subcmd__motd"
+                ;;
             waxwing__subcmd__help,reload)
                 cmd="waxwing__subcmd__help__subcmd__reload"
+                ;;
+            waxwing__subcmd__help,restart)
+                cmd="waxwing__subcmd__help__subcmd__restart"
                 ;;
             waxwing__subcmd__help,restore)
                 cmd="waxwing__subcmd__help__subcmd__restore"
@@ -172,6 +193,9 @@ _waxwing() {
             waxwing__subcmd__help,version)
                 cmd="waxwing__subcmd__help__subcmd__version"
                 ;;
+            waxwing__subcmd__help,welcome)
+                cmd="waxwing__subcmd__help__subcmd__welcome"
+                ;;
             waxwing__subcmd__help__subcmd__audit,verify)
                 cmd="waxwing__subcmd__help__subcmd__audit__subcmd__verify"
                 ;;
@@ -189,6 +213,18 @@ _waxwing() {
                 ;;
             waxwing__subcmd__help__subcmd__invite,revoke)
                 cmd="waxwing__subcmd__help__subcmd__invite__subcmd__revoke"
+                ;;
+            waxwing__subcmd__help__subcmd__motd,delete)
+                cmd="waxwing__subcmd__help__subcmd__motd__subcmd__delete"
+                ;;
+            waxwing__subcmd__help__subcmd__motd,edit)
+                cmd="waxwing__subcmd__help__subcmd__motd__subcmd__edit"
+                ;;
+            waxwing__subcmd__help__subcmd__motd,set)
+                cmd="waxwing__subcmd__help__subcmd__motd__subcmd__set"
+                ;;
+            waxwing__subcmd__help__subcmd__motd,show)
+                cmd="waxwing__subcmd__help__subcmd__motd__subcmd__show"
                 ;;
             waxwing__subcmd__help__subcmd__room,affiliation)
                 cmd="waxwing__subcmd__help__subcmd__room__subcmd__affiliation"
@@ -217,6 +253,9 @@ _waxwing() {
             waxwing__subcmd__help__subcmd__user,add)
                 cmd="waxwing__subcmd__help__subcmd__user__subcmd__add"
                 ;;
+            waxwing__subcmd__help__subcmd__user,count)
+                cmd="waxwing__subcmd__help__subcmd__user__subcmd__count"
+                ;;
             waxwing__subcmd__help__subcmd__user,delete)
                 cmd="waxwing__subcmd__help__subcmd__user__subcmd__delete"
                 ;;
@@ -232,8 +271,23 @@ _waxwing() {
             waxwing__subcmd__help__subcmd__user,password)
                 cmd="waxwing__subcmd__help__subcmd__user__subcmd__password"
                 ;;
+            waxwing__subcmd__help__subcmd__user,role)
+                cmd="waxwing__subcmd__help__subcmd__user__subcmd__role"
+                ;;
+            waxwing__subcmd__help__subcmd__user,roster)
+                cmd="waxwing__subcmd__help__subcmd__user__subcmd__roster"
+                ;;
             waxwing__subcmd__help__subcmd__user,show)
                 cmd="waxwing__subcmd__help__subcmd__user__subcmd__show"
+                ;;
+            waxwing__subcmd__help__subcmd__welcome,delete)
+                cmd="waxwing__subcmd__help__subcmd__welcome__subcmd__delete"
+                ;;
+            waxwing__subcmd__help__subcmd__welcome,set)
+                cmd="waxwing__subcmd__help__subcmd__welcome__subcmd__set"
+                ;;
+            waxwing__subcmd__help__subcmd__welcome,show)
+                cmd="waxwing__subcmd__help__subcmd__welcome__subcmd__show"
                 ;;
             waxwing__subcmd__invite,create)
                 cmd="waxwing__subcmd__invite__subcmd__create"
@@ -258,6 +312,36 @@ _waxwing() {
                 ;;
             waxwing__subcmd__invite__subcmd__help,revoke)
                 cmd="waxwing__subcmd__invite__subcmd__help__subcmd__revoke"
+                ;;
+            waxwing__subcmd__motd,delete)
+                cmd="waxwing__subcmd__motd__subcmd__delete"
+                ;;
+            waxwing__subcmd__motd,edit)
+                cmd="waxwing__subcmd__motd__subcmd__edit"
+                ;;
+            waxwing__subcmd__motd,help)
+                cmd="waxwing__subcmd__motd__subcmd__help"
+                ;;
+            waxwing__subcmd__motd,set)
+                cmd="waxwing__subcmd__motd__subcmd__set"
+                ;;
+            waxwing__subcmd__motd,show)
+                cmd="waxwing__subcmd__motd__subcmd__show"
+                ;;
+            waxwing__subcmd__motd__subcmd__help,delete)
+                cmd="waxwing__subcmd__motd__subcmd__help__subcmd__delete"
+                ;;
+            waxwing__subcmd__motd__subcmd__help,edit)
+                cmd="waxwing__subcmd__motd__subcmd__help__subcmd__edit"
+                ;;
+            waxwing__subcmd__motd__subcmd__help,help)
+                cmd="waxwing__subcmd__motd__subcmd__help__subcmd__help"
+                ;;
+            waxwing__subcmd__motd__subcmd__help,set)
+                cmd="waxwing__subcmd__motd__subcmd__help__subcmd__set"
+                ;;
+            waxwing__subcmd__motd__subcmd__help,show)
+                cmd="waxwing__subcmd__motd__subcmd__help__subcmd__show"
                 ;;
             waxwing__subcmd__room,affiliation)
                 cmd="waxwing__subcmd__room__subcmd__affiliation"
@@ -322,6 +406,9 @@ _waxwing() {
             waxwing__subcmd__user,add)
                 cmd="waxwing__subcmd__user__subcmd__add"
                 ;;
+            waxwing__subcmd__user,count)
+                cmd="waxwing__subcmd__user__subcmd__count"
+                ;;
             waxwing__subcmd__user,delete)
                 cmd="waxwing__subcmd__user__subcmd__delete"
                 ;;
@@ -340,11 +427,20 @@ _waxwing() {
             waxwing__subcmd__user,password)
                 cmd="waxwing__subcmd__user__subcmd__password"
                 ;;
+            waxwing__subcmd__user,role)
+                cmd="waxwing__subcmd__user__subcmd__role"
+                ;;
+            waxwing__subcmd__user,roster)
+                cmd="waxwing__subcmd__user__subcmd__roster"
+                ;;
             waxwing__subcmd__user,show)
                 cmd="waxwing__subcmd__user__subcmd__show"
                 ;;
             waxwing__subcmd__user__subcmd__help,add)
                 cmd="waxwing__subcmd__user__subcmd__help__subcmd__add"
+                ;;
+            waxwing__subcmd__user__subcmd__help,count)
+                cmd="waxwing__subcmd__user__subcmd__help__subcmd__count"
                 ;;
             waxwing__subcmd__user__subcmd__help,delete)
                 cmd="waxwing__subcmd__user__subcmd__help__subcmd__delete"
@@ -364,8 +460,38 @@ _waxwing() {
             waxwing__subcmd__user__subcmd__help,password)
                 cmd="waxwing__subcmd__user__subcmd__help__subcmd__password"
                 ;;
+            waxwing__subcmd__user__subcmd__help,role)
+                cmd="waxwing__subcmd__user__subcmd__help__subcmd__role"
+                ;;
+            waxwing__subcmd__user__subcmd__help,roster)
+                cmd="waxwing__subcmd__user__subcmd__help__subcmd__roster"
+                ;;
             waxwing__subcmd__user__subcmd__help,show)
                 cmd="waxwing__subcmd__user__subcmd__help__subcmd__show"
+                ;;
+            waxwing__subcmd__welcome,delete)
+                cmd="waxwing__subcmd__welcome__subcmd__delete"
+                ;;
+            waxwing__subcmd__welcome,help)
+                cmd="waxwing__subcmd__welcome__subcmd__help"
+                ;;
+            waxwing__subcmd__welcome,set)
+                cmd="waxwing__subcmd__welcome__subcmd__set"
+                ;;
+            waxwing__subcmd__welcome,show)
+                cmd="waxwing__subcmd__welcome__subcmd__show"
+                ;;
+            waxwing__subcmd__welcome__subcmd__help,delete)
+                cmd="waxwing__subcmd__welcome__subcmd__help__subcmd__delete"
+                ;;
+            waxwing__subcmd__welcome__subcmd__help,help)
+                cmd="waxwing__subcmd__welcome__subcmd__help__subcmd__help"
+                ;;
+            waxwing__subcmd__welcome__subcmd__help,set)
+                cmd="waxwing__subcmd__welcome__subcmd__help__subcmd__set"
+                ;;
+            waxwing__subcmd__welcome__subcmd__help,show)
+                cmd="waxwing__subcmd__welcome__subcmd__help__subcmd__show"
                 ;;
             *)
                 ;;
@@ -374,12 +500,38 @@ _waxwing() {
 
     case "${cmd}" in
         waxwing)
-            opts="-c -h -V --config --json --help --version serve status user invite file sessions room federation audit backup restore export import upkeep reload stop check version completions man help"
+            opts="-c -h -V --config --json --help --version serve status user invite file sessions room federation announce motd welcome audit backup restore export import upkeep reload restart stop check version completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__announce)
+            opts="-c -h --domain --config --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --domain)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -738,8 +890,22 @@ _waxwing() {
             return 0
             ;;
         waxwing__subcmd__help)
-            opts="serve status user invite file sessions room federation audit backup restore export import upkeep reload stop check version completions man help"
+            opts="serve status user invite file sessions room federation announce motd welcome audit backup restore export import upkeep reload restart stop check version completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__help__subcmd__announce)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -989,7 +1155,91 @@ _waxwing() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        waxwing__subcmd__help__subcmd__motd)
+            opts="show set edit delete"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__help__subcmd__motd__subcmd__delete)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__help__subcmd__motd__subcmd__edit)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__help__subcmd__motd__subcmd__set)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__help__subcmd__motd__subcmd__show)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         waxwing__subcmd__help__subcmd__reload)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__help__subcmd__restart)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1214,7 +1464,7 @@ _waxwing() {
             return 0
             ;;
         waxwing__subcmd__help__subcmd__user)
-            opts="add list show password disable enable delete"
+            opts="add list show password disable enable delete role roster count"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1228,6 +1478,20 @@ _waxwing() {
             return 0
             ;;
         waxwing__subcmd__help__subcmd__user__subcmd__add)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__help__subcmd__user__subcmd__count)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1311,6 +1575,34 @@ _waxwing() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        waxwing__subcmd__help__subcmd__user__subcmd__role)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__help__subcmd__user__subcmd__roster)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         waxwing__subcmd__help__subcmd__user__subcmd__show)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
@@ -1328,6 +1620,62 @@ _waxwing() {
         waxwing__subcmd__help__subcmd__version)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__help__subcmd__welcome)
+            opts="show set delete"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__help__subcmd__welcome__subcmd__delete)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__help__subcmd__welcome__subcmd__set)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__help__subcmd__welcome__subcmd__show)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -1561,6 +1909,200 @@ _waxwing() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        waxwing__subcmd__motd)
+            opts="-c -h --config --json --help show set edit delete help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__motd__subcmd__delete)
+            opts="-c -h --config --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__motd__subcmd__edit)
+            opts="-c -h --config --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__motd__subcmd__help)
+            opts="show set edit delete help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__motd__subcmd__help__subcmd__delete)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__motd__subcmd__help__subcmd__edit)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__motd__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__motd__subcmd__help__subcmd__set)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__motd__subcmd__help__subcmd__show)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__motd__subcmd__set)
+            opts="-c -h --config --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__motd__subcmd__show)
+            opts="-c -h --config --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         waxwing__subcmd__reload)
             opts="-c -h --config --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -1568,6 +2110,36 @@ _waxwing() {
                 return 0
             fi
             case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__restart)
+            opts="-c -h --delay --announcement --config --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --delay)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --announcement)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -2062,12 +2634,20 @@ _waxwing() {
             return 0
             ;;
         waxwing__subcmd__stop)
-            opts="-c -h --config --json --help"
+            opts="-c -h --delay --announcement --config --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --delay)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --announcement)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -2106,7 +2686,7 @@ _waxwing() {
             return 0
             ;;
         waxwing__subcmd__user)
-            opts="-c -h --config --json --help add list show password disable enable delete help"
+            opts="-c -h --config --json --help add list show password disable enable delete role roster count help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2128,7 +2708,7 @@ _waxwing() {
             return 0
             ;;
         waxwing__subcmd__user__subcmd__add)
-            opts="-c -h --password-stdin --generate --name --administrator --expires --config --json --help"
+            opts="-c -h --password-stdin --generate --name --given-name --family-name --email --administrator --expires --config --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2138,7 +2718,45 @@ _waxwing() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --given-name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --family-name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --email)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --expires)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__user__subcmd__count)
+            opts="-c -h --domain --config --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --domain)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2224,7 +2842,7 @@ _waxwing() {
             return 0
             ;;
         waxwing__subcmd__user__subcmd__help)
-            opts="add list show password disable enable delete help"
+            opts="add list show password disable enable delete role roster count help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2238,6 +2856,20 @@ _waxwing() {
             return 0
             ;;
         waxwing__subcmd__user__subcmd__help__subcmd__add)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__user__subcmd__help__subcmd__count)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -2335,6 +2967,34 @@ _waxwing() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        waxwing__subcmd__user__subcmd__help__subcmd__role)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__user__subcmd__help__subcmd__roster)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         waxwing__subcmd__user__subcmd__help__subcmd__show)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
@@ -2350,7 +3010,7 @@ _waxwing() {
             return 0
             ;;
         waxwing__subcmd__user__subcmd__list)
-            opts="-c -h --domain --after --limit --config --json --help"
+            opts="-c -h --domain --state --after --limit --config --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2358,6 +3018,10 @@ _waxwing() {
             case "${prev}" in
                 --domain)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --state)
+                    COMPREPLY=($(compgen -W "disabled administrator online active idle" -- "${cur}"))
                     return 0
                     ;;
                 --after)
@@ -2405,6 +3069,50 @@ _waxwing() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        waxwing__subcmd__user__subcmd__role)
+            opts="-c -h --config --json --help member administrator"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__user__subcmd__roster)
+            opts="-c -h --config --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         waxwing__subcmd__user__subcmd__show)
             opts="-c -h --config --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -2430,6 +3138,164 @@ _waxwing() {
         waxwing__subcmd__version)
             opts="-c -h --config --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__welcome)
+            opts="-c -h --config --json --help show set delete help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__welcome__subcmd__delete)
+            opts="-c -h --config --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__welcome__subcmd__help)
+            opts="show set delete help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__welcome__subcmd__help__subcmd__delete)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__welcome__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__welcome__subcmd__help__subcmd__set)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__welcome__subcmd__help__subcmd__show)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__welcome__subcmd__set)
+            opts="-c -h --config --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__welcome__subcmd__show)
+            opts="-c -h --config --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi

@@ -36,6 +36,9 @@ complete -c waxwing -n "__fish_waxwing_needs_command" -f -a "file" -d ''
 complete -c waxwing -n "__fish_waxwing_needs_command" -f -a "sessions" -d 'List who is connected'
 complete -c waxwing -n "__fish_waxwing_needs_command" -f -a "room" -d ''
 complete -c waxwing -n "__fish_waxwing_needs_command" -f -a "federation" -d 'List the connections with other servers'
+complete -c waxwing -n "__fish_waxwing_needs_command" -f -a "announce" -d 'Tell everybody who is connected something'
+complete -c waxwing -n "__fish_waxwing_needs_command" -f -a "motd" -d ''
+complete -c waxwing -n "__fish_waxwing_needs_command" -f -a "welcome" -d ''
 complete -c waxwing -n "__fish_waxwing_needs_command" -f -a "audit" -d 'List what administrators and account owners have changed'
 complete -c waxwing -n "__fish_waxwing_needs_command" -f -a "backup" -d 'Write a consistent copy of everything, while the server runs'
 complete -c waxwing -n "__fish_waxwing_needs_command" -f -a "restore" -d 'Put a backup in the place of the data, while no server runs'
@@ -43,6 +46,7 @@ complete -c waxwing -n "__fish_waxwing_needs_command" -f -a "export" -d 'Write a
 complete -c waxwing -n "__fish_waxwing_needs_command" -f -a "import" -d 'Read accounts from a portable file (XEP-0227)'
 complete -c waxwing -n "__fish_waxwing_needs_command" -f -a "upkeep" -d 'Remove what has expired now'
 complete -c waxwing -n "__fish_waxwing_needs_command" -f -a "reload" -d 'Read the configuration and the certificates again'
+complete -c waxwing -n "__fish_waxwing_needs_command" -f -a "restart" -d 'Stop the server and start it anew'
 complete -c waxwing -n "__fish_waxwing_needs_command" -f -a "stop" -d 'Stop the server'
 complete -c waxwing -n "__fish_waxwing_needs_command" -f -a "check" -d 'Say what is wrong with the configuration, certificates, ports and DNS, before a start'
 complete -c waxwing -n "__fish_waxwing_needs_command" -f -a "version" -d 'Show the version of this program'
@@ -55,18 +59,24 @@ complete -c waxwing -n "__fish_waxwing_using_subcommand serve" -s h -l help -d '
 complete -c waxwing -n "__fish_waxwing_using_subcommand status" -s c -l config -d 'The configuration file [default: ./waxwing.toml, if there is one]' -r -F
 complete -c waxwing -n "__fish_waxwing_using_subcommand status" -l json -d 'Write the result, or the error, as JSON'
 complete -c waxwing -n "__fish_waxwing_using_subcommand status" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c waxwing -n "__fish_waxwing_using_subcommand user; and not __fish_seen_subcommand_from add list show password disable enable delete help" -s c -l config -d 'The configuration file [default: ./waxwing.toml, if there is one]' -r -F
-complete -c waxwing -n "__fish_waxwing_using_subcommand user; and not __fish_seen_subcommand_from add list show password disable enable delete help" -l json -d 'Write the result, or the error, as JSON'
-complete -c waxwing -n "__fish_waxwing_using_subcommand user; and not __fish_seen_subcommand_from add list show password disable enable delete help" -s h -l help -d 'Print help'
-complete -c waxwing -n "__fish_waxwing_using_subcommand user; and not __fish_seen_subcommand_from add list show password disable enable delete help" -f -a "add" -d 'Add an account'
-complete -c waxwing -n "__fish_waxwing_using_subcommand user; and not __fish_seen_subcommand_from add list show password disable enable delete help" -f -a "list" -d 'List accounts'
-complete -c waxwing -n "__fish_waxwing_using_subcommand user; and not __fish_seen_subcommand_from add list show password disable enable delete help" -f -a "show" -d 'Show an account'
-complete -c waxwing -n "__fish_waxwing_using_subcommand user; and not __fish_seen_subcommand_from add list show password disable enable delete help" -f -a "password" -d 'Set another password'
-complete -c waxwing -n "__fish_waxwing_using_subcommand user; and not __fish_seen_subcommand_from add list show password disable enable delete help" -f -a "disable" -d 'Refuse sign-in and end all sessions'
-complete -c waxwing -n "__fish_waxwing_using_subcommand user; and not __fish_seen_subcommand_from add list show password disable enable delete help" -f -a "enable" -d 'Allow sign-in again'
-complete -c waxwing -n "__fish_waxwing_using_subcommand user; and not __fish_seen_subcommand_from add list show password disable enable delete help" -f -a "delete" -d 'Delete an account and everything that is kept for it'
-complete -c waxwing -n "__fish_waxwing_using_subcommand user; and not __fish_seen_subcommand_from add list show password disable enable delete help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c waxwing -n "__fish_waxwing_using_subcommand user; and not __fish_seen_subcommand_from add list show password disable enable delete role roster count help" -s c -l config -d 'The configuration file [default: ./waxwing.toml, if there is one]' -r -F
+complete -c waxwing -n "__fish_waxwing_using_subcommand user; and not __fish_seen_subcommand_from add list show password disable enable delete role roster count help" -l json -d 'Write the result, or the error, as JSON'
+complete -c waxwing -n "__fish_waxwing_using_subcommand user; and not __fish_seen_subcommand_from add list show password disable enable delete role roster count help" -s h -l help -d 'Print help'
+complete -c waxwing -n "__fish_waxwing_using_subcommand user; and not __fish_seen_subcommand_from add list show password disable enable delete role roster count help" -f -a "add" -d 'Add an account'
+complete -c waxwing -n "__fish_waxwing_using_subcommand user; and not __fish_seen_subcommand_from add list show password disable enable delete role roster count help" -f -a "list" -d 'List accounts'
+complete -c waxwing -n "__fish_waxwing_using_subcommand user; and not __fish_seen_subcommand_from add list show password disable enable delete role roster count help" -f -a "show" -d 'Show an account'
+complete -c waxwing -n "__fish_waxwing_using_subcommand user; and not __fish_seen_subcommand_from add list show password disable enable delete role roster count help" -f -a "password" -d 'Set another password'
+complete -c waxwing -n "__fish_waxwing_using_subcommand user; and not __fish_seen_subcommand_from add list show password disable enable delete role roster count help" -f -a "disable" -d 'Refuse sign-in and end all sessions'
+complete -c waxwing -n "__fish_waxwing_using_subcommand user; and not __fish_seen_subcommand_from add list show password disable enable delete role roster count help" -f -a "enable" -d 'Allow sign-in again'
+complete -c waxwing -n "__fish_waxwing_using_subcommand user; and not __fish_seen_subcommand_from add list show password disable enable delete role roster count help" -f -a "delete" -d 'Delete an account and everything that is kept for it'
+complete -c waxwing -n "__fish_waxwing_using_subcommand user; and not __fish_seen_subcommand_from add list show password disable enable delete role roster count help" -f -a "role" -d 'Let an account use every command, or no longer'
+complete -c waxwing -n "__fish_waxwing_using_subcommand user; and not __fish_seen_subcommand_from add list show password disable enable delete role roster count help" -f -a "roster" -d 'List the contacts of an account'
+complete -c waxwing -n "__fish_waxwing_using_subcommand user; and not __fish_seen_subcommand_from add list show password disable enable delete role roster count help" -f -a "count" -d 'Count accounts'
+complete -c waxwing -n "__fish_waxwing_using_subcommand user; and not __fish_seen_subcommand_from add list show password disable enable delete role roster count help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c waxwing -n "__fish_waxwing_using_subcommand user; and __fish_seen_subcommand_from add" -l name -d 'The name shown to others.' -r
+complete -c waxwing -n "__fish_waxwing_using_subcommand user; and __fish_seen_subcommand_from add" -l given-name -d 'The given name, for the account\'s card (XEP-0054).' -r
+complete -c waxwing -n "__fish_waxwing_using_subcommand user; and __fish_seen_subcommand_from add" -l family-name -d 'The family name, for the card.' -r
+complete -c waxwing -n "__fish_waxwing_using_subcommand user; and __fish_seen_subcommand_from add" -l email -d 'The address of electronic mail, for the card.' -r
 complete -c waxwing -n "__fish_waxwing_using_subcommand user; and __fish_seen_subcommand_from add" -l expires -d 'From when on sign-in is refused. [default: never]' -r
 complete -c waxwing -n "__fish_waxwing_using_subcommand user; and __fish_seen_subcommand_from add" -s c -l config -d 'The configuration file [default: ./waxwing.toml, if there is one]' -r -F
 complete -c waxwing -n "__fish_waxwing_using_subcommand user; and __fish_seen_subcommand_from add" -l password-stdin -d 'Read the password from the first line of standard input'
@@ -75,6 +85,11 @@ complete -c waxwing -n "__fish_waxwing_using_subcommand user; and __fish_seen_su
 complete -c waxwing -n "__fish_waxwing_using_subcommand user; and __fish_seen_subcommand_from add" -l json -d 'Write the result, or the error, as JSON'
 complete -c waxwing -n "__fish_waxwing_using_subcommand user; and __fish_seen_subcommand_from add" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c waxwing -n "__fish_waxwing_using_subcommand user; and __fish_seen_subcommand_from list" -l domain -d 'Only those of this domain.' -r
+complete -c waxwing -n "__fish_waxwing_using_subcommand user; and __fish_seen_subcommand_from list" -l state -d 'Only those in this state; see `user count` for what they mean.' -r -f -a "disabled\t''
+administrator\t''
+online\t''
+active\t''
+idle\t''"
 complete -c waxwing -n "__fish_waxwing_using_subcommand user; and __fish_seen_subcommand_from list" -l after -d 'Only those behind this address.' -r
 complete -c waxwing -n "__fish_waxwing_using_subcommand user; and __fish_seen_subcommand_from list" -l limit -d 'How many at most. [default: 1000]' -r
 complete -c waxwing -n "__fish_waxwing_using_subcommand user; and __fish_seen_subcommand_from list" -s c -l config -d 'The configuration file [default: ./waxwing.toml, if there is one]' -r -F
@@ -97,6 +112,16 @@ complete -c waxwing -n "__fish_waxwing_using_subcommand user; and __fish_seen_su
 complete -c waxwing -n "__fish_waxwing_using_subcommand user; and __fish_seen_subcommand_from delete" -s c -l config -d 'The configuration file [default: ./waxwing.toml, if there is one]' -r -F
 complete -c waxwing -n "__fish_waxwing_using_subcommand user; and __fish_seen_subcommand_from delete" -l json -d 'Write the result, or the error, as JSON'
 complete -c waxwing -n "__fish_waxwing_using_subcommand user; and __fish_seen_subcommand_from delete" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c waxwing -n "__fish_waxwing_using_subcommand user; and __fish_seen_subcommand_from role" -s c -l config -d 'The configuration file [default: ./waxwing.toml, if there is one]' -r -F
+complete -c waxwing -n "__fish_waxwing_using_subcommand user; and __fish_seen_subcommand_from role" -l json -d 'Write the result, or the error, as JSON'
+complete -c waxwing -n "__fish_waxwing_using_subcommand user; and __fish_seen_subcommand_from role" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c waxwing -n "__fish_waxwing_using_subcommand user; and __fish_seen_subcommand_from roster" -s c -l config -d 'The configuration file [default: ./waxwing.toml, if there is one]' -r -F
+complete -c waxwing -n "__fish_waxwing_using_subcommand user; and __fish_seen_subcommand_from roster" -l json -d 'Write the result, or the error, as JSON'
+complete -c waxwing -n "__fish_waxwing_using_subcommand user; and __fish_seen_subcommand_from roster" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c waxwing -n "__fish_waxwing_using_subcommand user; and __fish_seen_subcommand_from count" -l domain -d 'Only those of this domain.' -r
+complete -c waxwing -n "__fish_waxwing_using_subcommand user; and __fish_seen_subcommand_from count" -s c -l config -d 'The configuration file [default: ./waxwing.toml, if there is one]' -r -F
+complete -c waxwing -n "__fish_waxwing_using_subcommand user; and __fish_seen_subcommand_from count" -l json -d 'Write the result, or the error, as JSON'
+complete -c waxwing -n "__fish_waxwing_using_subcommand user; and __fish_seen_subcommand_from count" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c waxwing -n "__fish_waxwing_using_subcommand user; and __fish_seen_subcommand_from help" -f -a "add" -d 'Add an account'
 complete -c waxwing -n "__fish_waxwing_using_subcommand user; and __fish_seen_subcommand_from help" -f -a "list" -d 'List accounts'
 complete -c waxwing -n "__fish_waxwing_using_subcommand user; and __fish_seen_subcommand_from help" -f -a "show" -d 'Show an account'
@@ -104,6 +129,9 @@ complete -c waxwing -n "__fish_waxwing_using_subcommand user; and __fish_seen_su
 complete -c waxwing -n "__fish_waxwing_using_subcommand user; and __fish_seen_subcommand_from help" -f -a "disable" -d 'Refuse sign-in and end all sessions'
 complete -c waxwing -n "__fish_waxwing_using_subcommand user; and __fish_seen_subcommand_from help" -f -a "enable" -d 'Allow sign-in again'
 complete -c waxwing -n "__fish_waxwing_using_subcommand user; and __fish_seen_subcommand_from help" -f -a "delete" -d 'Delete an account and everything that is kept for it'
+complete -c waxwing -n "__fish_waxwing_using_subcommand user; and __fish_seen_subcommand_from help" -f -a "role" -d 'Let an account use every command, or no longer'
+complete -c waxwing -n "__fish_waxwing_using_subcommand user; and __fish_seen_subcommand_from help" -f -a "roster" -d 'List the contacts of an account'
+complete -c waxwing -n "__fish_waxwing_using_subcommand user; and __fish_seen_subcommand_from help" -f -a "count" -d 'Count accounts'
 complete -c waxwing -n "__fish_waxwing_using_subcommand user; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c waxwing -n "__fish_waxwing_using_subcommand invite; and not __fish_seen_subcommand_from create list revoke help" -s c -l config -d 'The configuration file [default: ./waxwing.toml, if there is one]' -r -F
 complete -c waxwing -n "__fish_waxwing_using_subcommand invite; and not __fish_seen_subcommand_from create list revoke help" -l json -d 'Write the result, or the error, as JSON'
@@ -207,6 +235,55 @@ complete -c waxwing -n "__fish_waxwing_using_subcommand room; and __fish_seen_su
 complete -c waxwing -n "__fish_waxwing_using_subcommand federation" -s c -l config -d 'The configuration file [default: ./waxwing.toml, if there is one]' -r -F
 complete -c waxwing -n "__fish_waxwing_using_subcommand federation" -l json -d 'Write the result, or the error, as JSON'
 complete -c waxwing -n "__fish_waxwing_using_subcommand federation" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c waxwing -n "__fish_waxwing_using_subcommand announce" -l domain -d 'Only those of this domain. [default: all domains]' -r
+complete -c waxwing -n "__fish_waxwing_using_subcommand announce" -s c -l config -d 'The configuration file [default: ./waxwing.toml, if there is one]' -r -F
+complete -c waxwing -n "__fish_waxwing_using_subcommand announce" -l json -d 'Write the result, or the error, as JSON'
+complete -c waxwing -n "__fish_waxwing_using_subcommand announce" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c waxwing -n "__fish_waxwing_using_subcommand motd; and not __fish_seen_subcommand_from show set edit delete help" -s c -l config -d 'The configuration file [default: ./waxwing.toml, if there is one]' -r -F
+complete -c waxwing -n "__fish_waxwing_using_subcommand motd; and not __fish_seen_subcommand_from show set edit delete help" -l json -d 'Write the result, or the error, as JSON'
+complete -c waxwing -n "__fish_waxwing_using_subcommand motd; and not __fish_seen_subcommand_from show set edit delete help" -s h -l help -d 'Print help'
+complete -c waxwing -n "__fish_waxwing_using_subcommand motd; and not __fish_seen_subcommand_from show set edit delete help" -f -a "show" -d 'Show the message of the day'
+complete -c waxwing -n "__fish_waxwing_using_subcommand motd; and not __fish_seen_subcommand_from show set edit delete help" -f -a "set" -d 'Put up a message of the day'
+complete -c waxwing -n "__fish_waxwing_using_subcommand motd; and not __fish_seen_subcommand_from show set edit delete help" -f -a "edit" -d 'Change the message of the day'
+complete -c waxwing -n "__fish_waxwing_using_subcommand motd; and not __fish_seen_subcommand_from show set edit delete help" -f -a "delete" -d 'Take the message of the day down'
+complete -c waxwing -n "__fish_waxwing_using_subcommand motd; and not __fish_seen_subcommand_from show set edit delete help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c waxwing -n "__fish_waxwing_using_subcommand motd; and __fish_seen_subcommand_from show" -s c -l config -d 'The configuration file [default: ./waxwing.toml, if there is one]' -r -F
+complete -c waxwing -n "__fish_waxwing_using_subcommand motd; and __fish_seen_subcommand_from show" -l json -d 'Write the result, or the error, as JSON'
+complete -c waxwing -n "__fish_waxwing_using_subcommand motd; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c waxwing -n "__fish_waxwing_using_subcommand motd; and __fish_seen_subcommand_from set" -s c -l config -d 'The configuration file [default: ./waxwing.toml, if there is one]' -r -F
+complete -c waxwing -n "__fish_waxwing_using_subcommand motd; and __fish_seen_subcommand_from set" -l json -d 'Write the result, or the error, as JSON'
+complete -c waxwing -n "__fish_waxwing_using_subcommand motd; and __fish_seen_subcommand_from set" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c waxwing -n "__fish_waxwing_using_subcommand motd; and __fish_seen_subcommand_from edit" -s c -l config -d 'The configuration file [default: ./waxwing.toml, if there is one]' -r -F
+complete -c waxwing -n "__fish_waxwing_using_subcommand motd; and __fish_seen_subcommand_from edit" -l json -d 'Write the result, or the error, as JSON'
+complete -c waxwing -n "__fish_waxwing_using_subcommand motd; and __fish_seen_subcommand_from edit" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c waxwing -n "__fish_waxwing_using_subcommand motd; and __fish_seen_subcommand_from delete" -s c -l config -d 'The configuration file [default: ./waxwing.toml, if there is one]' -r -F
+complete -c waxwing -n "__fish_waxwing_using_subcommand motd; and __fish_seen_subcommand_from delete" -l json -d 'Write the result, or the error, as JSON'
+complete -c waxwing -n "__fish_waxwing_using_subcommand motd; and __fish_seen_subcommand_from delete" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c waxwing -n "__fish_waxwing_using_subcommand motd; and __fish_seen_subcommand_from help" -f -a "show" -d 'Show the message of the day'
+complete -c waxwing -n "__fish_waxwing_using_subcommand motd; and __fish_seen_subcommand_from help" -f -a "set" -d 'Put up a message of the day'
+complete -c waxwing -n "__fish_waxwing_using_subcommand motd; and __fish_seen_subcommand_from help" -f -a "edit" -d 'Change the message of the day'
+complete -c waxwing -n "__fish_waxwing_using_subcommand motd; and __fish_seen_subcommand_from help" -f -a "delete" -d 'Take the message of the day down'
+complete -c waxwing -n "__fish_waxwing_using_subcommand motd; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c waxwing -n "__fish_waxwing_using_subcommand welcome; and not __fish_seen_subcommand_from show set delete help" -s c -l config -d 'The configuration file [default: ./waxwing.toml, if there is one]' -r -F
+complete -c waxwing -n "__fish_waxwing_using_subcommand welcome; and not __fish_seen_subcommand_from show set delete help" -l json -d 'Write the result, or the error, as JSON'
+complete -c waxwing -n "__fish_waxwing_using_subcommand welcome; and not __fish_seen_subcommand_from show set delete help" -s h -l help -d 'Print help'
+complete -c waxwing -n "__fish_waxwing_using_subcommand welcome; and not __fish_seen_subcommand_from show set delete help" -f -a "show" -d 'Show what newcomers are told'
+complete -c waxwing -n "__fish_waxwing_using_subcommand welcome; and not __fish_seen_subcommand_from show set delete help" -f -a "set" -d 'Decide what newcomers are told'
+complete -c waxwing -n "__fish_waxwing_using_subcommand welcome; and not __fish_seen_subcommand_from show set delete help" -f -a "delete" -d 'Tell newcomers nothing any more'
+complete -c waxwing -n "__fish_waxwing_using_subcommand welcome; and not __fish_seen_subcommand_from show set delete help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c waxwing -n "__fish_waxwing_using_subcommand welcome; and __fish_seen_subcommand_from show" -s c -l config -d 'The configuration file [default: ./waxwing.toml, if there is one]' -r -F
+complete -c waxwing -n "__fish_waxwing_using_subcommand welcome; and __fish_seen_subcommand_from show" -l json -d 'Write the result, or the error, as JSON'
+complete -c waxwing -n "__fish_waxwing_using_subcommand welcome; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c waxwing -n "__fish_waxwing_using_subcommand welcome; and __fish_seen_subcommand_from set" -s c -l config -d 'The configuration file [default: ./waxwing.toml, if there is one]' -r -F
+complete -c waxwing -n "__fish_waxwing_using_subcommand welcome; and __fish_seen_subcommand_from set" -l json -d 'Write the result, or the error, as JSON'
+complete -c waxwing -n "__fish_waxwing_using_subcommand welcome; and __fish_seen_subcommand_from set" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c waxwing -n "__fish_waxwing_using_subcommand welcome; and __fish_seen_subcommand_from delete" -s c -l config -d 'The configuration file [default: ./waxwing.toml, if there is one]' -r -F
+complete -c waxwing -n "__fish_waxwing_using_subcommand welcome; and __fish_seen_subcommand_from delete" -l json -d 'Write the result, or the error, as JSON'
+complete -c waxwing -n "__fish_waxwing_using_subcommand welcome; and __fish_seen_subcommand_from delete" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c waxwing -n "__fish_waxwing_using_subcommand welcome; and __fish_seen_subcommand_from help" -f -a "show" -d 'Show what newcomers are told'
+complete -c waxwing -n "__fish_waxwing_using_subcommand welcome; and __fish_seen_subcommand_from help" -f -a "set" -d 'Decide what newcomers are told'
+complete -c waxwing -n "__fish_waxwing_using_subcommand welcome; and __fish_seen_subcommand_from help" -f -a "delete" -d 'Tell newcomers nothing any more'
+complete -c waxwing -n "__fish_waxwing_using_subcommand welcome; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c waxwing -n "__fish_waxwing_using_subcommand audit; and not __fish_seen_subcommand_from verify help" -l before -d 'Only records before this number.' -r
 complete -c waxwing -n "__fish_waxwing_using_subcommand audit; and not __fish_seen_subcommand_from verify help" -l limit -d 'How many at most. [default: 50]' -r
 complete -c waxwing -n "__fish_waxwing_using_subcommand audit; and not __fish_seen_subcommand_from verify help" -s c -l config -d 'The configuration file [default: ./waxwing.toml, if there is one]' -r -F
@@ -241,6 +318,13 @@ complete -c waxwing -n "__fish_waxwing_using_subcommand upkeep" -s h -l help -d 
 complete -c waxwing -n "__fish_waxwing_using_subcommand reload" -s c -l config -d 'The configuration file [default: ./waxwing.toml, if there is one]' -r -F
 complete -c waxwing -n "__fish_waxwing_using_subcommand reload" -l json -d 'Write the result, or the error, as JSON'
 complete -c waxwing -n "__fish_waxwing_using_subcommand reload" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c waxwing -n "__fish_waxwing_using_subcommand restart" -l delay -d 'How long to wait until then; at most a day. [default: at once]' -r
+complete -c waxwing -n "__fish_waxwing_using_subcommand restart" -l announcement -d 'What those who are connected are told now.' -r
+complete -c waxwing -n "__fish_waxwing_using_subcommand restart" -s c -l config -d 'The configuration file [default: ./waxwing.toml, if there is one]' -r -F
+complete -c waxwing -n "__fish_waxwing_using_subcommand restart" -l json -d 'Write the result, or the error, as JSON'
+complete -c waxwing -n "__fish_waxwing_using_subcommand restart" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c waxwing -n "__fish_waxwing_using_subcommand stop" -l delay -d 'How long to wait until then; at most a day. [default: at once]' -r
+complete -c waxwing -n "__fish_waxwing_using_subcommand stop" -l announcement -d 'What those who are connected are told now.' -r
 complete -c waxwing -n "__fish_waxwing_using_subcommand stop" -s c -l config -d 'The configuration file [default: ./waxwing.toml, if there is one]' -r -F
 complete -c waxwing -n "__fish_waxwing_using_subcommand stop" -l json -d 'Write the result, or the error, as JSON'
 complete -c waxwing -n "__fish_waxwing_using_subcommand stop" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -256,27 +340,31 @@ complete -c waxwing -n "__fish_waxwing_using_subcommand completions" -s h -l hel
 complete -c waxwing -n "__fish_waxwing_using_subcommand man" -s c -l config -d 'The configuration file [default: ./waxwing.toml, if there is one]' -r -F
 complete -c waxwing -n "__fish_waxwing_using_subcommand man" -l json -d 'Write the result, or the error, as JSON'
 complete -c waxwing -n "__fish_waxwing_using_subcommand man" -s h -l help -d 'Print help'
-complete -c waxwing -n "__fish_waxwing_using_subcommand help; and not __fish_seen_subcommand_from serve status user invite file sessions room federation audit backup restore export import upkeep reload stop check version completions man help" -f -a "serve" -d 'Start the server (also without any command)'
-complete -c waxwing -n "__fish_waxwing_using_subcommand help; and not __fish_seen_subcommand_from serve status user invite file sessions room federation audit backup restore export import upkeep reload stop check version completions man help" -f -a "status" -d 'Show how the running server is doing'
-complete -c waxwing -n "__fish_waxwing_using_subcommand help; and not __fish_seen_subcommand_from serve status user invite file sessions room federation audit backup restore export import upkeep reload stop check version completions man help" -f -a "user" -d 'Accounts: add, list, show, change, delete'
-complete -c waxwing -n "__fish_waxwing_using_subcommand help; and not __fish_seen_subcommand_from serve status user invite file sessions room federation audit backup restore export import upkeep reload stop check version completions man help" -f -a "invite" -d 'Invitations: create, list, revoke'
-complete -c waxwing -n "__fish_waxwing_using_subcommand help; and not __fish_seen_subcommand_from serve status user invite file sessions room federation audit backup restore export import upkeep reload stop check version completions man help" -f -a "file" -d ''
-complete -c waxwing -n "__fish_waxwing_using_subcommand help; and not __fish_seen_subcommand_from serve status user invite file sessions room federation audit backup restore export import upkeep reload stop check version completions man help" -f -a "sessions" -d 'List who is connected'
-complete -c waxwing -n "__fish_waxwing_using_subcommand help; and not __fish_seen_subcommand_from serve status user invite file sessions room federation audit backup restore export import upkeep reload stop check version completions man help" -f -a "room" -d ''
-complete -c waxwing -n "__fish_waxwing_using_subcommand help; and not __fish_seen_subcommand_from serve status user invite file sessions room federation audit backup restore export import upkeep reload stop check version completions man help" -f -a "federation" -d 'List the connections with other servers'
-complete -c waxwing -n "__fish_waxwing_using_subcommand help; and not __fish_seen_subcommand_from serve status user invite file sessions room federation audit backup restore export import upkeep reload stop check version completions man help" -f -a "audit" -d 'List what administrators and account owners have changed'
-complete -c waxwing -n "__fish_waxwing_using_subcommand help; and not __fish_seen_subcommand_from serve status user invite file sessions room federation audit backup restore export import upkeep reload stop check version completions man help" -f -a "backup" -d 'Write a consistent copy of everything, while the server runs'
-complete -c waxwing -n "__fish_waxwing_using_subcommand help; and not __fish_seen_subcommand_from serve status user invite file sessions room federation audit backup restore export import upkeep reload stop check version completions man help" -f -a "restore" -d 'Put a backup in the place of the data, while no server runs'
-complete -c waxwing -n "__fish_waxwing_using_subcommand help; and not __fish_seen_subcommand_from serve status user invite file sessions room federation audit backup restore export import upkeep reload stop check version completions man help" -f -a "export" -d 'Write accounts with all that is theirs to a portable file (XEP-0227)'
-complete -c waxwing -n "__fish_waxwing_using_subcommand help; and not __fish_seen_subcommand_from serve status user invite file sessions room federation audit backup restore export import upkeep reload stop check version completions man help" -f -a "import" -d 'Read accounts from a portable file (XEP-0227)'
-complete -c waxwing -n "__fish_waxwing_using_subcommand help; and not __fish_seen_subcommand_from serve status user invite file sessions room federation audit backup restore export import upkeep reload stop check version completions man help" -f -a "upkeep" -d 'Remove what has expired now'
-complete -c waxwing -n "__fish_waxwing_using_subcommand help; and not __fish_seen_subcommand_from serve status user invite file sessions room federation audit backup restore export import upkeep reload stop check version completions man help" -f -a "reload" -d 'Read the configuration and the certificates again'
-complete -c waxwing -n "__fish_waxwing_using_subcommand help; and not __fish_seen_subcommand_from serve status user invite file sessions room federation audit backup restore export import upkeep reload stop check version completions man help" -f -a "stop" -d 'Stop the server'
-complete -c waxwing -n "__fish_waxwing_using_subcommand help; and not __fish_seen_subcommand_from serve status user invite file sessions room federation audit backup restore export import upkeep reload stop check version completions man help" -f -a "check" -d 'Say what is wrong with the configuration, certificates, ports and DNS, before a start'
-complete -c waxwing -n "__fish_waxwing_using_subcommand help; and not __fish_seen_subcommand_from serve status user invite file sessions room federation audit backup restore export import upkeep reload stop check version completions man help" -f -a "version" -d 'Show the version of this program'
-complete -c waxwing -n "__fish_waxwing_using_subcommand help; and not __fish_seen_subcommand_from serve status user invite file sessions room federation audit backup restore export import upkeep reload stop check version completions man help" -f -a "completions" -d 'Write the completions of a shell'
-complete -c waxwing -n "__fish_waxwing_using_subcommand help; and not __fish_seen_subcommand_from serve status user invite file sessions room federation audit backup restore export import upkeep reload stop check version completions man help" -f -a "man" -d 'Write a manual page, in roff'
-complete -c waxwing -n "__fish_waxwing_using_subcommand help; and not __fish_seen_subcommand_from serve status user invite file sessions room federation audit backup restore export import upkeep reload stop check version completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c waxwing -n "__fish_waxwing_using_subcommand help; and not __fish_seen_subcommand_from serve status user invite file sessions room federation announce motd welcome audit backup restore export import upkeep reload restart stop check version completions man help" -f -a "serve" -d 'Start the server (also without any command)'
+complete -c waxwing -n "__fish_waxwing_using_subcommand help; and not __fish_seen_subcommand_from serve status user invite file sessions room federation announce motd welcome audit backup restore export import upkeep reload restart stop check version completions man help" -f -a "status" -d 'Show how the running server is doing'
+complete -c waxwing -n "__fish_waxwing_using_subcommand help; and not __fish_seen_subcommand_from serve status user invite file sessions room federation announce motd welcome audit backup restore export import upkeep reload restart stop check version completions man help" -f -a "user" -d 'Accounts: add, list, show, change, delete'
+complete -c waxwing -n "__fish_waxwing_using_subcommand help; and not __fish_seen_subcommand_from serve status user invite file sessions room federation announce motd welcome audit backup restore export import upkeep reload restart stop check version completions man help" -f -a "invite" -d 'Invitations: create, list, revoke'
+complete -c waxwing -n "__fish_waxwing_using_subcommand help; and not __fish_seen_subcommand_from serve status user invite file sessions room federation announce motd welcome audit backup restore export import upkeep reload restart stop check version completions man help" -f -a "file" -d ''
+complete -c waxwing -n "__fish_waxwing_using_subcommand help; and not __fish_seen_subcommand_from serve status user invite file sessions room federation announce motd welcome audit backup restore export import upkeep reload restart stop check version completions man help" -f -a "sessions" -d 'List who is connected'
+complete -c waxwing -n "__fish_waxwing_using_subcommand help; and not __fish_seen_subcommand_from serve status user invite file sessions room federation announce motd welcome audit backup restore export import upkeep reload restart stop check version completions man help" -f -a "room" -d ''
+complete -c waxwing -n "__fish_waxwing_using_subcommand help; and not __fish_seen_subcommand_from serve status user invite file sessions room federation announce motd welcome audit backup restore export import upkeep reload restart stop check version completions man help" -f -a "federation" -d 'List the connections with other servers'
+complete -c waxwing -n "__fish_waxwing_using_subcommand help; and not __fish_seen_subcommand_from serve status user invite file sessions room federation announce motd welcome audit backup restore export import upkeep reload restart stop check version completions man help" -f -a "announce" -d 'Tell everybody who is connected something'
+complete -c waxwing -n "__fish_waxwing_using_subcommand help; and not __fish_seen_subcommand_from serve status user invite file sessions room federation announce motd welcome audit backup restore export import upkeep reload restart stop check version completions man help" -f -a "motd" -d ''
+complete -c waxwing -n "__fish_waxwing_using_subcommand help; and not __fish_seen_subcommand_from serve status user invite file sessions room federation announce motd welcome audit backup restore export import upkeep reload restart stop check version completions man help" -f -a "welcome" -d ''
+complete -c waxwing -n "__fish_waxwing_using_subcommand help; and not __fish_seen_subcommand_from serve status user invite file sessions room federation announce motd welcome audit backup restore export import upkeep reload restart stop check version completions man help" -f -a "audit" -d 'List what administrators and account owners have changed'
+complete -c waxwing -n "__fish_waxwing_using_subcommand help; and not __fish_seen_subcommand_from serve status user invite file sessions room federation announce motd welcome audit backup restore export import upkeep reload restart stop check version completions man help" -f -a "backup" -d 'Write a consistent copy of everything, while the server runs'
+complete -c waxwing -n "__fish_waxwing_using_subcommand help; and not __fish_seen_subcommand_from serve status user invite file sessions room federation announce motd welcome audit backup restore export import upkeep reload restart stop check version completions man help" -f -a "restore" -d 'Put a backup in the place of the data, while no server runs'
+complete -c waxwing -n "__fish_waxwing_using_subcommand help; and not __fish_seen_subcommand_from serve status user invite file sessions room federation announce motd welcome audit backup restore export import upkeep reload restart stop check version completions man help" -f -a "export" -d 'Write accounts with all that is theirs to a portable file (XEP-0227)'
+complete -c waxwing -n "__fish_waxwing_using_subcommand help; and not __fish_seen_subcommand_from serve status user invite file sessions room federation announce motd welcome audit backup restore export import upkeep reload restart stop check version completions man help" -f -a "import" -d 'Read accounts from a portable file (XEP-0227)'
+complete -c waxwing -n "__fish_waxwing_using_subcommand help; and not __fish_seen_subcommand_from serve status user invite file sessions room federation announce motd welcome audit backup restore export import upkeep reload restart stop check version completions man help" -f -a "upkeep" -d 'Remove what has expired now'
+complete -c waxwing -n "__fish_waxwing_using_subcommand help; and not __fish_seen_subcommand_from serve status user invite file sessions room federation announce motd welcome audit backup restore export import upkeep reload restart stop check version completions man help" -f -a "reload" -d 'Read the configuration and the certificates again'
+complete -c waxwing -n "__fish_waxwing_using_subcommand help; and not __fish_seen_subcommand_from serve status user invite file sessions room federation announce motd welcome audit backup restore export import upkeep reload restart stop check version completions man help" -f -a "restart" -d 'Stop the server and start it anew'
+complete -c waxwing -n "__fish_waxwing_using_subcommand help; and not __fish_seen_subcommand_from serve status user invite file sessions room federation announce motd welcome audit backup restore export import upkeep reload restart stop check version completions man help" -f -a "stop" -d 'Stop the server'
+complete -c waxwing -n "__fish_waxwing_using_subcommand help; and not __fish_seen_subcommand_from serve status user invite file sessions room federation announce motd welcome audit backup restore export import upkeep reload restart stop check version completions man help" -f -a "check" -d 'Say what is wrong with the configuration, certificates, ports and DNS, before a start'
+complete -c waxwing -n "__fish_waxwing_using_subcommand help; and not __fish_seen_subcommand_from serve status user invite file sessions room federation announce motd welcome audit backup restore export import upkeep reload restart stop check version completions man help" -f -a "version" -d 'Show the version of this program'
+complete -c waxwing -n "__fish_waxwing_using_subcommand help; and not __fish_seen_subcommand_from serve status user invite file sessions room federation announce motd welcome audit backup restore export import upkeep reload restart stop check version completions man help" -f -a "completions" -d 'Write the completions of a shell'
+complete -c waxwing -n "__fish_waxwing_using_subcommand help; and not __fish_seen_subcommand_from serve status user invite file sessions room federation announce motd welcome audit backup restore export import upkeep reload restart stop check version completions man help" -f -a "man" -d 'Write a manual page, in roff'
+complete -c waxwing -n "__fish_waxwing_using_subcommand help; and not __fish_seen_subcommand_from serve status user invite file sessions room federation announce motd welcome audit backup restore export import upkeep reload restart stop check version completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c waxwing -n "__fish_waxwing_using_subcommand help; and __fish_seen_subcommand_from user" -f -a "add" -d 'Add an account'
 complete -c waxwing -n "__fish_waxwing_using_subcommand help; and __fish_seen_subcommand_from user" -f -a "list" -d 'List accounts'
 complete -c waxwing -n "__fish_waxwing_using_subcommand help; and __fish_seen_subcommand_from user" -f -a "show" -d 'Show an account'
@@ -284,6 +372,9 @@ complete -c waxwing -n "__fish_waxwing_using_subcommand help; and __fish_seen_su
 complete -c waxwing -n "__fish_waxwing_using_subcommand help; and __fish_seen_subcommand_from user" -f -a "disable" -d 'Refuse sign-in and end all sessions'
 complete -c waxwing -n "__fish_waxwing_using_subcommand help; and __fish_seen_subcommand_from user" -f -a "enable" -d 'Allow sign-in again'
 complete -c waxwing -n "__fish_waxwing_using_subcommand help; and __fish_seen_subcommand_from user" -f -a "delete" -d 'Delete an account and everything that is kept for it'
+complete -c waxwing -n "__fish_waxwing_using_subcommand help; and __fish_seen_subcommand_from user" -f -a "role" -d 'Let an account use every command, or no longer'
+complete -c waxwing -n "__fish_waxwing_using_subcommand help; and __fish_seen_subcommand_from user" -f -a "roster" -d 'List the contacts of an account'
+complete -c waxwing -n "__fish_waxwing_using_subcommand help; and __fish_seen_subcommand_from user" -f -a "count" -d 'Count accounts'
 complete -c waxwing -n "__fish_waxwing_using_subcommand help; and __fish_seen_subcommand_from invite" -f -a "create" -d 'Make a link that lets a person make an account'
 complete -c waxwing -n "__fish_waxwing_using_subcommand help; and __fish_seen_subcommand_from invite" -f -a "list" -d 'List invitations that can still be used'
 complete -c waxwing -n "__fish_waxwing_using_subcommand help; and __fish_seen_subcommand_from invite" -f -a "revoke" -d 'Withdraw an invitation'
@@ -297,4 +388,11 @@ complete -c waxwing -n "__fish_waxwing_using_subcommand help; and __fish_seen_su
 complete -c waxwing -n "__fish_waxwing_using_subcommand help; and __fish_seen_subcommand_from room" -f -a "config" -d 'Change an option of a room'
 complete -c waxwing -n "__fish_waxwing_using_subcommand help; and __fish_seen_subcommand_from room" -f -a "affiliation" -d 'Change what somebody is to a room'
 complete -c waxwing -n "__fish_waxwing_using_subcommand help; and __fish_seen_subcommand_from room" -f -a "destroy" -d 'End a room, with all that was said in it'
+complete -c waxwing -n "__fish_waxwing_using_subcommand help; and __fish_seen_subcommand_from motd" -f -a "show" -d 'Show the message of the day'
+complete -c waxwing -n "__fish_waxwing_using_subcommand help; and __fish_seen_subcommand_from motd" -f -a "set" -d 'Put up a message of the day'
+complete -c waxwing -n "__fish_waxwing_using_subcommand help; and __fish_seen_subcommand_from motd" -f -a "edit" -d 'Change the message of the day'
+complete -c waxwing -n "__fish_waxwing_using_subcommand help; and __fish_seen_subcommand_from motd" -f -a "delete" -d 'Take the message of the day down'
+complete -c waxwing -n "__fish_waxwing_using_subcommand help; and __fish_seen_subcommand_from welcome" -f -a "show" -d 'Show what newcomers are told'
+complete -c waxwing -n "__fish_waxwing_using_subcommand help; and __fish_seen_subcommand_from welcome" -f -a "set" -d 'Decide what newcomers are told'
+complete -c waxwing -n "__fish_waxwing_using_subcommand help; and __fish_seen_subcommand_from welcome" -f -a "delete" -d 'Tell newcomers nothing any more'
 complete -c waxwing -n "__fish_waxwing_using_subcommand help; and __fish_seen_subcommand_from audit" -f -a "verify" -d 'Check that the audit log is whole'

@@ -167,6 +167,12 @@ async fn slixmpp_publishes_and_subscribes() {
     slixmpp("personal_eventing.py").await;
 }
 
+/// covers: interop slixmpp-omemo
+#[tokio::test]
+async fn slixmpp_encrypts_end_to_end() {
+    slixmpp("encryption.py").await;
+}
+
 /// Files in a bucket: written in parts, read in parts, removed.
 /// covers: interop object storage
 #[tokio::test]

@@ -298,3 +298,32 @@ async fn a_server_that_is_away_is_said_to_be() {
     let mut friar = mantua.online("friar/cell").await;
     say(&mut romeo, &mut friar, "again").await;
 }
+
+/// What people say about themselves is read from another server, too.
+/// covers: XEP-0054 3.3
+#[tokio::test]
+async fn cards_are_read_from_elsewhere() {
+    let (verona, mantua) = two(Proof::Dialback, false).await;
+    let mut juliet = verona.online("juliet/balcony").await;
+    let mut romeo = mantua.online("romeo/orchard").await;
+    let ask = "<vCard xmlns='vcard-temp'/>";
+    for to in ["juliet@verona.example", "nobody@verona.example"] {
+        let none = romeo.ask("get", Some(to), ask).await;
+        assert!(none.find("urn:ietf:params:xml:ns:xmpp-stanzas", "service-unavailable").is_some(), "{none}");
+    }
+    juliet.ask("set", None, "<vCard xmlns='vcard-temp'><FN>Juliet Capulet</FN></vCard>").await;
+    juliet.close().await;
+    let card = romeo.ask("get", Some("juliet@verona.example"), ask).await;
+    assert!(card.find("vcard-temp", "FN").is_some(), "{card}");
+    // Nor does anybody from elsewhere have commands here.
+    let items =
+        "<query xmlns='http://jabber.org/protocol/disco#items' node='http://jabber.org/protocol/commands'/>";
+    let items = romeo.ask("get", Some("verona.example"), items).await;
+    assert_eq!(items.find("http://jabber.org/protocol/disco#items", "item"), None, "{items}");
+    let invite = "<command xmlns='http://jabber.org/protocol/commands' node='urn:xmpp:invite#invite'/>";
+    let refused = romeo.ask("set", Some("verona.example"), invite).await;
+    assert!(refused.find("urn:ietf:params:xml:ns:xmpp-stanzas", "forbidden").is_some(), "{refused}");
+    let search = "<query xmlns='jabber:iq:search'><nick>j</nick></query>";
+    let refused = romeo.ask("set", Some("verona.example"), search).await;
+    assert!(refused.find("urn:ietf:params:xml:ns:xmpp-stanzas", "forbidden").is_some(), "{refused}");
+}

@@ -6,6 +6,7 @@
 #![allow(missing_docs, reason = "tests are named by what they show")]
 
 mod accounts;
+mod administration;
 mod archive;
 mod binding;
 mod blocking;
@@ -18,10 +19,12 @@ mod files;
 mod messages;
 mod modern_login;
 mod operation;
+mod people;
+mod personal;
 mod personal_eventing;
 mod presence;
-mod retraction;
 mod pubsub;
+mod retraction;
 mod rooms;
 mod rosters;
 mod sasl;

@@ -164,10 +164,7 @@ impl Server {
     /// Starts the process on the existing folder, after [`Server::kill`] or [`Server::terminate`].
     pub fn launch(&mut self) -> Result<()> {
         ensure!(self.child.is_none(), "the server runs already");
-        let socket = self.folder.join("notify.sock");
-        let _ = fs::remove_file(&socket);
-        let notify = UnixDatagram::bind(&socket)?;
-        notify.set_read_timeout(Some(Duration::from_millis(100)))?;
+        let (socket, notify) = self.notifications()?;
         let log = File::options().create(true).append(true).open(self.log_path())?;
         let child = self
             .command()
@@ -182,6 +179,24 @@ impl Server {
         self.wait_until_ready(&notify)?;
         self.addresses = self.read_addresses()?;
         Ok(())
+    }
+
+    /// Has the running process start anew, by the command `restart`.
+    pub fn restart(&mut self) -> Result<()> {
+        let (_, notify) = self.notifications()?;
+        self.admin(&["restart"], "")?;
+        self.wait_until_ready(&notify)?;
+        self.addresses = self.read_addresses()?;
+        Ok(())
+    }
+
+    /// Where the process says that it is ready.
+    fn notifications(&self) -> Result<(PathBuf, UnixDatagram)> {
+        let socket = self.folder.join("notify.sock");
+        let _ = fs::remove_file(&socket);
+        let notify = UnixDatagram::bind(&socket)?;
+        notify.set_read_timeout(Some(Duration::from_millis(100)))?;
+        Ok((socket, notify))
     }
 
     fn wait_until_ready(&mut self, notify: &UnixDatagram) -> Result<()> {

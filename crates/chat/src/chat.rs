@@ -17,6 +17,8 @@ use crate::federation::Remote;
 use crate::files::blobs::Blobs;
 use crate::interests::KnownInterests;
 use crate::last::LastSeen;
+use crate::people::following::Following;
+use crate::people::notices::Notices;
 use crate::port::{Clock, Random};
 use crate::profile::Profiles;
 use crate::pubsub::PubSub;
@@ -41,6 +43,8 @@ pub struct Chat {
     pub(crate) interests: KnownInterests,
     pub(crate) sign_in: SignIn,
     pub(crate) last_seen: LastSeen,
+    pub(crate) notices: Notices,
+    pub(crate) following: Following,
     settings: RwLock<Arc<Settings>>,
     started_ms: u64,
     /// Names clients within this process, in a way nobody outside can compute.
@@ -81,6 +85,8 @@ impl Chat {
             interests: KnownInterests::default(),
             sign_in: SignIn::default(),
             last_seen: LastSeen::default(),
+            notices: Notices::default(),
+            following: Following::default(),
             settings: RwLock::new(Arc::new(settings)),
             started_ms,
             names: RandomState::new(),

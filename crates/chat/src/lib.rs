@@ -29,12 +29,15 @@ pub mod memory_blobs;
 #[cfg(any(test, feature = "testing"))]
 pub mod memory_files;
 #[cfg(any(test, feature = "testing"))]
+mod memory_people;
+#[cfg(any(test, feature = "testing"))]
 mod memory_pubsub;
 #[cfg(any(test, feature = "testing"))]
 mod memory_rooms;
 #[cfg(any(test, feature = "testing"))]
 pub mod memory_store;
 pub mod messages;
+pub mod people;
 pub mod port;
 pub mod preferences;
 pub mod presence;

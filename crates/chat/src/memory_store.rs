@@ -44,6 +44,7 @@ pub(crate) struct Tables {
     settings: HashMap<String, String>,
     audit: Vec<AuditRecord>,
     pub(crate) files: BTreeMap<FileId, StoredFile>,
+    pub(crate) cards: crate::memory_people::PeopleTables,
     pub(crate) rooms: crate::memory_rooms::RoomTables,
     pub(crate) pubsub: crate::memory_pubsub::PubSubTables,
     closed: bool,
@@ -222,6 +223,7 @@ impl Store for MemoryStore {
         tables.accounts.remove(&jid);
         tables.rosters.remove(&id);
         tables.blocked.remove(&id);
+        tables.cards.remove(&id);
         tables.documents.retain(|(owner, ..), _| *owner != id);
         tables.tokens.retain(|token| token.owner != id);
         tables.streams.retain(|_, stream| stream.owner != id);

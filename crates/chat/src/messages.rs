@@ -45,6 +45,7 @@ impl Chat {
     /// What the caller awaits in the `Receipt` is the promise: committed and synced. Delivery happens in the store's
     /// commit order, so that everyone sees an account's messages in the order its archive has them.
     pub async fn send(self: &Arc<Self>, sender: &Arc<Session>, message: Stanza) -> Result<Receipt> {
+        let message = self.publish_displayed(sender, message).await;
         if let Some(to) = &message.to
             && let Destination::Service(Service::Rooms) = self.locate(to)
         {

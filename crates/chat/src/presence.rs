@@ -14,6 +14,7 @@ use crate::archive::ArchiveId;
 use crate::chat::Chat;
 use crate::error::{Error, Result};
 use crate::event::{Delivery, Event};
+use crate::people::photo_hash::with_photo_hash;
 use crate::profile::Profile;
 use crate::rooms::occupants::Seat;
 use crate::rosters::{Contacts, Owner};
@@ -115,6 +116,7 @@ impl Chat {
         let Some(profile) = self.present(session, &owner).await? else {
             return Ok(());
         };
+        let stanza = with_photo_hash(stanza, profile.photo_hash.as_deref());
         let contacts = self.contacts(&owner).await?;
         let initial = !session.is_available();
         let delivered = self.sessions.mark(&owner.jid).map_or(ArchiveId(0), |mark| mark.reached());
@@ -139,6 +141,9 @@ impl Chat {
         drop(lock);
         self.probe_contacts(session, &contacts).await;
         self.ask_again(&owner, &contacts).await;
+        if priority >= 0 {
+            self.greet(session).await;
+        }
         self.note_interests(session, &stanza).await;
         Ok(())
     }
@@ -210,7 +215,7 @@ impl Chat {
 
     /// Shows a session's presence to the account's own sessions, itself included (RFC 6121 section 4.2.2), and to all
     /// contacts with a subscription. One contact who cannot be reached does not keep it from the others.
-    async fn broadcast(&self, profile: &Profile, contacts: &Contacts, stanza: &Stanza) {
+    pub(crate) async fn broadcast(&self, profile: &Profile, contacts: &Contacts, stanza: &Stanza) {
         for to in std::iter::once(&profile.jid).chain(&contacts.watchers) {
             if let Err(error) = self.show(Some(profile), stanza, to).await {
                 tracing::warn!(%error, "presence could not be shown to a contact");
@@ -225,6 +230,7 @@ impl Chat {
         let Some(profile) = self.present(session, &owner).await? else {
             return Ok(());
         };
+        let stanza = with_photo_hash(stanza, profile.photo_hash.as_deref());
         if !to.same_bare(&owner.jid) {
             if profile.blocks(to) {
                 return Err(Error::Blocked);
@@ -252,6 +258,7 @@ impl Chat {
         if stanza.to.as_ref().is_some_and(|to| profile.blocks(to)) {
             return Err(Error::Blocked);
         }
+        let stanza = with_photo_hash(stanza, profile.photo_hash.as_deref());
         self.room_presence(Seat::Local(Arc::clone(session)), stanza).await?;
         if self.present(session, &owner).await?.is_none() {
             // It went while it entered, and was in no room then.

@@ -1,7 +1,10 @@
 //! Private XML storage: documents that an account's clients keep for themselves (XEP-0049).
 
+use waxwing_xmpp::ns;
+
 use crate::chat::Chat;
 use crate::error::{Error, Result};
+use crate::people::following::read;
 use crate::rosters::Owner;
 use crate::store::DocumentKind;
 
@@ -33,12 +36,17 @@ impl Chat {
         if xml.len() > settings.private_document_bytes_limit {
             return Err(Error::ResourceConstraint("the document is too large"));
         }
-        let _lock = self.rosters.lock(&owner.jid).await;
+        let lock = self.rosters.lock(&owner.jid).await;
         let kept = self.store.documents(owner.account, DocumentKind::PrivateXml).await?;
         if kept.len() >= settings.private_documents_limit && !kept.iter().any(|(other, _)| *other == key) {
             return Err(Error::ResourceConstraint("too many documents"));
         }
-        Ok(self.store.put_document(owner.account, DocumentKind::PrivateXml, &key, Some(xml)).await?)
+        self.store.put_document(owner.account, DocumentKind::PrivateXml, &key, Some(xml)).await?;
+        drop(lock);
+        if namespace == ns::BOOKMARKS_OLD {
+            self.private_bookmarks_written(owner, &read(xml)?).await?;
+        }
+        Ok(())
     }
 }
 

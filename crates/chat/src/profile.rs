@@ -30,6 +30,8 @@ pub struct Profile {
     pub blocklist: Vec<Jid>,
     /// What of its conversations is archived.
     pub archive: ArchivePreferences,
+    /// SHA-1 of the picture on its card, for its presence (XEP-0153).
+    pub photo_hash: Option<String>,
 }
 
 impl Profile {
@@ -118,6 +120,7 @@ impl Chat {
             disabled: account.disabled,
             blocklist,
             archive: ArchivePreferences::parse(preferences.as_deref()),
+            photo_hash: self.store.photo_hash(account.id).await?,
         });
         self.profiles.put(Arc::clone(&profile), read_at);
         Ok(Some(profile))
@@ -153,6 +156,7 @@ mod tests {
             disabled: false,
             blocklist: blocked.iter().map(|j| Jid::new(j).unwrap()).collect(),
             archive: ArchivePreferences::default(),
+            photo_hash: None,
         }
     }
 

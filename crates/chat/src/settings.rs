@@ -3,6 +3,7 @@
 use waxwing_xmpp::sasl::{Hash, Mechanism, TokenBinding};
 
 use crate::files::FileSettings;
+use crate::people::PeopleSettings;
 use crate::pubsub::PubSubSettings;
 use crate::service::Service;
 
@@ -80,6 +81,8 @@ pub struct Settings {
     pub invitation_url: Option<String>,
     /// Files.
     pub files: FileSettings,
+    /// What people say about themselves, and how they are found.
+    pub people: PeopleSettings,
     /// Who may create rooms.
     pub room_creation: RoomCreation,
     /// How many rooms one account may have created that are still there.
@@ -107,6 +110,7 @@ impl Default for Settings {
             invitation_lifetime_ms: 7 * 24 * 3600 * 1000,
             invitation_url: None,
             files: FileSettings::default(),
+            people: PeopleSettings::default(),
             room_creation: RoomCreation::Members,
             rooms_per_creator_limit: 100,
             pubsub: PubSubSettings::default(),

@@ -15,6 +15,7 @@ use crate::archive::{
 use crate::audit::{AuditEntry, AuditRecord};
 use crate::files::store::FileStore;
 use crate::invitation::Invitation;
+use crate::people::store::PeopleStore;
 use crate::pubsub::store::PubSubStore;
 use crate::rooms::store::RoomStore;
 use crate::roster::{RosterChanges, RosterItem, RosterSnapshot};
@@ -58,6 +59,8 @@ pub enum DocumentKind {
     Room,
     /// The vCard of a room (XEP-0486); the key is empty.
     RoomVcard,
+    /// What of the texts for everybody the account has been told; the key is the text's name.
+    Notices,
 }
 
 /// A stream that was suspended when the server stopped, so that its client can resume it afterwards (XEP-0198).
@@ -90,7 +93,7 @@ pub struct StoreStatus {
 
 /// What the domain needs kept.
 #[async_trait]
-pub trait Store: FileStore + RoomStore + PubSubStore + Send + Sync + 'static {
+pub trait Store: FileStore + PeopleStore + RoomStore + PubSubStore + Send + Sync + 'static {
     // Accounts.
 
     /// Creates an account. `Conflict` when the address is taken.

@@ -74,6 +74,7 @@ pub fn settings(config: &crate::config::Config) -> Settings {
         services: services(config),
         room_creation: config.rooms.creation.into(),
         rooms_per_creator_limit: config.rooms.per_creator_limit,
+        people: (&config.xmpp.people).into(),
         pubsub: (&config.pubsub).into(),
         archive: accounts.archive,
         roster_items_limit: accounts.roster_items_limit,

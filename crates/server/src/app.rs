@@ -1,6 +1,7 @@
 //! How the server is put together: what is made in which order, what steers it, and how it ends.
 
 use std::collections::BTreeSet;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -69,7 +70,14 @@ pub fn serve(file: Option<&Path>) -> u8 {
         }
     };
     match runtime.block_on(run(config, file)) {
-        Ok(()) => cli::OK,
+        Ok(Ending::Stop) => cli::OK,
+        Ok(Ending::Restart) => {
+            // The threads of this process end before another program takes its place.
+            drop(runtime);
+            let error = restart();
+            cli::terminal::error(&format!("the server could not start anew: {error}"));
+            cli::FAILURE
+        }
         Err(error) => {
             cli::terminal::error(&format!("{error:#}"));
             cli::FAILURE
@@ -77,8 +85,29 @@ pub fn serve(file: Option<&Path>) -> u8 {
     }
 }
 
+/// How the server ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    /// For good.
+    Stop,
+    /// To start anew in the same process.
+    Restart,
+}
+
+/// Puts the program that now stands where this one stood in the place of this process; returns only if that fails.
+fn restart() -> std::io::Error {
+    let program = match std::env::current_exe() {
+        Ok(program) => program,
+        Err(error) => return error,
+    };
+    // Linux says so of a program that was replaced while it ran; the new one has the old name.
+    let text = program.to_string_lossy();
+    let program = text.strip_suffix(" (deleted)").map_or_else(|| program.clone(), PathBuf::from);
+    std::process::Command::new(program).args(std::env::args_os().skip(1)).exec()
+}
+
 /// The server from its first step to its last.
-async fn run(config: Config, file: Option<PathBuf>) -> anyhow::Result<()> {
+async fn run(config: Config, file: Option<PathBuf>) -> anyhow::Result<Ending> {
     // Signals are caught before anything is there that a sudden end could leave half done.
     let mut signals = Signals::new()?;
     let log = Log::start(&config.log);
@@ -113,13 +142,13 @@ async fn run(config: Config, file: Option<PathBuf>) -> anyhow::Result<()> {
     cli::terminal::line(&welcome.to_string());
     drop(administrator);
 
-    server.steer(&mut signals, &mut asked).await;
+    let ending = server.steer(&mut signals, &mut asked).await;
     let _ = std::fs::remove_file(folder.path().join(ADDRESSES));
-    server.drain().await;
+    server.drain(ending).await;
     administration.abort();
     chat.write_marks().await;
     chat.store().close().await;
-    Ok(())
+    Ok(ending)
 }
 
 /// The store and the domain on it.
@@ -388,13 +417,17 @@ impl Server {
         };
         let path = std::path::absolute(socket.path())?;
         write_addresses(&folder.path().join(ADDRESSES), &self.listening, &path)?;
-        Ok(tokio::spawn(socket.serve(Arc::new(admin), self.lifecycle.clone())))
+        let admin = Arc::new(admin);
+        self.face.administer(Arc::clone(&admin));
+        Ok(tokio::spawn(socket.serve(admin, self.lifecycle.clone())))
     }
 
     /// Nobody new is served, those who are there are told, and what is under way is finished.
-    async fn drain(&self) {
-        tracing::info!("stopping");
-        service::stopping();
+    async fn drain(&self, ending: Ending) {
+        tracing::info!(?ending, "stopping");
+        if ending == Ending::Stop {
+            service::stopping();
+        }
         // While streams to other servers are still there.
         self.chat.close_rooms().await;
         let grace = Duration::from_millis(self.live.current().shutdown.drain_grace_ms);
@@ -412,7 +445,7 @@ impl Server {
     }
 
     /// Follows signals and administrators until one of them says stop.
-    async fn steer(&self, signals: &mut Signals, asked: &mut mpsc::Receiver<Steer>) {
+    async fn steer(&self, signals: &mut Signals, asked: &mut mpsc::Receiver<Steer>) -> Ending {
         loop {
             tokio::select! {
                 ask = asked.recv() => match ask {
@@ -420,13 +453,17 @@ impl Server {
                     Some(Steer::Reset(domain, answer)) => { let _ = answer.send(self.reset(domain.as_deref())); }
                     Some(Steer::Stop(answer)) => {
                         let _ = answer.send(());
-                        return;
+                        return Ending::Stop;
                     }
-                    None => return,
+                    Some(Steer::Restart(answer)) => {
+                        let _ = answer.send(());
+                        return Ending::Restart;
+                    }
+                    None => return Ending::Stop,
                 },
                 order = signals.next() => match order {
                     Order::Reload => { let _ = self.reload(); }
-                    Order::Stop => return,
+                    Order::Stop => return Ending::Stop,
                 },
             }
         }

@@ -20,6 +20,7 @@ mod lists;
 mod migrations;
 mod numbers;
 mod passing;
+mod people;
 mod postings;
 mod pubsub;
 mod queue;

@@ -1,7 +1,15 @@
 //! The XML namespaces that XMPP uses, each under one name.
 
+/// XEP-0133: service administration.
+pub const ADMIN: &str = "http://jabber.org/protocol/admin";
 /// XEP-0033: extended addresses, of which only where replies go.
 pub const ADDRESSES: &str = "http://jabber.org/protocol/address";
+/// XEP-0084: the data of a picture.
+pub const AVATAR_DATA: &str = "urn:xmpp:avatar:data";
+/// XEP-0084: what an account shows as its picture.
+pub const AVATAR_METADATA: &str = "urn:xmpp:avatar:metadata";
+/// XEP-0398: pictures in one format appear in the other.
+pub const AVATAR_CONVERSION: &str = "urn:xmpp:pep-vcard-conversion:0";
 /// RFC 6120 section 7: resource binding.
 pub const BIND: &str = "urn:ietf:params:xml:ns:xmpp-bind";
 /// XEP-0386: Bind 2.
@@ -12,6 +20,14 @@ pub const BLOCKING: &str = "urn:xmpp:blocking";
 pub const BLOCKING_ERRORS: &str = "urn:xmpp:blocking:errors";
 /// XEP-0353: invitations to calls.
 pub const CALL_INVITATION: &str = "urn:xmpp:jingle-message:0";
+/// XEP-0402: bookmarks, an item each.
+pub const BOOKMARKS: &str = "urn:xmpp:bookmarks:1";
+/// XEP-0402: bookmarks in private storage are the same.
+pub const BOOKMARKS_COMPAT: &str = "urn:xmpp:bookmarks:1#compat";
+/// XEP-0402: bookmarks in one item are the same.
+pub const BOOKMARKS_COMPAT_PEP: &str = "urn:xmpp:bookmarks:1#compat-pep";
+/// XEP-0048: bookmarks in one list.
+pub const BOOKMARKS_OLD: &str = "storage:bookmarks";
 /// XEP-0115: entity capabilities.
 pub const CAPS: &str = "http://jabber.org/protocol/caps";
 /// XEP-0390: entity capabilities 2.
@@ -30,6 +46,8 @@ pub const CLIENT: &str = "jabber:client";
 pub const CLIENT_STATE: &str = "urn:xmpp:csi:0";
 /// XEP-0050: ad-hoc commands.
 pub const COMMANDS: &str = "http://jabber.org/protocol/commands";
+/// XEP-0292: what an account notes about its contacts.
+pub const CONTACTS: &str = "urn:xmpp:contacts";
 /// XEP-0308: corrections of the last message.
 pub const CORRECTION: &str = "urn:xmpp:message-correct:0";
 /// XEP-0004: data forms.
@@ -46,6 +64,10 @@ pub const DIALBACK_FEATURE: &str = "urn:xmpp:features:dialback";
 pub const DISCO_INFO: &str = "http://jabber.org/protocol/disco#info";
 /// XEP-0030: what an entity is associated with.
 pub const DISCO_ITEMS: &str = "http://jabber.org/protocol/disco#items";
+/// XEP-0490: how far an account has read.
+pub const DISPLAYED: &str = "urn:xmpp:mds:displayed:0";
+/// XEP-0490: the server publishes what stands in a message about that.
+pub const DISPLAYED_ASSIST: &str = "urn:xmpp:mds:server-assist:0";
 /// XEP-0380: what a message is encrypted with.
 pub const ENCRYPTION: &str = "urn:xmpp:eme:0";
 /// XEP-0484: fast authentication streamlining tokens.
@@ -116,6 +138,12 @@ pub const OCCUPANT_ID: &str = "urn:xmpp:occupant-id:0";
 pub const OFFLINE: &str = "msgoffline";
 /// XEP-0384: OMEMO.
 pub const OMEMO: &str = "urn:xmpp:omemo:2";
+/// XEP-0384: the keys of an account's devices.
+pub const OMEMO_BUNDLES: &str = "urn:xmpp:omemo:2:bundles";
+/// XEP-0384: the devices of an account.
+pub const OMEMO_DEVICES: &str = "urn:xmpp:omemo:2:devices";
+/// XEP-0384 as it is mostly deployed: the devices of an account.
+pub const OMEMO_LEGACY_DEVICES: &str = "eu.siacs.conversations.axolotl.devicelist";
 /// XEP-0384 as it is mostly deployed.
 pub const OMEMO_LEGACY: &str = "eu.siacs.conversations.axolotl";
 /// XEP-0066: addresses of files.
@@ -174,6 +202,8 @@ pub const SASL: &str = "urn:ietf:params:xml:ns:xmpp-sasl";
 pub const SASL2: &str = "urn:xmpp:sasl:2";
 /// XEP-0480: SASL upgrade tasks.
 pub const SASL_UPGRADE: &str = "urn:xmpp:sasl:upgrade:0";
+/// XEP-0055: search.
+pub const SEARCH: &str = "jabber:iq:search";
 /// RFC 6120: the content namespace between two servers.
 pub const SERVER: &str = "jabber:server";
 /// XEP-0157: contact addresses.
@@ -198,6 +228,12 @@ pub const TIME: &str = "urn:xmpp:time";
 pub const TLS: &str = "urn:ietf:params:xml:ns:xmpp-tls";
 /// XEP-0054: vcard-temp.
 pub const VCARD: &str = "vcard-temp";
+/// XEP-0292: vCard4 in XML (RFC 6351).
+pub const VCARD4: &str = "urn:ietf:params:xml:ns:vcard-4.0";
+/// XEP-0292: the node of an account's card.
+pub const VCARD4_NODE: &str = "urn:xmpp:vcard4";
+/// XEP-0153: the hash of a picture in presence.
+pub const VCARD_UPDATE: &str = "vcard-temp:x:update";
 /// XEP-0092: software version.
 pub const VERSION: &str = "jabber:iq:version";
 /// Namespaces in XML 1.0 section 3: what the prefix `xml` is bound to.

@@ -1,9 +1,10 @@
 //! Creating, configuring and deleting nodes, and who is what to them (XEP-0060 sections 8.1 to 8.4 and 8.9).
 
 use waxwing_xmpp::jid::Jid;
+use waxwing_xmpp::ns;
 
 use super::access::Affiliation;
-use super::configuration::{AccessModel, NodeConfiguration};
+use super::configuration::{AccessModel, NodeConfiguration, SendLast};
 use super::notifying::News;
 use super::publishing::Fields;
 use super::refusal::Refusal;
@@ -14,9 +15,13 @@ use crate::chat::Chat;
 use crate::error::{Error, Result};
 
 impl Chat {
-    /// What a node at this place is like unless its owner says otherwise (section 8.3).
-    pub fn default_node_configuration(&self, place: &Place) -> NodeConfiguration {
-        if place.is_personal() { NodeConfiguration::personal() } else { NodeConfiguration::of_service() }
+    /// What a node at this place is like unless its owner says otherwise (section 8.3). Well-known nodes of accounts are
+    /// as their specifications want them.
+    pub fn default_node_configuration(&self, place: &Place, node: Option<&str>) -> NodeConfiguration {
+        match place.is_personal() {
+            true => well_known(node.unwrap_or_default()),
+            false => NodeConfiguration::of_service(),
+        }
     }
 
     /// Creates a node (section 8.1) and answers its name; without one the server makes it.
@@ -34,7 +39,7 @@ impl Chat {
         check_node_name(&name)?;
         let _held = self.pubsub.lock(&place.jid, &name).await;
         self.check_may_create(place, from).await?;
-        let mut configuration = self.default_node_configuration(place);
+        let mut configuration = self.default_node_configuration(place, Some(&name));
         configuration.set_all(fields)?;
         self.new_node(place, from, &name, configuration).await?;
         Ok(name)
@@ -51,7 +56,7 @@ impl Chat {
         if self.check_may_create(place, from).await.is_err() {
             return Err(self.no_such_node(place, from).await?);
         }
-        let mut configuration = self.default_node_configuration(place);
+        let mut configuration = self.default_node_configuration(place, Some(node));
         configuration.set_all(options)?;
         self.new_node(place, from, node, configuration).await?;
         self.find_node(place, node, from).await?.ok_or(Error::NotFound)
@@ -126,9 +131,13 @@ impl Chat {
         let keep = if configuration.persist_items { configuration.keeps(&self.settings().pubsub) } else { 0 };
         self.store.configure_node(view.node.id, configuration.clone(), keep).await?;
         if configuration.notify_config {
-            let mut node = view.node;
-            node.configuration = configuration;
-            self.tell_subscribers(place, &node, News::Configured).await?;
+            let mut changed = view.node;
+            changed.configuration = configuration;
+            self.tell_subscribers(place, &changed, News::Configured).await?;
+        }
+        drop(held);
+        if let Some(owner) = &place.owner {
+            self.configured_personally(owner, node).await;
         }
         Ok(())
     }
@@ -153,6 +162,10 @@ impl Chat {
         self.store.delete_node(view.node.id).await?;
         if view.node.configuration.notify_delete {
             self.tell(place, &view.node, News::Deleted(redirect), &audience).await?;
+        }
+        drop(held);
+        if let Some(owner) = &place.owner {
+            self.changed_personally(owner, node).await;
         }
         Ok(())
     }
@@ -214,6 +227,35 @@ impl Chat {
             self.tell_affiliation(place, &view.node, jid, *affiliation).await;
         }
         Ok(())
+    }
+}
+
+/// What an account's node of this name is like unless the account says otherwise: what is for everybody to see is open, and
+/// what is for nobody else is closed, also where a client forgets to say so.
+fn well_known(node: &str) -> NodeConfiguration {
+    let personal = NodeConfiguration::personal();
+    let bundles = node.strip_prefix(ns::OMEMO_LEGACY).is_some_and(|rest| rest.starts_with(".bundles:"));
+    match node {
+        // XEP-0384 sections 5.3.1 and 5.3.2 (and its earlier namespace): whoever writes first has to find them.
+        ns::OMEMO_DEVICES | ns::OMEMO_LEGACY_DEVICES => {
+            NodeConfiguration { access_model: AccessModel::Open, ..personal }
+        }
+        ns::OMEMO_BUNDLES => {
+            NodeConfiguration { access_model: AccessModel::Open, max_items: None, ..personal }
+        }
+        _ if bundles => NodeConfiguration { access_model: AccessModel::Open, ..personal },
+        // XEP-0292 section 3.2: what is told is that there is another card.
+        ns::VCARD4_NODE => {
+            NodeConfiguration { access_model: AccessModel::Open, deliver_payloads: false, ..personal }
+        }
+        // XEP-0223: XEP-0402 section 3.1, XEP-0490 section 4.2, XEP-0292 section 4.2, XEP-0048.
+        ns::BOOKMARKS | ns::DISPLAYED | ns::CONTACTS | ns::BOOKMARKS_OLD => NodeConfiguration {
+            access_model: AccessModel::Whitelist,
+            max_items: None,
+            send_last: SendLast::Never,
+            ..personal
+        },
+        _ => personal,
     }
 }
 

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use waxwing_xmpp::jid::Jid;
+use waxwing_xmpp::ns;
 use waxwing_xmpp::stanza::Outgoing;
 
 use super::Place;
@@ -86,10 +87,26 @@ impl Chat {
         self.retract(&place, &owner.jid, node, &[id.to_owned()], true).await
     }
 
-    /// What else follows from an account's publication, in this order. It has been committed and told; no lock is held,
-    /// so anything may be published from here.
-    pub(crate) async fn published_personally(&self, owner: &Owner, node: &str, item: &Item) {
-        tracing::trace!(account = %owner.jid, node, item = item.id, "published");
+    /// What comes before an account reads or publishes at a node of its own: that what it kept in other places is there.
+    pub(crate) async fn prepare_personally(&self, place: &Place, from: &Jid, node: &str) -> Result<()> {
+        match &place.owner {
+            Some(owner) if from.same_bare(&owner.jid) => self.prepare(owner, node).await,
+            _ => Ok(()),
+        }
+    }
+
+    /// What follows when an account has changed the configuration of a node of its own: a picture that is no longer for
+    /// everybody goes from its card.
+    pub(crate) async fn configured_personally(&self, owner: &Owner, node: &str) {
+        if node == ns::AVATAR_DATA {
+            self.follow(owner, ns::AVATAR_METADATA).await;
+        }
+    }
+
+    /// What else follows when an account has published an item at a node of its own, or taken items back. It has been
+    /// committed and told; no lock is held, so anything may be published from here.
+    pub(crate) async fn changed_personally(&self, owner: &Owner, node: &str) {
+        self.follow(owner, node).await;
     }
 
     /// A session has become interested in these nodes: it is sent the last items of its own account and of every contact

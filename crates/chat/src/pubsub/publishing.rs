@@ -39,27 +39,38 @@ impl Chat {
         item: Option<NewItem>,
         options: &Fields,
     ) -> Result<Option<String>> {
-        check_node_name(node)?;
-        let published = {
-            let held = self.pubsub.lock(&place.jid, node).await;
-            let view = match self.find_node(place, node, from).await? {
-                Some(view) => {
-                    self.check_may_publish(place, &view, from).await?;
-                    if !view.node.configuration.meets(options)? {
-                        return Err(Error::PubSub(Refusal::PreconditionNotMet));
-                    }
-                    view
-                }
-                None => self.create_for_publishing(place, from, node, options).await?,
-            };
-            let item = self.new_item(&view, from, item)?;
-            held.changing();
-            self.put(place, &view, item).await?
-        };
-        if let (Some(item), Some(owner)) = (&published, &place.owner) {
-            self.published_personally(owner, node, item).await;
+        self.prepare_personally(place, from, node).await?;
+        let published = self.publish_alone(place, from, node, item, options).await?;
+        if let (Some(_), Some(owner)) = (&published, &place.owner) {
+            self.changed_personally(owner, node).await;
         }
         Ok(published.map(|item| item.id))
+    }
+
+    /// The same, and nothing follows from it.
+    pub(crate) async fn publish_alone(
+        &self,
+        place: &Place,
+        from: &Jid,
+        node: &str,
+        item: Option<NewItem>,
+        options: &Fields,
+    ) -> Result<Option<Item>> {
+        check_node_name(node)?;
+        let held = self.pubsub.lock(&place.jid, node).await;
+        let view = match self.find_node(place, node, from).await? {
+            Some(view) => {
+                self.check_may_publish(place, &view, from).await?;
+                if !view.node.configuration.meets(options)? {
+                    return Err(Error::PubSub(Refusal::PreconditionNotMet));
+                }
+                view
+            }
+            None => self.create_for_publishing(place, from, node, options).await?,
+        };
+        let item = self.new_item(&view, from, item)?;
+        held.changing();
+        self.put(place, &view, item).await
     }
 
     /// Checks an item against its node (sections 7.1.3.4 to 7.1.3.6).
@@ -124,6 +135,22 @@ impl Chat {
         items: &[String],
         notify: bool,
     ) -> Result<()> {
+        self.retract_alone(place, from, node, items, notify).await?;
+        if let Some(owner) = &place.owner {
+            self.changed_personally(owner, node).await;
+        }
+        Ok(())
+    }
+
+    /// The same, and nothing follows from it.
+    pub(crate) async fn retract_alone(
+        &self,
+        place: &Place,
+        from: &Jid,
+        node: &str,
+        items: &[String],
+        notify: bool,
+    ) -> Result<()> {
         check_node_name(node)?;
         if items.is_empty() || items.iter().any(String::is_empty) {
             return Err(Error::PubSub(Refusal::ItemRequired));
@@ -167,6 +194,10 @@ impl Chat {
         self.store.purge_items(view.node.id).await?;
         if view.node.configuration.notify_retract {
             self.tell_subscribers(place, &view.node, News::Purged).await?;
+        }
+        drop(held);
+        if let Some(owner) = &place.owner {
+            self.changed_personally(owner, node).await;
         }
         Ok(())
     }

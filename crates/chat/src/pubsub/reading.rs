@@ -67,6 +67,7 @@ impl Chat {
     }
 
     async fn readable_node(&self, place: &Place, from: &Jid, node: &str) -> Result<NodeView> {
+        self.prepare_personally(place, from, node).await?;
         let view = self.node_view(place, node, from).await?;
         self.check_may_read(place, &view, from).await?;
         self.expire_items_of(&view.node).await?;

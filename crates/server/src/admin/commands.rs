@@ -7,6 +7,8 @@ mod federation;
 mod file;
 mod installation;
 mod invite;
+mod notice;
+mod people;
 mod room;
 mod session;
 mod status;
@@ -27,6 +29,9 @@ pub const ALL: &[Command] = &[
     user::DISABLE,
     user::ENABLE,
     user::DELETE,
+    people::ROLE,
+    people::ROSTER,
+    people::COUNT,
     invite::CREATE,
     invite::LIST,
     invite::REVOKE,
@@ -42,6 +47,14 @@ pub const ALL: &[Command] = &[
     room::AFFILIATION,
     room::DESTROY,
     federation::LIST,
+    notice::ANNOUNCE,
+    notice::MOTD_SHOW,
+    notice::MOTD_SET,
+    notice::MOTD_EDIT,
+    notice::MOTD_DELETE,
+    notice::WELCOME_SHOW,
+    notice::WELCOME_SET,
+    notice::WELCOME_DELETE,
     audit::LIST,
     audit::VERIFY,
     backup::BACKUP,
@@ -50,6 +63,7 @@ pub const ALL: &[Command] = &[
     transfer::IMPORT,
     upkeep::UPKEEP,
     installation::RELOAD,
+    installation::RESTART,
     installation::STOP,
     check::CHECK,
     version::VERSION,

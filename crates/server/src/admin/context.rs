@@ -7,6 +7,7 @@ use std::time::Instant;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 use waxwing_chat::Chat;
+use waxwing_xmpp::jid::Jid;
 
 use super::failure::{Code, Failure};
 use super::registry::Permission;
@@ -72,6 +73,8 @@ pub enum Steer {
     Reset(Option<String>, oneshot::Sender<Result<usize, String>>),
     /// Drain and stop; the answer comes when the drain begins.
     Stop(oneshot::Sender<()>),
+    /// The same, and start anew.
+    Restart(oneshot::Sender<()>),
 }
 
 /// Who uses a command.
@@ -89,6 +92,11 @@ impl Actor {
             name: "local".to_owned(),
             permissions: &[Permission::View, Permission::Accounts, Permission::Installation],
         }
+    }
+
+    /// An administrator of this installation, by the bare address of his account: may do everything.
+    pub fn administrator(account: &Jid) -> Self {
+        Self { name: account.bare_str().to_owned(), ..Self::local() }
     }
 
     /// Whether a command of this kind is allowed.

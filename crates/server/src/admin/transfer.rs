@@ -16,6 +16,7 @@ const ACCOUNT: &str = "urn:waxwing:account:1";
 const INCLUDE: &str = "http://www.w3.org/2001/XInclude";
 const ROSTER: &str = "jabber:iq:roster";
 const PRIVATE: &str = "jabber:iq:private";
+const VCARD: &str = "vcard-temp";
 const PRIVACY: &str = "jabber:iq:privacy";
 const BLOCKING: &str = "urn:xmpp:blocking";
 const CLIENT: &str = "jabber:client";

@@ -1,8 +1,9 @@
 //! The configuration of the XMPP face.
 
+use waxwing_chat::people::{Findable, PeopleSettings, Readers, Scope};
 use waxwing_xmpp::sm;
 
-use crate::config::config;
+use crate::config::{choice, config};
 
 config! {
     /// XMPP for clients.
@@ -41,8 +42,83 @@ config! {
         /// contacts; accounts are made by administrators, or by anybody where registration is open. Off by default: in an
         /// organisation the members do not decide who belongs to it.
         members_invite_accounts: bool = false,
+        /// What people say about themselves, and how they are found.
+        people: People = People::default(),
         /// Whom to write to, shown in service discovery (XEP-0157).
         contact: Contact = Contact::default(),
+    }
+}
+
+config! {
+    /// What people say about themselves (XEP-0054), and how they are found (XEP-0055).
+    pub struct People {
+        /// Bytes of one card, its picture included.
+        card_bytes_limit: usize = PeopleSettings::default().card_bytes_limit,
+        /// Who may read the cards of others.
+        cards_for: CardsFor = CardsFor::Everyone,
+        /// Where a member may search for people.
+        search: Search = Search::Domain,
+        /// Who is found. Whoever's card says that it is private (`CLASS`) never is.
+        found: Found = Found::Everyone,
+        /// How many people one page of an answer holds at most.
+        search_page_limit: usize = PeopleSettings::default().page_limit,
+    }
+}
+
+choice! {
+    /// Who may read the cards of others.
+    pub enum CardsFor {
+        /// Everybody, other servers included.
+        Everyone = "everyone",
+        /// Accounts of this server.
+        Accounts = "accounts",
+        /// Those who see the account's presence.
+        Contacts = "contacts",
+    }
+}
+
+choice! {
+    /// Where a member may search for people.
+    pub enum Search {
+        /// Nowhere.
+        Off = "off",
+        /// In his own domain.
+        Domain = "domain",
+        /// In every domain of this server.
+        Installation = "installation",
+    }
+}
+
+choice! {
+    /// Who is found.
+    pub enum Found {
+        /// Every account.
+        Everyone = "everyone",
+        /// Those who have filled in a card.
+        WithCard = "with-card",
+    }
+}
+
+impl From<&People> for PeopleSettings {
+    fn from(people: &People) -> Self {
+        Self {
+            card_bytes_limit: people.card_bytes_limit,
+            readers: match people.cards_for {
+                CardsFor::Everyone => Readers::Everyone,
+                CardsFor::Accounts => Readers::Accounts,
+                CardsFor::Contacts => Readers::Contacts,
+            },
+            scope: match people.search {
+                Search::Off => Scope::Off,
+                Search::Domain => Scope::Domain,
+                Search::Installation => Scope::Installation,
+            },
+            findable: match people.found {
+                Found::Everyone => Findable::Everyone,
+                Found::WithCard => Findable::WithCard,
+            },
+            page_limit: people.search_page_limit,
+        }
     }
 }
 

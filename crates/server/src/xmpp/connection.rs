@@ -22,7 +22,7 @@ use super::config::Config;
 use super::face::{Current, Face};
 use super::link::Link;
 use super::live::{self, Live, Sent};
-use super::receive::{self, Outcome};
+use super::receive::{self, Outcome, Within};
 use super::render::rendered;
 use super::suspended::{self, Claim};
 
@@ -335,7 +335,8 @@ impl Connection {
             self.settle_all(live).await?;
         }
         let face = Arc::clone(&self.face);
-        match receive::receive(&face.chat, &self.config, &live.session, stanza).await {
+        let within = Within { chat: &face.chat, config: &self.config, admin: face.admin.get() };
+        match receive::receive(within, &live.session, stanza).await {
             // Nothing of it is kept and nothing is before it: it is dealt with.
             Outcome::InFlight(message) if message.receipt.is_done() && live.in_flight.is_empty() => {
                 live.handled();

@@ -1,7 +1,7 @@
 //! The XMPP face as a whole: what its connections share.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use waxwing_chat::Chat;
 use waxwing_xmpp::c2s;
@@ -12,6 +12,7 @@ use super::connection;
 use super::link::{self, Link};
 use super::streams;
 use super::suspended::Resumable;
+use crate::admin::Admin;
 use crate::http::{WebSocketConn, WebSocketFace};
 use crate::lifecycle::Lifecycle;
 use crate::net::Conn;
@@ -24,6 +25,8 @@ pub struct Face {
     pub(crate) direct_acceptor: Acceptor,
     pub(crate) resumable: Arc<Resumable>,
     pub(crate) lifecycle: Lifecycle,
+    /// The commands of administrators, once the server is up.
+    pub(crate) admin: OnceLock<Arc<Admin>>,
     current: RwLock<Current>,
 }
 
@@ -73,7 +76,15 @@ impl Face {
             direct_acceptor: tls.acceptor(Purpose::DirectTls),
             resumable: Arc::default(),
             lifecycle,
+            admin: OnceLock::new(),
         })
+    }
+
+    /// Lets administrators use their commands (XEP-0133).
+    pub fn administer(&self, admin: Arc<Admin>) {
+        if self.admin.set(admin).is_err() {
+            tracing::error!("administrators have their commands already");
+        }
     }
 
     /// Puts another configuration in force for connections that come from now on.

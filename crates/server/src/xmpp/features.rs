@@ -16,12 +16,14 @@ use waxwing_xmpp::xml::{Element, ElementRef};
 
 use super::config::Config;
 use super::error::stanza_error;
+use crate::admin::Admin;
 
 pub mod archive;
 pub mod blocking;
 pub mod bytestreams;
 pub mod caps;
 pub mod carbons;
+pub mod cards;
 pub mod commands;
 pub mod csi;
 pub mod data_forms;
@@ -35,6 +37,7 @@ pub mod last_activity;
 pub mod offline;
 pub mod paging;
 pub mod passed_on;
+pub mod personal;
 pub mod ping;
 pub mod preferences;
 pub mod private;
@@ -42,6 +45,7 @@ pub mod pubsub;
 pub mod registration;
 pub mod rooms;
 pub mod roster;
+pub mod search;
 pub mod stanza_ids;
 pub mod stream;
 pub mod time;
@@ -64,6 +68,7 @@ pub static FEATURES: &[&Feature] = &[
     &caps::FEATURE,
     &data_forms::FEATURE,
     &commands::FEATURE,
+    &commands::ADMINISTRATION,
     &ping::FEATURE,
     &version::FEATURE,
     &time::FEATURE,
@@ -82,6 +87,9 @@ pub static FEATURES: &[&Feature] = &[
     &upload::FEATURE,
     &bytestreams::FEATURE,
     &private::FEATURE,
+    &cards::FEATURE,
+    &personal::FEATURE,
+    &search::FEATURE,
     &registration::FEATURE,
     &invitations::FEATURE,
     &rooms::FEATURE,
@@ -241,6 +249,8 @@ pub struct Request<'a> {
     pub chat: &'a Arc<Chat>,
     /// The face's configuration now in force.
     pub config: &'a Arc<Config>,
+    /// The commands of administrators; none for whoever is not a client of this server.
+    pub admin: Option<&'a Arc<Admin>>,
 }
 
 impl<'a> Request<'a> {

@@ -16,6 +16,7 @@ use super::config::Config;
 use super::error::stanza_error;
 use super::features::{self, Request, Success, Target, last_activity, pubsub};
 use super::live::InFlight;
+use crate::admin::Admin;
 
 /// What a stanza led to.
 pub(crate) enum Outcome {
@@ -25,13 +26,20 @@ pub(crate) enum Outcome {
     Done(Vec<Stanza>),
 }
 
+/// What stanzas are received within.
+#[derive(Clone, Copy)]
+pub(crate) struct Within<'a> {
+    /// The domain.
+    pub(crate) chat: &'a Arc<Chat>,
+    /// The face's configuration now in force.
+    pub(crate) config: &'a Arc<Config>,
+    /// The commands of administrators, where there are any.
+    pub(crate) admin: Option<&'a Arc<Admin>>,
+}
+
 /// Takes one stanza of a session, its `from` stamped.
-pub(crate) async fn receive(
-    chat: &Arc<Chat>,
-    config: &Arc<Config>,
-    session: &Arc<Session>,
-    stanza: Stanza,
-) -> Outcome {
+pub(crate) async fn receive(within: Within<'_>, session: &Arc<Session>, stanza: Stanza) -> Outcome {
+    let chat = within.chat;
     match stanza.kind {
         Kind::Message(_) => {
             let header = stanza.header();
@@ -47,7 +55,7 @@ pub(crate) async fn receive(
                 Err(error) => Outcome::Done(refused(chat, &header, &error)),
             }
         }
-        Kind::Iq(IqType::Get | IqType::Set) => Outcome::Done(request(chat, config, session, stanza).await),
+        Kind::Iq(IqType::Get | IqType::Set) => Outcome::Done(request(within, session, stanza).await),
         Kind::Iq(IqType::Result | IqType::Error) => {
             // The server's own requests are pings, and questions about what clients announce.
             if stanza.to.as_ref().is_some_and(|to| chat.is_server(to)) {
@@ -104,7 +112,8 @@ async fn remote_request(chat: &Arc<Chat>, config: &Arc<Config>, iq: Stanza) -> V
         return Vec::new();
     };
     if let Some(target) = target(chat, &from, &iq) {
-        let reply = answer(chat, config, (&from, None), &iq, target).await;
+        let within = Within { chat, config, admin: None };
+        let reply = answer(within, (&from, None), &iq, target).await;
         return answers(&iq, reply);
     }
     if let Err(error) = last_activity::check_passing(chat, &from, &iq).await {
@@ -134,7 +143,8 @@ fn refused(chat: &Chat, header: &Header, error: &waxwing_chat::Error) -> Vec<Sta
 }
 
 /// A request for the server, for an account, or for another client.
-async fn request(chat: &Arc<Chat>, config: &Arc<Config>, session: &Arc<Session>, iq: Stanza) -> Vec<Stanza> {
+async fn request(within: Within<'_>, session: &Arc<Session>, iq: Stanza) -> Vec<Stanza> {
+    let chat = within.chat;
     let Some(target) = target(chat, &session.jid, &iq) else {
         let header = iq.header();
         if let Err(error) = last_activity::check_passing(chat, &session.jid, &iq).await {
@@ -145,7 +155,7 @@ async fn request(chat: &Arc<Chat>, config: &Arc<Config>, session: &Arc<Session>,
             Err(error) => refused(chat, &header, &error),
         };
     };
-    let request = answer(chat, config, (&session.jid, Some(session)), &iq, target).await;
+    let request = answer(within, (&session.jid, Some(session)), &iq, target).await;
     answers(&iq, request)
 }
 
@@ -166,15 +176,14 @@ fn answers(iq: &Stanza, reply: features::Reply) -> Vec<Stanza> {
 }
 
 async fn answer(
-    chat: &Arc<Chat>,
-    config: &Arc<Config>,
+    Within { chat, config, admin }: Within<'_>,
     (from, session): (&Jid, Option<&Arc<Session>>),
     iq: &Stanza,
     target: Target,
 ) -> features::Reply {
     let payload = iq.payload().ok_or_else(|| StanzaError::new(Condition::BadRequest))?;
     let answer = features::find(iq, payload, target)?;
-    answer(Request { iq, payload, target, from, session, chat, config }).await
+    answer(Request { iq, payload, target, from, session, chat, config, admin }).await
 }
 
 /// Who answers on this server; `None` for another client or another server.

@@ -48,6 +48,7 @@ fn kind_number(kind: DocumentKind) -> i64 {
         DocumentKind::ArchivePreferences => 1,
         DocumentKind::Room => 10,
         DocumentKind::RoomVcard => 11,
+        DocumentKind::Notices => 2,
     }
 }
 

@@ -1,11 +1,14 @@
-//! `reload` and `stop`: steering the running server.
+//! `reload`, `restart` and `stop`: steering the running server.
 
 use std::fmt;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::admin::context::{Context, Steer};
+use crate::admin::domain_failure;
 use crate::admin::failure::{Code, Failure};
+use crate::admin::parameter::{Kind, Parameter, duration_ms};
 use crate::admin::registry::{Command, Permission, Run, call, render};
 
 /// `reload`.
@@ -20,6 +23,26 @@ pub(super) const RELOAD: Command = Command {
     render: render::<Reloaded>,
 };
 
+const DELAY: Parameter =
+    Parameter::optional("delay", Kind::Duration, "How long to wait until then; at most a day.").or("at once");
+const ANNOUNCEMENT: Parameter =
+    Parameter::optional("announcement", Kind::Text, "What those who are connected are told now.");
+
+/// The longest delay, in milliseconds.
+const DELAY_LIMIT_MS: u64 = 24 * 3600 * 1000;
+
+/// `restart`.
+pub(super) const RESTART: Command = Command {
+    name: "restart",
+    summary: "Stop the server and start it anew",
+    help: "For what only a restart changes. Streams are kept and resumed. The process stays the same, and runs the program \
+           that stands in its place then.",
+    permission: Permission::Installation,
+    parameters: &[DELAY, ANNOUNCEMENT],
+    run: Run::Server(|context, arguments| call(context, arguments, restart)),
+    render: render::<Stopping>,
+};
+
 /// `stop`.
 pub(super) const STOP: Command = Command {
     name: "stop",
@@ -27,7 +50,7 @@ pub(super) const STOP: Command = Command {
     help: "It stops to accept connections, tells its clients, finishes what is under way, and exits. The signal SIGTERM \
            does the same. The command line waits until the server has exited.",
     permission: Permission::Installation,
-    parameters: &[],
+    parameters: &[DELAY, ANNOUNCEMENT],
     run: Run::Server(|context, arguments| call(context, arguments, stop)),
     render: render::<Stopping>,
 };
@@ -58,19 +81,71 @@ async fn reload(context: Context, _: Nothing) -> Result<Reloaded, Failure> {
     }
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Stop {
+    delay: Option<String>,
+    announcement: Option<String>,
+}
+
 #[derive(Serialize, Deserialize)]
 struct Stopping {
     /// The process that stops.
     pid: u32,
+    /// Milliseconds until then.
+    in_ms: u64,
+    /// It starts anew.
+    restarts: bool,
 }
 
 impl fmt::Display for Stopping {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "The server (process {}) stops.", self.pid)
+        let verb = if self.restarts { "restarts" } else { "stops" };
+        match self.in_ms {
+            0 => write!(f, "The server (process {}) {verb}.", self.pid),
+            ms => write!(f, "The server (process {}) {verb} in {} s.", self.pid, ms / 1000),
+        }
     }
 }
 
-async fn stop(context: Context, _: Nothing) -> Result<Stopping, Failure> {
-    context.admin.running()?.steer(Steer::Stop).await?;
-    Ok(Stopping { pid: std::process::id() })
+async fn stop(context: Context, arguments: Stop) -> Result<Stopping, Failure> {
+    end(context, arguments, Steer::Stop, false).await
+}
+
+async fn restart(context: Context, arguments: Stop) -> Result<Stopping, Failure> {
+    end(context, arguments, Steer::Restart, true).await
+}
+
+type Order = fn(tokio::sync::oneshot::Sender<()>) -> Steer;
+
+/// Tells everybody, and ends the server now or later.
+async fn end(context: Context, arguments: Stop, order: Order, restarts: bool) -> Result<Stopping, Failure> {
+    let in_ms = match &arguments.delay {
+        Some(delay) => duration_ms(delay).map_err(|why| Failure::invalid("delay", format!("{why}.")))?,
+        None => 0,
+    };
+    if in_ms > DELAY_LIMIT_MS {
+        return Err(Failure::invalid("delay", "The delay is longer than a day."));
+    }
+    let action = if restarts { "server.restart" } else { "server.stop" };
+    let chat = &context.admin.chat;
+    let failed = |error| domain_failure(error, "", "");
+    chat.record(&context.actor.name, action, "", &format!("in {in_ms} ms")).await.map_err(failed)?;
+    if let Some(text) = &arguments.announcement {
+        chat.announce(None, text, &context.actor.name)
+            .await
+            .map_err(|error| domain_failure(error, "announcement", ""))?;
+    }
+    context.admin.running()?;
+    let ending = async move |context: Context| context.admin.running()?.steer(order).await;
+    match in_ms {
+        0 => ending(context).await?,
+        ms => drop(tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_millis(ms)).await;
+            if let Err(failure) = ending(context).await {
+                tracing::warn!(%failure, "the server could not be ended as an administrator ordered");
+            }
+        })),
+    }
+    Ok(Stopping { pid: std::process::id(), in_ms, restarts })
 }

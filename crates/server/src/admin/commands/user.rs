@@ -5,6 +5,9 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use waxwing_chat::account::{Account, Role};
 use waxwing_chat::accounts::NewPerson;
+use waxwing_chat::people::card::Person;
+use waxwing_chat::people::headcount::Standing;
+use waxwing_chat::rosters::Owner;
 use waxwing_chat::time::{parse_timestamp, timestamp};
 use waxwing_xmpp::jid::Jid;
 
@@ -28,6 +31,9 @@ pub(super) const ADD: Command = Command {
         ADDRESS,
         PASSWORD,
         Parameter::optional("name", Kind::Text, "The name shown to others."),
+        Parameter::optional("given_name", Kind::Text, "The given name, for the account's card (XEP-0054)."),
+        Parameter::optional("family_name", Kind::Text, "The family name, for the card."),
+        Parameter::optional("email", Kind::Text, "The address of electronic mail, for the card."),
         Parameter::optional("administrator", Kind::Flag, "Let the account use every command."),
         Parameter::optional("expires", Kind::Time, "From when on sign-in is refused.").or("never"),
     ],
@@ -44,6 +50,11 @@ pub(super) const LIST: Command = Command {
     permission: Permission::View,
     parameters: &[
         Parameter::optional("domain", Kind::Text, "Only those of this domain."),
+        Parameter::optional(
+            "state",
+            Kind::Choice(&["disabled", "administrator", "online", "active", "idle"]),
+            "Only those in this state; see `user count` for what they mean.",
+        ),
         Parameter::optional("after", Kind::Account, "Only those behind this address."),
         Parameter::optional("limit", Kind::Number { min: 1, max: 10_000 }, "How many at most.").or("1000"),
     ],
@@ -114,6 +125,9 @@ struct Add {
     address: String,
     password: Option<String>,
     name: Option<String>,
+    given_name: Option<String>,
+    family_name: Option<String>,
+    email: Option<String>,
     #[serde(default)]
     administrator: bool,
     expires: Option<String>,
@@ -157,7 +171,16 @@ async fn add(context: Context, arguments: Add) -> Result<Added, Failure> {
         password: arguments.password.as_deref().or(made.as_deref()).unwrap_or_default(),
     };
     let failed = |error| domain_failure(error, "address", &format!("{jid} exists already."));
-    chat.create_account(new, &context.actor.name).await.map_err(failed)?;
+    let account = chat.create_account(new, &context.actor.name).await.map_err(failed)?;
+    let person = Person {
+        given_name: arguments.given_name.unwrap_or_default(),
+        family_name: arguments.family_name.unwrap_or_default(),
+        email: arguments.email.unwrap_or_default(),
+        ..Person::default()
+    };
+    if person != Person::default() {
+        chat.set_card(&Owner::from(&account), person.to_vcard().root()).await.map_err(failed)?;
+    }
     if expires.is_some() {
         chat.set_expiry(&jid, expires, &context.actor.name).await.map_err(failed)?;
     }
@@ -168,6 +191,7 @@ async fn add(context: Context, arguments: Add) -> Result<Added, Failure> {
 #[serde(deny_unknown_fields)]
 struct List {
     domain: Option<String>,
+    state: Option<String>,
     after: Option<String>,
     #[serde(default = "page")]
     limit: usize,
@@ -236,14 +260,26 @@ impl fmt::Display for Listed {
 async fn list(context: Context, arguments: List) -> Result<Listed, Failure> {
     let after = arguments.after.as_deref().map(address).transpose()?;
     let chat = &context.admin.chat;
-    let mut accounts = chat
-        .accounts(arguments.domain.as_deref(), after.as_ref(), arguments.limit + 1)
-        .await
-        .map_err(|error| domain_failure(error, "domain", ""))?;
+    let (domain, limit) = (arguments.domain.as_deref(), arguments.limit + 1);
+    let found = match standing(arguments.state.as_deref()) {
+        Some(standing) => chat.accounts_standing(standing, domain, after.as_ref(), limit).await,
+        None => chat.accounts(domain, after.as_ref(), limit).await,
+    };
+    let mut accounts = found.map_err(|error| domain_failure(error, "domain", ""))?;
     let more = accounts.len() > arguments.limit;
     accounts.truncate(arguments.limit);
     let users = accounts.iter().map(|account| user(&context, account)).collect();
     Ok(Listed { users, more })
+}
+
+fn standing(word: Option<&str>) -> Option<Standing> {
+    Some(match word? {
+        "disabled" => Standing::Disabled,
+        "administrator" => Standing::Administrator,
+        "active" => Standing::Active,
+        "idle" => Standing::Idle,
+        _ => Standing::Online,
+    })
 }
 
 fn user(context: &Context, account: &Account) -> User {

@@ -104,6 +104,11 @@ async fn user(
         }
     }
     put(out, &private)?;
+    if let Some(card) = store.card(account.id).await?
+        && let Ok(card) = Element::parse(&card.xml)
+    {
+        put(out, &card)?;
+    }
     if let Some(stored) = store.document(account.id, DocumentKind::ArchivePreferences, "").await? {
         put(out, &preferences(&ArchivePreferences::parse(Some(&stored))))?;
     }

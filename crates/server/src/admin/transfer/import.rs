@@ -9,6 +9,7 @@ use waxwing_chat::account::{AccountChange, AccountId, NewAccount, Role};
 use waxwing_chat::archive::{ArchiveId, Direction, ImportedMessage};
 use waxwing_chat::preferences::{ArchivePreferences, DefaultPolicy};
 use waxwing_chat::roster::{RosterItem, Subscription};
+use waxwing_chat::rosters::Owner;
 use waxwing_chat::store::{DocumentKind, StoreError};
 use waxwing_chat::time::parse_timestamp;
 use waxwing_xmpp::jid::Jid;
@@ -17,7 +18,7 @@ use waxwing_xmpp::xml::{Element, ElementRef};
 
 use super::nodes;
 use super::pieces::{self, Container, Piece};
-use super::{ACCOUNT, ARCHIVE, CLIENT, DELAY, FORWARD, PIE_SCRAM, PRIVACY, STANZA_ID};
+use super::{ACCOUNT, ARCHIVE, CLIENT, DELAY, FORWARD, PIE_SCRAM, PRIVACY, STANZA_ID, VCARD};
 
 /// Pieces read ahead of what the store has taken.
 const READ_AHEAD: usize = 128;
@@ -229,6 +230,11 @@ impl Importer<'_> {
         } else if element.is(ARCHIVE, "prefs") {
             let stored = preferences(element).to_stored();
             store.put_document(open.account, DocumentKind::ArchivePreferences, "", Some(&stored)).await?;
+        } else if element.is(VCARD, "vCard") {
+            let owner = Owner { account: open.account, jid: open.jid.clone() };
+            if let Err(error) = self.chat.set_card(&owner, element.root()).await {
+                self.ignore(format!("a card: {error}"));
+            }
         } else if element.is(PRIVACY, "query") {
             // XEP-0191 section 5: a blocked contact is a denied JID at the head of the default privacy list.
             let (blocked, passed_over) = denied(element);

@@ -1,5 +1,6 @@
 //! Ad-hoc commands (XEP-0050): what a client offers its user as a menu of the server's.
 
+use std::borrow::Cow;
 use std::future::Future;
 use std::pin::Pin;
 
@@ -9,8 +10,16 @@ use waxwing_xmpp::ns;
 use waxwing_xmpp::stanza::IqType;
 use waxwing_xmpp::xml::{Element, ElementRef};
 
+use self::administration::Task;
+use self::registry::Desk;
 use super::{Advertised, At, Feature, Handler, Reply, Request, Spec, Success, Target, invitations};
+use crate::admin;
 use crate::xmpp::error::stanza_error;
+
+mod administration;
+mod registry;
+
+pub use administration::FEATURE as ADMINISTRATION;
 
 /// The node that the commands stand below (section 2.1).
 pub const NODE: &str = ns::COMMANDS;
@@ -37,6 +46,60 @@ pub const FEATURE: Feature = Feature {
 
 static COMMANDS: &[&Command] = &[&invitations::INVITE, &invitations::CREATE_ACCOUNT];
 
+/// What a node stands for.
+enum Offer {
+    /// A command of a feature.
+    Feature(&'static Command),
+    /// A use case of XEP-0133.
+    Task(&'static Task),
+    /// A command of the registry.
+    Registered(&'static admin::Command),
+}
+
+impl Offer {
+    /// Everything there is, in the order in which it is listed.
+    fn all() -> impl Iterator<Item = Self> {
+        let own = COMMANDS.iter().copied().map(Self::Feature);
+        let tasks = administration::TASKS.iter().map(Self::Task);
+        own.chain(tasks).chain(registry::offered().map(Self::Registered))
+    }
+
+    fn find(node: &str) -> Option<Self> {
+        Self::all().find(|offer| offer.node() == node)
+    }
+
+    fn node(&self) -> Cow<'static, str> {
+        match self {
+            Self::Feature(command) => command.node.into(),
+            Self::Task(task) => task.node().into(),
+            Self::Registered(command) => registry::node(command).into(),
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Feature(command) => command.name,
+            Self::Task(task) => task.name,
+            Self::Registered(command) => command.summary,
+        }
+    }
+
+    fn least_role(&self) -> Role {
+        match self {
+            Self::Feature(command) => command.least_role,
+            Self::Task(_) | Self::Registered(_) => Role::Administrator,
+        }
+    }
+
+    async fn run(&self, request: &Request<'_>, form: Option<ElementRef<'_>>) -> Result<Step, StanzaError> {
+        match self {
+            Self::Feature(command) => (command.run)(request, form).await,
+            Self::Task(task) => task.run(&Desk::of(request)?, form).await,
+            Self::Registered(command) => registry::run(command, &Desk::of(request)?, form).await,
+        }
+    }
+}
+
 /// A command.
 pub struct Command {
     /// The node it is known by.
@@ -60,29 +123,34 @@ pub type Running<'a> = Pin<Box<dyn Future<Output = Result<Step, StanzaError>> + 
 pub enum Step {
     /// A form has to be filled in.
     Ask(Element),
-    /// It is done, and this is the result.
-    Done(Element),
+    /// It is done, and this is the result: a form, notes, or nothing.
+    Done(Vec<Element>),
 }
 
-async fn allowed(request: &Request<'_>, command: &Command) -> Result<bool, StanzaError> {
-    if command.least_role == Role::Member {
-        return Ok(true);
+/// What the requester is here; whoever comes from another server is nothing.
+async fn role(request: &Request<'_>) -> Result<Option<Role>, StanzaError> {
+    if request.session.is_none() {
+        return Ok(None);
     }
     let account = request.chat.account(&request.account()).await.map_err(|error| stanza_error(&error))?;
-    Ok(account.role == command.least_role)
+    Ok(Some(account.role))
+}
+
+/// Members may use the commands of members, administrators all.
+fn allowed(role: Option<Role>, offer: &Offer) -> bool {
+    role.is_some_and(|role| role == Role::Administrator || offer.least_role() == Role::Member)
 }
 
 /// Section 2.1: the commands that the requester may run.
 pub async fn list(request: &Request<'_>) -> Result<Element, StanzaError> {
+    let role = role(request).await?;
     let mut query = Element::new(ns::DISCO_ITEMS, "query");
-    for command in COMMANDS {
-        if allowed(request, command).await? {
-            let item = Element::new(ns::DISCO_ITEMS, "item")
-                .with_attr("jid", request.to().as_str())
-                .with_attr("node", command.node)
-                .with_attr("name", command.name);
-            query.append(item);
-        }
+    for offer in Offer::all().filter(|offer| allowed(role, offer)) {
+        let item = Element::new(ns::DISCO_ITEMS, "item")
+            .with_attr("jid", request.to().as_str())
+            .with_attr("node", &offer.node())
+            .with_attr("name", offer.name());
+        query.append(item);
     }
     Ok(query)
 }
@@ -106,30 +174,38 @@ pub async fn info(request: &Request<'_>, node: &str) -> Result<Option<Element>, 
     if node == NODE {
         return Ok(Some(described("command-list", "Commands")));
     }
-    let Some(command) = find(node) else {
+    let Some(offer) = Offer::find(node) else {
         return Ok(None);
     };
-    if !allowed(request, command).await? {
+    if !allowed(role(request).await?, &offer) {
         return Err(StanzaError::new(Condition::Forbidden));
     }
-    Ok(Some(described("command-node", command.name)))
+    Ok(Some(described("command-node", offer.name())))
 }
 
-fn find(node: &str) -> Option<&'static Command> {
-    COMMANDS.iter().find(|command| command.node == node).copied()
+/// The command of a node, if the requester may run it. Whoever is no administrator learns nothing about what
+/// administrators have.
+async fn find(request: &Request<'_>, node: &str) -> Result<Offer, StanzaError> {
+    let role = role(request).await?;
+    match Offer::find(node) {
+        Some(offer) if allowed(role, &offer) => Ok(offer),
+        None if administration::is_task(node) && role == Some(Role::Administrator) => {
+            // XEP-0133 section 5.
+            Err(StanzaError::new(Condition::FeatureNotImplemented))
+        }
+        None if !administration::is_task(node) => Err(StanzaError::new(Condition::ItemNotFound)),
+        _ => Err(StanzaError::new(Condition::Forbidden)),
+    }
 }
 
 async fn run(request: Request<'_>) -> Reply {
     let node = request.payload.attr("node").ok_or_else(|| StanzaError::new(Condition::BadRequest))?;
-    let command = find(node).ok_or_else(|| StanzaError::new(Condition::ItemNotFound))?;
-    if !allowed(&request, command).await? {
-        return Err(StanzaError::new(Condition::Forbidden));
-    }
+    let offer = find(&request, node).await?;
     if is_cancelled(&request)? {
         return Ok(answer(&request, node, None));
     }
     let form = request.payload.child(ns::DATA_FORMS, "x");
-    let step = (command.run)(&request, form).await?;
+    let step = offer.run(&request, form).await?;
     Ok(answer(&request, node, Some(step)))
 }
 
@@ -162,7 +238,7 @@ pub(super) fn answer(request: &Request<'_>, node: &str, step: Option<Step>) -> S
             let actions = Element::new(ns::COMMANDS, "actions").with_attr("execute", "complete");
             answer("executing").with_child(actions.with_child(complete)).with_child(form)
         }
-        Some(Step::Done(result)) => answer("completed").with_child(result),
+        Some(Step::Done(results)) => results.into_iter().fold(answer("completed"), Element::with_child),
     }
     .into()
 }
@@ -181,10 +257,11 @@ mod tests {
 
     #[test]
     fn every_command_has_a_node_of_its_own() {
-        let nodes: HashSet<&str> = COMMANDS.iter().map(|command| command.node).collect();
-        assert_eq!(nodes.len(), COMMANDS.len());
-        assert!(find(invitations::INVITE.node).is_some_and(|command| command.least_role == Role::Member));
-        assert!(find("urn:x").is_none());
+        let nodes: HashSet<_> = Offer::all().map(|offer| offer.node()).collect();
+        assert_eq!(nodes.len(), Offer::all().count());
+        let invite = Offer::find(invitations::INVITE.node);
+        assert!(invite.is_some_and(|offer| offer.least_role() == Role::Member));
+        assert!(Offer::find("urn:x").is_none());
     }
 
     /// Section 4.5.
@@ -209,7 +286,10 @@ mod tests {
         let member = nodes(house.ask("romeo/orchard", "get", "localhost", ITEMS).await.unwrap());
         assert_eq!(member, [invitations::INVITE.node]);
         let administrator = nodes(house.ask("admin/desk", "get", "localhost", ITEMS).await.unwrap());
-        assert_eq!(administrator, [invitations::INVITE.node, invitations::CREATE_ACCOUNT.node]);
+        assert_eq!(administrator[..2], [invitations::INVITE.node, invitations::CREATE_ACCOUNT.node]);
+        for node in ["http://jabber.org/protocol/admin#add-user", "urn:waxwing:command:user-add"] {
+            assert!(administrator.iter().any(|listed| listed == node), "{node}");
+        }
         let info =
             |node: &str| format!("<query xmlns='http://jabber.org/protocol/disco#info' node='{node}'/>");
         let list = house.ask("romeo/orchard", "get", "localhost", &info(NODE)).await.unwrap();

@@ -21,6 +21,25 @@ pub const FEATURE: Feature = Feature {
 /// How many fields a submitted form may have.
 pub const FIELDS_LIMIT: usize = 64;
 
+/// A field that a person fills in.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Question<'a> {
+    /// Its name.
+    pub var: &'a str,
+    /// Its type (XEP-0004 section 3.3).
+    pub kind: &'a str,
+    /// What it is called for people.
+    pub label: &'a str,
+    /// What else there is to know; may be empty.
+    pub about: &'a str,
+    /// It has to be filled in.
+    pub required: bool,
+    /// What can be chosen, for lists.
+    pub options: &'a [&'a str],
+    /// What it holds so far.
+    pub values: &'a [&'a str],
+}
+
 /// A form that is being written.
 #[derive(Debug)]
 pub struct Form(Element);
@@ -64,6 +83,41 @@ impl Form {
             question = question.with_child(Element::new(ns::DATA_FORMS, "required"));
         }
         Self(self.0.with_child(question))
+    }
+
+    /// Adds a field that a person fills in, with what else he should know and what it holds so far.
+    pub fn explained(mut self, question: &Question<'_>) -> Self {
+        let Question { var, kind, label, about, required, options, values } = question;
+        let mut field = field(var, Some(kind), values).with_attr("label", label);
+        if !about.is_empty() {
+            field.append(Element::new(ns::DATA_FORMS, "desc").with_text(about));
+        }
+        if *required {
+            field.append(Element::new(ns::DATA_FORMS, "required"));
+        }
+        for option in *options {
+            let value = Element::new(ns::DATA_FORMS, "value").with_text(option);
+            field.append(Element::new(ns::DATA_FORMS, "option").with_attr("label", option).with_child(value));
+        }
+        self.0.append(field);
+        self
+    }
+
+    /// Adds items that have the same fields, under the labels that those have (section 3.4).
+    pub fn items(mut self, columns: &[(&str, &str, &str)], rows: &[Vec<String>]) -> Self {
+        let mut reported = Element::new(ns::DATA_FORMS, "reported");
+        for (var, kind, label) in columns {
+            reported.append(field(var, Some(kind), &[]).with_attr("label", label));
+        }
+        self.0.append(reported);
+        for row in rows {
+            let mut item = Element::new(ns::DATA_FORMS, "item");
+            for ((var, ..), value) in columns.iter().zip(row) {
+                item.append(field(var, None, &[value]));
+            }
+            self.0.append(item);
+        }
+        self
     }
 
     /// Adds a list that takes any values (XEP-0122 section 3.1).
@@ -130,6 +184,19 @@ impl Submission {
         }
         let own_type = fields.iter().position(|(var, _)| var == "FORM_TYPE").map(|at| fields.remove(at).1);
         Ok((own_type, Self { fields }))
+    }
+
+    /// All values of a field, without those that are empty.
+    pub fn values(&self, var: &str) -> Vec<&str> {
+        let found = self.fields.iter().find(|(known, _)| known == var);
+        let values = found.map(|(_, values)| values.as_slice()).unwrap_or_default();
+        values.iter().map(String::as_str).filter(|value| !value.is_empty()).collect()
+    }
+
+    /// A text of several lines, each a value (section 3.3); `None` when there is nothing but white space in it.
+    pub fn lines(&self, var: &str) -> Option<String> {
+        let (_, values) = self.fields.iter().find(|(known, _)| known == var)?;
+        Some(values.join("\n")).filter(|text| !text.trim().is_empty())
     }
 
     /// The only value of a field; `None` when the field is missing or empty.

@@ -11,7 +11,7 @@ use super::{
     Advertised, At, FEATURES, Feature, Handler, Reply, Request, Spec, Success, Target, caps, commands,
     pubsub, rooms, upload, version,
 };
-use crate::xmpp::config::{Config, Contact};
+use crate::xmpp::config::{Config, Contact, Search};
 
 /// XEP-0030, XEP-0128 and XEP-0157.
 pub const FEATURE: Feature = Feature {
@@ -193,7 +193,12 @@ pub fn server_info(config: &Config) -> Element {
     let identity =
         identity("server", "im").with_attr("name", version::NAME).with_attr_ns(ns::XML, "lang", "en");
     let query = Element::new(ns::DISCO_INFO, "query").with_child(identity);
-    let query = features(query, At::Server).with_child(version::software_info());
+    let mut query = features(query, At::Server);
+    if config.people.search != Search::Off {
+        query.append(self::identity("directory", "user"));
+        query.append(feature(ns::SEARCH));
+    }
+    let query = query.with_child(version::software_info());
     match contact_addresses(&config.contact) {
         Some(form) => query.with_child(form),
         None => query,

@@ -63,7 +63,7 @@ async fn invite(request: &Request<'_>) -> Result<Step, StanzaError> {
     };
     let invitation =
         request.chat.invite(order, inviter.as_str()).await.map_err(|error| stanza_error(&error))?;
-    Ok(Step::Done(render(&invitation, &request.chat.settings())))
+    Ok(Step::Done(vec![render(&invitation, &request.chat.settings())]))
 }
 
 async fn create_account(request: &Request<'_>, form: Option<ElementRef<'_>>) -> Result<Step, StanzaError> {
@@ -81,7 +81,7 @@ async fn create_account(request: &Request<'_>, form: Option<ElementRef<'_>>) -> 
         uses: 1,
     };
     let invitation = request.chat.invite(order, own.as_str()).await.map_err(|error| stanza_error(&error))?;
-    Ok(Step::Done(render(&invitation, &request.chat.settings())))
+    Ok(Step::Done(vec![render(&invitation, &request.chat.settings())]))
 }
 
 fn account_form() -> Element {

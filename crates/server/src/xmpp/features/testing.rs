@@ -15,13 +15,15 @@ use waxwing_xmpp::jid::Jid;
 use waxwing_xmpp::stanza::Stanza;
 use waxwing_xmpp::xml::Element;
 
+use crate::admin::Admin;
 use crate::xmpp::config::Config;
-use crate::xmpp::receive::{Outcome, receive};
+use crate::xmpp::receive::{Outcome, Within, receive};
 
 /// The server at `localhost`.
 pub(crate) struct House {
     pub(crate) chat: Arc<Chat>,
     pub(crate) config: Arc<Config>,
+    admin: Arc<Admin>,
     sessions: Mutex<HashMap<Jid, Arc<Session>>>,
     events: Mutex<HashMap<Jid, Events>>,
 }
@@ -32,8 +34,10 @@ impl House {
         let store = Arc::new(MemoryStore::default());
         let settings = Settings { scram_sha1: false, ..Settings::default() };
         let chat = Chat::new(store, Arc::new(SystemClock), Arc::new(SystemRandom), settings);
+        let admin = Admin { chat: Arc::clone(&chat), data_dir: std::env::temp_dir(), running: None };
         let house = Self {
             chat,
+            admin: Arc::new(admin),
             config: Arc::new(Config::default()),
             sessions: Mutex::default(),
             events: Mutex::default(),
@@ -88,7 +92,8 @@ impl House {
         let xml = xml.replacen(name, &format!("{name} xmlns='jabber:client'"), 1);
         let mut stanza = Stanza::from_element(Element::parse(&xml).unwrap()).unwrap();
         stanza.from = Some(session.jid.clone());
-        match receive(&self.chat, &self.config, &session, stanza).await {
+        let within = Within { chat: &self.chat, config: &self.config, admin: Some(&self.admin) };
+        match receive(within, &session, stanza).await {
             Outcome::Done(answers) => answers.iter().map(Stanza::to_element).collect(),
             Outcome::InFlight(in_flight) => {
                 in_flight.receipt.await.unwrap();

@@ -199,6 +199,7 @@ mod tests {
             session: None,
             chat: &house.chat,
             config: &house.config,
+            admin: None,
             iq: &iq,
         };
         assert_eq!(slot(request).await.unwrap_err().condition, Condition::Forbidden);

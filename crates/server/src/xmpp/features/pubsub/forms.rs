@@ -41,7 +41,7 @@ pub(crate) fn configuration(configuration: &NodeConfiguration) -> Element {
 
 /// What a node is like unless its owner says otherwise (section 8.3), asked for by anybody.
 pub(super) fn default(request: &Request<'_>, place: &Place) -> Reply {
-    let form = configuration(&request.chat.default_node_configuration(place));
+    let form = configuration(&request.chat.default_node_configuration(place, None));
     let namespace = request.payload.ns();
     Ok(pubsub(Element::new(namespace, "default").with_child(form)).into())
 }

@@ -86,14 +86,16 @@ pub(super) async fn run(request: Request<'_>) -> Reply {
     let hats = request.chat.room_hats(&request.to(), request.from).await;
     let hats = hats.map_err(|error| stanza_error(&error))?;
     let step = match (command, request.payload.child(ns::DATA_FORMS, "x")) {
-        (Command::List, _) => Step::Done(listed(&hats)),
-        (Command::ListAssigned, _) => Step::Done(assigned(&hats)),
+        (Command::List, _) => Step::Done(vec![listed(&hats)]),
+        (Command::ListAssigned, _) => Step::Done(vec![assigned(&hats)]),
         (command, None) => Step::Ask(asked(command, &hats)),
         (command, Some(form)) => {
             let change = read(command, form)?;
             let done = request.chat.change_room_hats(&request.to(), request.from, change).await;
             done.map_err(|error| stanza_error(&error))?;
-            Step::Done(Element::new(ns::COMMANDS, "note").with_attr("type", "info").with_text("It is done."))
+            Step::Done(vec![
+                Element::new(ns::COMMANDS, "note").with_attr("type", "info").with_text("It is done."),
+            ])
         }
     };
     Ok(commands::answer(&request, node, Some(step)))

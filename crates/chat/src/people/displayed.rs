@@ -1,0 +1,32 @@
+//! How far somebody has read, said in passing (XEP-0490 section 4.5): the server publishes it for the account's other
+//! clients and takes it out of the message.
+
+use std::sync::Arc;
+
+use waxwing_xmpp::ns;
+use waxwing_xmpp::stanza::Stanza;
+
+use super::following::private_options;
+use crate::chat::Chat;
+use crate::rosters::Owner;
+use crate::session::Session;
+
+impl Chat {
+    /// The message without what is for the account itself, which is published under the address it goes to, as it stands.
+    pub(crate) async fn publish_displayed(&self, sender: &Arc<Session>, mut message: Stanza) -> Stanza {
+        let Some(displayed) = message.child(ns::DISPLAYED, "displayed").map(|child| child.to_element())
+        else {
+            return message;
+        };
+        message.element.retain_children(|child| !child.is(ns::DISPLAYED, "displayed"));
+        if let Some(to) = &message.to {
+            let owner = Owner::from(&**sender);
+            let published =
+                self.derive(&owner, ns::DISPLAYED, to.as_str(), &displayed, &private_options()).await;
+            if let Err(error) = published {
+                tracing::warn!(%error, account = %owner.jid, "how far somebody has read could not be published");
+            }
+        }
+        message
+    }
+}
