@@ -103,6 +103,30 @@ _waxwing() {
             waxwing__subcmd__audit__subcmd__help,verify)
                 cmd="waxwing__subcmd__audit__subcmd__help__subcmd__verify"
                 ;;
+            waxwing__subcmd__federation,block)
+                cmd="waxwing__subcmd__federation__subcmd__block"
+                ;;
+            waxwing__subcmd__federation,blocked)
+                cmd="waxwing__subcmd__federation__subcmd__blocked"
+                ;;
+            waxwing__subcmd__federation,help)
+                cmd="waxwing__subcmd__federation__subcmd__help"
+                ;;
+            waxwing__subcmd__federation,unblock)
+                cmd="waxwing__subcmd__federation__subcmd__unblock"
+                ;;
+            waxwing__subcmd__federation__subcmd__help,block)
+                cmd="waxwing__subcmd__federation__subcmd__help__subcmd__block"
+                ;;
+            waxwing__subcmd__federation__subcmd__help,blocked)
+                cmd="waxwing__subcmd__federation__subcmd__help__subcmd__blocked"
+                ;;
+            waxwing__subcmd__federation__subcmd__help,help)
+                cmd="waxwing__subcmd__federation__subcmd__help__subcmd__help"
+                ;;
+            waxwing__subcmd__federation__subcmd__help,unblock)
+                cmd="waxwing__subcmd__federation__subcmd__help__subcmd__unblock"
+                ;;
             waxwing__subcmd__file,delete)
                 cmd="waxwing__subcmd__file__subcmd__delete"
                 ;;
@@ -198,6 +222,15 @@ _waxwing() {
                 ;;
             waxwing__subcmd__help__subcmd__audit,verify)
                 cmd="waxwing__subcmd__help__subcmd__audit__subcmd__verify"
+                ;;
+            waxwing__subcmd__help__subcmd__federation,block)
+                cmd="waxwing__subcmd__help__subcmd__federation__subcmd__block"
+                ;;
+            waxwing__subcmd__help__subcmd__federation,blocked)
+                cmd="waxwing__subcmd__help__subcmd__federation__subcmd__blocked"
+                ;;
+            waxwing__subcmd__help__subcmd__federation,unblock)
+                cmd="waxwing__subcmd__help__subcmd__federation__subcmd__unblock"
                 ;;
             waxwing__subcmd__help__subcmd__file,delete)
                 cmd="waxwing__subcmd__help__subcmd__file__subcmd__delete"
@@ -734,8 +767,144 @@ _waxwing() {
             return 0
             ;;
         waxwing__subcmd__federation)
-            opts="-c -h --config --json --help"
+            opts="-c -h --config --json --help block unblock blocked help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__federation__subcmd__block)
+            opts="-c -h --config --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__federation__subcmd__blocked)
+            opts="-c -h --config --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__federation__subcmd__help)
+            opts="block unblock blocked help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__federation__subcmd__help__subcmd__block)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__federation__subcmd__help__subcmd__blocked)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__federation__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__federation__subcmd__help__subcmd__unblock)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__federation__subcmd__unblock)
+            opts="-c -h --config --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -1002,8 +1171,50 @@ _waxwing() {
             return 0
             ;;
         waxwing__subcmd__help__subcmd__federation)
-            opts=""
+            opts="block unblock blocked"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__help__subcmd__federation__subcmd__block)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__help__subcmd__federation__subcmd__blocked)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__help__subcmd__federation__subcmd__unblock)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi

@@ -232,9 +232,26 @@ complete -c waxwing -n "__fish_waxwing_using_subcommand room; and __fish_seen_su
 complete -c waxwing -n "__fish_waxwing_using_subcommand room; and __fish_seen_subcommand_from help" -f -a "affiliation" -d 'Change what somebody is to a room'
 complete -c waxwing -n "__fish_waxwing_using_subcommand room; and __fish_seen_subcommand_from help" -f -a "destroy" -d 'End a room, with all that was said in it'
 complete -c waxwing -n "__fish_waxwing_using_subcommand room; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c waxwing -n "__fish_waxwing_using_subcommand federation" -s c -l config -d 'The configuration file [default: ./waxwing.toml, if there is one]' -r -F
-complete -c waxwing -n "__fish_waxwing_using_subcommand federation" -l json -d 'Write the result, or the error, as JSON'
-complete -c waxwing -n "__fish_waxwing_using_subcommand federation" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c waxwing -n "__fish_waxwing_using_subcommand federation; and not __fish_seen_subcommand_from block unblock blocked help" -s c -l config -d 'The configuration file [default: ./waxwing.toml, if there is one]' -r -F
+complete -c waxwing -n "__fish_waxwing_using_subcommand federation; and not __fish_seen_subcommand_from block unblock blocked help" -l json -d 'Write the result, or the error, as JSON'
+complete -c waxwing -n "__fish_waxwing_using_subcommand federation; and not __fish_seen_subcommand_from block unblock blocked help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c waxwing -n "__fish_waxwing_using_subcommand federation; and not __fish_seen_subcommand_from block unblock blocked help" -f -a "block" -d 'Have nothing to do with an address elsewhere, or with a whole domain'
+complete -c waxwing -n "__fish_waxwing_using_subcommand federation; and not __fish_seen_subcommand_from block unblock blocked help" -f -a "unblock" -d 'Speak again with an address or domain that was blocked'
+complete -c waxwing -n "__fish_waxwing_using_subcommand federation; and not __fish_seen_subcommand_from block unblock blocked help" -f -a "blocked" -d 'List the addresses and domains that are blocked'
+complete -c waxwing -n "__fish_waxwing_using_subcommand federation; and not __fish_seen_subcommand_from block unblock blocked help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c waxwing -n "__fish_waxwing_using_subcommand federation; and __fish_seen_subcommand_from block" -s c -l config -d 'The configuration file [default: ./waxwing.toml, if there is one]' -r -F
+complete -c waxwing -n "__fish_waxwing_using_subcommand federation; and __fish_seen_subcommand_from block" -l json -d 'Write the result, or the error, as JSON'
+complete -c waxwing -n "__fish_waxwing_using_subcommand federation; and __fish_seen_subcommand_from block" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c waxwing -n "__fish_waxwing_using_subcommand federation; and __fish_seen_subcommand_from unblock" -s c -l config -d 'The configuration file [default: ./waxwing.toml, if there is one]' -r -F
+complete -c waxwing -n "__fish_waxwing_using_subcommand federation; and __fish_seen_subcommand_from unblock" -l json -d 'Write the result, or the error, as JSON'
+complete -c waxwing -n "__fish_waxwing_using_subcommand federation; and __fish_seen_subcommand_from unblock" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c waxwing -n "__fish_waxwing_using_subcommand federation; and __fish_seen_subcommand_from blocked" -s c -l config -d 'The configuration file [default: ./waxwing.toml, if there is one]' -r -F
+complete -c waxwing -n "__fish_waxwing_using_subcommand federation; and __fish_seen_subcommand_from blocked" -l json -d 'Write the result, or the error, as JSON'
+complete -c waxwing -n "__fish_waxwing_using_subcommand federation; and __fish_seen_subcommand_from blocked" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c waxwing -n "__fish_waxwing_using_subcommand federation; and __fish_seen_subcommand_from help" -f -a "block" -d 'Have nothing to do with an address elsewhere, or with a whole domain'
+complete -c waxwing -n "__fish_waxwing_using_subcommand federation; and __fish_seen_subcommand_from help" -f -a "unblock" -d 'Speak again with an address or domain that was blocked'
+complete -c waxwing -n "__fish_waxwing_using_subcommand federation; and __fish_seen_subcommand_from help" -f -a "blocked" -d 'List the addresses and domains that are blocked'
+complete -c waxwing -n "__fish_waxwing_using_subcommand federation; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c waxwing -n "__fish_waxwing_using_subcommand announce" -l domain -d 'Only those of this domain. [default: all domains]' -r
 complete -c waxwing -n "__fish_waxwing_using_subcommand announce" -s c -l config -d 'The configuration file [default: ./waxwing.toml, if there is one]' -r -F
 complete -c waxwing -n "__fish_waxwing_using_subcommand announce" -l json -d 'Write the result, or the error, as JSON'
@@ -388,6 +405,9 @@ complete -c waxwing -n "__fish_waxwing_using_subcommand help; and __fish_seen_su
 complete -c waxwing -n "__fish_waxwing_using_subcommand help; and __fish_seen_subcommand_from room" -f -a "config" -d 'Change an option of a room'
 complete -c waxwing -n "__fish_waxwing_using_subcommand help; and __fish_seen_subcommand_from room" -f -a "affiliation" -d 'Change what somebody is to a room'
 complete -c waxwing -n "__fish_waxwing_using_subcommand help; and __fish_seen_subcommand_from room" -f -a "destroy" -d 'End a room, with all that was said in it'
+complete -c waxwing -n "__fish_waxwing_using_subcommand help; and __fish_seen_subcommand_from federation" -f -a "block" -d 'Have nothing to do with an address elsewhere, or with a whole domain'
+complete -c waxwing -n "__fish_waxwing_using_subcommand help; and __fish_seen_subcommand_from federation" -f -a "unblock" -d 'Speak again with an address or domain that was blocked'
+complete -c waxwing -n "__fish_waxwing_using_subcommand help; and __fish_seen_subcommand_from federation" -f -a "blocked" -d 'List the addresses and domains that are blocked'
 complete -c waxwing -n "__fish_waxwing_using_subcommand help; and __fish_seen_subcommand_from motd" -f -a "show" -d 'Show the message of the day'
 complete -c waxwing -n "__fish_waxwing_using_subcommand help; and __fish_seen_subcommand_from motd" -f -a "set" -d 'Put up a message of the day'
 complete -c waxwing -n "__fish_waxwing_using_subcommand help; and __fish_seen_subcommand_from motd" -f -a "edit" -d 'Change the message of the day'

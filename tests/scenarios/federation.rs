@@ -327,3 +327,25 @@ async fn cards_are_read_from_elsewhere() {
     let refused = romeo.ask("set", Some("verona.example"), search).await;
     assert!(refused.find("urn:ietf:params:xml:ns:xmpp-stanzas", "forbidden").is_some(), "{refused}");
 }
+
+/// An administrator ends all dealings with a domain while the server runs, and takes them up again.
+/// covers: XEP-0133 4.11
+#[tokio::test]
+async fn a_domain_is_barred() {
+    let (mut verona, mantua) = two(Proof::Dialback, false).await;
+    let [mut juliet] = verona.all_online(["juliet/balcony"]).await;
+    let [mut romeo] = mantua.all_online(["romeo/orchard"]).await;
+    say(&mut romeo, &mut juliet, "before").await;
+    verona.server.admin(&["federation", "block", "mantua.example"], "").unwrap();
+    juliet.send("<message to='romeo@mantua.example' type='chat' id='no'><body>no</body></message>").await;
+    let refused = juliet.next().await.unwrap();
+    assert!(refused.find("urn:ietf:params:xml:ns:xmpp-stanzas", "not-allowed").is_some(), "{refused}");
+    verona.server.terminate().unwrap();
+    verona.server.launch().unwrap();
+    let listed = verona.server.admin(&["federation", "blocked"], "").unwrap();
+    assert_eq!(listed.trim(), "mantua.example");
+    verona.server.admin(&["federation", "unblock", "mantua.example"], "").unwrap();
+    let mut juliet = verona.online("juliet/balcony").await;
+    juliet.clear().await;
+    say(&mut juliet, &mut romeo, "after").await;
+}

@@ -10,6 +10,7 @@ use crate::archive::ArchiveId;
 use crate::archive_ids::ArchiveIds;
 use crate::at_once::{self, WRITES_AT_ONCE};
 use crate::auth::SignIn;
+use crate::barring::Barred;
 use crate::bytestreams::Relay;
 use crate::error::Result;
 use crate::event::Close;
@@ -45,6 +46,7 @@ pub struct Chat {
     pub(crate) last_seen: LastSeen,
     pub(crate) notices: Notices,
     pub(crate) following: Following,
+    pub(crate) barred: Barred,
     settings: RwLock<Arc<Settings>>,
     started_ms: u64,
     /// Names clients within this process, in a way nobody outside can compute.
@@ -87,6 +89,7 @@ impl Chat {
             last_seen: LastSeen::default(),
             notices: Notices::default(),
             following: Following::default(),
+            barred: Barred::default(),
             settings: RwLock::new(Arc::new(settings)),
             started_ms,
             names: RandomState::new(),

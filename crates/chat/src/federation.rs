@@ -52,6 +52,9 @@ impl Chat {
         if !ours || stanza.to.is_none() {
             return Err(Error::BadRequest("an address is missing"));
         }
+        if stanza.to.as_ref().is_some_and(|to| self.bars(to)) {
+            return Err(Error::NotAllowed);
+        }
         let (federation, runtime) = self.remote.0.get().ok_or(Error::RemoteServerNotFound)?;
         let _entered = runtime.enter();
         federation.send(stanza)

@@ -7,6 +7,7 @@ pub mod archive_ids;
 mod at_once;
 pub mod audit;
 pub mod auth;
+pub mod barring;
 pub mod blocking;
 pub mod bytestreams;
 pub mod chat;

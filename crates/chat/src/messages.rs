@@ -136,6 +136,7 @@ impl Chat {
         let to = message.to.clone().unwrap_or_else(|| own.clone());
         let remote = match self.locate(&to) {
             Destination::Remote if !self.is_federated() => return Err(Error::RemoteServerNotFound),
+            Destination::Remote if self.bars(&to) => return Err(Error::NotAllowed),
             Destination::Remote => true,
             // Nothing at the server itself reads messages (RFC 6120 section 10.5.2).
             Destination::Server | Destination::Service(_) => return Err(Error::ServiceUnavailable),

@@ -117,6 +117,7 @@ async fn run(config: Config, file: Option<PathBuf>) -> anyhow::Result<Ending> {
     // What faces the network, and what works beside it.
     let live = Live::new(config, file.clone());
     chat.hide_archive_ids().await.context("the store cannot be used")?;
+    chat.load_barred().await.context("the store cannot be read")?;
     let former = domains::former(&chat).await.context("the store cannot be read")?;
     let server = Server::start(live, Arc::clone(&chat), log, former)?;
     let path = server.live.current().admin_socket();

@@ -77,6 +77,11 @@ pub(crate) async fn receive_remote(
     stanza: Stanza,
 ) -> (Vec<Stanza>, Option<InFlight>) {
     let header = stanza.header();
+    if stanza.from.as_ref().is_some_and(|from| chat.bars(from)) {
+        // What is barred gets no answer by the way out either: nothing is sent to it.
+        tracing::debug!(from = ?stanza.from, "a stanza of a barred address was dropped");
+        return (Vec::new(), None);
+    }
     let outcome = match stanza.kind {
         Kind::Message(_) => match chat.receive_message(stanza).await {
             Ok(receipt) => return (Vec::new(), Some(InFlight { header, receipt, watched: false })),

@@ -22,7 +22,7 @@ pub const FEATURE: Feature = Feature {
     specs: &[Spec {
         name: "XEP-0133",
         version: "1.3.1",
-        note: "Whom the server talks to is configured in its file, so that black and white lists are not edited here; nothing is \
+        note: "The blacklist is edited; a whitelist, whom the server talks to at all, is configured in its file. Nothing is \
                counted of stanzas and logins a minute. Every other command of the server that names no file of its machine \
                is offered beside these.",
     }],
@@ -61,6 +61,7 @@ enum Known {
     Motd,
     Welcome,
     Administrators,
+    Blacklist,
 }
 
 /// Carries a use case out.
@@ -173,6 +174,15 @@ pub(super) static TASKS: &[Task] = &[
         &[required("accountjid", "jid-single", "The Jabber ID for statistics")],
         |desk, form| Box::pin(statistics(desk, form)),
     ),
+    Task {
+        known: Known::Blacklist,
+        ..task(
+            "edit-blacklist",
+            "Edit the blacklist",
+            &[optional("blacklistjids", "jid-multi", "The blacklist")],
+            |desk, form| Box::pin(edit_blacklist(desk, form)),
+        )
+    },
     task("get-registered-users-num", "Get the number of registered users", &[], |desk, _| {
         Box::pin(number(desk, "registered", "registeredusersnum"))
     }),
@@ -314,6 +324,7 @@ impl Task {
             Known::Motd => Ok(lines(&command(desk, "motd show", json!({})).await?)),
             Known::Welcome => Ok(lines(&command(desk, "welcome show", json!({})).await?)),
             Known::Administrators => listed_administrators(desk).await,
+            Known::Blacklist => blacklist(desk).await,
         }
     }
 }
@@ -448,6 +459,25 @@ fn host(socket: &str) -> String {
         .map_or_else(|_| socket.to_owned(), |socket| socket.ip().to_string())
 }
 
+async fn blacklist(desk: &Desk) -> Result<Vec<String>, StanzaError> {
+    let listed = command(desk, "federation blocked", json!({})).await?;
+    let addresses = listed["addresses"].as_array().into_iter().flatten();
+    Ok(addresses.filter_map(Value::as_str).map(str::to_owned).collect())
+}
+
+/// Section 4.11: both ways.
+async fn edit_blacklist(desk: &Desk, form: &Submission) -> Result<Done, StanzaError> {
+    let wanted: BTreeSet<&str> = form.values("blacklistjids").into_iter().collect();
+    let now: BTreeSet<String> = blacklist(desk).await?.into_iter().collect();
+    for address in wanted.iter().filter(|address| !now.contains(**address)) {
+        command(desk, "federation block", json!({ "address": address })).await?;
+    }
+    for address in now.iter().filter(|address| !wanted.contains(address.as_str())) {
+        command(desk, "federation unblock", json!({ "address": address })).await?;
+    }
+    Ok(Done::default())
+}
+
 /// Sections 4.13 to 4.17: of the domain that was asked.
 async fn number(desk: &Desk, name: &str, var: &'static str) -> Result<Done, StanzaError> {
     let counted = command(desk, "user count", json!({ "domain": desk.domain })).await?;
@@ -538,8 +568,11 @@ async fn end(desk: &Desk, form: &Submission, name: &str) -> Result<Done, StanzaE
 
 #[cfg(test)]
 mod tests {
+    use waxwing_xmpp::stanza::Stanza;
+
     use super::*;
     use crate::xmpp::features::testing::House;
+    use crate::xmpp::receive::receive_remote;
 
     fn command(short: &str, fields: &[(&str, &[&str])]) -> String {
         let value = |value: &&str| format!("<value>{value}</value>");
@@ -646,11 +679,32 @@ mod tests {
         assert_eq!(refused, Err("forbidden".to_owned()));
     }
 
-    /// Section 4.6, which was retracted, sections 4.11 and 4.12, and section 5.
+    /// Section 4.11.
+    #[tokio::test]
+    async fn the_blacklist_is_edited() {
+        let house = House::of(&["admin/desk"]).await;
+        ask(&house, "edit-blacklist", &[("blacklistjids", &["denmark.lit", "marlowe.lit"])]).await.unwrap();
+        let asked = ask(&house, "edit-blacklist", &[]).await.unwrap();
+        assert_eq!(values(&asked, "blacklistjids"), ["denmark.lit", "marlowe.lit"]);
+        ask(&house, "edit-blacklist", &[("blacklistjids", &["denmark.lit"])]).await.unwrap();
+        assert_eq!(house.chat.barred().len(), 1);
+        let answers = async |from: &str| {
+            let ask = format!(
+                "<iq xmlns='jabber:client' type='get' id='1' from='{from}' to='localhost'><query xmlns='jabber:iq:version'/></iq>"
+            );
+            let iq = Stanza::from_element(Element::parse(&ask).unwrap()).unwrap();
+            receive_remote(&house.chat, &house.config, iq).await.0.len()
+        };
+        assert_eq!((answers("denmark.lit").await, answers("marlowe.lit").await), (0, 1));
+        let own = ask(&house, "edit-blacklist", &[("blacklistjids", &["localhost"])]).await;
+        assert_eq!(own, Err("not-acceptable".to_owned()));
+    }
+
+    /// Section 4.6, which was retracted, section 4.12, and section 5.
     #[tokio::test]
     async fn what_is_not_offered_is_said() {
         let house = House::of(&["admin/desk", "romeo/orchard"]).await;
-        for short in ["get-user-password", "edit-blacklist", "add-to-whitelist"] {
+        for short in ["get-user-password", "edit-whitelist", "add-to-whitelist"] {
             assert_eq!(ask(&house, short, &[]).await, Err("feature-not-implemented".to_owned()), "{short}");
             let other = house.ask("romeo/orchard", "set", "localhost", &command(short, &[])).await;
             assert_eq!(other, Err("forbidden".to_owned()), "{short}");
