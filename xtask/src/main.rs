@@ -27,7 +27,7 @@ cargo xtask <command>
   tidy       what the compiler does not see: layers, heads, sizes, names, mentions, generated files
   fuzz                    run the fuzz targets for about a minute in all
   fuzz TIMES [TARGET]     so many times as long, all or the targets whose name contains TARGET
-  instructions            count the instructions of hot paths, and compare them with xtask/instructions.toml if it is there
+  instructions            count the instructions of hot paths, and compare them with xtask/instructions.toml
   instructions --accept   write what was counted into that file
   sbom FILE  write the bill of materials of the program (CycloneDX 1.5, JSON) to FILE
   generate   write the generated files anew: docs/coverage.md and the references

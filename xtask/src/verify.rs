@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::{foreign, fuzz, sbom, shell, tidy};
+use crate::{foreign, fuzz, instructions, sbom, shell, tidy};
 
 /// One step: its name and what it does.
 struct Step {
@@ -22,6 +22,7 @@ const STEPS: &[Step] = &[
     Step { name: "bill of materials", run: sbom::check },
     Step { name: "unit hardening", run: hardening },
     Step { name: "fuzz", run: || fuzz::run(&[]) },
+    Step { name: "instructions", run: || instructions::run(false) },
     Step { name: "tests, scenarios, foreign clients, faults of the disk", run: tests },
 ];
 

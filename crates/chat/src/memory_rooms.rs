@@ -7,7 +7,7 @@ use waxwing_xmpp::jid::Jid;
 
 use crate::account::AccountId;
 use crate::archive::ArchiveId;
-use crate::memory_store::MemoryStore;
+use crate::memory_store::{MemoryStore, Tables};
 use crate::rooms::affiliation::Affiliation;
 use crate::rooms::store::{Affiliate, RoomChange, RoomFilter, RoomId, RoomRecord, RoomStore};
 use crate::store::{StoreError, StoreResult};
@@ -41,6 +41,18 @@ impl RoomTables {
                 .is_some_and(|affiliate| affiliate.affiliation > Affiliation::None),
             RoomFilter::Passing => room.locked || !room.configuration.persistent,
         }
+    }
+}
+
+impl Tables {
+    /// Puts other content in the place of a message of an owner's archive.
+    pub(crate) fn replace(&mut self, owner: AccountId, id: ArchiveId, xml: Vec<u8>) -> StoreResult<()> {
+        let message = self.messages.get_mut(&id).ok_or(StoreError::NotFound)?;
+        if !message.copies.iter().any(|copy| copy.owner == owner && copy.kept) {
+            return Err(StoreError::NotFound);
+        }
+        (message.xml, message.text) = (xml, None);
+        Ok(())
     }
 }
 

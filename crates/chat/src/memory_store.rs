@@ -33,7 +33,7 @@ pub(crate) struct Tables {
     account_changes: u64,
     pub(crate) accounts: BTreeMap<Jid, Account>,
     rosters: HashMap<AccountId, Roster>,
-    messages: BTreeMap<ArchiveId, Message>,
+    pub(crate) messages: BTreeMap<ArchiveId, Message>,
     sent: HashMap<(AccountId, String), ArchiveId>,
     last_message: u64,
     blocked: HashMap<AccountId, Vec<Jid>>,
@@ -58,10 +58,10 @@ struct Roster {
 }
 
 #[derive(Debug)]
-struct Message {
-    copies: Vec<ArchiveCopy>,
-    xml: Vec<u8>,
-    text: Option<String>,
+pub(crate) struct Message {
+    pub(crate) copies: Vec<ArchiveCopy>,
+    pub(crate) xml: Vec<u8>,
+    pub(crate) text: Option<String>,
 }
 
 impl Message {
@@ -108,16 +108,6 @@ impl Tables {
 
     pub(crate) fn forget_newest(&mut self) {
         self.messages.pop_last();
-    }
-
-    /// Puts other content in the place of a message of an owner's archive.
-    pub(crate) fn replace(&mut self, owner: AccountId, id: ArchiveId, xml: Vec<u8>) -> StoreResult<()> {
-        let message = self.messages.get_mut(&id).ok_or(StoreError::NotFound)?;
-        if !message.copies.iter().any(|copy| copy.owner == owner && copy.kept) {
-            return Err(StoreError::NotFound);
-        }
-        (message.xml, message.text) = (xml, None);
-        Ok(())
     }
 
     /// Removes all copies of one owner.

@@ -230,7 +230,7 @@ async fn files_of_other_servers_come_in() {
     let report = imported(&chat, &main).await;
     assert_eq!(report.accounts, 2, "{report:?}");
     assert_eq!(report.skipped, [("verona.example".to_owned(), "the domain is not served here".to_owned())]);
-    assert!(report.ignored.contains_key("<pubsub xmlns='http://jabber.org/protocol/pubsub'/>"), "{report:?}");
+    assert!(report.ignored.contains_key("<privacy xmlns='jabber:iq:privacy'/>"), "{report:?}");
 
     let store = chat.store();
     let juliet = chat.account(&jid("juliet@capulet.example")).await.expect("there");
@@ -267,7 +267,7 @@ const JULIET: &str = "<user xmlns='urn:xmpp:pie:0' xmlns:p='urn:example:pref' na
     <query xmlns='jabber:iq:privacy'><default name='public'/><list name='public'>\
     <item type='jid' value='tybalt@capulet.example' action='deny' order='1'/><item action='allow' order='2'/></list></query>\
     <vCard xmlns='vcard-temp'><FN>Juliet Capulet</FN></vCard>\
-    <pubsub xmlns='http://jabber.org/protocol/pubsub'/>\
+    <privacy xmlns='jabber:iq:privacy'/><pubsub xmlns='http://jabber.org/protocol/pubsub'/>\
     <offline-messages><message xmlns='jabber:client' from='romeo@montague.example/orchard' \
     to='juliet@capulet.example/balcony' type='chat'><body>Neither, fair saint, if either thee dislike.</body>\
     <delay xmlns='urn:xmpp:delay' from='capulet.example' stamp='2010-07-10T23:09:25Z'>Offline Storage</delay></message>\
