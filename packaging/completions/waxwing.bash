@@ -55,6 +55,9 @@ _waxwing() {
             waxwing,motd)
                 cmd="waxwing__subcmd__motd"
                 ;;
+            waxwing,pubsub)
+                cmd="waxwing__subcmd__pubsub"
+                ;;
             waxwing,reload)
                 cmd="waxwing__subcmd__reload"
                 ;;
@@ -184,6 +187,9 @@ _waxwing() {
             waxwing__subcmd__help,motd)
                 cmd="waxwing__subcmd__help__subcmd__motd"
                 ;;
+            waxwing__subcmd__help,pubsub)
+                cmd="waxwing__subcmd__help__subcmd__pubsub"
+                ;;
             waxwing__subcmd__help,reload)
                 cmd="waxwing__subcmd__help__subcmd__reload"
                 ;;
@@ -258,6 +264,15 @@ _waxwing() {
                 ;;
             waxwing__subcmd__help__subcmd__motd,show)
                 cmd="waxwing__subcmd__help__subcmd__motd__subcmd__show"
+                ;;
+            waxwing__subcmd__help__subcmd__pubsub,delete)
+                cmd="waxwing__subcmd__help__subcmd__pubsub__subcmd__delete"
+                ;;
+            waxwing__subcmd__help__subcmd__pubsub,list)
+                cmd="waxwing__subcmd__help__subcmd__pubsub__subcmd__list"
+                ;;
+            waxwing__subcmd__help__subcmd__pubsub,show)
+                cmd="waxwing__subcmd__help__subcmd__pubsub__subcmd__show"
                 ;;
             waxwing__subcmd__help__subcmd__room,affiliation)
                 cmd="waxwing__subcmd__help__subcmd__room__subcmd__affiliation"
@@ -375,6 +390,30 @@ _waxwing() {
                 ;;
             waxwing__subcmd__motd__subcmd__help,show)
                 cmd="waxwing__subcmd__motd__subcmd__help__subcmd__show"
+                ;;
+            waxwing__subcmd__pubsub,delete)
+                cmd="waxwing__subcmd__pubsub__subcmd__delete"
+                ;;
+            waxwing__subcmd__pubsub,help)
+                cmd="waxwing__subcmd__pubsub__subcmd__help"
+                ;;
+            waxwing__subcmd__pubsub,list)
+                cmd="waxwing__subcmd__pubsub__subcmd__list"
+                ;;
+            waxwing__subcmd__pubsub,show)
+                cmd="waxwing__subcmd__pubsub__subcmd__show"
+                ;;
+            waxwing__subcmd__pubsub__subcmd__help,delete)
+                cmd="waxwing__subcmd__pubsub__subcmd__help__subcmd__delete"
+                ;;
+            waxwing__subcmd__pubsub__subcmd__help,help)
+                cmd="waxwing__subcmd__pubsub__subcmd__help__subcmd__help"
+                ;;
+            waxwing__subcmd__pubsub__subcmd__help,list)
+                cmd="waxwing__subcmd__pubsub__subcmd__help__subcmd__list"
+                ;;
+            waxwing__subcmd__pubsub__subcmd__help,show)
+                cmd="waxwing__subcmd__pubsub__subcmd__help__subcmd__show"
                 ;;
             waxwing__subcmd__room,affiliation)
                 cmd="waxwing__subcmd__room__subcmd__affiliation"
@@ -533,7 +572,7 @@ _waxwing() {
 
     case "${cmd}" in
         waxwing)
-            opts="-c -h -V --config --json --help --version serve status user invite file sessions room federation announce motd welcome audit backup restore export import upkeep reload restart stop check version completions man help"
+            opts="-c -h -V --config --json --help --version serve status user invite file sessions pubsub room federation announce motd welcome audit backup restore export import upkeep reload restart stop check version completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1059,7 +1098,7 @@ _waxwing() {
             return 0
             ;;
         waxwing__subcmd__help)
-            opts="serve status user invite file sessions room federation announce motd welcome audit backup restore export import upkeep reload restart stop check version completions man help"
+            opts="serve status user invite file sessions pubsub room federation announce motd welcome audit backup restore export import upkeep reload restart stop check version completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1423,6 +1462,62 @@ _waxwing() {
             return 0
             ;;
         waxwing__subcmd__help__subcmd__motd__subcmd__show)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__help__subcmd__pubsub)
+            opts="list show delete"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__help__subcmd__pubsub__subcmd__delete)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__help__subcmd__pubsub__subcmd__list)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__help__subcmd__pubsub__subcmd__show)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -2293,6 +2388,168 @@ _waxwing() {
             return 0
             ;;
         waxwing__subcmd__motd__subcmd__show)
+            opts="-c -h --config --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__pubsub)
+            opts="-c -h --config --json --help list show delete help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__pubsub__subcmd__delete)
+            opts="-c -h --config --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__pubsub__subcmd__help)
+            opts="list show delete help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__pubsub__subcmd__help__subcmd__delete)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__pubsub__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__pubsub__subcmd__help__subcmd__list)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__pubsub__subcmd__help__subcmd__show)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__pubsub__subcmd__list)
+            opts="-c -h --after --config --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --after)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__pubsub__subcmd__show)
             opts="-c -h --config --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

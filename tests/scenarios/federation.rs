@@ -9,7 +9,7 @@ use waxwing_tests::{Client, Setup, World};
 use crate::world::world_with;
 
 /// How two servers are to prove who they are.
-enum Proof {
+pub(crate) enum Proof {
     /// Self-signed certificates, so by dialback.
     Dialback,
     /// Certificates of an authority that both trust, and nothing else counts.
@@ -17,7 +17,7 @@ enum Proof {
 }
 
 /// The servers of verona.example and mantua.example, each with its own address.
-async fn two(proof: Proof, direct_tls: bool) -> (World, World) {
+pub(crate) async fn two(proof: Proof, direct_tls: bool) -> (World, World) {
     static NEXT: AtomicU8 = AtomicU8::new(1);
     let base = NEXT.fetch_add(2, Ordering::Relaxed);
     let address = |number: u8| format!("127.0.78.{number}");

@@ -6,6 +6,7 @@ use sha2::Digest as _;
 use waxwing_tests::xml::Element;
 use waxwing_tests::{Client, World};
 
+use crate::federation::{Proof, two};
 use crate::world::world;
 
 const PUBSUB: &str = "http://jabber.org/protocol/pubsub";
@@ -40,10 +41,10 @@ async fn show_interest(client: &mut Client) -> (bool, Vec<String>) {
     };
     let query = asked.child(INFO, "query").expect("a question");
     assert_eq!(query.attr("node"), Some(format!("urn:client#{ver}").as_str()));
-    let id = asked.attr("id").expect("an id");
+    let (id, from) = (asked.attr("id").expect("an id"), asked.attr("from").expect("an address"));
     client
         .send(&format!(
-            "<iq type='result' to='localhost' id='{id}'><query xmlns='{INFO}' node='urn:client#{ver}'>{}</query></iq>",
+            "<iq type='result' to='{from}' id='{id}'><query xmlns='{INFO}' node='urn:client#{ver}'>{}</query></iq>",
             features()
         ))
         .await;
@@ -255,4 +256,69 @@ async fn nodes_go_with_their_account() {
     let items = format!("<pubsub xmlns='{PUBSUB}'><items node='{TUNE}'/></pubsub>");
     let answer = juliet.ask("get", None, &items).await;
     assert!(answer.to_string().contains("item-not-found"), "{answer}");
+}
+
+/// covers: XEP-0163 section 4.3.2; XEP-0060 section 9.1
+#[tokio::test]
+async fn contacts_at_other_servers_are_told() {
+    let (verona, mantua) = two(Proof::Dialback, false).await;
+    let mut romeo = verona.online("romeo/orchard").await;
+    let mut friar = mantua.online("friar/cell").await;
+    publish(&mut romeo, "1").await;
+    friar.send("<presence to='romeo@verona.example' type='subscribe' id='s'/>").await;
+    wait(&mut romeo, "subscribe").await;
+    romeo.send("<presence to='friar@mantua.example' type='subscribed'/>").await;
+    romeo.send("<presence to='friar@mantua.example' type='subscribe'/>").await;
+    wait(&mut friar, "subscribe").await;
+    friar.send("<presence to='romeo@verona.example' type='subscribed'/>").await;
+    wait(&mut romeo, "subscribed").await;
+    // The friar shows what he is interested in to his server, to Romeo, and so to Romeo's server, each of which asks.
+    let ver = ver();
+    friar
+        .send(&format!(
+            "<presence><c xmlns='http://jabber.org/protocol/caps' hash='sha-1' node='urn:client' ver='{ver}'/></presence>"
+        ))
+        .await;
+    for _ in 0..2 {
+        let asked = loop {
+            let stanza = friar.next().await.expect("a stanza");
+            if stanza.name == "iq" && stanza.child(INFO, "query").is_some() {
+                break stanza;
+            }
+        };
+        let (id, from) = (asked.attr("id").expect("an id"), asked.attr("from").expect("an address"));
+        friar
+            .send(&format!(
+                "<iq type='result' to='{from}' id='{id}'><query xmlns='{INFO}' node='urn:client#{ver}'>{}</query></iq>",
+                features()
+            ))
+            .await;
+    }
+    assert_eq!(notified(&mut friar).await, "romeo items 1 late");
+    publish(&mut romeo, "2").await;
+    assert_eq!(notified(&mut friar).await, "romeo items 2");
+    friar.send("<presence type='unavailable'/>").await;
+    wait(&mut romeo, "unavailable").await;
+    publish(&mut romeo, "3").await;
+    assert!(told(&mut friar).await.is_empty());
+}
+
+/// Waits for presence of this type.
+async fn wait(client: &mut Client, kind: &str) {
+    loop {
+        let stanza = client.next().await.expect("a stanza");
+        if stanza.name == "presence" && stanza.attr("type") == Some(kind) {
+            return;
+        }
+    }
+}
+
+/// Waits for a notification.
+async fn notified(client: &mut Client) -> String {
+    loop {
+        let stanza = client.next().await.expect("a stanza");
+        if let Some(told) = events(&[stanza]).pop() {
+            return told;
+        }
+    }
 }

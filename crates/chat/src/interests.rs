@@ -238,6 +238,14 @@ impl Chat {
         }
     }
 
+    /// Another server answers something that an account has sent with an error: the client is told nothing more until it
+    /// shows itself again (XEP-0163 section 4.3.2).
+    pub(crate) fn gone_elsewhere(&self, account: &Jid, jid: &Jid) {
+        if account.is_bare() && jid.is_full() {
+            self.interests.lock().forget_remote(account, jid);
+        }
+    }
+
     /// Asks a client what it announces, or lets it wait for the answer of others who announce the same.
     fn ask(&self, state: &mut State, caps: &Caps, node: String, who: Waiting) {
         let now_ms = self.now_ms();
@@ -359,5 +367,91 @@ impl Chat {
         if let Err(error) = sent {
             tracing::warn!(%error, "last items could not be sent to a client of another server");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Client, World};
+
+    const CAPS: &str =
+        "<presence><c xmlns='http://jabber.org/protocol/caps' hash='sha-1' node='urn:c' ver='v'/></presence>";
+
+    /// The questions that came, by their ids.
+    fn asked(client: &mut Client) -> Vec<String> {
+        let mut asked = Vec::new();
+        while let Some(event) = client.events.try_recv() {
+            if let crate::event::Event::Stanza(delivery) = event
+                && delivery.stanza.stanza().child(ns::DISCO_INFO, "query").is_some()
+            {
+                asked.push(delivery.stanza.stanza().id.as_deref().unwrap_or_default().to_owned());
+            }
+        }
+        asked
+    }
+
+    async fn answer(client: &Client, id: &str, checked: bool, features: Option<&[&str]>) {
+        let chat = &client.chat;
+        let caps = chat.asked_caps(&client.session.jid, id).expect("it was asked");
+        let interests = features.map(|features| interests_of(features.iter().copied()));
+        chat.caps_answered(&client.session.jid, &caps, checked, interests).await;
+    }
+
+    #[test]
+    fn interests_are_the_features_that_end_so() {
+        let interests = interests_of(["b+notify", "a", "a+notify", "b+notify"].into_iter());
+        assert_eq!(&*interests, [Box::from("a"), Box::from("b")]);
+        assert!(contains(&interests, "a") && !contains(&interests, "c"));
+        let many: Vec<String> = (0..INTERESTS_LIMIT * 2).map(|n| format!("{n}+notify")).collect();
+        assert_eq!(interests_of(many.iter().map(String::as_str)).len(), INTERESTS_LIMIT);
+    }
+
+    /// XEP-0115 section 6.2: of many clients of one kind few are asked, and the answer of one is enough.
+    #[tokio::test]
+    async fn one_answer_is_enough_for_all() {
+        let names: Vec<String> = (0..ASKED_AT_ONCE_LIMIT + 2).map(|n| format!("u{n}")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let world = World::of(&names).await;
+        let mut clients = Vec::new();
+        for name in &names {
+            let client = world.online(name, "a").await;
+            client.send(CAPS).await;
+            clients.push(client);
+        }
+        let ids: Vec<Vec<String>> = clients.iter_mut().map(asked).collect();
+        assert_eq!(ids.iter().flatten().count(), ASKED_AT_ONCE_LIMIT);
+        answer(&clients[1], &ids[1][0], true, Some(&["urn:x+notify"])).await;
+        assert!(clients.iter().all(|client| client.session.is_interested_in("urn:x")));
+        let mut late = world.online("u0", "b").await;
+        late.send(CAPS).await;
+        assert!(asked(&mut late).is_empty() && late.session.is_interested_in("urn:x"));
+        late.send("<presence/>").await;
+        assert!(!late.session.is_interested_in("urn:x"));
+    }
+
+    /// XEP-0115 section 8.1: whoever answers something else than he announced speaks for himself, and another is asked.
+    #[tokio::test]
+    async fn another_is_asked_when_an_answer_is_wrong() {
+        let names: Vec<String> = (0..=ASKED_AT_ONCE_LIMIT).map(|n| format!("u{n}")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let world = World::of(&names).await;
+        let mut clients = Vec::new();
+        for name in &names {
+            let client = world.online(name, "a").await;
+            client.send(CAPS).await;
+            clients.push(client);
+        }
+        let ids: Vec<Vec<String>> = clients.iter_mut().map(asked).collect();
+        answer(&clients[0], &ids[0][0], false, Some(&["urn:forged+notify"])).await;
+        answer(&clients[1], &ids[1][0], false, None).await;
+        answer(&clients[2], &ids[2][0], false, None).await;
+        assert!(clients[0].session.is_interested_in("urn:forged"));
+        assert!(!clients[3].session.is_interested_in("urn:forged"));
+        let last = clients.last_mut().expect("one");
+        let id = asked(last).pop().expect("it is asked now");
+        answer(last, &id, true, Some(&["urn:x+notify"])).await;
+        assert!(last.session.is_interested_in("urn:x"));
+        assert!(world.chat.asked_caps(&last.session.jid, &id).is_none());
     }
 }

@@ -208,6 +208,15 @@ impl PubSubStore for MemoryStore {
         Ok(items.iter().filter_map(one).collect())
     }
 
+    async fn places_with_last_items(&self) -> StoreResult<Vec<Jid>> {
+        let tables = self.tables()?;
+        let all = tables.pubsub.nodes.values().map(|node| &node.record);
+        let telling = all.filter(|record| record.configuration.send_last == SendLast::OnSubAndPresence);
+        let mut places: Vec<Jid> = telling.map(|record| record.place.clone()).collect();
+        places.dedup();
+        Ok(places)
+    }
+
     async fn last_items(&self, wanted: LastWanted) -> StoreResult<Vec<(NodeView, Item)>> {
         let tables = self.tables()?;
         let mut found = Vec::new();

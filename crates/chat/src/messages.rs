@@ -69,6 +69,9 @@ impl Chat {
         if message.to.as_ref().is_some_and(|to| self.service(to.domain()).is_some()) {
             return self.to_service(message).await;
         }
+        if let (true, Some(from), Some(to)) = (message.kind.is_error(), &message.from, &message.to) {
+            self.gone_elsewhere(to, from);
+        }
         let checked = self.check_received(message).await?;
         self.take_back(&checked).await?;
         self.keep_and_deliver(checked).await

@@ -20,14 +20,17 @@ pub mod store;
 pub mod subscribing;
 pub mod terms;
 
+use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{PoisonError, RwLock};
 
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::{Mutex, MutexGuard, OnceCell};
 use waxwing_xmpp::jid::Jid;
 
 use crate::chat::Chat;
 use crate::error::{Error, Result};
+use crate::pubsub::configuration::{NodeConfiguration, SendLast};
 use crate::pubsub::refusal::Refusal;
 use crate::rosters::Owner;
 use crate::route::Destination;
@@ -111,17 +114,19 @@ impl Place {
     }
 }
 
-/// The locks of all nodes. What a lock holds counts the changes under it.
+/// The locks of all nodes, each with a count of the changes under it, and which places may have something to tell to whoever
+/// comes online: hashes of their addresses, so that a sign-in among people who publish nothing asks the store for nothing.
 #[derive(Debug)]
 pub(crate) struct PubSub {
     stripes: Box<[(Mutex<()>, AtomicU64)]>,
     hasher: RandomState,
+    telling: OnceCell<RwLock<HashSet<u64>>>,
 }
 
 impl Default for PubSub {
     fn default() -> Self {
         let stripes = (0..STRIPES).map(|_| Default::default()).collect();
-        Self { stripes, hasher: RandomState::new() }
+        Self { stripes, hasher: RandomState::new(), telling: OnceCell::new() }
     }
 }
 
@@ -160,6 +165,37 @@ impl PubSub {
 }
 
 impl Chat {
+    /// The places with something to tell to whoever comes online. They are read from the store once, before any node is
+    /// made or changed, and added to from then on; none is taken out.
+    async fn telling(&self) -> Result<&RwLock<HashSet<u64>>> {
+        let read = || async {
+            let places = self.store.places_with_last_items().await?;
+            let hashes = places.iter().map(|place| self.pubsub.hasher.hash_one(place.as_str()));
+            Ok(RwLock::new(hashes.collect()))
+        };
+        self.pubsub.telling.get_or_try_init(read).await
+    }
+
+    /// Notes that a place may have something to tell. Called before its node is kept.
+    pub async fn note_telling(&self, place: &Jid, configuration: &NodeConfiguration) -> Result<()> {
+        let telling = self.telling().await?;
+        if configuration.send_last == SendLast::OnSubAndPresence {
+            let hash = self.pubsub.hasher.hash_one(place.as_str());
+            telling.write().unwrap_or_else(PoisonError::into_inner).insert(hash);
+        }
+        Ok(())
+    }
+
+    /// Leaves those places that may have something to tell.
+    pub(crate) async fn retain_telling(&self, places: &mut Vec<Jid>) -> Result<()> {
+        let telling = self.telling().await?.read().unwrap_or_else(PoisonError::into_inner);
+        if telling.is_empty() {
+            places.clear();
+        }
+        places.retain(|place| telling.contains(&self.pubsub.hasher.hash_one(place.as_str())));
+        Ok(())
+    }
+
     /// The place at an address, for somebody who asks. An account that does not exist, and one that blocks him, answer
     /// like one that does not show itself to him, so that nobody learns which of them it is.
     pub async fn pubsub_place(&self, to: &Jid, from: &Jid) -> Result<Place> {

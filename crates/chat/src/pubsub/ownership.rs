@@ -9,7 +9,7 @@ use super::notifying::News;
 use super::publishing::Fields;
 use super::refusal::Refusal;
 use super::store::{NewNode, NodeView};
-use super::{AFFILIATIONS_LIMIT, NodeCreation, Place, check_node_name};
+use super::{AFFILIATIONS_LIMIT, Held, NodeCreation, Place, check_node_name};
 use crate::account::Role;
 use crate::chat::Chat;
 use crate::error::{Error, Result};
@@ -83,6 +83,7 @@ impl Chat {
             created_ms: self.now_ms(),
             configuration,
         };
+        self.note_telling(&place.jid, &node.configuration).await?;
         self.store.create_node(node).await?;
         Ok(())
     }
@@ -128,6 +129,7 @@ impl Chat {
         configuration.set_all(fields)?;
         check_configuration(place, &configuration)?;
         held.changing();
+        self.note_telling(&place.jid, &configuration).await?;
         let keep = if configuration.persist_items { configuration.keeps(&self.settings().pubsub) } else { 0 };
         self.store.configure_node(view.node.id, configuration.clone(), keep).await?;
         if configuration.notify_config {
@@ -156,6 +158,23 @@ impl Chat {
         check_node_name(node)?;
         let held = self.pubsub.lock(&place.jid, node).await;
         let view = self.owned_node(place, node, from).await?;
+        self.take_out(held, place, &view, redirect).await
+    }
+
+    /// Removes a node by an administrator's command. `NotFound` when it is not there.
+    pub async fn remove_node(&self, place: &Place, node: &str) -> Result<()> {
+        let held = self.pubsub.lock(&place.jid, node).await;
+        let view = self.store.node(&place.jid, node, &place.jid).await?.ok_or(Error::NotFound)?;
+        self.take_out(held, place, &view, None).await
+    }
+
+    async fn take_out(
+        &self,
+        held: Held<'_>,
+        place: &Place,
+        view: &NodeView,
+        redirect: Option<&str>,
+    ) -> Result<()> {
         held.changing();
         // Whom to tell is known only as long as the node is there.
         let audience = self.audience(place, &view.node).await?;
@@ -165,7 +184,7 @@ impl Chat {
         }
         drop(held);
         if let Some(owner) = &place.owner {
-            self.changed_personally(owner, node).await;
+            self.changed_personally(owner, &view.node.name).await;
         }
         Ok(())
     }

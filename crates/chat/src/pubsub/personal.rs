@@ -141,9 +141,12 @@ impl Chat {
     pub(crate) async fn send_last_of(
         &self,
         to: Newcomer<'_>,
-        places: Vec<Jid>,
+        mut places: Vec<Jid>,
         nodes: Arc<[Box<str>]>,
     ) -> Result<()> {
+        if !nodes.is_empty() {
+            self.retain_telling(&mut places).await?;
+        }
         if nodes.is_empty() || places.is_empty() {
             return Ok(());
         }

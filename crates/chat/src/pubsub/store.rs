@@ -219,6 +219,8 @@ pub trait PubSubStore: Send + Sync {
     async fn items(&self, id: NodeId, query: ItemQuery) -> StoreResult<ItemPage>;
     /// Single items, in the order asked; those that are not there are left out.
     async fn items_by_id(&self, id: NodeId, items: &[String]) -> StoreResult<Vec<Item>>;
+    /// The places with a node that tells its last item to whoever comes online.
+    async fn places_with_last_items(&self) -> StoreResult<Vec<Jid>>;
     /// The last item of every node that is wanted and tells it to whoever comes online, in one read, with what this bare
     /// address is to the node.
     async fn last_items(&self, wanted: LastWanted) -> StoreResult<Vec<(NodeView, Item)>>;

@@ -9,6 +9,7 @@ mod installation;
 mod invite;
 mod notice;
 mod people;
+mod pubsub;
 mod room;
 mod session;
 mod status;
@@ -40,6 +41,9 @@ pub const ALL: &[Command] = &[
     session::LIST,
     session::END,
     session::RESET,
+    pubsub::LIST,
+    pubsub::SHOW,
+    pubsub::DELETE,
     room::LIST,
     room::SHOW,
     room::CREATE,

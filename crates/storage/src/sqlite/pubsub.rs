@@ -173,6 +173,20 @@ impl PubSubStore for Sqlite {
         .await
     }
 
+    async fn places_with_last_items(&self) -> StoreResult<Vec<Jid>> {
+        self.read(|db| {
+            let mut statement =
+                db.prepare_cached("SELECT DISTINCT place FROM pubsub_node WHERE on_presence = 1")?;
+            let mut rows = statement.query([])?;
+            let mut found = Vec::new();
+            while let Some(row) = rows.next()? {
+                found.push(jid_at(row, 0)?);
+            }
+            Ok(found)
+        })
+        .await
+    }
+
     async fn last_items(&self, wanted: LastWanted) -> StoreResult<Vec<(NodeView, Item)>> {
         self.read(move |db| last(db, &wanted)).await
     }

@@ -137,6 +137,7 @@ pub(crate) async fn tells_last_items(store: Arc<dyn Store>) {
     assert_eq!((view.node.id, view.affiliation, &last.id), (tune, Affiliation::Owner, &"2".to_owned()));
     assert_eq!(store.last_items(wanted(&["mood", "tune"])).await.unwrap().len(), 2);
     assert!(store.last_items(wanted(&[])).await.unwrap().is_empty());
+    assert_eq!(store.places_with_last_items().await.unwrap(), [jid(SERVICE)]);
 }
 
 pub(crate) async fn keeps_affiliations_and_subscriptions(store: Arc<dyn Store>) {

@@ -121,6 +121,9 @@ pub(super) async fn import(
     if element.is(ns::PUBSUB_OWNER, "configure") {
         configure(&mut configuration, element);
     }
+    if chat.note_telling(jid, &configuration).await.is_err() {
+        return Err(StoreError::Unavailable);
+    }
     let keep = configuration.keeps(&chat.settings().pubsub);
     let id = match known {
         Some(known) => {

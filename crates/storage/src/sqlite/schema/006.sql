@@ -12,6 +12,7 @@ CREATE TABLE pubsub_node (
     UNIQUE (place, name)
 ) STRICT;
 CREATE INDEX pubsub_node_of_account ON pubsub_node (account) WHERE account IS NOT NULL;
+CREATE INDEX pubsub_node_telling ON pubsub_node (place) WHERE on_presence = 1;
 CREATE INDEX pubsub_node_by_creator ON pubsub_node (creator, place);
 
 CREATE TABLE pubsub_item (
