@@ -19,6 +19,7 @@ mod middle;
 mod negotiation;
 mod overload;
 mod provoke;
+mod pubsub;
 mod sign_in;
 mod tls_scan;
 mod world;

@@ -28,6 +28,7 @@ use std::sync::{PoisonError, RwLock};
 use tokio::sync::{Mutex, MutexGuard, OnceCell};
 use waxwing_xmpp::jid::Jid;
 
+use crate::account::AccountId;
 use crate::chat::Chat;
 use crate::error::{Error, Result};
 use crate::pubsub::configuration::{NodeConfiguration, SendLast};
@@ -100,12 +101,15 @@ pub struct Place {
     pub jid: Jid,
     /// The account that it is; `None` for a service.
     pub owner: Option<Owner>,
+    /// It is not there, or hides itself from whoever asks. Every request is answered as by an account that has nothing and
+    /// does not show itself, so that nobody learns which of the three it is.
+    pub hidden: bool,
 }
 
 impl Place {
     /// An account.
     pub fn of(owner: Owner) -> Self {
-        Self { jid: owner.jid.clone(), owner: Some(owner) }
+        Self { jid: owner.jid.clone(), owner: Some(owner), hidden: false }
     }
 
     /// Whether it is an account, whose nodes are personal eventing.
@@ -196,18 +200,19 @@ impl Chat {
         Ok(())
     }
 
-    /// The place at an address, for somebody who asks. An account that does not exist, and one that blocks him, answer
-    /// like one that does not show itself to him, so that nobody learns which of them it is.
+    /// The place at an address, for somebody who asks. An account that does not exist, and one that blocks him, are hidden.
     pub async fn pubsub_place(&self, to: &Jid, from: &Jid) -> Result<Place> {
         match self.locate(to) {
             Destination::Service(Service::PubSub) if to.local().is_none() => {
-                Ok(Place { jid: to.to_bare(), owner: None })
+                Ok(Place { jid: to.to_bare(), owner: None, hidden: false })
             }
             Destination::Account(_) | Destination::Session(_) => {
                 let profile = self.profile(&to.to_bare()).await?;
                 let profile = profile.filter(|profile| from.same_bare(to) || !profile.blocks(from));
-                let profile = profile.ok_or(Error::PubSub(Refusal::PresenceRequired))?;
-                Ok(Place::of(Owner::from(&*profile)))
+                let nobody = || Owner { account: AccountId(0), jid: to.to_bare() };
+                let hidden = profile.is_none();
+                let owner = profile.map_or_else(nobody, |profile| Owner::from(&*profile));
+                Ok(Place { hidden, ..Place::of(owner) })
             }
             _ => Err(Error::ServiceUnavailable),
         }

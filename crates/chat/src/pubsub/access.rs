@@ -70,14 +70,43 @@ impl Chat {
     /// access model says.
     pub(crate) async fn node_view(&self, place: &Place, node: &str, from: &Jid) -> Result<NodeView> {
         check_node_name(node)?;
-        match self.find_node(place, node, from).await? {
-            Some(view) => Ok(view),
-            None => Err(self.no_such_node(place, from).await?),
+        let Some(view) = self.find_node(place, node, from).await? else {
+            return Err(self.no_such_node(place, from).await?);
+        };
+        // Somebody who is nothing to a node of an account that does not show itself to him does not learn that it is there.
+        if place.is_personal()
+            && view.affiliation == Affiliation::None
+            && view.subscriptions.is_empty()
+            && let Err(refused @ Error::PubSub(Refusal::PresenceRequired)) =
+                self.check_may_read(place, &view, from).await
+        {
+            return Err(refused);
+        }
+        Ok(view)
+    }
+
+    /// Refuses somebody to whom an account does not show itself.
+    pub async fn check_sees_place(&self, place: &Place, from: &Jid) -> Result<()> {
+        if self.shows_itself(place, from).await? {
+            return Ok(());
+        }
+        Err(Error::PubSub(Refusal::PresenceRequired))
+    }
+
+    /// Whether somebody may know that a place is there: everybody for a service, and for an account those who see its presence.
+    async fn shows_itself(&self, place: &Place, from: &Jid) -> Result<bool> {
+        match &place.owner {
+            Some(_) if place.hidden => Ok(false),
+            Some(owner) => self.shows_presence_to(owner, from).await,
+            None => Ok(true),
         }
     }
 
     /// The same; `None` for a node that is not there.
     pub(crate) async fn find_node(&self, place: &Place, node: &str, from: &Jid) -> Result<Option<NodeView>> {
+        if place.hidden {
+            return Ok(None);
+        }
         let mut view = self.store.node(&place.jid, node, &from.to_bare()).await?;
         if let (Some(view), Some(owner)) = (&mut view, &place.owner)
             && from.same_bare(&owner.jid)
@@ -91,12 +120,7 @@ impl Chat {
     /// How a node that is not there is answered: by an account, to those it shows itself to; others do not learn
     /// whether it is there or not.
     pub(crate) async fn no_such_node(&self, place: &Place, from: &Jid) -> Result<Error> {
-        Ok(match &place.owner {
-            Some(owner) if !self.shows_presence_to(owner, from).await? => {
-                Error::PubSub(Refusal::PresenceRequired)
-            }
-            _ => Error::NotFound,
-        })
+        Ok(self.check_sees_place(place, from).await.err().unwrap_or(Error::NotFound))
     }
 
     /// A node for its owner (sections 8.2 to 8.9).
@@ -153,9 +177,7 @@ impl Chat {
                 let Some(owner) = &place.owner else {
                     return Err(Error::PubSub(Refusal::Closed));
                 };
-                if !self.shows_presence_to(owner, from).await? {
-                    return Err(Error::PubSub(Refusal::PresenceRequired));
-                }
+                self.check_sees_place(place, from).await?;
                 if view.node.configuration.access_model == AccessModel::Roster
                     && !self.is_in_groups(&view.node, owner.account, &from.to_bare()).await?
                 {
@@ -170,11 +192,7 @@ impl Chat {
             },
             AccessModel::Whitelist => {
                 // Strangers are not told of an account's private nodes.
-                if let Some(owner) = &place.owner
-                    && !self.shows_presence_to(owner, from).await?
-                {
-                    return Err(Error::PubSub(Refusal::PresenceRequired));
-                }
+                self.check_sees_place(place, from).await?;
                 Err(Error::PubSub(Refusal::Closed))
             }
         }

@@ -91,7 +91,11 @@ impl Chat {
     /// An account's nodes are its own (XEP-0163 section 3.1); at a service the administrator decides who creates any.
     async fn check_may_create(&self, place: &Place, from: &Jid) -> Result<()> {
         if let Some(owner) = &place.owner {
-            return if from.same_bare(&owner.jid) { Ok(()) } else { Err(Error::Forbidden) };
+            if !from.same_bare(&owner.jid) {
+                self.check_sees_place(place, from).await?;
+                return Err(Error::Forbidden);
+            }
+            return Ok(());
         }
         if !self.is_local(from.domain()) {
             return Err(Error::Forbidden);

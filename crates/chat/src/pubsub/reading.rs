@@ -93,6 +93,9 @@ impl Chat {
         limit: usize,
     ) -> Result<Vec<NodeRecord>> {
         let mut known = Vec::new();
+        if place.hidden {
+            return Ok(known);
+        }
         let mut after = after.map(str::to_owned);
         let own = place.owner.as_ref().is_some_and(|owner| from.same_bare(&owner.jid));
         while known.len() < limit {

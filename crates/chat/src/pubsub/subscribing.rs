@@ -224,7 +224,15 @@ impl Chat {
             all.iter_mut().for_each(|view| view.affiliation = Affiliation::Owner);
             all
         } else {
-            self.store.nodes_of(&place.jid, &from.to_bare()).await?
+            let found = if place.hidden {
+                Vec::new()
+            } else {
+                self.store.nodes_of(&place.jid, &from.to_bare()).await?
+            };
+            if found.is_empty() {
+                self.check_sees_place(place, from).await?;
+            }
+            found
         };
         for view in &mut views {
             view.subscriptions.retain(|subscription| self.in_force(subscription));

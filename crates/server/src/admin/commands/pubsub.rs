@@ -60,11 +60,13 @@ async fn place(context: &Context, text: &str) -> Result<Place, Failure> {
     let jid = Jid::new(text).map_err(|error| Failure::invalid("place", format!("\"{text}\": {error}.")))?;
     let jid = jid.to_bare();
     // Asked in its own name, an account shows everything.
-    let found = context.admin.chat.pubsub_place(&jid, &jid).await;
-    found.map_err(|_| {
-        let missing = waxwing_chat::Error::NotFound;
-        domain_failure(missing, "place", "There is no such account or service.")
-    })
+    match context.admin.chat.pubsub_place(&jid, &jid).await {
+        Ok(place) if !place.hidden => Ok(place),
+        _ => {
+            let missing = waxwing_chat::Error::NotFound;
+            Err(domain_failure(missing, "place", "There is no such account or service."))
+        }
+    }
 }
 
 fn failed(error: waxwing_chat::Error) -> Failure {

@@ -201,7 +201,7 @@ async fn read(request: Request<'_>) -> Reply {
     match asked.name() {
         "items" => items::read(&request, &place, asked).await,
         "options" => subscriptions::terms(&request, &place, asked).await,
-        "default" => subscriptions::default_terms(asked),
+        "default" => subscriptions::default_terms(&request, &place, asked).await,
         "subscriptions" => subscriptions::own(&request, &place, asked).await,
         "affiliations" => subscriptions::own_affiliations(&request, &place, asked).await,
         _ => Err(bad("nobody knows this request")),

@@ -9,6 +9,7 @@ use waxwing_xmpp::xml::{Element, ElementRef};
 use super::super::data_forms::{Form, Submission};
 use super::super::{Reply, Request};
 use super::{bad, pubsub};
+use crate::xmpp::error::stanza_error;
 
 /// The form of a node's configuration.
 pub(crate) fn configuration(configuration: &NodeConfiguration) -> Element {
@@ -40,7 +41,9 @@ pub(crate) fn configuration(configuration: &NodeConfiguration) -> Element {
 }
 
 /// What a node is like unless its owner says otherwise (section 8.3), asked for by anybody.
-pub(super) fn default(request: &Request<'_>, place: &Place) -> Reply {
+pub(super) async fn default(request: &Request<'_>, place: &Place) -> Reply {
+    let seen = request.chat.check_sees_place(place, request.from).await;
+    seen.map_err(|error| stanza_error(&error))?;
     let form = configuration(&request.chat.default_node_configuration(place, None));
     let namespace = request.payload.ns();
     Ok(pubsub(Element::new(namespace, "default").with_child(form)).into())

@@ -35,7 +35,7 @@ pub(super) async fn read(request: Request<'_>) -> Reply {
             let configure = Element::new(ns::PUBSUB_OWNER, "configure").with_attr("node", name);
             Ok(pubsub(configure.with_child(form)).into())
         }
-        "default" => forms::default(&request, &place),
+        "default" => forms::default(&request, &place).await,
         "affiliations" => {
             let all = request.chat.affiliations_of_node(&place, request.from, name).await;
             let list = Element::new(ns::PUBSUB_OWNER, "affiliations").with_attr("node", name);

@@ -120,7 +120,9 @@ pub(super) async fn set_terms(request: &Request<'_>, place: &Place, asked: Eleme
 }
 
 /// The terms of a new subscription (section 6.4).
-pub(super) fn default_terms(asked: ElementRef<'_>) -> Reply {
+pub(super) async fn default_terms(request: &Request<'_>, place: &Place, asked: ElementRef<'_>) -> Reply {
+    let seen = request.chat.check_sees_place(place, request.from).await;
+    seen.map_err(|error| stanza_error(&error))?;
     let default = Element::new(ns::PUBSUB, "default");
     let default = match asked.attr("node") {
         Some(node) => default.with_attr("node", node),
