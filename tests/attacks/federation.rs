@@ -151,3 +151,57 @@ async fn servers_get_nothing_before_tls() {
         assert!(said.contains(expected), "{expected}: {said}");
     }
 }
+
+/// XEP-0220 sections 2.2.1 and 2.2.2: the server of a domain is asked, and knows only what it has made itself for this very
+/// stream; whoever came with something else is sent away, and what he said is not heard.
+#[tokio::test]
+async fn the_server_of_a_domain_says_what_a_key_is_worth() {
+    let dialback = "[federation]\ncertificates = \"dialback\"\nretry_after_ms = 10\n";
+    let real = world_with(Setup::default().domains(&["evil.example"]).section(dialback)).await;
+    let route = format!(
+        "[[federation.route]]\ndomain = \"evil.example\"\naddress = {:?}\n",
+        real.server.addresses().federation
+    );
+    let world = world_with(Setup::default().section(&format!("{dialback}{route}"))).await;
+    world.user("romeo");
+    let keys = ["", "00", &"0".repeat(64), "<key xmlns='urn:x'/>"];
+    for key in keys {
+        let mut client = secured(&world).await;
+        client
+            .send_raw(format!(
+                "<db:result from='evil.example' to='localhost'>{key}</db:result>\
+                 <db:result from='evil.example' to='localhost'>{key}</db:result>"
+            ))
+            .await
+            .expect("sent");
+        // The second, while the first is asked about.
+        let conflict = element(&mut client).await.expect("an answer");
+        assert!(conflict.to_string().contains("conflict"), "{conflict}");
+        let answer = element(&mut client).await.expect("an answer");
+        assert_eq!(answer.attr("type"), Some("invalid"), "{key}: {answer}");
+        assert_eq!(end(&mut client).await, "", "the stream is closed");
+    }
+    // Questions about domains that are not here, and by nobody.
+    let mut client = secured(&world).await;
+    for (from, to, expected) in
+        [("evil.example", "elsewhere.example", "item-not-found"), ("localhost", "localhost", "invalid")]
+    {
+        client
+            .send_raw(format!("<db:verify from='{from}' to='{to}' id='1'>{}</db:verify>", "0".repeat(64)))
+            .await
+            .expect("sent");
+        let answer = element(&mut client).await.expect("an answer");
+        assert!(answer.to_string().contains(expected) || answer.attr("type") == Some(expected), "{answer}");
+    }
+    for (from, to, expected) in [
+        ("localhost", "localhost", "not-acceptable"),
+        ("evil.example", "elsewhere.example", "item-not-found"),
+    ] {
+        client.send_raw(format!("<db:result from='{from}' to='{to}'>k</db:result>")).await.expect("sent");
+        let answer = element(&mut client).await.expect("an answer");
+        assert!(answer.to_string().contains(expected), "{answer}");
+    }
+    let mut romeo = world.online("romeo/orchard").await;
+    romeo.expect_nothing().await;
+    figure(&format!("{} keys that the server of the domain does not know: 0 taken", keys.len()));
+}

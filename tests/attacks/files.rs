@@ -292,7 +292,43 @@ async fn files_are_never_executed() {
     ));
 }
 
-/// A PNG head that claims this size, with nothing behind it.
+/// Zeros, compressed as far as deflate can (RFC 1950, RFC 1951): after the first each 258 take 13 bits.
+fn zeros(count: usize) -> Vec<u8> {
+    let (mut out, mut bits, mut held) = (vec![0x78, 0x9c], 0u32, 0);
+    // Codes go in from their highest bit, numbers from their lowest.
+    let mut code = |value: u32, length: u32| {
+        for at in (0..length).rev() {
+            bits |= (value >> at & 1) << held;
+            held += 1;
+            if held == 8 {
+                out.push(bits as u8);
+                (bits, held) = (0, 0);
+            }
+        }
+    };
+    // The last block, with the fixed codes; one zero; matches of 258 behind it; the end.
+    code(0b110, 3);
+    code(0b0011_0000, 8);
+    let matches = (count - 1) / 258;
+    for _ in 0..matches {
+        code(0b1100_0101, 8);
+        code(0, 5);
+    }
+    code(0, 7);
+    code(0, 7);
+    let adler = (((1 + matches * 258) % 65_521) as u32) << 16 | 1;
+    out.extend_from_slice(&adler.to_be_bytes());
+    out
+}
+
+/// A PNG of one pixel with this chunk before its content.
+fn png_with(named: &[u8]) -> Vec<u8> {
+    let whole = png(1, 1, &zeros(259));
+    let (head, rest) = whole.split_at(8 + 25);
+    [head, &chunk(named), rest].concat()
+}
+
+/// A PNG head that claims this size, with this content behind it.
 fn png(width: u32, height: u32, rest: &[u8]) -> Vec<u8> {
     let mut head = b"IHDR".to_vec();
     head.extend_from_slice(&width.to_be_bytes());
@@ -348,6 +384,14 @@ async fn pictures_that_are_bombs_stay_small() {
         ("65,535 x 65,535", "image/jpeg", jpeg),
         ("16,384 x 16,384", "image/webp", webp),
         ("a page", "image/png", b"<html>".to_vec()),
+        ("10 x 10 with 300 MB behind", "image/png", png(10, 10, &zeros(300_000_000))),
+        ("a profile of 300 MB", "image/png", png_with(&[b"iCCPa\0\0", &zeros(300_000_000)[..]].concat())),
+        ("a text of 300 MB", "image/png", png_with(&[b"zTXta\0\0", &zeros(300_000_000)[..]].concat())),
+        (
+            "a text of 300 MB in UTF-8",
+            "image/png",
+            png_with(&[b"iTXta\0\x01\0\0\0", &zeros(300_000_000)[..]].concat()),
+        ),
     ];
     let ask = async |slot: &Slot| get(&world, &format!("{}?thumbnail", slot.path), &[]).await.status;
     let mut slots = Vec::new();

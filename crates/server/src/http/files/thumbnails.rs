@@ -1,5 +1,6 @@
 //! Small pictures of pictures: made when somebody asks for the first time, once, within bounds, and kept.
 
+use std::borrow::Cow;
 use std::io::Cursor;
 use std::sync::Arc;
 
@@ -110,16 +111,20 @@ async fn read(chat: &Chat, file: &StoredFile) -> Result<Vec<u8>, BlobError> {
 /// Makes a small picture; `None` for what is none, or larger than allowed. The size that the head of a picture claims is
 /// looked at before anything is decoded, and memory is bounded while it is.
 fn shrink(source: &[u8], pixels: u64) -> Option<(Thumbnail, Bytes)> {
-    let reader = || ImageReader::new(Cursor::new(source)).with_guessed_format().ok();
-    let (width, height) = reader()?.into_dimensions().ok()?;
+    let source = without_remarks(source);
+    let reader = |width, height| {
+        let mut limits = Limits::no_limits();
+        (limits.max_image_width, limits.max_image_height) = (width, height);
+        limits.max_alloc = Some(pixels.saturating_mul(BYTES_PER_PIXEL));
+        let mut reader = ImageReader::new(Cursor::new(&*source)).with_guessed_format().ok()?;
+        reader.limits(limits);
+        Some(reader)
+    };
+    let (width, height) = reader(None, None)?.into_dimensions().ok()?;
     if width == 0 || height == 0 || u64::from(width) * u64::from(height) > pixels {
         return None;
     }
-    let mut limits = Limits::no_limits();
-    (limits.max_image_width, limits.max_image_height) = (Some(width), Some(height));
-    limits.max_alloc = Some(pixels.saturating_mul(BYTES_PER_PIXEL));
-    let mut reader = reader()?;
-    reader.limits(limits);
+    let reader = reader(Some(width), Some(height))?;
     let picture = reader.decode().ok()?;
     let small = if width.max(height) > SIDE { picture.thumbnail(SIDE, SIDE) } else { picture };
     let (made, format, small) = if small.color().has_alpha() {
@@ -132,9 +137,45 @@ fn shrink(source: &[u8], pixels: u64) -> Option<(Thumbnail, Bytes)> {
     Some((made, Bytes::from(out.into_inner())))
 }
 
+/// A PNG without the chunks that are not needed to see it (PNG third edition, section 5): texts and profiles are compressed
+/// by themselves, and a megabyte of them becomes a thousand. Anything else is left as it is.
+fn without_remarks(source: &[u8]) -> Cow<'_, [u8]> {
+    const SIGNATURE: &[u8] = b"\x89PNG\r\n\x1a\n";
+    let Some(mut rest) = source.strip_prefix(SIGNATURE) else {
+        return Cow::Borrowed(source);
+    };
+    let mut out = SIGNATURE.to_vec();
+    while let Some((length, behind)) = rest.split_first_chunk::<4>() {
+        // The name, the content, and the checksum.
+        let whole = usize::try_from(u32::from_be_bytes(*length)).unwrap_or(usize::MAX).saturating_add(8);
+        let Some(chunk) = behind.get(..whole) else { break };
+        if chunk.get(..4).is_some_and(|name| matches!(name, b"IHDR" | b"PLTE" | b"tRNS" | b"IDAT" | b"IEND"))
+        {
+            out.extend_from_slice(length);
+            out.extend_from_slice(chunk);
+        }
+        rest = behind.get(whole..).unwrap_or_default();
+    }
+    Cow::Owned(out)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What only says something about a picture is not read, however it is put.
+    #[test]
+    fn remarks_are_left_out() {
+        let whole = picture(4, 4, true, ImageFormat::Png);
+        assert_eq!(*without_remarks(&whole), *whole);
+        let remark = [&3u32.to_be_bytes()[..], b"zTXtabc", &[0; 4]].concat();
+        let with = [&whole[..33], &remark, &whole[33..]].concat();
+        assert_eq!(*without_remarks(&with), *whole);
+        assert!(shrink(&with, 1_000).is_some());
+        let endless = [&whole[..33], &u32::MAX.to_be_bytes(), b"IDAT"].concat();
+        assert_eq!(*without_remarks(&endless), whole[..33]);
+        assert_eq!(*without_remarks(b"GIF89a"), *b"GIF89a");
+    }
 
     fn picture(width: u32, height: u32, alpha: bool, format: ImageFormat) -> Vec<u8> {
         let picture = match alpha {
