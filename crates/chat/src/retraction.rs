@@ -180,6 +180,28 @@ mod tests {
         assert!(!archive(&world, "romeo").await.concat().contains("to myself"));
     }
 
+    /// XEP-0424 section 5 between servers: what somebody elsewhere said, he alone may take back.
+    #[tokio::test]
+    async fn those_of_other_servers_take_back_what_they_said() {
+        let world = World::of(&["romeo"]).await;
+        let receive = async |from: &str, id: &str, content: &str| {
+            let xml = format!(
+                "<message xmlns='jabber:client' type='chat' id='{id}' from='{from}' to='romeo@localhost'>{content}</message>"
+            );
+            let stanza = Stanza::from_element(Element::parse(&xml).expect("XML")).expect("a stanza");
+            world.chat.receive_message(stanza).await.expect("taken").await.expect("safe");
+        };
+        receive("friar@elsewhere.example/cell", "one", "<body>secret</body>").await;
+        receive("tybalt@elsewhere.example/cell", "r1", &retract("one")).await;
+        assert!(archive(&world, "romeo").await[0].contains("secret"));
+        receive("friar@elsewhere.example/garden", "r2", &retract("one")).await;
+        let kept = archive(&world, "romeo").await;
+        assert!(
+            kept[0].contains("<retracted ") && !kept[0].contains("secret") && kept.len() == 3,
+            "{kept:?}"
+        );
+    }
+
     /// Further than the reach nothing is looked for, and the retraction goes on its way.
     #[tokio::test]
     async fn the_reach_is_bounded() {
