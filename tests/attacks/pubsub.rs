@@ -1,7 +1,7 @@
 //! Publish-subscribe: learning what one must not know, and publishing more than one's share.
 
-use waxwing_tests::{Client, Setup};
 use waxwing_tests::xml::Element;
+use waxwing_tests::{Client, Setup};
 
 use crate::world::{figure, world, world_with};
 
