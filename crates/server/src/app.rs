@@ -508,11 +508,13 @@ impl Server {
         if !waiting.is_empty() {
             changes.push(format!("Only a restart changes {}.", waiting.join(", ")));
         }
-        self.chat.reload(accounts::settings(&self.settled(&config)));
+        let settings = accounts::settings(&self.settled(&config));
         self.face.reload(&config);
         self.admission.set_limits(&config.limits);
         self.log.set_level(&config.log.level);
         self.live.replace(config);
+        // Last, since it ends sessions whose clients come back at once.
+        self.chat.reload(settings);
         tokio::spawn(domains::remember(Arc::clone(&self.chat)));
         Ok(changes)
     }
