@@ -87,7 +87,7 @@ pub struct Session {
     /// The nodes of publish-subscribe that it wants to be told of.
     interests: Mutex<Option<Interests>>,
     /// The rooms it is in, each by its own address there.
-    rooms: Mutex<BTreeSet<Jid>>,
+    rooms: Mutex<Vec<Jid>>,
     /// The requests to other servers that are not answered yet, the oldest first.
     asked: Mutex<VecDeque<(Jid, Box<str>)>>,
     /// Its account's profile, and how many changes of profiles there had been when it was read.
@@ -125,7 +125,7 @@ impl Session {
             presence: Mutex::new(None),
             directed: Mutex::new(HashSet::new()),
             interests: Mutex::new(None),
-            rooms: Mutex::new(BTreeSet::new()),
+            rooms: Mutex::default(),
             asked: Mutex::default(),
             profile: Mutex::default(),
             suspended_since_ms: AtomicU64::new(0),
@@ -374,15 +374,23 @@ impl Session {
     /// Notes that it is in a room under this address. Says whether there was room for it.
     pub(crate) fn enter_room(&self, own: Jid) -> bool {
         let mut rooms = lock(&self.rooms);
-        if rooms.len() >= ROOMS_PER_SESSION_LIMIT && !rooms.contains(&own) {
+        if rooms.contains(&own) {
+            return true;
+        }
+        if rooms.len() >= ROOMS_PER_SESSION_LIMIT {
             return false;
         }
-        rooms.insert(own);
+        if rooms.len() == rooms.capacity() {
+            // Most are in few rooms, and a list would grow by more than they need.
+            let spare = 1 + rooms.len() / 4;
+            rooms.reserve_exact(spare);
+        }
+        rooms.push(own);
         true
     }
 
     pub(crate) fn leave_room(&self, own: &Jid) {
-        lock(&self.rooms).remove(own);
+        lock(&self.rooms).retain(|room| room != own);
     }
 
     /// Its own addresses in the rooms that it is in.
@@ -391,7 +399,7 @@ impl Session {
     }
 
     /// The same, after which it counts as being in none: its end is told to none of them.
-    pub fn take_rooms(&self) -> BTreeSet<Jid> {
+    pub fn take_rooms(&self) -> Vec<Jid> {
         std::mem::take(&mut *lock(&self.rooms))
     }
 

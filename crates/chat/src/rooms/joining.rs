@@ -116,7 +116,7 @@ impl Room {
         {
             return Err(Error::ResourceConstraint("the session is in too many rooms"));
         }
-        let content = telling::cleaned(&stanza.element, |domain| self.chat.is_ours(domain));
+        let content = telling::presence_content(&stanza.element, |domain| self.chat.is_ours(domain));
         let seated = self.sit_down(seat, &own, affiliation, content);
         if let (Err(_), Seat::Local(session)) = (&seated, seat) {
             session.leave_room(&own);
@@ -169,11 +169,15 @@ impl Room {
         let state = self.state()?;
         let nick = own.resource().unwrap_or_default();
         let mut occupants = self.floor.occupants();
-        if let Some(present) = occupants.named_mut(nick) {
-            present.presence = content;
+        if occupants.named(nick).is_some() {
+            let content = occupants.shared(content);
+            if let Some(present) = occupants.named_mut(nick) {
+                present.presence = content;
+            }
             return occupants.join(nick, seat.clone());
         }
         let bare = seat.jid().to_bare();
+        let presence = occupants.shared(content);
         occupants.add(Occupant {
             jid: own.clone(),
             id: state.occupant_id(&bare),
@@ -182,7 +186,7 @@ impl Room {
             hats: state.hats.of(&bare),
             bare,
             seats: vec![seat.clone()],
-            presence: content,
+            presence,
         });
         Ok(())
     }
@@ -236,9 +240,9 @@ impl Room {
             bare: himself.bare.clone(),
             affiliation: himself.affiliation,
             role: himself.role,
-            id: himself.id.clone(),
+            id: himself.id,
             seats: rest,
-            presence: empty(),
+            presence: Arc::clone(&content),
             hats: himself.hats.clone(),
         };
         let notice =
@@ -262,8 +266,10 @@ impl Room {
     }
 
     fn update_quietly(&mut self, seat: &Seat, stanza: &Stanza) {
-        let content = telling::cleaned(&stanza.element, |domain| self.chat.is_ours(domain));
-        if let Some(occupant) = self.floor.occupants().at_mut(seat.jid()) {
+        let content = telling::presence_content(&stanza.element, |domain| self.chat.is_ours(domain));
+        let mut occupants = self.floor.occupants();
+        let content = occupants.shared(content);
+        if let Some(occupant) = occupants.at_mut(seat.jid()) {
             occupant.presence = content;
         }
     }
@@ -305,7 +311,8 @@ impl Room {
             }
         }
         occupant.jid = new;
-        occupant.presence = telling::cleaned(&stanza.element, |domain| self.chat.is_ours(domain));
+        let content = telling::presence_content(&stanza.element, |domain| self.chat.is_ours(domain));
+        occupant.presence = occupants.shared(content);
         occupants.add(occupant);
         if let Some(occupant) = occupants.at(seat.jid()) {
             let notice = Notice {
@@ -324,7 +331,7 @@ impl Room {
         {
             let mut occupants = self.floor.occupants();
             let own = occupants.at(jid).map(|occupant| occupant.jid.clone());
-            let content = telling::cleaned(&stanza.element, |domain| self.chat.is_ours(domain));
+            let content = telling::presence_content(&stanza.element, |domain| self.chat.is_ours(domain));
             match (occupants.leave(jid), own) {
                 (Some(Ok(gone)), _) => {
                     forget(&gone.seats, &gone.jid);
@@ -398,7 +405,7 @@ impl Room {
         if !session.enter_room(own.clone()) {
             return Err(Error::ResourceConstraint("the session is in too many rooms"));
         }
-        let content = telling::cleaned(&content, |domain| self.chat.is_ours(domain));
+        let content = telling::presence_content(&content, |domain| self.chat.is_ours(domain));
         self.sit_down(&seat, own, affiliation, content)?;
         // What was said since the restart he cannot have heard.
         let wanted = Wanted::since(self.chat.started_ms());
@@ -417,9 +424,9 @@ impl Room {
             bare: own.to_bare(),
             affiliation: Affiliation::None,
             role: Role::Participant,
-            id: "".into(),
+            id: None,
             seats: Vec::new(),
-            presence: empty(),
+            presence: Arc::new(empty()),
             hats: None,
         };
         let nothing = telling::empty_presence();

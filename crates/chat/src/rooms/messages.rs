@@ -71,7 +71,7 @@ impl Room {
             own: occupant.jid.clone(),
             real: seat.jid().clone(),
             role: occupant.role,
-            id: occupant.id.clone(),
+            id: occupant.shown_id().into(),
         })
     }
 

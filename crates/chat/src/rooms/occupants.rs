@@ -1,7 +1,9 @@
 //! Who is in a room: nicknames, the sessions behind them, and what each is there.
 
+use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::hash::{Hash as _, Hasher as _};
+use std::sync::{Arc, Weak};
 
 use waxwing_xmpp::jid::Jid;
 use waxwing_xmpp::stanza::{Outgoing, Stanza};
@@ -17,6 +19,9 @@ use crate::session::Session;
 
 /// How many sessions may share one nickname.
 pub const SESSIONS_PER_NICK_LIMIT: usize = 50;
+
+/// So many forms of presence that nobody sends any more may be remembered before they are looked through.
+const PRESENCES_SLACK: usize = 64;
 
 /// One client in a room.
 #[derive(Debug, Clone)]
@@ -82,12 +87,12 @@ pub struct Occupant {
     pub affiliation: Affiliation,
     /// What he is for now.
     pub role: Role,
-    /// What others know him by, whatever his nickname (XEP-0421).
-    pub id: Box<str>,
+    /// What others know him by, whatever his nickname (XEP-0421); none for one of whom nothing is known but that he left.
+    pub id: Option<[u8; 32]>,
     /// His clients.
     pub seats: Vec<Seat>,
     /// His presence as he sent it, without what only a room may say.
-    pub presence: Element,
+    pub presence: Arc<Element>,
     /// The hats he wears (XEP-0317), if any.
     pub hats: Option<Arc<Element>>,
 }
@@ -96,6 +101,11 @@ impl Occupant {
     /// His nickname.
     pub fn nick(&self) -> &str {
         self.jid.resource().unwrap_or_default()
+    }
+
+    /// His id as others see it.
+    pub fn shown_id(&self) -> String {
+        self.id.iter().flatten().map(|octet| format!("{octet:02x}")).collect()
     }
 
     /// What he is.
@@ -107,11 +117,13 @@ impl Occupant {
 /// Everybody in a room.
 #[derive(Debug, Default)]
 pub struct Occupants {
-    by_nick: BTreeMap<String, Occupant>,
+    by_nick: BTreeMap<Arc<str>, Box<Occupant>>,
     /// The key of the nickname that a full address has.
-    nicks: HashMap<Jid, String>,
+    nicks: HashMap<Jid, Arc<str>>,
     /// The keys of nicknames that look like something else than they are, by what they look like.
-    likenesses: HashMap<String, String>,
+    likenesses: HashMap<String, Arc<str>>,
+    /// Presence that several of them sent alike, which most clients do, is kept once; by the hash of its content.
+    presences: HashMap<u64, Weak<Element>>,
 }
 
 impl Occupants {
@@ -127,57 +139,77 @@ impl Occupants {
 
     /// Everybody, in the order of the nicknames.
     pub fn iter(&self) -> impl Iterator<Item = &Occupant> {
-        self.by_nick.values()
+        self.by_nick.values().map(|occupant| &**occupant)
     }
 
     /// Everybody, to be changed.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Occupant> {
-        self.by_nick.values_mut()
+        self.by_nick.values_mut().map(|occupant| &mut **occupant)
     }
 
     /// Who has this nickname.
     pub fn named(&self, nick: &str) -> Option<&Occupant> {
-        self.by_nick.get(&nick_key(nick))
+        self.by_nick.get(&*nick_key(nick)).map(|occupant| &**occupant)
     }
 
     /// Who has this nickname, to be changed.
     pub fn named_mut(&mut self, nick: &str) -> Option<&mut Occupant> {
-        self.by_nick.get_mut(&nick_key(nick))
+        self.by_nick.get_mut(&*nick_key(nick)).map(|occupant| &mut **occupant)
     }
 
     /// Who has this nickname, or one that cannot be told from it.
     pub fn claimed(&self, nick: &str) -> Option<&Occupant> {
         let (key, likeness) = (nick_key(nick), nick_likeness(nick));
-        let alike =
-            |look: &String| self.by_nick.get(look).or_else(|| self.by_nick.get(self.likenesses.get(look)?));
-        alike(&key).or_else(|| alike(likeness.as_ref()?))
+        let alike = |look: &str| {
+            let key = self.likenesses.get(look).map_or(look, |key| &**key);
+            self.by_nick.get(look).or_else(|| self.by_nick.get(key))
+        };
+        alike(&key).or_else(|| alike(likeness.as_deref()?)).map(|occupant| &**occupant)
     }
 
     /// Who sits at this full address.
     pub fn at(&self, jid: &Jid) -> Option<&Occupant> {
-        self.by_nick.get(self.nicks.get(jid)?)
+        self.by_nick.get(self.nicks.get(jid)?).map(|occupant| &**occupant)
     }
 
     /// Who sits at this full address, to be changed.
     pub fn at_mut(&mut self, jid: &Jid) -> Option<&mut Occupant> {
-        self.by_nick.get_mut(self.nicks.get(jid)?)
+        self.by_nick.get_mut(self.nicks.get(jid)?).map(|occupant| &mut **occupant)
+    }
+
+    /// Presence to keep of an occupant: the same as that of another who sent the same.
+    pub fn shared(&mut self, presence: Element) -> Arc<Element> {
+        let mut hasher = DefaultHasher::new();
+        presence.to_xml().hash(&mut hasher);
+        let hash = hasher.finish();
+        if let Some(known) = self.presences.get(&hash).and_then(Weak::upgrade)
+            && *known == presence
+        {
+            return known;
+        }
+        if self.presences.len() > PRESENCES_SLACK + 2 * self.by_nick.len() {
+            self.presences.retain(|_, presence| presence.strong_count() > 0);
+        }
+        let presence = Arc::new(presence);
+        self.presences.insert(hash, Arc::downgrade(&presence));
+        presence
     }
 
     /// Adds somebody whose nickname is free.
     pub fn add(&mut self, occupant: Occupant) {
-        let key = nick_key(occupant.nick());
+        let key: Arc<str> = nick_key(occupant.nick()).into();
         for seat in &occupant.seats {
-            self.nicks.insert(seat.jid().clone(), key.clone());
+            self.nicks.insert(seat.jid().clone(), Arc::clone(&key));
         }
         if let Some(likeness) = nick_likeness(occupant.nick()) {
-            self.likenesses.insert(likeness, key.clone());
+            self.likenesses.insert(likeness, Arc::clone(&key));
         }
-        self.by_nick.insert(key, occupant);
+        self.by_nick.insert(key, Box::new(occupant));
     }
 
     /// Adds another client of somebody who is there.
     pub fn join(&mut self, nick: &str, seat: Seat) -> Result<()> {
-        let key = nick_key(nick);
+        let key: Arc<str> = nick_key(nick).into();
         let Some(occupant) = self.by_nick.get_mut(&key) else { return Ok(()) };
         if occupant.seats.len() >= SESSIONS_PER_NICK_LIMIT {
             return Err(Error::ResourceConstraint("too many sessions with this nickname"));
@@ -197,7 +229,7 @@ impl Occupants {
         }
         let gone = self.by_nick.remove(&key)?;
         self.forget_likeness(&gone);
-        Some(Ok(gone))
+        Some(Ok(*gone))
     }
 
     fn forget_likeness(&mut self, gone: &Occupant) {
@@ -208,18 +240,18 @@ impl Occupants {
 
     /// Takes somebody out with all his clients.
     pub fn remove(&mut self, nick: &str) -> Option<Occupant> {
-        let occupant = self.by_nick.remove(&nick_key(nick))?;
+        let occupant = self.by_nick.remove(&*nick_key(nick))?;
         for seat in &occupant.seats {
             self.nicks.remove(seat.jid());
         }
         self.forget_likeness(&occupant);
-        Some(occupant)
+        Some(*occupant)
     }
 
     /// Takes everybody out.
     pub fn take(&mut self) -> Vec<Occupant> {
         self.nicks.clear();
         self.likenesses.clear();
-        std::mem::take(&mut self.by_nick).into_values().collect()
+        std::mem::take(&mut self.by_nick).into_values().map(|occupant| *occupant).collect()
     }
 }

@@ -94,7 +94,7 @@ impl Room {
                 own: moderator.jid.clone(),
                 real: actor.clone(),
                 role: moderator.role,
-                id: moderator.id.clone(),
+                id: moderator.shown_id().into(),
             }
         };
         let moderated = Element::new(ns::MODERATION, "moderated")

@@ -150,9 +150,9 @@ impl State {
 
     /// What others know somebody by, whatever he calls himself: nobody else can make it, and it says nothing about him
     /// (XEP-0421 section 4.1).
-    pub(super) fn occupant_id(&self, bare: &Jid) -> Box<str> {
+    pub(super) fn occupant_id(&self, bare: &Jid) -> Option<[u8; 32]> {
         let code = Hash::Sha256.hmac(&self.record.secret, &[bare.as_str().as_bytes()]);
-        code.iter().map(|octet| format!("{octet:02x}")).collect::<String>().into()
+        (*code).try_into().ok()
     }
 }
 

@@ -9,6 +9,7 @@ use waxwing_xmpp::stanza::{MessageType, Outgoing, PresenceType, Stanza};
 use waxwing_xmpp::xml::Element;
 
 use super::configuration::Configuration;
+use super::messages::in_client_namespace;
 use super::occupants::{Occupant, Occupants};
 use super::role::Role;
 use crate::chat::Chat;
@@ -101,7 +102,9 @@ fn stanza(notice: &Notice<'_>, with_jid: bool, own: bool) -> Stanza {
     for child in notice.content.children() {
         stanza.element.append_copy(child);
     }
-    stanza.append(occupant_id(&notice.occupant.id));
+    if notice.occupant.id.is_some() {
+        stanza.append(occupant_id(&notice.occupant.shown_id()));
+    }
     if let Some(hats) = notice.occupant.hats.as_ref().filter(|_| notice.kind == PresenceType::Available) {
         stanza.element.append_copy(hats.root());
     }
@@ -197,6 +200,20 @@ pub(super) fn message(chat: &Chat, occupants: &Occupants, message: Stanza) {
 pub(super) fn statuses(room: &Jid, codes: &[u16]) -> Stanza {
     let x = codes.iter().fold(Element::new(ns::MUC_USER, "x"), |x, code| x.with_child(status(*code)));
     Stanza::message(MessageType::Groupchat).with_from(room.clone()).with_child(x)
+}
+
+/// What is kept of presence and told to others: the content alone, in the namespace of clients.
+pub(super) fn presence_content(presence: &Element, is_ours: impl Fn(&str) -> bool) -> Element {
+    let mut cleaned = cleaned(presence, is_ours);
+    if cleaned.ns() != ns::CLIENT {
+        cleaned = in_client_namespace(&cleaned);
+    }
+    let mut content = empty_presence();
+    for child in cleaned.children() {
+        content.append_copy(child);
+    }
+    content.shrink();
+    content
 }
 
 /// Takes out what only a room may say about its occupants, and what was meant for the room alone.
