@@ -27,7 +27,7 @@ use tokio::task::LocalSet;
 
 use crate::report::Report;
 use crate::scenarios::{
-    archive, capacity, chat, files, hash, idle, login, offline, ping, presence, register,
+    archive, capacity, chat, files, hash, idle, login, offline, ping, presence, register, rooms,
 };
 use crate::target::{Target, TargetOptions};
 
@@ -61,6 +61,8 @@ enum Scenario {
     Ping(ping::Options),
     /// Presence goes to all contacts
     Presence(presence::Options),
+    /// People in rooms talk to everybody there
+    Rooms(rooms::Options),
     /// Messages are stored for somebody who is away, and fetched
     Offline(offline::Options),
     /// Pages of archives are read
@@ -117,6 +119,7 @@ async fn measure(target: &std::rc::Rc<Target>, scenario: &Scenario) -> Result<Re
         Scenario::Login(options) => login::run(target, options).await,
         Scenario::Idle(options) => idle::run(target, options).await,
         Scenario::Presence(options) => presence::run(target, options).await,
+        Scenario::Rooms(options) => rooms::run(target, options).await,
         Scenario::Offline(options) => offline::run(target, options).await,
         Scenario::Archive(options) => archive::run(target, options).await,
         Scenario::Files(options) => files::run(target, options).await,

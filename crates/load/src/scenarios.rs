@@ -11,3 +11,4 @@ pub(crate) mod offline;
 pub(crate) mod ping;
 pub(crate) mod presence;
 pub(crate) mod register;
+pub(crate) mod rooms;

@@ -72,6 +72,7 @@ fn other_loads_end_as_they_should() {
     let xmpp = server.addresses().xmpp.clone();
     let run = |arguments: &str| load(&server, &xmpp, &format!("--transport tcp {arguments}"));
     assert_whole(&run("--accounts friend presence --contacts 3 --groups 2 --warm-up 0 --seconds 1"));
+    assert_whole(&run("--accounts guest rooms --rooms 3 --occupants 4 --warm-up 0 --seconds 1"));
     assert_whole(&run("--accounts away offline --pairs 3 --messages 10"));
     let counts = |report: Value| report.pointer("/measures/0/operations").and_then(Value::as_u64);
     assert!(counts(run("ping --connections 3 --warm-up 0 --seconds 1")) > Some(0));

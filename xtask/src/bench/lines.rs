@@ -111,6 +111,8 @@ const fn memory(bounds: &'static [Bound]) -> Figure {
 const SCRAM: &str = "scram-sha-256";
 /// Accounts that only chat.
 const TALKERS: (&str, usize) = ("talker", 2000);
+/// Accounts that are in rooms.
+const GUESTS: (&str, usize) = ("guest", 2000);
 /// Two groups of 51, in each of which everyone is everyone's contact.
 const FRIENDS: (&str, usize) = ("friend", 102);
 
@@ -190,6 +192,36 @@ pub(super) const LINES: &[Line] = &[
         scenario: &["presence", "--contacts", "50", "--groups", "2"],
         floor: false,
         figures: &[cpu("a delivered presence", &[AtMost(4.0), LessThanEjabberd(8.0)])],
+        ..CHAT
+    },
+    Line {
+        key: "rooms",
+        title: "50 rooms of 40, one message in flight in each, archive off",
+        accounts: GUESTS,
+        scenario: &["rooms", "--rooms", "50", "--occupants", "40", "--no-store"],
+        floor: false,
+        figures: &[cpu("a delivery", &[AtMost(4.0), LessThanEjabberd(8.0)])],
+        ..CHAT
+    },
+    Line {
+        key: "rooms-archive",
+        title: "the same with the rooms' archives on",
+        archive: Archive::On,
+        peers: Archive::On,
+        accounts: GUESTS,
+        scenario: &["rooms", "--rooms", "50", "--occupants", "40"],
+        floor: false,
+        figures: &[cpu("a delivery", &[AtMost(6.0), LessThanEjabberd(8.0)])],
+        ..CHAT
+    },
+    Line {
+        key: "room-large",
+        title: "one room of 2,000, archive off",
+        most_rounds: 3,
+        accounts: GUESTS,
+        scenario: &["rooms", "--rooms", "1", "--occupants", "2000", "--no-store"],
+        floor: false,
+        figures: &[cpu("a delivery", &[AtMost(4.0), LessThanEjabberd(8.0)])],
         ..CHAT
     },
     Line {

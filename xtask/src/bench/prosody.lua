@@ -35,3 +35,5 @@ http_file_share_daily_quota = 1024 * 1024 * 1024 * 1024
 VirtualHost "localhost"
 Component "upload.localhost" "http_file_share"
 	http_host = "localhost"
+Component "rooms.localhost" "muc"
+	modules_enabled = { {room_archive} }

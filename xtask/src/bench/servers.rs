@@ -346,7 +346,8 @@ impl Place {
             .replace("{tcp}", &self.ports[0].to_string())
             .replace("{tls}", &self.ports[1].to_string())
             .replace("{http}", &self.ports[2].to_string())
-            .replace("{archive}", archive);
+            .replace("{archive}", archive)
+            .replace("{room_archive}", if archive.is_empty() { "" } else { "\"muc_mam\"" });
         let path = self.path("prosody.cfg.lua");
         fs::write(&path, &text)?;
         fs::create_dir_all(self.folder.join("data"))?;
