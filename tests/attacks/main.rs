@@ -20,6 +20,7 @@ mod negotiation;
 mod overload;
 mod provoke;
 mod pubsub;
+mod rooms;
 mod sign_in;
 mod tls_scan;
 mod world;

@@ -61,14 +61,19 @@ impl Room {
     }
 
     /// Section 9.5: whoever becomes a member of a members-only room, and is not in it, is invited.
-    pub(super) async fn welcome_member(&self, affiliate: &Affiliate, before: Affiliation) -> Result<()> {
-        let state = self.state()?;
+    pub(super) async fn welcome_member(&self, affiliate: &Affiliate, before: Affiliation) {
+        let Ok(state) = self.state() else { return };
         let new = before == Affiliation::None && affiliate.affiliation == Affiliation::Member;
         let present = self.floor.occupants().iter().any(|occupant| occupant.bare == affiliate.jid);
         if !new || present || !state.configuration().members_only || state.record.locked {
-            return Ok(());
+            return;
         }
-        self.send_invitation(&affiliate.jid, None, affiliate.reason.as_deref(), None).await
+        // The membership stands, whether or not there is somebody who can be told of it.
+        if let Err(error) =
+            self.send_invitation(&affiliate.jid, None, affiliate.reason.as_deref(), None).await
+        {
+            tracing::debug!(%error, member = %affiliate.jid, "a new member could not be invited");
+        }
     }
 
     async fn send_invitation(

@@ -250,7 +250,7 @@ impl Room {
             if !self.affiliation_changed(&affiliate, actor.as_deref()) {
                 self.tell_of_absent(&affiliate, before);
             }
-            self.welcome_member(&affiliate, before).await?;
+            self.welcome_member(&affiliate, before).await;
         }
         for (nick, to, reason) in roles {
             self.role_changed(&nick, to, actor.as_deref(), reason.as_deref());
