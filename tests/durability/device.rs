@@ -63,7 +63,7 @@ impl Progress {
         self.count.load(Ordering::Acquire)
     }
 
-    fn one_more(&self) {
+    pub(crate) fn one_more(&self) {
         self.count.fetch_add(1, Ordering::AcqRel);
         self.more.notify_one();
     }
