@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use waxwing_tests::server::Addresses;
-use waxwing_tests::xml::Element;
+use waxwing_tests::xml::{Element, STREAMS};
 
 use crate::device::Progress;
 use crate::faults::{Disk, need, trials};
@@ -83,6 +83,7 @@ impl Speaker {
     /// Takes what comes next.
     async fn hear(&mut self) -> Result<Element> {
         let element = self.wire.as_mut().context("not connected")?.element().await?;
+        ensure!(!element.is(STREAMS, "error"), "the stream ends: {element}");
         if element.is(SM, "a") {
             let handled = count(&element)? as usize;
             ensure!(handled <= self.sent.len(), "more was handled than was sent");

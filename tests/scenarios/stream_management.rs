@@ -373,3 +373,25 @@ async fn what_was_acknowledged_survives_a_crash_and_is_delivered_once() {
     let mut second = world.online("juliet/chamber").await;
     second.expect_nothing().await;
 }
+
+/// A client that only asks, and is told nothing else, is asked what it has got: otherwise reading a long archive would end its
+/// stream.
+#[tokio::test]
+async fn who_only_asks_is_asked_for_acknowledgements_too() {
+    let world = world_with(Setup::default().section("[xmpp]\nunacknowledged_limit = 40\n")).await;
+    let mut romeo = world.connected("romeo/orchard").await;
+    enable(&mut romeo, "asking").await;
+    let mut answered = 0;
+    for n in 0..200 {
+        romeo.send(&format!("<iq type='get' id='p{n}'><ping xmlns='urn:xmpp:ping'/></iq>")).await;
+        while answered <= n {
+            let came = romeo.next().await.expect("the stream goes on");
+            if came.is(SM, "r") {
+                romeo.send(&format!("<a xmlns='{SM}' h='{answered}'/>")).await;
+            } else {
+                assert_eq!(came.attr("type"), Some("result"), "{came}");
+                answered += 1;
+            }
+        }
+    }
+}

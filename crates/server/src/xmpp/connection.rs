@@ -353,6 +353,8 @@ impl Connection {
                     self.emit(live, answer.into());
                 }
                 live.handled();
+                // Whoever only asks, as one who reads a long archive does, is told nothing else that would ask him.
+                self.request_acknowledgement(live);
             }
         }
         live.replaying |= live.session.replay_due();
