@@ -219,15 +219,18 @@ impl PubSubStore for MemoryStore {
 
     async fn last_items(&self, wanted: LastWanted) -> StoreResult<Vec<(NodeView, Item)>> {
         let tables = self.tables()?;
-        let mut found = Vec::new();
+        let (mut found, mut bytes) = (Vec::new(), 0);
         for place in &wanted.places {
             let here = tables.pubsub.nodes.values().filter(|node| node.record.place == *place);
             for node in here {
                 let told = node.record.configuration.send_last == SendLast::OnSubAndPresence;
                 if told
                     && wanted.nodes.iter().any(|name| **name == *node.record.name)
+                    && found.len() < wanted.items
+                    && bytes <= wanted.bytes
                     && let Some(item) = node.items.last()
                 {
+                    bytes += item.payload.as_ref().map_or(0, |payload| payload.len());
                     found.push((node.view(&wanted.who), item.clone()));
                 }
             }
@@ -261,6 +264,10 @@ impl PubSubStore for MemoryStore {
         let something =
             |view: &NodeView| view.affiliation != Affiliation::None || !view.subscriptions.is_empty();
         Ok(views.filter(something).collect())
+    }
+
+    async fn audience(&self, id: NodeId) -> StoreResult<(Vec<(Jid, Affiliation)>, Vec<Subscription>)> {
+        Ok((self.node_affiliations(id).await?, self.subscriptions(id).await?))
     }
 
     async fn subscriptions(&self, id: NodeId) -> StoreResult<Vec<Subscription>> {

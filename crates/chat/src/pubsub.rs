@@ -20,6 +20,7 @@ pub mod store;
 pub mod subscribing;
 pub mod terms;
 
+use std::cell::Cell;
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -134,35 +135,50 @@ impl Default for PubSub {
     }
 }
 
-/// The lock of a node, held.
+/// The lock of a node, held. Its count is odd while something changes.
 pub(crate) struct Held<'a> {
     _lock: MutexGuard<'a, ()>,
-    changes: &'a AtomicU64,
-    stripe: usize,
+    count: &'a AtomicU64,
+    changing: Cell<bool>,
 }
 
 impl Held<'_> {
-    /// Notes that the node is about to be changed.
+    /// Notes that the node is about to be changed, before anybody can be told of it.
     pub(crate) fn changing(&self) {
-        self.changes.fetch_add(1, Ordering::AcqRel);
+        if !self.changing.replace(true) {
+            self.count.fetch_add(1, Ordering::AcqRel);
+        }
     }
+}
 
-    /// Whether nothing under this lock has changed since.
-    pub(crate) fn unchanged_since(&self, before: &[u64]) -> bool {
-        before.get(self.stripe) == Some(&self.changes.load(Ordering::Acquire))
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        if self.changing.get() {
+            self.count.fetch_add(1, Ordering::AcqRel);
+        }
     }
 }
 
 impl PubSub {
     /// The lock under which a node is changed, and told about.
     pub(crate) async fn lock(&self, place: &Jid, node: &str) -> Held<'_> {
-        let hash = self.hasher.hash_one((place.as_str(), node));
-        let stripe = usize::try_from(hash % STRIPES as u64).unwrap_or_default();
-        let (lock, changes) = &self.stripes[stripe];
-        Held { _lock: lock.lock().await, changes, stripe }
+        let (lock, count) = &self.stripes[self.stripe(place, node)];
+        Held { _lock: lock.lock().await, count, changing: Cell::new(false) }
     }
 
-    /// How many changes there have been under each lock, for [`Held::unchanged_since`].
+    fn stripe(&self, place: &Jid, node: &str) -> usize {
+        let hash = self.hasher.hash_one((place.as_str(), node));
+        usize::try_from(hash % STRIPES as u64).unwrap_or_default()
+    }
+
+    /// Whether a node, or another under its lock, was being changed when these counts were taken, or has begun to since.
+    pub(crate) fn changed_since(&self, place: &Jid, node: &str, before: &[u64]) -> bool {
+        let stripe = self.stripe(place, node);
+        let now = self.stripes[stripe].1.load(Ordering::Acquire);
+        before.get(stripe).is_none_or(|before| before % 2 == 1 || *before != now)
+    }
+
+    /// The counts of all locks.
     pub(crate) fn changes(&self) -> Vec<u64> {
         self.stripes.iter().map(|(_, changes)| changes.load(Ordering::Acquire)).collect()
     }
@@ -228,4 +244,27 @@ pub(crate) fn check_node_name(node: &str) -> Result<()> {
         return Err(Error::NotAcceptable("the name of the node is too long"));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What was read while a node changed, or before it did, is not the newest for certain.
+    #[tokio::test]
+    async fn changes_are_seen_from_their_beginning_to_their_end() {
+        let (pubsub, place) = (PubSub::default(), Jid::new("juliet@capulet.lit").expect("an address"));
+        let changed = |before: &[u64]| pubsub.changed_since(&place, "urn:x", before);
+        let before = pubsub.changes();
+        let held = pubsub.lock(&place, "urn:x").await;
+        assert!(!changed(&before));
+        held.changing();
+        let amid = pubsub.changes();
+        assert!(changed(&before) && changed(&amid));
+        drop(held);
+        let after = pubsub.changes();
+        assert!(changed(&before) && changed(&amid) && !changed(&after));
+        drop(pubsub.lock(&place, "urn:x").await);
+        assert!(!changed(&after));
+    }
 }

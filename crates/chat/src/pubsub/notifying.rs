@@ -16,7 +16,7 @@ use super::terms::Terms;
 use crate::chat::Chat;
 use crate::error::Result;
 use crate::presence::push;
-use crate::rosters::Owner;
+use crate::rosters::{Contacts, Owner};
 use crate::session::Session;
 use crate::time::timestamp;
 
@@ -38,10 +38,18 @@ pub(crate) enum News<'a> {
 /// Who is to be told of something.
 #[derive(Debug, Default)]
 pub(crate) struct Audience {
-    /// Those who see the presence of the account that the node is at, and may read it: told by interest.
-    watchers: Vec<Jid>,
+    /// Those who see the presence of the account that the node is at.
+    contacts: Arc<Contacts>,
+    /// Those of them who may read it, if not all may. They are told by interest.
+    some: Option<Vec<Jid>>,
     /// Those who have subscribed.
     subscriptions: Vec<Subscription>,
+}
+
+impl Audience {
+    fn watchers(&self) -> &[Jid] {
+        self.some.as_deref().unwrap_or(&self.contacts.watchers)
+    }
 }
 
 impl Chat {
@@ -61,7 +69,7 @@ impl Chat {
 
     /// Who is to be told of what happens at a node.
     pub(crate) async fn audience(&self, place: &Place, node: &NodeRecord) -> Result<Audience> {
-        let affiliations = self.store.node_affiliations(node.id).await?;
+        let (affiliations, mut subscriptions) = self.store.audience(node.id).await?;
         let is = |jid: &Jid, wanted: &[Affiliation]| {
             affiliations.iter().any(|(known, affiliation)| known == jid && wanted.contains(affiliation))
         };
@@ -70,32 +78,34 @@ impl Chat {
         let model = node.configuration.access_model;
         let mut audience = Audience::default();
         if let Some(owner) = &place.owner {
-            let contacts = self.contacts(owner).await?;
-            audience.watchers = match model {
-                AccessModel::Open | AccessModel::Presence => contacts.watchers.clone(),
+            audience.contacts = self.contacts(owner).await?;
+            let watchers = &audience.contacts.watchers;
+            audience.some = match model {
+                AccessModel::Open | AccessModel::Presence => None,
                 AccessModel::Roster => {
-                    self.in_groups(owner, &node.configuration.roster_groups_allowed).await?
+                    Some(self.in_groups(owner, &node.configuration.roster_groups_allowed).await?)
                 }
-                AccessModel::Authorize => Vec::new(),
+                AccessModel::Authorize => Some(Vec::new()),
                 AccessModel::Whitelist => {
-                    contacts.watchers.iter().filter(|jid| is(jid, LISTED)).cloned().collect()
+                    Some(watchers.iter().filter(|jid| is(jid, LISTED)).cloned().collect())
                 }
             };
-            if !affiliations.is_empty() {
-                audience.watchers.retain(|jid| !is(jid, MUST_NOT));
+            if watchers.iter().any(|jid| is(jid, MUST_NOT)) {
+                let may = |jid: &&Jid| !is(jid, MUST_NOT);
+                audience.some = Some(audience.watchers().iter().filter(may).cloned().collect());
             }
         }
-        audience.subscriptions = self.store.subscriptions(node.id).await?;
-        audience.subscriptions.retain(|subscription| {
+        subscriptions.retain(|subscription| {
             let bare = subscription.jid.to_bare();
             let may = match (model, &place.owner) {
                 (_, Some(owner)) if bare == owner.jid => true,
-                (AccessModel::Presence | AccessModel::Roster, _) => audience.watchers.contains(&bare),
+                (AccessModel::Presence | AccessModel::Roster, _) => audience.watchers().contains(&bare),
                 (AccessModel::Whitelist, _) => is(&bare, LISTED),
                 (AccessModel::Open | AccessModel::Authorize, _) => true,
             };
             subscription.state == SubscriptionState::Subscribed && may && !is(&bare, MUST_NOT)
         });
+        audience.subscriptions = subscriptions;
         Ok(audience)
     }
 
@@ -120,7 +130,7 @@ impl Chat {
         if let Some(owner) = &place.owner {
             let stanza = notification(place, node, news, &id, true);
             let notice = Arc::new(Outgoing::for_many(stanza));
-            self.tell_interested(owner, &node.name, &audience.watchers, &notice, &mut told).await?;
+            self.tell_interested(owner, &node.name, audience.watchers(), &notice, &mut told).await?;
         }
         if audience.subscriptions.is_empty() {
             return Ok(());

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use waxwing_xmpp::jid::Jid;
 use waxwing_xmpp::ns;
-use waxwing_xmpp::stanza::Outgoing;
+use waxwing_xmpp::stanza::{Outgoing, Stanza};
 
 use super::Place;
 use super::configuration::SendLast;
@@ -14,7 +14,8 @@ use super::publishing::{Fields, NewItem};
 use super::store::{Item, ItemQuery, LastWanted, NodeView};
 use crate::chat::Chat;
 use crate::error::{Error, Result};
-use crate::presence::push;
+use crate::event::Event;
+use crate::profile::Profile;
 use crate::rosters::Owner;
 use crate::session::Session;
 
@@ -152,77 +153,160 @@ impl Chat {
         }
         let who = to.jid().to_bare();
         let before = self.pubsub.changes();
-        let found = self.store.last_items(LastWanted { places, who, nodes }).await?;
-        let mut bytes = 0;
-        for (view, item) in found.into_iter().take(LAST_ITEMS_LIMIT) {
-            bytes += item.payload.as_ref().map_or(0, |payload| payload.len());
-            if bytes > LAST_ITEMS_BYTES_LIMIT {
-                break;
-            }
+        let wanted =
+            LastWanted { places, who, nodes, items: LAST_ITEMS_LIMIT, bytes: LAST_ITEMS_BYTES_LIMIT };
+        let (mut sent, mut stanzas) = (Vec::new(), Vec::new());
+        for (view, item) in self.store.last_items(wanted).await? {
             let Some(profile) = self.profile(&view.node.place).await? else { continue };
             let place = Place::of(Owner::from(&*profile));
-            let own = to.jid().same_bare(&place.jid);
-            if !own
-                && (self.check_may_read(&place, &view, to.jid()).await.is_err() || profile.blocks(to.jid()))
-            {
-                continue;
+            if self.is_for(to, &place, &view, &profile).await? {
+                stanzas.extend(self.last_stanza(to, &place, &view, &item));
+                sent.push((place, view.node.name));
             }
-            if let Newcomer::Local(session) = to
-                && !own
-                && let Some(receiver) = self.profile(&session.bare).await?
-                && receiver.blocks(&place.jid)
-            {
-                continue;
+        }
+        self.hand_over(to, stanzas);
+        // What was published since the read may have been told before, so that an older item would come behind a newer one:
+        // then the newest is sent once more.
+        for (place, node) in sent {
+            if self.pubsub.changed_since(&place.jid, &node, &before) {
+                self.send_newest(to, &place, &node).await?;
             }
-            self.send_last_in_order(to, &place, view, item, &before).await?;
         }
         Ok(())
     }
 
-    /// Sends one last item, unless the node has changed since it was read: then what is the last one now. So nobody gets
-    /// an older item behind a newer one.
-    async fn send_last_in_order(
+    /// Whether somebody may read a node of an account, and neither blocks the other.
+    async fn is_for(
         &self,
         to: Newcomer<'_>,
         place: &Place,
-        view: NodeView,
-        item: Item,
-        before: &[u64],
-    ) -> Result<()> {
-        let held = self.pubsub.lock(&place.jid, &view.node.name).await;
-        let (view, item) = if held.unchanged_since(before) {
-            (view, item)
-        } else {
-            let name = &view.node.name;
-            let Some(now) = self.store.node(&place.jid, name, &to.jid().to_bare()).await? else {
-                return Ok(());
-            };
-            let own = to.jid().same_bare(&place.jid);
-            if !own && self.check_may_read(place, &now, to.jid()).await.is_err() {
-                return Ok(());
+        view: &NodeView,
+        owner: &Profile,
+    ) -> Result<bool> {
+        if to.jid().same_bare(&place.jid) {
+            return Ok(true);
+        }
+        if owner.blocks(to.jid()) || self.check_may_read(place, view, to.jid()).await.is_err() {
+            return Ok(false);
+        }
+        Ok(match to {
+            Newcomer::Local(session) => {
+                self.profile(&session.bare).await?.is_some_and(|receiver| !receiver.blocks(&place.jid))
             }
-            let page = self.store.items(now.node.id, ItemQuery::Last(1)).await?;
-            let Some(item) = page.items.into_iter().next() else {
-                return Ok(());
-            };
-            (now, item)
-        };
+            Newcomer::Remote(_) => true,
+        })
+    }
+
+    /// The last item of a node as somebody gets it, unless its owner wants it otherwise or its time is over.
+    fn last_stanza(&self, to: Newcomer<'_>, place: &Place, view: &NodeView, item: &Item) -> Option<Stanza> {
         let configuration = &view.node.configuration;
         let expired = configuration.item_expire_s.is_some_and(|seconds| {
             item.published_ms.saturating_add(u64::from(seconds) * 1000) <= self.now_ms()
         });
-        if configuration.send_last != SendLast::OnSubAndPresence
-            || !configuration.deliver_notifications
-            || expired
-        {
+        let told =
+            configuration.send_last == SendLast::OnSubAndPresence && configuration.deliver_notifications;
+        (told && !expired)
+            .then(|| last_item(place, &view.node, item, &self.token(), true).with_to(to.jid().clone()))
+    }
+
+    /// Sends somebody what is the last item of a node now, under its lock.
+    async fn send_newest(&self, to: Newcomer<'_>, place: &Place, node: &str) -> Result<()> {
+        let _held = self.pubsub.lock(&place.jid, node).await;
+        let Some(profile) = self.profile(&place.jid).await? else { return Ok(()) };
+        let Some(view) = self.store.node(&place.jid, node, &to.jid().to_bare()).await? else {
             return Ok(());
-        }
-        let stanza = last_item(place, &view.node, &item, &self.token(), true).with_to(to.jid().clone());
-        match to {
-            Newcomer::Local(session) => push(session, &Arc::new(Outgoing::new(stanza))),
-            // Nobody waits for it, so a server that cannot be reached is no error.
-            Newcomer::Remote(_) => drop(self.to_remote(stanza)),
+        };
+        if self.is_for(to, place, &view, &profile).await? {
+            let page = self.store.items(view.node.id, ItemQuery::Last(1)).await?;
+            let newest = page.items.first().and_then(|item| self.last_stanza(to, place, &view, item));
+            self.hand_over(to, newest.into_iter().collect());
         }
         Ok(())
+    }
+
+    /// Hands stanzas to a newcomer as one event, so that many of them do not fill his queue.
+    fn hand_over(&self, to: Newcomer<'_>, stanzas: Vec<Stanza>) {
+        match to {
+            _ if stanzas.is_empty() => {}
+            Newcomer::Local(session) => {
+                let stanzas = stanzas.into_iter().map(|stanza| Arc::new(Outgoing::new(stanza)));
+                session.push(Event::Batch(stanzas.collect()));
+            }
+            // Nobody waits for it, so a server that cannot be reached is no error.
+            Newcomer::Remote(_) => stanzas.into_iter().for_each(|stanza| drop(self.to_remote(stanza))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::interests::interests_of;
+    use crate::testing::World;
+
+    fn item(id: &str) -> NewItem {
+        NewItem { id: Some(id.to_owned()), payload: Some("<x xmlns='urn:x'/>".into()) }
+    }
+
+    /// The ids of the items that came, in their order.
+    fn ids(events: &mut crate::queue::Events) -> Vec<String> {
+        let mut stanzas = Vec::new();
+        while let Some(event) = events.try_recv() {
+            match event {
+                Event::Stanza(delivery) => stanzas.push(delivery.stanza),
+                Event::Batch(batch) => stanzas.extend(batch),
+                _ => {}
+            }
+        }
+        let id = |stanza: Arc<Outgoing>| {
+            let event = stanza.stanza().payload()?;
+            let item = event.children().next()?.children().next()?;
+            item.attr("id").map(str::to_owned)
+        };
+        stanzas.into_iter().filter_map(id).collect()
+    }
+
+    /// Section 4.3.4 of XEP-0163: whoever comes online while something is published has the newest item last.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn an_older_item_never_comes_last() {
+        let world = World::of(&["juliet", "romeo"]).await;
+        world.contacts("romeo", "both", "juliet").await;
+        let (juliet, chat) = (world.owner("juliet").await, Arc::clone(&world.chat));
+        chat.pep_publish(&juliet, "urn:x", item("0"), &[]).await.expect("published");
+        for round in 0..50 {
+            let mut romeo = world.online("romeo", &format!("r{round}")).await;
+            let publishing = {
+                let (chat, juliet) = (Arc::clone(&chat), juliet.clone());
+                tokio::spawn(async move {
+                    for number in 0..20 {
+                        chat.pep_publish(&juliet, "urn:x", item(&number.to_string()), &[])
+                            .await
+                            .expect("published");
+                    }
+                })
+            };
+            let nodes = interests_of(["urn:x+notify"].into_iter());
+            romeo.session.set_interests(Some(Arc::clone(&nodes)));
+            chat.send_last_items(&romeo.session, nodes).await.expect("sent");
+            publishing.await.expect("no panic");
+            assert_eq!(ids(&mut romeo.events).last().map(String::as_str), Some("19"));
+            romeo.leave().await;
+        }
+    }
+
+    /// Many last items are one event, so that they do not fill a session's queue.
+    #[tokio::test]
+    async fn last_items_come_together() {
+        let world = World::of(&["juliet"]).await;
+        let juliet = world.owner("juliet").await;
+        let features: Vec<String> = (0..50).map(|node| format!("urn:{node}+notify")).collect();
+        for node in 0..50 {
+            world.chat.pep_publish(&juliet, &format!("urn:{node}"), item("1"), &[]).await.expect("published");
+        }
+        let mut client = world.online("juliet", "balcony").await;
+        let nodes = interests_of(features.iter().map(String::as_str));
+        world.chat.send_last_items(&client.session, nodes).await.expect("sent");
+        assert!(matches!(client.events.try_recv(), Some(Event::Batch(batch)) if batch.len() == 50));
+        assert!(client.events.try_recv().is_none());
     }
 }

@@ -169,6 +169,10 @@ pub struct LastWanted {
     pub who: Jid,
     /// The names of the nodes.
     pub nodes: Arc<[Box<str>]>,
+    /// How many items at most; what comes first in `places` goes first.
+    pub items: usize,
+    /// How many bytes of payloads at most, but for the last one.
+    pub bytes: usize,
 }
 
 /// What publish-subscribe needs kept. All of it is durable when the future resolves.
@@ -232,6 +236,8 @@ pub trait PubSubStore: Send + Sync {
     /// The nodes of a place to which a bare address is something, or to which it is subscribed.
     async fn nodes_of(&self, place: &Jid, who: &Jid) -> StoreResult<Vec<NodeView>>;
 
+    /// Everybody who is something to a node, and all its subscriptions, in one read.
+    async fn audience(&self, id: NodeId) -> StoreResult<(Vec<(Jid, Affiliation)>, Vec<Subscription>)>;
     /// All subscriptions of a node.
     async fn subscriptions(&self, id: NodeId) -> StoreResult<Vec<Subscription>>;
     /// Writes a subscription in place of one with the same id. `NotFound` when the node is gone.

@@ -192,18 +192,7 @@ impl PubSubStore for Sqlite {
     }
 
     async fn node_affiliations(&self, id: NodeId) -> StoreResult<Vec<(Jid, Affiliation)>> {
-        self.read(move |db| {
-            let mut statement = db.prepare_cached(
-                "SELECT jid, affiliation FROM pubsub_affiliation WHERE node = ?1 ORDER BY jid",
-            )?;
-            let mut rows = statement.query([id.0])?;
-            let mut found = Vec::new();
-            while let Some(row) = rows.next()? {
-                found.push((jid_at(row, 0)?, Affiliation::from_number(row.get(1)?)));
-            }
-            Ok(found)
-        })
-        .await
+        self.read(move |db| affiliations(db, id)).await
     }
 
     async fn put_node_affiliations(&self, id: NodeId, who: Vec<(Jid, Affiliation)>) -> StoreResult<()> {
@@ -229,19 +218,12 @@ impl PubSubStore for Sqlite {
         .await
     }
 
+    async fn audience(&self, id: NodeId) -> StoreResult<(Vec<(Jid, Affiliation)>, Vec<Subscription>)> {
+        self.read(move |db| Ok((affiliations(db, id)?, subscriptions(db, id)?))).await
+    }
+
     async fn subscriptions(&self, id: NodeId) -> StoreResult<Vec<Subscription>> {
-        self.read(move |db| {
-            let sql =
-                format!("SELECT {SUBSCRIPTION} FROM pubsub_subscription WHERE node = ?1 ORDER BY subid");
-            let mut statement = db.prepare_cached(&sql)?;
-            let mut rows = statement.query([id.0])?;
-            let mut found = Vec::new();
-            while let Some(row) = rows.next()? {
-                found.push(subscription(row)?);
-            }
-            Ok(found)
-        })
-        .await
+        self.read(move |db| subscriptions(db, id)).await
     }
 
     async fn put_subscription(&self, id: NodeId, subscription: Subscription) -> StoreResult<()> {
@@ -290,6 +272,28 @@ pub(super) fn forget_account(db: &Connection, id: AccountId, jid: &str) -> Resul
     db.execute("DELETE FROM pubsub_affiliation WHERE jid = ?1", [jid])?;
     db.execute("DELETE FROM pubsub_subscription WHERE bare = ?1", [jid])?;
     Ok(())
+}
+
+fn affiliations(db: &Connection, id: NodeId) -> Result<Vec<(Jid, Affiliation)>, Failure> {
+    let mut statement =
+        db.prepare_cached("SELECT jid, affiliation FROM pubsub_affiliation WHERE node = ?1 ORDER BY jid")?;
+    let mut rows = statement.query([id.0])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push((jid_at(row, 0)?, Affiliation::from_number(row.get(1)?)));
+    }
+    Ok(found)
+}
+
+fn subscriptions(db: &Connection, id: NodeId) -> Result<Vec<Subscription>, Failure> {
+    let sql = format!("SELECT {SUBSCRIPTION} FROM pubsub_subscription WHERE node = ?1 ORDER BY subid");
+    let mut statement = db.prepare_cached(&sql)?;
+    let mut rows = statement.query([id.0])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(subscription(row)?);
+    }
+    Ok(found)
 }
 
 fn on_presence(configuration: &NodeConfiguration) -> bool {
@@ -436,10 +440,13 @@ fn last(db: &Connection, wanted: &LastWanted) -> Result<Vec<(NodeView, Item)>, F
     let mut nodes = db.prepare_cached(&sql)?;
     let sql = format!("SELECT {ITEM} FROM pubsub_item WHERE node = ?1 ORDER BY seq DESC LIMIT 1");
     let mut newest = db.prepare_cached(&sql)?;
-    let mut found = Vec::new();
+    let (mut found, mut bytes) = (Vec::new(), 0);
     for place in &wanted.places {
         let mut rows = nodes.query([place.as_str()])?;
         while let Some(row) = rows.next()? {
+            if found.len() >= wanted.items || bytes > wanted.bytes {
+                return Ok(found);
+            }
             let name = row.get_ref(2)?.as_str().map_err(rusqlite::Error::from)?;
             if !wanted.nodes.iter().any(|wanted| **wanted == *name) {
                 continue;
@@ -447,7 +454,9 @@ fn last(db: &Connection, wanted: &LastWanted) -> Result<Vec<(NodeView, Item)>, F
             let record = record(row)?;
             let mut items = newest.query([record.id.0])?;
             if let Some(row) = items.next()? {
-                found.push((view(db, record, &wanted.who)?, item(row)?));
+                let item = item(row)?;
+                bytes += item.payload.as_ref().map_or(0, |payload| payload.len());
+                found.push((view(db, record, &wanted.who)?, item));
             }
         }
     }

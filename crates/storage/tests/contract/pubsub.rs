@@ -130,6 +130,8 @@ pub(crate) async fn tells_last_items(store: Arc<dyn Store>) {
         places: vec![jid("nobody@capulet.example"), jid(SERVICE)],
         who: jid("juliet@capulet.example"),
         nodes: nodes.iter().map(|node| Box::from(*node)).collect(),
+        items: 10,
+        bytes: 1000,
     };
     let found = store.last_items(wanted(&["empty", "quiet", "tune"])).await.unwrap();
     assert_eq!(found.len(), 1);
@@ -137,6 +139,10 @@ pub(crate) async fn tells_last_items(store: Arc<dyn Store>) {
     assert_eq!((view.node.id, view.affiliation, &last.id), (tune, Affiliation::Owner, &"2".to_owned()));
     assert_eq!(store.last_items(wanted(&["mood", "tune"])).await.unwrap().len(), 2);
     assert!(store.last_items(wanted(&[])).await.unwrap().is_empty());
+    for (items, bytes) in [(1, 1000), (10, 0)] {
+        let few = LastWanted { items, bytes, ..wanted(&["mood", "tune"]) };
+        assert_eq!(store.last_items(few).await.unwrap().len(), 1);
+    }
     assert_eq!(store.places_with_last_items().await.unwrap(), [jid(SERVICE)]);
 }
 
@@ -162,6 +168,8 @@ pub(crate) async fn keeps_affiliations_and_subscriptions(store: Arc<dyn Store>) 
         Subscription { state: SubscriptionState::Pending, ..subscription("1", "paris@x.example/street") };
     store.put_subscription(id, pending.clone()).await.unwrap();
     assert_eq!(store.subscriptions(id).await.unwrap(), [pending, subscription("2", "romeo@x.example")]);
+    let (affiliations, subscriptions) = store.audience(id).await.unwrap();
+    assert_eq!((affiliations.len(), subscriptions.len()), (2, 2));
     store.delete_subscription(id, "1").await.unwrap();
     store.delete_subscription(id, "1").await.unwrap();
     assert_eq!(store.subscriptions(id).await.unwrap().len(), 1);

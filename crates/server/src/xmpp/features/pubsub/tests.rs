@@ -56,11 +56,12 @@ impl House {
 
     fn stanzas(&self, client: &str) -> Vec<Element> {
         let jid = self.session(client).jid.clone();
-        let events = self.events(client).into_iter().filter_map(|event| match event {
-            Event::Stanza(delivery) => Some(delivery.stanza.stanza_for(&jid).to_element()),
-            _ => None,
+        let stanzas = self.events(client).into_iter().flat_map(|event| match event {
+            Event::Stanza(delivery) => vec![delivery.stanza],
+            Event::Batch(stanzas) => stanzas,
+            _ => Vec::new(),
         });
-        events.collect()
+        stanzas.map(|stanza| stanza.stanza_for(&jid).to_element()).collect()
     }
 
     /// What notifications came: the place, and the ids of the items in them.
