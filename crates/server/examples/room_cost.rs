@@ -80,7 +80,8 @@ async fn online(chat: &Arc<Chat>, store: &MemoryStore, name: &str) -> Person {
         created_ms: 0,
     };
     let account = store.create_account(new).await.expect("an account");
-    let (session, mut events) = chat.bind(&account, None, "desk", ClientInfo::default()).await.expect("a session");
+    let (session, mut events) =
+        chat.bind(&account, None, "desk", ClientInfo::default()).await.expect("a session");
     let presence = stanza("<presence xmlns='jabber:client'/>").with_from(session.jid.clone());
     chat.presence(&session, presence).await.expect("presence");
     while events.try_recv().is_some() {}
