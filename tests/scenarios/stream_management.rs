@@ -378,11 +378,11 @@ async fn what_was_acknowledged_survives_a_crash_and_is_delivered_once() {
 /// stream.
 #[tokio::test]
 async fn who_only_asks_is_asked_for_acknowledgements_too() {
-    let world = world_with(Setup::default().section("[xmpp]\nunacknowledged_limit = 40\n")).await;
+    let world = world_with(Setup::default().section("[xmpp]\nunacknowledged_limit = 200\n")).await;
     let mut romeo = world.connected("romeo/orchard").await;
     enable(&mut romeo, "asking").await;
     let mut answered = 0;
-    for n in 0..200 {
+    for n in 0..1000 {
         romeo.send(&format!("<iq type='get' id='p{n}'><ping xmlns='urn:xmpp:ping'/></iq>")).await;
         while answered <= n {
             let came = romeo.next().await.expect("the stream goes on");

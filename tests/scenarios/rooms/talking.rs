@@ -209,6 +209,7 @@ async fn who_leaves_is_seen_to_leave() {
         .await;
     // A client that answers what it is sent with an error of delivery is not there any more.
     enter(&mut hag, "thirdwitch").await;
+    crone.expect(&format!("<presence from='{ROOM}/thirdwitch'>{{...}}</presence>")).await;
     quiet([&mut crone, &mut hag]).await;
     let error = |condition: &str| {
         format!(
