@@ -115,6 +115,20 @@ async fn profanity_and_go_sendxmpp() {
     ]));
 }
 
+/// Bookmarks bring both back into the room, and each fetches the file that the other shared.
+/// covers: interop poezio; interop profanity room
+#[tokio::test]
+async fn profanity_and_poezio_in_a_room() {
+    let Some(folder) = fetched("poezio") else { return };
+    let world = world(Setup::default()).await;
+    let (host, port) = world.server.addresses().xmpp.rsplit_once(':').expect("an address and a port");
+    run(Command::new(interop().join("poezio/room.sh"))
+        .arg(folder.join("poezio/bin/python"))
+        .args([host, port])
+        .arg(certificate(&world).await)
+        .args([password("romeo"), password("juliet")]));
+}
+
 /// covers: interop @xmpp/client
 #[tokio::test]
 async fn xmpp_js_over_tcp_and_websocket() {

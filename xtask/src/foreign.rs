@@ -10,6 +10,7 @@ use crate::shell;
 
 /// Debian's packages, each with a program that it brings.
 const PACKAGES: &[(&str, &str)] = &[
+    ("curl", "curl"),
     ("e2fsprogs", "mkfs.ext4"),
     ("gcc", "cc"),
     ("go-sendxmpp", "go-sendxmpp"),
@@ -20,6 +21,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("procps", "kill"),
     ("profanity", "profanity"),
     ("prosody", "prosody"),
+    ("python3-dev", "python3-config"),
     ("python3-venv", "python3"),
     ("systemd", "systemd-analyze"),
     ("tmux", "tmux"),
@@ -47,7 +49,7 @@ pub(crate) fn install(missing: &[&str]) -> Result<()> {
     shell::check(install)
 }
 
-/// Fetches slixmpp with its tests, and @xmpp/client; returns the folder they are in.
+/// Fetches slixmpp with its tests, poezio, and @xmpp/client; returns the folder they are in.
 pub(crate) fn clients() -> Result<PathBuf> {
     let folder = shell::root().join("target/interop");
     fs::create_dir_all(&folder)?;
@@ -55,6 +57,7 @@ pub(crate) fn clients() -> Result<PathBuf> {
     xmppjs(&folder)?;
     scanners()?;
     python("object-storage")?;
+    python("poezio")?;
     Ok(folder)
 }
 
