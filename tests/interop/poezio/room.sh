@@ -57,6 +57,13 @@ type_in() {
   tm send-keys -t "$1" Enter
 }
 
+# Types a command where poezio lists contacts: each letter does something there, until a slash has opened the line for commands.
+from_contacts() {
+  tm send-keys -t "$1" /
+  shows "$1" "│/"
+  type_in "$1" "$2"
+}
+
 # Opens a program in a window and a home of its own.
 window() {
   user=$1 program=$2
@@ -116,8 +123,7 @@ type_in romeo "/bookmark add"
 shows romeo "Bookmark added for $room"
 open_poezio
 shows juliet "upload loaded"
-tm send-keys -t juliet / # The list of contacts takes letters for commands.
-type_in juliet "join $room/Juliet"
+from_contacts juliet "join $room/Juliet"
 shows juliet "You (Juliet) joined the room"
 shows juliet "Romeo> But soft, what light through yonder window breaks?"
 
@@ -147,8 +153,7 @@ gone juliet
 rm -rf "$folder/juliet/data" "$folder/juliet/cache"
 open_poezio
 shows juliet "garden@rooms"
-tm send-keys -t juliet /
-type_in juliet "win 1"
+from_contacts juliet "win 1"
 shows juliet "You (Juliet) joined the room"
 shows juliet "Romeo> She speaks"
 type_in juliet "Anon, good Nurse"
