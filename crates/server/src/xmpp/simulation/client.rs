@@ -30,6 +30,8 @@ pub(crate) struct Device {
     outbox: VecDeque<String>,
     session: u64,
     management: Option<Management>,
+    /// How often the server had died when the connection was made.
+    deaths: u64,
     /// Lost once on purpose, to prove that it is noticed.
     pub(crate) careless: bool,
 }
@@ -86,6 +88,7 @@ impl Device {
             outbox: VecDeque::new(),
             session: 0,
             management: None,
+            deaths: 0,
             careless: false,
         }
     }
@@ -136,6 +139,7 @@ impl Device {
     /// One connection from its first byte to its last.
     async fn connection(&mut self) -> io::Result<End> {
         let mut line = self.line()?;
+        self.deaths = self.world.record().deaths;
         self.sign_in(&mut line).await?;
         if !self.resume(&mut line).await? {
             self.bind(&mut line).await?;
@@ -309,12 +313,15 @@ impl Device {
         line.send("<r xmlns='urn:xmpp:sm:3'/>").await
     }
 
-    /// The server knows that so many stanzas were handled: it answers a request after what came before it.
+    /// The server knows that so many stanzas were handled: it answers a request after what came before it. What is read of its
+    /// answers after it has died says nothing about its next life.
     fn confirmed(&mut self, h: u32) {
         let Some(management) = &mut self.management else { return };
         let mut record = self.world.record();
         while let Some((_, id)) = management.got.pop_front_if(|(number, _)| *number <= h) {
-            record.confirmed.insert((self.index, id));
+            if record.deaths == self.deaths {
+                record.confirmed.insert((self.index, id));
+            }
         }
     }
 

@@ -13,6 +13,8 @@ pub(crate) struct Record {
     /// What the server is known to have been told, by device: it need not be sent to it again. Forgotten when the server
     /// dies, since how far messages were delivered is written down late.
     pub(crate) confirmed: HashSet<(usize, String)>,
+    /// How often the server has died.
+    pub(crate) deaths: u64,
     /// The last session of each device, and when it began to take messages.
     pub(crate) sessions: HashMap<usize, (u64, u64)>,
     /// How many accounts there are, and whose each device is.

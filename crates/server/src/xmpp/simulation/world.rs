@@ -272,7 +272,11 @@ impl World {
     async fn kill(&self, fault: Option<Fault>) {
         let Some(server) = lock(&self.state).server.take() else { return };
         self.record().note("server dies", 0, "");
-        self.record().confirmed.clear();
+        {
+            let mut record = self.record();
+            record.confirmed.clear();
+            record.deaths += 1;
+        }
         server.end().await;
         let written = lock(&self.state).random.up_to(self.store.held());
         self.store.cut(written);
