@@ -10,6 +10,7 @@ mod connections;
 mod device;
 mod disks;
 mod outages;
+mod publications;
 mod rooms;
 mod seed;
 mod stage;
