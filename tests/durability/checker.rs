@@ -24,6 +24,8 @@ pub(crate) struct Arrival {
     /// The id that the account's archive has for it.
     pub(crate) archived: String,
     pub(crate) message: Message,
+    /// The connection that it came over, for whoever looks for the reason.
+    pub(crate) over: String,
 }
 
 /// An account's archive from beginning to end: ids and messages.
@@ -122,14 +124,17 @@ impl Logs {
         let archived: HashMap<&str, &Message> =
             archive.iter().flat_map(|a| &a.held).map(|(id, message)| (id.as_str(), message)).collect();
         let mut known = HashSet::new();
-        let mut delivered = HashSet::new();
+        let mut delivered = HashMap::new();
         let mut shown = Vec::new();
-        for Arrival { how, archived: id, message } in &device.arrivals {
+        for Arrival { how, archived: id, message, over } in &device.arrivals {
             if archived.get(id.as_str()) != Some(&message) {
                 verdict.invented.push(format!("{message:?} as {id} at {place}"));
             }
-            if *how != How::Archive && !delivered.insert(id) {
-                verdict.repeats.push(format!("{message:?} as {id}, {how:?}, at {place}"));
+            if *how != How::Archive
+                && let Some(before) = delivered.insert(id, over)
+            {
+                let repeat = format!("{message:?} as {id}, {how:?}, at {place}, over {over} and {before}");
+                verdict.repeats.push(repeat);
             }
             if known.insert(id) {
                 shown.push(message);
@@ -174,7 +179,8 @@ mod tests {
     }
 
     fn arrival(how: How, archived: u64, number: u64) -> Arrival {
-        Arrival { how, archived: archived.to_string(), message: message("romeo", number) }
+        let (message, over) = (message("romeo", number), "a connection".to_owned());
+        Arrival { how, archived: archived.to_string(), message, over }
     }
 
     /// Three messages, all where they belong.

@@ -78,6 +78,9 @@ pub(crate) struct Device {
     keeps: bool,
     wire: Option<Wire>,
     stream: Option<Managed>,
+    /// How many connections there were, and what the one that is there is called in the log.
+    connections: u32,
+    over: String,
     /// What came, in the order in which it was taken in.
     pub(crate) arrivals: Vec<Arrival>,
     /// What came live while the archive was still being asked for what came before it.
@@ -107,6 +110,8 @@ impl Device {
             keeps,
             wire: None,
             stream: None,
+            connections: 0,
+            over: String::new(),
             arrivals: Vec::new(),
             early: Vec::new(),
             caught_up: false,
@@ -166,9 +171,11 @@ impl Device {
     pub(crate) async fn connect(&mut self, address: &Addresses) -> Result<bool> {
         let mut wire = Wire::connect(address, self.way).await?;
         let resume = self.stream.as_ref().map(|stream| (stream.id.as_str(), stream.handled));
+        self.connections += 1;
         match wire.sign_in(&self.user, &self.resource, resume).await? {
             SignedIn::Resumed(h) => {
                 self.wire = Some(wire);
+                self.over = format!("connection {} that resumed {}", self.connections, self.stream_id());
                 self.take_acknowledgement(h)?;
                 let again: String = self
                     .stream
@@ -184,6 +191,7 @@ impl Device {
             }
             SignedIn::Anew(id) => {
                 self.wire = Some(wire);
+                self.over = format!("connection {} with {id}", self.connections);
                 self.stream = Some(Managed { id, handled: 0, acknowledged: 0, sent: VecDeque::new() });
                 self.answers.clear();
                 (self.caught_up, self.begun) = (false, false);
@@ -340,7 +348,10 @@ impl Device {
             let message = parse(inner.attr("id").context("no id")?)?;
             match result.attr("queryid") {
                 Some(AUDIT) => self.audited.push((id, message)),
-                _ => self.arrivals.push(Arrival { how: How::Archive, archived: id, message }),
+                _ => {
+                    let over = self.over.clone();
+                    self.arrivals.push(Arrival { how: How::Archive, archived: id, message, over });
+                }
             }
             return Ok(());
         }
@@ -360,7 +371,7 @@ impl Device {
             .with_context(|| format!("not archived: {message}"))?;
         let how = if inner.child(DELAY, "delay").is_some() { How::Delayed } else { How::Live };
         let message = parse(inner.attr("id").context("no id")?)?;
-        let arrival = Arrival { how, archived: archived.to_owned(), message };
+        let arrival = Arrival { how, archived: archived.to_owned(), message, over: self.over.clone() };
         match self.caught_up || !self.keeps {
             true => self.arrivals.push(arrival),
             false => self.early.push(arrival),

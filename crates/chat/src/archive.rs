@@ -75,6 +75,8 @@ pub struct Append {
     pub xml: Vec<u8>,
     /// What full-text search finds it by.
     pub text: Option<String>,
+    /// What else it is found by (`labels`): which messages it is about, whom it mentions, what it holds.
+    pub labels: Vec<String>,
 }
 
 /// How a message was committed.
@@ -84,6 +86,14 @@ pub enum Committed {
     New(ArchiveId),
     /// It had been committed before, under this id.
     Duplicate(ArchiveId),
+}
+
+impl Committed {
+    /// Where the message is.
+    pub fn id(self) -> ArchiveId {
+        let (Self::New(id) | Self::Duplicate(id)) = self;
+        id
+    }
 }
 
 /// A message from the archive.
@@ -114,6 +124,8 @@ pub struct ImportedMessage {
     pub xml: Vec<u8>,
     /// What full-text search finds it by.
     pub text: Option<String>,
+    /// What else it is found by.
+    pub labels: Vec<String>,
 }
 
 /// Which end of a result set a page is taken from (XEP-0059).
@@ -148,6 +160,8 @@ pub struct ArchiveQuery {
     pub ids: Vec<ArchiveId>,
     /// Only those whose text holds all these words (XEP-0431).
     pub text: Option<String>,
+    /// Only those that carry all these labels.
+    pub labels: Vec<String>,
     /// Which page.
     pub page: PageFrom,
     /// At most this many.
@@ -166,6 +180,7 @@ impl ArchiveQuery {
             before_id: None,
             ids: Vec::new(),
             text: None,
+            labels: Vec::new(),
             page,
             limit,
         }

@@ -110,6 +110,7 @@ impl Chat {
             before_id: query.before_id,
             ids: query.ids,
             text: query.text,
+            labels: Vec::new(),
             page: query.page,
             limit: limit.max(1),
         });

@@ -24,7 +24,10 @@ pub mod history;
 pub mod interests;
 pub mod invitation;
 pub mod invitations;
+pub mod labels;
 pub mod last;
+#[cfg(any(test, feature = "testing"))]
+mod memory_archive;
 #[cfg(any(test, feature = "testing"))]
 pub mod memory_blobs;
 #[cfg(any(test, feature = "testing"))]
@@ -35,6 +38,8 @@ mod memory_people;
 mod memory_pubsub;
 #[cfg(any(test, feature = "testing"))]
 mod memory_rooms;
+#[cfg(any(test, feature = "testing"))]
+mod memory_state;
 #[cfg(any(test, feature = "testing"))]
 pub mod memory_store;
 pub mod messages;
@@ -58,6 +63,7 @@ pub mod service;
 pub mod session;
 pub mod sessions;
 pub mod settings;
+pub mod state;
 pub mod store;
 pub mod subscribing;
 pub mod subscription;

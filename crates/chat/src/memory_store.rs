@@ -10,7 +10,7 @@ use waxwing_xmpp::jid::Jid;
 use crate::account::{Account, AccountChange, AccountId, NewAccount};
 use crate::archive::{
     Append, ArchiveBounds, ArchiveCopy, ArchiveId, ArchivePage, ArchiveQuery, Archived, Committed, Direction,
-    ImportedMessage, PageFrom,
+    ImportedMessage,
 };
 use crate::audit::{AuditEntry, AuditRecord};
 use crate::disk::{Disk, now_us};
@@ -47,6 +47,7 @@ pub(crate) struct Tables {
     pub(crate) cards: crate::memory_people::PeopleTables,
     pub(crate) rooms: crate::memory_rooms::RoomTables,
     pub(crate) pubsub: crate::memory_pubsub::PubSubTables,
+    pub(crate) state: crate::memory_state::StateTables,
     closed: bool,
 }
 
@@ -62,6 +63,7 @@ pub(crate) struct Message {
     pub(crate) copies: Vec<ArchiveCopy>,
     pub(crate) xml: Vec<u8>,
     pub(crate) text: Option<String>,
+    pub(crate) labels: Vec<String>,
 }
 
 impl Message {
@@ -94,16 +96,24 @@ impl Tables {
         {
             return Committed::Duplicate(*id);
         }
-        self.last_message = now_us().max(self.last_message + 1);
-        let id = ArchiveId(self.last_message);
+        let id = self.next_position();
         if let Some(key) = message.dedupe {
             self.sent.insert(key, id);
         }
         if !message.copies.is_empty() {
-            self.messages
-                .insert(id, Message { copies: message.copies, xml: message.xml, text: message.text });
+            let Append { copies, xml, text, labels, .. } = message;
+            self.messages.insert(id, Message { copies, xml, text, labels });
         }
         Committed::New(id)
+    }
+
+    pub(crate) fn next_position(&mut self) -> ArchiveId {
+        self.last_message = now_us().max(self.last_message + 1);
+        self.newest_position()
+    }
+
+    pub(crate) fn newest_position(&self) -> ArchiveId {
+        ArchiveId(self.last_message)
     }
 
     pub(crate) fn forget_newest(&mut self) {
@@ -119,7 +129,10 @@ impl Tables {
         self.messages.retain(|_, message| !message.copies.is_empty());
     }
 
-    fn kept(&self, owner: AccountId) -> impl DoubleEndedIterator<Item = (&ArchiveCopy, &Message, Archived)> {
+    pub(crate) fn kept(
+        &self,
+        owner: AccountId,
+    ) -> impl DoubleEndedIterator<Item = (&ArchiveCopy, &Message, Archived)> {
         self.owned(owner).filter(|(copy, ..)| copy.kept)
     }
 
@@ -129,12 +142,6 @@ impl Tables {
             Some((copy, message, archived))
         })
     }
-}
-
-/// Whether all words of the search are words of the text, whatever their case.
-fn matches_text(text: Option<&str>, words: &str) -> bool {
-    let text = text.unwrap_or_default().to_lowercase();
-    words.to_lowercase().split_whitespace().all(|word| text.contains(word))
 }
 
 #[async_trait]
@@ -218,6 +225,7 @@ impl Store for MemoryStore {
         tables.tokens.retain(|token| token.owner != id);
         tables.streams.retain(|_, stream| stream.owner != id);
         tables.erase(id);
+        tables.state.retain(|(owner, ..), _| *owner != id);
         tables.discard_files_of(id);
         tables.pubsub.forget_account(id, &jid);
         Ok(())
@@ -291,42 +299,16 @@ impl Store for MemoryStore {
     }
 
     async fn archive_page(&self, query: ArchiveQuery) -> StoreResult<ArchivePage> {
-        let tables = self.tables()?;
-        let all: Vec<_> = tables.kept(query.owner).collect();
-        let exists = |id: ArchiveId| all.iter().any(|(.., archived)| archived.id == id);
-        let (behind, before) = match query.page {
-            PageFrom::After(id) => (Some(id), None),
-            PageFrom::Before(id) => (None, Some(id)),
-            PageFrom::Start | PageFrom::End => (None, None),
-        };
-        let named = [behind, before, query.after_id, query.before_id];
-        if !named.iter().flatten().chain(&query.ids).all(|id| exists(*id)) {
-            return Err(StoreError::NotFound);
-        }
-        let mut found: Vec<Archived> = all
-            .into_iter()
-            .filter(|(_, message, a)| {
-                query.with.as_ref().is_none_or(
-                    |w| {
-                        if w.is_bare() { a.peer.same_bare(w) } else { a.peer == *w }
-                    },
-                ) && query.start.is_none_or(|start| a.id >= start)
-                    && query.end.is_none_or(|end| a.id <= end)
-                    && [query.after_id, behind].iter().flatten().all(|after| a.id > *after)
-                    && [query.before_id, before].iter().flatten().all(|before| a.id < *before)
-                    && (query.ids.is_empty() || query.ids.contains(&a.id))
-                    && query.text.as_ref().is_none_or(|words| matches_text(message.text.as_deref(), words))
-            })
-            .map(|(.., archived)| archived)
-            .collect();
-        let complete = found.len() <= query.limit;
-        match query.page {
-            PageFrom::Start | PageFrom::After(_) => found.truncate(query.limit),
-            PageFrom::End | PageFrom::Before(_) => {
-                drop(found.drain(..found.len().saturating_sub(query.limit)))
-            }
-        }
-        Ok(ArchivePage { items: found, complete })
+        self.tables()?.page(&query)
+    }
+
+    async fn labelled(
+        &self,
+        owner: AccountId,
+        labels: Vec<String>,
+        limit: usize,
+    ) -> StoreResult<Vec<Archived>> {
+        Ok(self.tables()?.labelled(owner, &labels, limit))
     }
 
     async fn archived(&self, owner: AccountId, ids: &[ArchiveId]) -> StoreResult<Vec<Archived>> {
@@ -378,13 +360,17 @@ impl Store for MemoryStore {
     async fn import_archive(&self, owner: AccountId, messages: Vec<ImportedMessage>) -> StoreResult<()> {
         let mut tables = self.tables()?;
         for imported in messages {
-            let ImportedMessage { mut id, peer, direction, waits, xml, text } = imported;
+            let ImportedMessage { mut id, peer, direction, waits, xml, text, labels } = imported;
             id = ArchiveId(id.0.min(now_us()));
             while tables.messages.get(&id).is_some_and(|there| there.xml != xml) {
                 id.0 += 1;
             }
-            let there =
-                tables.messages.entry(id).or_insert_with(|| Message { copies: Vec::new(), xml, text });
+            let there = tables.messages.entry(id).or_insert_with(|| Message {
+                copies: Vec::new(),
+                xml,
+                text,
+                labels,
+            });
             if !there.copies.iter().any(|copy| copy.owner == owner) {
                 there.copies.push(ArchiveCopy { owner, peer, direction, kept: true, waits });
             }

@@ -11,6 +11,7 @@ use crate::archive::{Append, ArchiveCopy, Committed, Direction};
 use crate::chat::Chat;
 use crate::error::{Error, Result};
 use crate::hints::{self, Keeping};
+use crate::labels;
 use crate::profile::Profile;
 use crate::receipt::Receipt;
 use crate::rooms::occupants::Seat;
@@ -93,6 +94,7 @@ impl Chat {
                     chat.send_on(&checked);
                     chat.deliver(checked, Some(id));
                 }
+                Some(committed.id())
             });
             promise.keep(outcome);
         });
@@ -254,6 +256,7 @@ impl Chat {
             dedupe: sender.zip(origin).map(|(account, id)| (account, id.to_owned())),
             xml,
             text: message.child(ns::CLIENT, "body").map(|body| body.text().into_owned()),
+            labels: labels::of(message),
         }))
     }
 

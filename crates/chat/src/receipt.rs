@@ -1,9 +1,11 @@
 //! The promise to a sender that a message is safe, or why it could not be kept.
 
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
+use crate::archive::ArchiveId;
 use crate::error::{Error, Result};
 use crate::store::{StoreError, StoreResult};
 
@@ -21,7 +23,8 @@ pub(crate) struct Promise(Arc<Mutex<State>>);
 
 #[derive(Debug, Default)]
 struct State {
-    outcome: Option<StoreResult<()>>,
+    /// Where it is kept, if it had to be.
+    outcome: Option<StoreResult<Option<ArchiveId>>>,
     waiting: Option<Waiting>,
 }
 
@@ -49,12 +52,32 @@ impl Receipt {
 
     /// What has become of the message, if that is known by now.
     pub fn outcome(&mut self) -> Option<Result<()>> {
+        self.found().map(|found| found.map(drop))
+    }
+
+    fn found(&mut self) -> Option<Result<Option<ArchiveId>>> {
         let Some(state) = &self.0 else {
-            return Some(Ok(()));
+            return Some(Ok(None));
         };
         let outcome = lock(state).outcome.take()?;
         self.0 = None;
         Some(outcome.map_err(Error::from))
+    }
+
+    /// Waits like the receipt itself, and tells where the message is kept: where it was before, if it had been sent before.
+    pub async fn place(mut self) -> Result<Option<ArchiveId>> {
+        poll_fn(|context| self.poll_found(context)).await
+    }
+
+    fn poll_found(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<ArchiveId>>> {
+        if let Some(state) = &self.0 {
+            let mut state = lock(state);
+            if state.outcome.is_none() {
+                state.waiting = Some(Waiting { waker: context.waker().clone(), for_failure_only: false });
+                return Poll::Pending;
+            }
+        }
+        self.found().map_or(Poll::Pending, Poll::Ready)
     }
 
     /// Has the task woken if the message cannot be kept, and left alone if it is safe.
@@ -73,20 +96,13 @@ impl Future for Receipt {
     type Output = Result<()>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        if let Some(state) = &self.0 {
-            let mut state = lock(state);
-            if state.outcome.is_none() {
-                state.waiting = Some(Waiting { waker: context.waker().clone(), for_failure_only: false });
-                return Poll::Pending;
-            }
-        }
-        self.outcome().map_or(Poll::Pending, Poll::Ready)
+        self.poll_found(context).map(|found| found.map(drop))
     }
 }
 
 impl Promise {
     /// Tells what has become of the message. Whoever sent it may be gone by now.
-    pub(crate) fn keep(self, outcome: StoreResult<()>) {
+    pub(crate) fn keep(self, outcome: StoreResult<Option<ArchiveId>>) {
         settle(&self.0, outcome);
     }
 }
@@ -98,7 +114,7 @@ impl Drop for Promise {
 }
 
 /// Writes the outcome down, unless there is one or nobody is left to read it.
-fn settle(state: &Arc<Mutex<State>>, outcome: StoreResult<()>) {
+fn settle(state: &Arc<Mutex<State>>, outcome: StoreResult<Option<ArchiveId>>) {
     if Arc::strong_count(state) == 1 {
         return;
     }
@@ -147,7 +163,7 @@ mod tests {
         let (promise, mut safe) = Receipt::new();
         safe.watch(&waker);
         assert!(safe.outcome().is_none());
-        promise.keep(Ok(()));
+        promise.keep(Ok(None));
         assert_eq!(count.0.load(Ordering::Relaxed), 0);
         assert!(matches!(safe.outcome(), Some(Ok(()))));
         let (promise, mut failed) = Receipt::new();
@@ -167,7 +183,7 @@ mod tests {
         let (promise, mut receipt) = Receipt::new();
         receipt.watch(&waker);
         assert!(Pin::new(&mut receipt).poll(&mut Context::from_waker(&waker)).is_pending());
-        promise.keep(Ok(()));
+        promise.keep(Ok(None));
         assert_eq!(count.0.load(Ordering::Relaxed), 1);
         assert!(Pin::new(&mut receipt).poll(&mut Context::from_waker(&waker)).is_ready());
     }

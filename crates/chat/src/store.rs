@@ -19,6 +19,7 @@ use crate::people::store::PeopleStore;
 use crate::pubsub::store::PubSubStore;
 use crate::rooms::store::RoomStore;
 use crate::roster::{RosterChanges, RosterItem, RosterSnapshot};
+use crate::state::StateStore;
 use crate::token::Token;
 
 /// What a store can answer instead of a result.
@@ -93,7 +94,9 @@ pub struct StoreStatus {
 
 /// What the domain needs kept.
 #[async_trait]
-pub trait Store: FileStore + PeopleStore + RoomStore + PubSubStore + Send + Sync + 'static {
+pub trait Store:
+    FileStore + PeopleStore + RoomStore + PubSubStore + StateStore + Send + Sync + 'static
+{
     // Accounts.
 
     /// Creates an account. `Conflict` when the address is taken.
@@ -138,6 +141,13 @@ pub trait Store: FileStore + PeopleStore + RoomStore + PubSubStore + Send + Sync
     fn append(&self, message: Append, done: OnCommit);
     /// A page of an owner's archive (XEP-0313). `NotFound` when the page is asked for behind an id that is not there.
     async fn archive_page(&self, query: ArchiveQuery) -> StoreResult<ArchivePage>;
+    /// Messages of an owner's archive that carry any of these labels, oldest first, each once; of each label the newest `limit`.
+    async fn labelled(
+        &self,
+        owner: AccountId,
+        labels: Vec<String>,
+        limit: usize,
+    ) -> StoreResult<Vec<Archived>>;
     /// Single messages of an owner's archive by id, in the order asked; `NotFound` when one is missing.
     async fn archived(&self, owner: AccountId, ids: &[ArchiveId]) -> StoreResult<Vec<Archived>>;
     /// The first and last message of an owner's archive.

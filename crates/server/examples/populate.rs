@@ -248,8 +248,7 @@ async fn say_in_room(
                 "<message xmlns='jabber:client' from='{from}' type='groupchat' id='{id}'><body>{text}</body></message>"
             )
             .into_bytes(),
-            text: Some(text),
-        }
+            text: Some(text), labels: Vec::new() }
     });
     store.import_archive(hall.id.archive(), said.collect()).await.expect("messages");
 }
@@ -279,6 +278,7 @@ async fn say_to_one(
                 waits: false,
                 xml: xml.clone().into_bytes(),
                 text: Some(text.clone()),
+                labels: Vec::new(),
             });
         }
     }

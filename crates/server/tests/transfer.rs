@@ -112,8 +112,7 @@ fn message(id: u64, direction: Direction, waits: bool, body: &str) -> ImportedMe
              type='chat'><body>{body}</body></message>"
         )
         .into_bytes(),
-        text: Some(body.to_owned()),
-    }
+        text: Some(body.to_owned()), labels: Vec::new() }
 }
 
 /// Two accounts that have everything an account can have.

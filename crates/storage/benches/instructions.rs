@@ -81,6 +81,7 @@ impl World {
             )
             .into_bytes(),
             text: Some(body),
+            labels: Vec::new(),
         };
         let (done, safe) = oneshot::channel();
         self.store.append(black_box(message), Box::new(move |committed| drop(done.send(committed))));

@@ -16,6 +16,7 @@ mod hashes;
 mod import;
 mod index;
 mod keys;
+mod labels;
 mod lists;
 mod migrations;
 mod numbers;
@@ -31,8 +32,10 @@ mod rosters;
 mod runs;
 mod sent;
 mod shared_files;
+mod state;
 mod store;
 mod tail;
+mod talks;
 mod upkeep;
 mod writer;
 
@@ -167,6 +170,8 @@ pub struct Sqlite {
     filters: Arc<Filters>,
     checkpoints: Arc<Checkpoints>,
     account_changes: Arc<AtomicU64>,
+    /// The newest position that was committed.
+    position: Arc<AtomicU64>,
     threads: Arc<Mutex<Threads>>,
 }
 
@@ -212,6 +217,7 @@ impl Sqlite {
             filters: Arc::new(Filters::new(options.filter_bytes)),
             checkpoints: Arc::new(checkpoints),
             account_changes: Arc::default(),
+            position: Arc::default(),
             threads: Arc::default(),
             options,
         };
@@ -232,13 +238,17 @@ impl Sqlite {
             .collect::<Result<_, _>>()?;
         let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
         threads.lock = Some(lock);
-        let (tail, numbers) = (self.tail.clone(), self.numbers.clone());
+        let shared = writer::Shared {
+            tail: self.tail.clone(),
+            numbers: self.numbers.clone(),
+            position: self.position.clone(),
+        };
         let (queue, checkpoints, options) =
             (self.writes.clone(), self.checkpoints.clone(), self.options.clone());
         let (opened, ready) = mpsc::sync_channel(1);
         threads.writer = Some(spawn("store-writer", move || {
             let ready = move |result| drop(opened.send(result));
-            writer::run(&writer, &queue, tail, numbers, &options, ready, &|| {
+            writer::run(&writer, &queue, shared, &options, ready, &|| {
                 checkpoints.note(wal_pages.load(Ordering::Relaxed))
             });
         })?);

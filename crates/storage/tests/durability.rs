@@ -60,6 +60,7 @@ fn message([juliet, romeo]: &[Account; 2], n: u64) -> Append {
         dedupe: Some((juliet.id, format!("client-{n}"))),
         xml: format!("<message id='{n}'><body>{body}</body></message>").into_bytes(),
         text: Some(body),
+        labels: Vec::new(),
     }
 }
 

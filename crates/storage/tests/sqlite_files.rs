@@ -145,6 +145,8 @@ async fn means_the_same(store: &Arc<dyn Store>) {
         let committed = appending(store, again).await.unwrap().unwrap();
         assert_eq!(committed, Committed::Duplicate(ArchiveId(id)));
     }
+    let romeo = (jid("romeo@montague.example"), ArchiveId(2000));
+    assert_eq!(store.conversations(juliet.id, ArchiveId(u64::MAX), 9).await.unwrap(), [romeo]);
     assert_eq!(store.blocked(juliet.id).await.unwrap(), [jid("paris@verona.example")]);
     assert_eq!(store.setting("secret").await.unwrap().as_deref(), Some("s"));
     assert_eq!(store.status().await.unwrap().messages, 2);

@@ -136,6 +136,7 @@ impl Pair {
                 dedupe: dedupe.clone().map(|id| (of(&self.people[from]), id)),
                 xml: format!("<message id='{}'/>", self.number).into_bytes(),
                 text: text.clone(),
+                labels: Vec::new(),
             }
         };
         let tested = appending(&self.tested, message(&|p| p.0.id)).await.unwrap().unwrap();
@@ -165,6 +166,7 @@ impl Pair {
                 waits: random.one_in(2),
                 xml: format!("<message id='old{}'/>", id.0 / 2).into_bytes(),
                 text: Some(WORDS[(id.0 / 2) as usize % WORDS.len()].to_owned()),
+                labels: Vec::new(),
             });
             self.ids.push((id, id));
         }

@@ -240,3 +240,21 @@ pub const VERSION: &str = "jabber:iq:version";
 pub const XML: &str = "http://www.w3.org/XML/1998/namespace";
 /// Namespaces in XML 1.0 section 3: what the prefix `xmlns` is bound to.
 pub const XMLNS: &str = "http://www.w3.org/2000/xmlns/";
+/// XEP-0372: what a message refers to.
+pub const REFERENCES: &str = "urn:xmpp:reference:0";
+/// XEP-0447: files and where they are.
+pub const FILE_SHARING: &str = "urn:xmpp:sfs:0";
+/// XEP-0446: what a file is.
+pub const FILE_METADATA: &str = "urn:xmpp:file:metadata:0";
+/// XEP-0103: an address where data is.
+pub const URL_DATA: &str = "http://jabber.org/protocol/url-data";
+/// XEP-0335: JSON in a stanza.
+pub const JSON: &str = "urn:xmpp:json:0";
+/// XEP-0432: a message that is JSON.
+pub const JSON_MESSAGE: &str = "urn:xmpp:json-msg:0";
+/// The datatype of a question with answers to choose from, in a message that is JSON.
+pub const POLL: &str = "urn:waxwing:poll:0";
+/// XEP-0461: which message is answered.
+pub const REPLY: &str = "urn:xmpp:reply:0";
+/// XEP-0428: which part of a text is for clients that do not know better.
+pub const FALLBACK: &str = "urn:xmpp:fallback:0";

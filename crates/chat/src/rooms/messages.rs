@@ -19,6 +19,7 @@ use crate::archive::{Append, ArchiveCopy, ArchiveId, Committed, Direction};
 use crate::deliver::stanza_id;
 use crate::error::{Error, Result};
 use crate::hints::{self, Keeping};
+use crate::labels;
 use crate::receipt::Receipt;
 use crate::store::StoreResult;
 use crate::time::timestamp;
@@ -147,10 +148,12 @@ impl Room {
             append,
             Box::new(move |committed: StoreResult<Committed>| {
                 let outcome = committed.map(|committed| {
+                    let place = committed.id();
                     if let Committed::New(id) = committed {
                         let id = stanza_id(&chat.archive_ids().show(id), &room);
                         telling::message(&chat, &floor.occupants(), said.with_child(id));
                     }
+                    Some(place)
                 });
                 promise.keep(outcome);
                 drop(landing);
@@ -215,6 +218,7 @@ fn to_append(state: &State, speaker: &Speaker, said: &Stanza) -> Append {
         dedupe,
         xml,
         text: said.child(ns::CLIENT, "body").map(|body| body.text().into_owned()),
+        labels: labels::of(said),
     }
 }
 

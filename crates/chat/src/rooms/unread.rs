@@ -19,9 +19,6 @@ const PAGE: usize = 200;
 /// How many memberships are looked at for one person.
 pub const MEMBERSHIPS_LIMIT: usize = 1000;
 
-/// XEP-0372: who is meant.
-const REFERENCES: &str = "urn:xmpp:reference:0";
-
 /// What a member has not seen of a room.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unread {
@@ -96,7 +93,7 @@ fn concerns(message: &Archived, member: &Jid, nick: &str) -> Option<bool> {
     let uri = format!("xmpp:{}", member.as_str());
     let referred = element
         .children()
-        .any(|child| child.is(REFERENCES, "reference") && child.attr("uri") == Some(uri.as_str()));
+        .any(|child| child.is(ns::REFERENCES, "reference") && child.attr("uri") == Some(uri.as_str()));
     Some(referred || names(&body, nick))
 }
 

@@ -92,6 +92,7 @@ pub(crate) fn message(people: &[Person], random: &mut Random, number: usize, sea
         dedupe: Some((from.id, format!("{number:032x}"))),
         xml: xml.into_bytes(),
         text: searchable.then_some(body),
+        labels: Vec::new(),
     }
 }
 

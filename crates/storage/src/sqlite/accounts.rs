@@ -101,6 +101,7 @@ pub(super) fn delete(db: &Connection, id: AccountId) -> Result<(), Failure> {
         db.execute(&format!("DELETE FROM {table} WHERE owner = ?1"), [id.0])?;
     }
     super::shared_files::discard_of(db, id)?;
+    super::state::forget(db, id)?;
     db.execute("INSERT INTO erasing (owner) VALUES (?1)", [id.0])?;
     Ok(())
 }

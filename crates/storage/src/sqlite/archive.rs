@@ -3,6 +3,8 @@
 //! The index only proposes: a message is shown if it says itself that it is the owner's, from the contact asked for, and
 //! that its text answers the question.
 
+use std::collections::BTreeMap;
+
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Row};
 use waxwing_chat::account::AccountId;
 use waxwing_chat::archive::{ArchiveBounds, ArchiveId, ArchivePage, ArchiveQuery, Archived, PageFrom};
@@ -14,7 +16,7 @@ use super::keys::Keys;
 use super::runs::filter::Filters;
 use super::runs::walk::{Blocks, Intersection};
 use super::tail::Entry;
-use super::{copies, numbers, passing, runs};
+use super::{copies, labels, numbers, passing, runs};
 use crate::words::{self, Question};
 
 /// A page of an owner's archive. `tail` are the owner's entries in the tail, taken before the snapshot.
@@ -35,7 +37,7 @@ pub(super) fn page(
     let mut page = Page {
         loader,
         query,
-        question: question.as_ref(),
+        wanted: Wanted { question: question.as_ref(), labels: &query.labels },
         descending: matches!(query.page, PageFrom::End | PageFrom::Before(_)),
         items: Vec::with_capacity(query.limit.min(256)),
         complete: true,
@@ -51,7 +53,7 @@ pub(super) fn page(
 struct Page<'a> {
     loader: Loader<'a>,
     query: &'a ArchiveQuery,
-    question: Option<&'a Question>,
+    wanted: Wanted<'a>,
     descending: bool,
     items: Vec<Archived>,
     complete: bool,
@@ -70,8 +72,9 @@ impl Page<'_> {
         }
         let of_owner = keys.of(self.query.owner);
         let contact = self.query.with.as_ref().map(|with| of_owner.contact(with.bare_str()));
-        let words = self.question.into_iter().flat_map(Question::words);
+        let words = self.wanted.question.into_iter().flat_map(Question::words);
         let mut sought: Vec<_> = words.map(|word| of_owner.word(keys.word(word))).chain(contact).collect();
+        sought.extend(self.query.labels.iter().map(|label| of_owner.label(label)));
         if sought.is_empty() {
             sought.push(of_owner.archived());
         }
@@ -104,7 +107,7 @@ impl Page<'_> {
 
     /// Takes a message onto the page if it meets all conditions; says whether there is room for more.
     fn offer(&mut self, id: u64) -> Result<bool, Failure> {
-        let Some(message) = self.loader.load(numbers::int(id), self.question)? else {
+        let Some(message) = self.loader.load(numbers::int(id), self.wanted)? else {
             return Ok(true);
         };
         let matches = match &self.query.with {
@@ -205,8 +208,36 @@ pub(super) fn messages(
 ) -> Result<Vec<Archived>, Failure> {
     let mut loader = Loader::new(db, owner, Show::Archived)?;
     ids.iter()
-        .map(|id| loader.load(numbers::int(id.0), None)?.ok_or(Failure::Answer(StoreError::NotFound)))
+        .map(|id| loader.load(numbers::int(id.0), Wanted::ANY)?.ok_or(Failure::Answer(StoreError::NotFound)))
         .collect()
+}
+
+/// What carries any of the labels, each with its key and its entries in the tail, which were taken before the snapshot; oldest first,
+/// each once, of each label the newest `limit`.
+pub(super) fn labelled(
+    db: &Connection,
+    filters: &Filters,
+    owner: AccountId,
+    labels: &[(String, u64, Vec<Entry>)],
+    limit: usize,
+) -> Result<Vec<Archived>, Failure> {
+    let mut loader = Loader::new(db, owner, Show::Archived)?;
+    let mut found = BTreeMap::new();
+    for (label, key, tail) in labels {
+        let recent = tail.iter().map(|entry| numbers::uint(entry.id)).collect();
+        let mut ids = Candidates::new(db, filters, &[*key], (0, u64::MAX), recent, true)?;
+        let wanted = Wanted { question: None, labels: std::slice::from_ref(label) };
+        let mut count = 0;
+        while count < limit
+            && let Some(id) = ids.next()?
+        {
+            if let Some(message) = loader.load(numbers::int(id), wanted)? {
+                count += 1;
+                found.insert(id, message);
+            }
+        }
+    }
+    Ok(found.into_values().collect())
 }
 
 /// The first and last message of an owner's archive.
@@ -259,7 +290,7 @@ pub(super) fn waiting(
     while found.len() < limit
         && let Some(id) = ids.next()?
     {
-        found.extend(loader.load(numbers::int(id), None)?);
+        found.extend(loader.load(numbers::int(id), Wanted::ANY)?);
     }
     Ok(found)
 }
@@ -280,6 +311,26 @@ impl Show {
     }
 }
 
+/// What a message has to answer, beyond being the owner's.
+#[derive(Clone, Copy)]
+struct Wanted<'a> {
+    question: Option<&'a Question>,
+    labels: &'a [String],
+}
+
+impl Wanted<'_> {
+    const ANY: Self = Self { question: None, labels: &[] };
+
+    fn is_any(self) -> bool {
+        self.question.is_none() && self.labels.is_empty()
+    }
+
+    fn is_answered_by(self, text: Option<&str>, labels: Option<&str>) -> bool {
+        self.question.is_none_or(|question| question.is_answered_by(text.unwrap_or("")))
+            && self.labels.iter().all(|wanted| labels::each(labels).any(|label| label == wanted))
+    }
+}
+
 /// Fetches messages of one owner.
 struct Loader<'c> {
     owner: AccountId,
@@ -296,7 +347,7 @@ impl<'c> Loader<'c> {
             show,
             copies: db.prepare_cached("SELECT copies FROM message WHERE id = ?1")?,
             plain: db.prepare_cached("SELECT copies, xml FROM message WHERE id = ?1")?,
-            with_text: db.prepare_cached("SELECT copies, xml, text FROM message WHERE id = ?1")?,
+            with_text: db.prepare_cached("SELECT copies, xml, text, labels FROM message WHERE id = ?1")?,
         })
     }
 
@@ -308,18 +359,19 @@ impl<'c> Loader<'c> {
         Ok(self.copies.query_row([id], read).optional()?.unwrap_or(false))
     }
 
-    /// The message under this id, if it is the owner's and answers the question.
-    fn load(&mut self, id: i64, question: Option<&Question>) -> Result<Option<Archived>, Failure> {
+    /// The message under this id, if it is the owner's and what is wanted.
+    fn load(&mut self, id: i64, wanted: Wanted<'_>) -> Result<Option<Archived>, Failure> {
         let (owner, show) = (self.owner, self.show);
         let read = |row: &Row<'_>| -> rusqlite::Result<Result<Option<Archived>, Failure>> {
-            if let Some(question) = question
-                && !question.is_answered_by(row.get_ref(2)?.as_str_or_null()?.unwrap_or(""))
+            if !wanted.is_any()
+                && !wanted
+                    .is_answered_by(row.get_ref(2)?.as_str_or_null()?, row.get_ref(3)?.as_str_or_null()?)
             {
                 return Ok(Ok(None));
             }
             Ok(archived(owner, show, id, row.get_ref(0)?.as_blob()?, row.get_ref(1)?.as_blob()?))
         };
-        let statement = if question.is_some() { &mut self.with_text } else { &mut self.plain };
+        let statement = if wanted.is_any() { &mut self.plain } else { &mut self.with_text };
         statement.query_row([id], read).optional()?.unwrap_or(Ok(None))
     }
 }

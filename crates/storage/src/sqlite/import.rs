@@ -9,7 +9,7 @@ use super::keys::Keys;
 use super::postings::Postings;
 use super::runs::build::write_run;
 use super::runs::{Posting, RunNumbers};
-use super::{copies, numbers};
+use super::{copies, labels, numbers, talks};
 
 /// Adds the owner's copies, and a run of their own to the index. No id may lie in the future, where the archive's own next ids will be: `now_us` bounds them.
 pub(super) fn import(
@@ -20,10 +20,11 @@ pub(super) fn import(
     runs: &RunNumbers,
 ) -> Result<(), Failure> {
     let mut added = 0;
-    let mut index = Index { postings: Postings::new(Keys::load(db)?), noted: Vec::new() };
+    let mut index = Index { postings: Postings::new(Keys::load(db)?), noted: Vec::new(), talks: Vec::new() };
     for message in messages {
         added += u64::from(place(db, owner, message, now_us, &mut index)?);
     }
+    index.talks.iter().try_for_each(|(peer, id)| talks::note(db, owner.0, peer, *id))?;
     if added > 0 {
         let before = numbers::counter(db, "imported")?;
         numbers::set_counter(db, "imported", before + added)?;
@@ -80,9 +81,9 @@ fn insert(
 ) -> Result<(), Failure> {
     let mut column = Vec::new();
     copies::encode(std::slice::from_ref(copy), &mut column);
-    db.prepare_cached("INSERT INTO message (id, copies, text, xml) VALUES (?1, ?2, ?3, ?4)")?
-        .execute(params![id, column, message.text, message.xml])?;
-    index.add(id, copy, message.text.as_deref());
+    db.prepare_cached("INSERT INTO message (id, copies, text, xml, labels) VALUES (?1, ?2, ?3, ?4, ?5)")?
+        .execute(params![id, column, message.text, message.xml, labels::column(&message.labels)])?;
+    index.add(id, copy, message.text.as_deref(), message.labels.iter().map(String::as_str));
     Ok(())
 }
 
@@ -95,9 +96,10 @@ fn share(
 ) -> Result<(), Failure> {
     copies::encode(std::slice::from_ref(copy), &mut column);
     db.prepare_cached("UPDATE message SET copies = ?2 WHERE id = ?1")?.execute(params![id, column])?;
-    let text: Option<String> =
-        db.prepare_cached("SELECT text FROM message WHERE id = ?1")?.query_row([id], |row| row.get(0))?;
-    index.add(id, copy, text.as_deref());
+    let (text, labels): (Option<String>, Option<String>) = db
+        .prepare_cached("SELECT text, labels FROM message WHERE id = ?1")?
+        .query_row([id], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    index.add(id, copy, text.as_deref(), labels::each(labels.as_deref()));
     Ok(())
 }
 
@@ -105,13 +107,24 @@ fn share(
 struct Index {
     postings: Postings,
     noted: Vec<Posting>,
+    /// What says something, and to whom.
+    talks: Vec<(String, i64)>,
 }
 
 impl Index {
-    fn add(&mut self, id: i64, copy: &ArchiveCopy, text: Option<&str>) {
+    fn add<'l>(
+        &mut self,
+        id: i64,
+        copy: &ArchiveCopy,
+        text: Option<&str>,
+        labels: impl Iterator<Item = &'l str>,
+    ) {
         if let Some(kind) = copies::kind(copy) {
-            self.postings.read(text);
+            self.postings.read(text, labels);
             self.postings.of_copy(numbers::uint(id), copy.owner, copy.peer.bare_str(), kind, &mut self.noted);
+            if text.is_some() && copy.owner.0 > 0 {
+                self.talks.push((copy.peer.bare_str().to_owned(), id));
+            }
         }
     }
 }

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use rusqlite::Connection;
 use waxwing_chat::account::AccountId;
-use waxwing_chat::archive::ArchiveCopy;
+use waxwing_chat::archive::Append;
 
 use super::keys::Keys;
 use super::postings::{Postings, bare};
@@ -17,8 +17,9 @@ use super::runs::pass::{Heaps, Pass};
 use super::runs::{Posting, RunNumbers, build, filter};
 use super::sent::{self, ClientIds};
 use super::tail::{Entry, Tail};
+use super::talks::{self, Talks};
 use super::upkeep::Upkeep;
-use super::{Options, copies, numbers, passing};
+use super::{Options, copies, labels, numbers, passing};
 
 /// Entries a copy is expected to have; a pass begins early when there are many more.
 const ENTRIES_A_COPY: usize = 32;
@@ -39,6 +40,7 @@ pub(super) struct Index<'c> {
     block_bytes: usize,
     postings: Postings,
     pub(super) sent: ClientIds<'c>,
+    talks: Talks,
     /// Committed, and neither in a run nor in a pass: entries, copies, and the newest message.
     gathered: Heaps,
     /// Empty ones, to be used next.
@@ -48,6 +50,7 @@ pub(super) struct Index<'c> {
     /// Of the transaction under way.
     fresh: Vec<Posting>,
     fresh_copies: Vec<Entry>,
+    fresh_labelled: Vec<(u64, Entry)>,
     fresh_newest: i64,
     /// A run on its way, with the newest message it makes the index complete to.
     pass: Option<(Pass, i64)>,
@@ -69,6 +72,7 @@ impl<'c> Index<'c> {
         let block_bytes = build::block_bytes(db)?;
         numbers.begin(db)?;
         filter::make_missing(db)?;
+        talks::make_missing(db)?;
         let upkeep = Upkeep::new(numbers.clone(), block_bytes, tail_copies as u64 * 2);
         let mut index = Self {
             db,
@@ -78,12 +82,14 @@ impl<'c> Index<'c> {
             block_bytes,
             postings: Postings::new(Keys::load(db)?),
             sent: ClientIds::new(db, window_us)?,
+            talks: Talks::default(),
             gathered: Heaps::default(),
             spare: Heaps::default(),
             gathered_copies: 0,
             newest: 0,
             fresh: Vec::new(),
             fresh_copies: Vec::new(),
+            fresh_labelled: Vec::new(),
             fresh_newest: 0,
             pass: None,
             upkeep,
@@ -127,15 +133,18 @@ impl<'c> Index<'c> {
     /// Reads some messages behind `from`; returns the last of them.
     fn gather_some(&mut self, from: i64, count: &mut u64) -> rusqlite::Result<Option<i64>> {
         let mut next = self.db.prepare_cached(
-            "SELECT id, sender, client_id, copies, text FROM message WHERE id > ?1 ORDER BY id LIMIT 4096",
+            "SELECT id, sender, client_id, copies, text, labels FROM message WHERE id > ?1 ORDER BY id LIMIT 4096",
         )?;
         let mut rows = next.query([from])?;
         let (mut last, mut waiting) = (None, Vec::new());
         while let Some(row) = rows.next()? {
             let id: i64 = row.get(0)?;
-            self.postings.read(row.get_ref(4)?.as_str_or_null()?);
+            let labels = row.get_ref(5)?.as_str_or_null()?;
+            let text = row.get_ref(4)?.as_str_or_null()?;
+            self.postings.read(text, labels::each(labels));
             for entry in copies::entries(row.get_ref(3)?.as_blob()?).flatten() {
                 self.add_entry(id, entry.owner, bare(entry.peer), entry.kind());
+                self.add_talk(id, entry.owner, bare(entry.peer), entry.kind(), text);
                 if entry.kind() == copies::Kind::Waits {
                     waiting.push((entry.owner, id));
                 }
@@ -190,15 +199,25 @@ impl<'c> Index<'c> {
 
     fn add_entry(&mut self, id: i64, owner: AccountId, bare: &str, kind: copies::Kind) {
         let contact = self.postings.of_copy(numbers::uint(id), owner, bare, kind, &mut self.fresh);
-        self.fresh_copies.extend(contact.map(|contact| Entry { owner: owner.0, id, contact, kind }));
+        let Some(contact) = contact else { return };
+        let entry = Entry { owner: owner.0, id, contact, kind };
+        self.fresh_copies.push(entry);
+        self.fresh_labelled.extend(self.postings.labels_of(owner).map(|key| (key, entry)));
+    }
+
+    fn add_talk(&mut self, id: i64, owner: AccountId, bare: &str, kind: copies::Kind, text: Option<&str>) {
+        if text.is_some() && kind != copies::Kind::Waits {
+            self.talks.add(owner, bare, id);
+        }
     }
 
     /// Notes a message of the transaction under way.
-    pub(super) fn add(&mut self, id: i64, to: &[ArchiveCopy], text: Option<&str>) {
-        self.postings.read(text);
-        for copy in to {
+    pub(super) fn add(&mut self, id: i64, message: &Append) {
+        self.postings.read(message.text.as_deref(), message.labels.iter().map(String::as_str));
+        for copy in &message.copies {
             if let Some(kind) = copies::kind(copy) {
                 self.add_entry(id, copy.owner, copy.peer.bare_str(), kind);
+                self.add_talk(id, copy.owner, copy.peer.bare_str(), kind, message.text.as_deref());
             }
         }
         self.fresh_newest = id;
@@ -260,6 +279,7 @@ impl<'c> Index<'c> {
             let pass = Pass::new(heaps, self.numbers.take(), self.block_bytes);
             self.pass = Some((pass, self.newest));
             self.sent.begin();
+            self.talks.begin();
             (self.gathered_copies, self.newest) = (0, 0);
         }
     }
@@ -269,7 +289,8 @@ impl<'c> Index<'c> {
         pass.step(self.db, share)?;
         // A message has far more entries than ids.
         self.sent.step((share / 8).max(16))?;
-        if pass.is_finished() && self.sent.is_done() {
+        self.talks.step(self.db, (share / 8).max(16))?;
+        if pass.is_finished() && self.sent.is_done() && self.talks.is_done() {
             numbers::set_counter(self.db, "indexed", numbers::uint(*up_to))?;
             self.upkeep.changed();
         }
@@ -283,19 +304,21 @@ impl<'c> Index<'c> {
 
     /// The transaction is durable: readers may see its messages.
     pub(super) fn committed(&mut self) {
-        self.tail.add(&self.fresh_copies);
+        self.tail.add(&self.fresh_copies, &self.fresh_labelled);
+        self.fresh_labelled.clear();
         self.gathered_copies += self.fresh_copies.len();
         self.fresh_copies.clear();
         self.gathered.add(&self.fresh);
         self.fresh.clear();
         self.newest = self.newest.max(std::mem::take(&mut self.fresh_newest));
         self.sent.committed();
+        self.talks.committed();
         self.upkeep.committed();
         if let Some((pass, _)) = &mut self.pass {
             pass.committed();
         }
-        let sent_done = self.sent.is_done();
-        if let Some((pass, up_to)) = self.pass.take_if(|(pass, _)| pass.is_finished() && sent_done) {
+        let beside_done = self.sent.is_done() && self.talks.is_done();
+        if let Some((pass, up_to)) = self.pass.take_if(|(pass, _)| pass.is_finished() && beside_done) {
             self.tail.forget(up_to);
             self.sent.forget(up_to);
             self.spare = pass.emptied();
@@ -306,8 +329,10 @@ impl<'c> Index<'c> {
     pub(super) fn rolled_back(&mut self) {
         self.fresh.clear();
         self.fresh_copies.clear();
+        self.fresh_labelled.clear();
         self.fresh_newest = 0;
         self.sent.rolled_back();
+        self.talks.rolled_back();
         self.upkeep.rolled_back();
         if let Some((pass, _)) = &mut self.pass {
             pass.rolled_back();

@@ -37,6 +37,11 @@ impl Keys {
         OwnerKeys { keys: *self, owner: hash(self.secret, &owner.0.to_le_bytes(), b'o') }
     }
 
+    /// What stands for a label in the keys of all owners.
+    pub(super) fn label(&self, label: &str) -> u64 {
+        hash(self.secret, label.as_bytes(), b'l')
+    }
+
     /// What stands for a word in the keys of all owners.
     pub(super) fn word(&self, word: &str) -> u64 {
         hash(self.secret, word.as_bytes(), b'w')
@@ -70,9 +75,14 @@ impl OwnerKeys {
         self.key(hash(self.keys.secret, bare.as_bytes(), b'c'))
     }
 
-    /// Messages that hold a word, by what stands for it.
+    /// Messages that hold a word, or carry a label, by what stands for it.
     pub(super) fn word(&self, word: u64) -> u64 {
         self.key(word)
+    }
+
+    /// Messages that carry a label.
+    pub(super) fn label(&self, label: &str) -> u64 {
+        self.key(self.keys.label(label))
     }
 }
 

@@ -11,19 +11,29 @@ pub(super) struct Postings {
     keys: Keys,
     /// What stands for each word of the message at hand.
     words: Vec<u64>,
+    /// What stands for each of its labels.
+    labels: Vec<u64>,
     scratch: String,
 }
 
 impl Postings {
     pub(super) fn new(keys: Keys) -> Self {
-        Self { keys, words: Vec::new(), scratch: String::new() }
+        Self { keys, words: Vec::new(), labels: Vec::new(), scratch: String::new() }
     }
 
     /// Turns to the next message.
-    pub(super) fn read(&mut self, text: Option<&str>) {
+    pub(super) fn read<'l>(&mut self, text: Option<&str>, labels: impl Iterator<Item = &'l str>) {
         let (keys, words) = (&self.keys, &mut self.words);
         words.clear();
         words::each_word(text.unwrap_or(""), &mut self.scratch, |word| words.push(keys.word(word)));
+        self.labels.clear();
+        self.labels.extend(labels.map(|label| keys.label(label)));
+    }
+
+    /// The keys of its labels for one of its owners.
+    pub(super) fn labels_of(&self, owner: AccountId) -> impl Iterator<Item = u64> {
+        let keys = self.keys.of(owner);
+        self.labels.iter().map(move |label| keys.word(*label))
     }
 
     /// The entries of one copy of it; returns the key of its conversation. What only waits has none.
@@ -45,7 +55,8 @@ impl Postings {
         if kind == Kind::ArchivedAndWaits {
             out.push(Posting::new(keys.waiting(), id));
         }
-        out.extend(self.words.iter().map(|word| Posting::new(keys.word(*word), id)));
+        let more = self.words.iter().chain(&self.labels);
+        out.extend(more.map(|word| Posting::new(keys.word(*word), id)));
         Some(contact)
     }
 }

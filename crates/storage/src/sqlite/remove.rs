@@ -17,7 +17,7 @@ use super::runs::filter::Known;
 use super::runs::walk::{Blocks, Walk};
 use super::runs::{self, Posting, purge};
 use super::writer::{Call, Job};
-use super::{copies, numbers, passing};
+use super::{copies, labels, numbers, passing};
 
 /// Removes messages older than `before`, oldest first, at most `limit`; returns how many. What the index holds of them
 /// lies before the oldest message from then on, where nobody looks.
@@ -122,6 +122,8 @@ fn erase_some(db: &Connection, owner: AccountId, behind: u64, limit: usize) -> R
     }
     db.execute("DELETE FROM sent_0 WHERE owner = ?1", [owner.0])?;
     db.execute("DELETE FROM sent_1 WHERE owner = ?1", [owner.0])?;
+    // What was noted before the account was deleted may have been written since.
+    db.execute("DELETE FROM conversation WHERE owner = ?1", [owner.0])?;
     db.execute("DELETE FROM erasing WHERE owner = ?1", [owner.0])?;
     Ok(Step::All)
 }
@@ -150,16 +152,16 @@ fn erase(
     id: i64,
     noted: Option<(&mut Postings, &mut Vec<Posting>)>,
 ) -> Result<bool, Failure> {
-    let found: Option<(Vec<u8>, Option<String>)> = db
-        .prepare_cached("SELECT copies, text FROM message WHERE id = ?1")?
-        .query_row([id], |row| Ok((row.get(0)?, row.get(1)?)))
+    let found: Option<(Vec<u8>, Option<String>, Option<String>)> = db
+        .prepare_cached("SELECT copies, text, labels FROM message WHERE id = ?1")?
+        .query_row([id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
         .optional()?;
     passing::remove(db, owner, id)?;
-    let Some((column, text)) = found else {
+    let Some((column, text, labels)) = found else {
         return Ok(false);
     };
     if let Some((postings, noted)) = noted {
-        postings.read(text.as_deref());
+        postings.read(text.as_deref(), labels::each(labels.as_deref()));
         for entry in copies::entries(&column).flatten().filter(|entry| entry.owner == owner) {
             postings.of_copy(numbers::uint(id), owner, bare(entry.peer), entry.kind(), noted);
         }

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
+use rusqlite::Connection;
 use waxwing_chat::account::{Account, AccountChange, AccountId, NewAccount};
 use waxwing_chat::archive::{
     Append, ArchiveBounds, ArchiveId, ArchivePage, ArchiveQuery, Archived, ImportedMessage,
@@ -15,10 +16,11 @@ use waxwing_chat::store::{DocumentKind, OnCommit, SavedStream, Store, StoreError
 use waxwing_chat::token::Token;
 use waxwing_xmpp::jid::Jid;
 
+use super::tail::Entry;
 use super::writer::Job;
 use super::{
     Sqlite, accounts, answered, archive, audit, backup, belongings, connect, files, import, migrations,
-    numbers, remove, rosters, shut_down,
+    numbers, readers, remove, rosters, shut_down,
 };
 
 #[async_trait]
@@ -91,8 +93,39 @@ impl Store for Sqlite {
 
     async fn archive_page(&self, query: ArchiveQuery) -> StoreResult<ArchivePage> {
         let (keys, filters) = (self.keys, self.filters.clone());
+        if let Some(label) = query.labels.first() {
+            // Of what is new, only what carries the label is looked at.
+            let (tail, key) = (self.tail.clone(), keys.of(query.owner).label(label));
+            let work =
+                move |db: &Connection, tail: &Vec<Entry>| archive::page(db, (keys, &filters), &query, tail);
+            let (question, answer) = readers::ask_after(move || tail.labelled(key), work);
+            self.questions.push(0, question).map_err(|_| StoreError::Unavailable)?;
+            return answered(answer).await;
+        }
         self.read_with_tail(query.owner, move |db, tail| archive::page(db, (keys, &filters), &query, tail))
             .await
+    }
+
+    async fn labelled(
+        &self,
+        owner: AccountId,
+        labels: Vec<String>,
+        limit: usize,
+    ) -> StoreResult<Vec<Archived>> {
+        let (tail, filters) = (self.tail.clone(), self.filters.clone());
+        let keys = self.keys.of(owner);
+        let keyed = move || {
+            let with_tail = |label: String| {
+                let key = keys.label(&label);
+                (label, key, tail.labelled(key))
+            };
+            labels.into_iter().map(with_tail).collect::<Vec<_>>()
+        };
+        let work =
+            move |db: &Connection, labels: &Vec<_>| archive::labelled(db, &filters, owner, labels, limit);
+        let (question, answer) = readers::ask_after(keyed, work);
+        self.questions.push(0, question).map_err(|_| StoreError::Unavailable)?;
+        answered(answer).await
     }
 
     async fn archived(&self, owner: AccountId, ids: &[ArchiveId]) -> StoreResult<Vec<Archived>> {

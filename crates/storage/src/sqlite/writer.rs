@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 use waxwing_chat::archive::{Append, Committed, Direction};
+use waxwing_chat::state::{OnState, StateChange};
 use waxwing_chat::store::{OnCommit, StoreError, StoreResult};
 
 use super::Options;
@@ -32,6 +33,8 @@ use super::tail::Tail;
 pub(super) enum Job {
     /// Archive a message.
     Append(Append, OnCommit),
+    /// Change what accounts keep in step.
+    State(Vec<StateChange>, OnState),
     /// Anything else.
     Call(Box<dyn Call>),
     /// Anything that changes what the index holds, and relies on runs that hold everything.
@@ -124,18 +127,25 @@ struct Writer<'c> {
     outcomes: Vec<Option<StoreResult<Committed>>>,
 }
 
+/// What the writer shares with readers.
+pub(super) struct Shared {
+    pub(super) tail: Arc<Tail>,
+    pub(super) numbers: Arc<RunNumbers>,
+    /// The newest position that was committed.
+    pub(super) position: Arc<AtomicU64>,
+}
+
 /// Runs until the queue is closed and empty, or until nothing can be promised any more. Calls `ready` when the tail is
 /// complete, before which nobody may read.
 pub(super) fn run(
     db: &Connection,
     queue: &Queue<Job>,
-    tail: Arc<Tail>,
-    numbers: Arc<RunNumbers>,
+    shared: Shared,
     options: &Options,
     ready: impl FnOnce(rusqlite::Result<()>),
     committed: &dyn Fn(),
 ) {
-    let appender = match Appender::new(db, tail, numbers, options) {
+    let appender = match Appender::new(db, shared, options) {
         Ok(appender) => {
             ready(Ok(()));
             appender
@@ -286,6 +296,13 @@ impl<'c> Writer<'c> {
                         (class, error.to_string())
                     }
                 },
+                Job::State(changes, _) => match self.appender.change_state(changes) {
+                    Ok(position) => {
+                        self.outcomes[outcome] = Some(Ok(Committed::New(position)));
+                        continue;
+                    }
+                    Err(error) => (classify(&error), error.to_string()),
+                },
                 Job::Call(call) | Job::Indexed(call) => match self.call(call.as_mut()) {
                     Ok(()) => continue,
                     Err(class) => (class, "a write failed".to_owned()),
@@ -349,6 +366,14 @@ fn report(job: Job, outcome: Option<StoreResult<Committed>>, refusal: Option<fn(
         Job::Append(_, done) => done(match refusal {
             Some(refusal) => Err(refusal()),
             None => outcome.unwrap_or(Err(StoreError::Unavailable)),
+        }),
+        Job::State(_, done) => done(match refusal {
+            Some(refusal) => Err(refusal()),
+            None => match outcome {
+                Some(Ok(Committed::New(position) | Committed::Duplicate(position))) => Ok(position),
+                Some(Err(error)) => Err(error),
+                None => Err(StoreError::Unavailable),
+            },
         }),
         Job::Call(call) | Job::Indexed(call) => call.finish(refusal.map_or(Ok(()), |refusal| Err(refusal()))),
     }));

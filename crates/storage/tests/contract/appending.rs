@@ -151,6 +151,7 @@ pub(crate) async fn imports_under_old_ids(store: Arc<dyn Store>) {
         waits: direction == Direction::Incoming,
         xml: xml.as_bytes().to_vec(),
         text: Some("wherefore".to_owned()),
+        labels: Vec::new(),
     };
     let (same, other) = ("<message id='1'/>", "<message id='2'/>");
     store.import_archive(juliet.id, vec![old(1000, same, Direction::Outgoing)]).await.unwrap();

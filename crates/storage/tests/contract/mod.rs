@@ -10,6 +10,7 @@ pub(crate) mod pubsub;
 pub(crate) mod rooms;
 pub(crate) mod rosters;
 pub(crate) mod searching;
+pub(crate) mod state;
 
 use std::sync::Arc;
 
@@ -55,6 +56,7 @@ macro_rules! every_contract {
                 takes_streams_once removes_what_has_expired keeps_settings chains_the_audit_log;
             files: keeps_files fills_a_place_once keeps_quotas_under_a_race discards_what_is_overdue
                 discards_files_of_deleted_accounts;
+            state: finds_what_is_labelled lists_conversations keeps_state;
         }
     };
 }
@@ -90,6 +92,7 @@ pub(crate) fn message(from: &Account, to: &Account, text: &str) -> Append {
         dedupe: None,
         xml: format!("<message><body>{text}</body></message>").into_bytes(),
         text: Some(text.to_owned()),
+        labels: Vec::new(),
     }
 }
 

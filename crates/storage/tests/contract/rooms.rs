@@ -100,6 +100,7 @@ fn said(room: &RoomRecord) -> Append {
         dedupe: None,
         xml: b"<secret/>".to_vec(),
         text: Some("secret".to_owned()),
+        labels: Vec::new(),
     }
 }
 

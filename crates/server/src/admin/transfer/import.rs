@@ -7,6 +7,7 @@ use tokio::sync::mpsc;
 use waxwing_chat::Chat;
 use waxwing_chat::account::{AccountChange, AccountId, NewAccount, Role};
 use waxwing_chat::archive::{ArchiveId, Direction, ImportedMessage};
+use waxwing_chat::labels;
 use waxwing_chat::preferences::{ArchivePreferences, DefaultPolicy};
 use waxwing_chat::roster::{RosterItem, Subscription};
 use waxwing_chat::rosters::Owner;
@@ -14,6 +15,7 @@ use waxwing_chat::store::{DocumentKind, StoreError};
 use waxwing_chat::time::parse_timestamp;
 use waxwing_xmpp::jid::Jid;
 use waxwing_xmpp::sasl::Verifier;
+use waxwing_xmpp::stanza::Stanza;
 use waxwing_xmpp::xml::{Element, ElementRef};
 
 use super::nodes;
@@ -397,7 +399,9 @@ impl Open {
         let mut xml = Vec::new();
         message.write(&mut xml, "");
         let text = message.child(CLIENT, "body").map(|body| body.text().into_owned());
-        Some(ImportedMessage { id, peer, direction, waits, xml, text })
+        let labels =
+            Stanza::from_element(message.clone()).map(|stanza| labels::of(&stanza)).unwrap_or_default();
+        Some(ImportedMessage { id, peer, direction, waits, xml, text, labels })
     }
 }
 
