@@ -23,6 +23,8 @@ use crate::people::notices::Notices;
 use crate::port::{Clock, Random};
 use crate::profile::Profiles;
 use crate::pubsub::PubSub;
+use crate::push::deciding::Pushing;
+use crate::push::subscriptions::Subscribed;
 use crate::queue::Events;
 use crate::rooms::Rooms;
 use crate::rosters::Rosters;
@@ -30,6 +32,7 @@ use crate::session::{ClientInfo, Session};
 use crate::sessions::Sessions;
 use crate::settings::Settings;
 use crate::store::Store;
+use crate::webhooks::outgoing::Followed;
 
 /// The domain. Its operations stand in the files named for what they do: `messages`, `deliver`, `presence`, and so on.
 pub struct Chat {
@@ -47,6 +50,9 @@ pub struct Chat {
     pub(crate) notices: Notices,
     pub(crate) following: Following,
     pub(crate) barred: Barred,
+    pub(crate) subscribed: Subscribed,
+    pub(crate) pushing: Pushing,
+    pub(crate) followed: Followed,
     settings: RwLock<Arc<Settings>>,
     started_ms: u64,
     /// Names clients within this process, in a way nobody outside can compute.
@@ -90,6 +96,9 @@ impl Chat {
             notices: Notices::default(),
             following: Following::default(),
             barred: Barred::default(),
+            subscribed: Subscribed::default(),
+            pushing: Pushing::default(),
+            followed: Followed::default(),
             settings: RwLock::new(Arc::new(settings)),
             started_ms,
             names: RandomState::new(),

@@ -1,5 +1,6 @@
 //! The messaging domain: accounts, roster, presence, sessions, messages and archive, and the ports it needs.
 
+pub mod access;
 pub mod account;
 pub mod accounts;
 pub mod archive;
@@ -21,6 +22,7 @@ pub mod federation;
 pub mod files;
 pub mod hints;
 pub mod history;
+pub mod integrations;
 pub mod interests;
 pub mod invitation;
 pub mod invitations;
@@ -32,6 +34,8 @@ mod memory_archive;
 pub mod memory_blobs;
 #[cfg(any(test, feature = "testing"))]
 pub mod memory_files;
+#[cfg(any(test, feature = "testing"))]
+mod memory_integrations;
 #[cfg(any(test, feature = "testing"))]
 mod memory_people;
 #[cfg(any(test, feature = "testing"))]
@@ -50,6 +54,7 @@ pub mod presence;
 pub mod private;
 pub mod profile;
 pub mod pubsub;
+pub mod push;
 pub mod queue;
 pub mod receipt;
 pub mod registration;
@@ -73,6 +78,7 @@ pub mod throttle;
 pub mod time;
 pub mod token;
 pub mod tokens;
+pub mod webhooks;
 
 pub use chat::Chat;
 pub use error::{Error, Result};

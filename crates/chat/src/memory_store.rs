@@ -48,6 +48,7 @@ pub(crate) struct Tables {
     pub(crate) rooms: crate::memory_rooms::RoomTables,
     pub(crate) pubsub: crate::memory_pubsub::PubSubTables,
     pub(crate) state: crate::memory_state::StateTables,
+    pub(crate) integrations: crate::memory_integrations::IntegrationTables,
     closed: bool,
 }
 
@@ -226,6 +227,7 @@ impl Store for MemoryStore {
         tables.streams.retain(|_, stream| stream.owner != id);
         tables.erase(id);
         tables.state.retain(|(owner, ..), _| *owner != id);
+        tables.integrations.erase(id);
         tables.discard_files_of(id);
         tables.pubsub.forget_account(id, &jid);
         Ok(())

@@ -92,6 +92,7 @@ impl Chat {
             let outcome = committed.map(|committed| {
                 if let Committed::New(id) = committed {
                     chat.send_on(&checked);
+                    chat.set_off(&checked, id);
                     chat.deliver(checked, Some(id));
                 }
                 Some(committed.id())
@@ -260,7 +261,7 @@ impl Chat {
         }))
     }
 
-    async fn keeps(&self, owner: &Profile, peer: &Jid) -> Result<bool> {
+    pub(crate) async fn keeps(&self, owner: &Profile, peer: &Jid) -> Result<bool> {
         match owner.archive.keeps(peer) {
             Some(keeps) => Ok(keeps),
             None => {

@@ -22,6 +22,7 @@ mod messages;
 pub mod moderation;
 pub mod nicknames;
 pub mod occupants;
+mod outsiders;
 pub mod ownership;
 mod private;
 pub mod registration;

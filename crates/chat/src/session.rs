@@ -94,6 +94,8 @@ pub struct Session {
     profile: Mutex<Option<(u64, Arc<Profile>)>>,
     /// Milliseconds since the Unix epoch since when no connection carries it; 0 while one does.
     suspended_since_ms: AtomicU64,
+    /// Its client says that nobody looks at it (XEP-0352).
+    unattended: AtomicBool,
 }
 
 impl Session {
@@ -129,6 +131,7 @@ impl Session {
             asked: Mutex::default(),
             profile: Mutex::default(),
             suspended_since_ms: AtomicU64::new(0),
+            unattended: AtomicBool::new(false),
         };
         (Arc::new(session), events)
     }
@@ -220,6 +223,19 @@ impl Session {
             self.replaying.store(true, Ordering::Release);
         }
         self.priority.store(priority, Ordering::Release);
+    }
+
+    /// Notes whether somebody looks at its client.
+    pub fn set_attended(&self, attended: bool) {
+        self.unattended.store(!attended, Ordering::Release);
+    }
+
+    /// Whether somebody may be looking at its client, so that no other device needs to be woken: it takes messages, has a
+    /// connection, and has not said otherwise.
+    pub fn is_attended(&self) -> bool {
+        self.takes_messages()
+            && self.suspended_since_ms().is_none()
+            && !self.unattended.load(Ordering::Acquire)
     }
 
     /// Whether it is the only session of its account.

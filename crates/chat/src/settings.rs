@@ -5,7 +5,9 @@ use waxwing_xmpp::sasl::{Hash, Mechanism, TokenBinding};
 use crate::files::FileSettings;
 use crate::people::PeopleSettings;
 use crate::pubsub::PubSubSettings;
+use crate::push::PushSettings;
 use crate::service::Service;
+use crate::webhooks::WebhookSettings;
 
 /// How well a client has to prove who it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -89,6 +91,10 @@ pub struct Settings {
     pub rooms_per_creator_limit: usize,
     /// Publish-subscribe.
     pub pubsub: PubSubSettings,
+    /// Pushes.
+    pub push: PushSettings,
+    /// Webhooks.
+    pub webhooks: WebhookSettings,
 }
 
 impl Default for Settings {
@@ -114,6 +120,8 @@ impl Default for Settings {
             room_creation: RoomCreation::Members,
             rooms_per_creator_limit: 100,
             pubsub: PubSubSettings::default(),
+            push: PushSettings::default(),
+            webhooks: WebhookSettings::default(),
         }
     }
 }

@@ -14,6 +14,7 @@ use crate::archive::{
 };
 use crate::audit::{AuditEntry, AuditRecord};
 use crate::files::store::FileStore;
+use crate::integrations::IntegrationStore;
 use crate::invitation::Invitation;
 use crate::people::store::PeopleStore;
 use crate::pubsub::store::PubSubStore;
@@ -95,7 +96,7 @@ pub struct StoreStatus {
 /// What the domain needs kept.
 #[async_trait]
 pub trait Store:
-    FileStore + PeopleStore + RoomStore + PubSubStore + StateStore + Send + Sync + 'static
+    FileStore + PeopleStore + RoomStore + PubSubStore + StateStore + IntegrationStore + Send + Sync + 'static
 {
     // Accounts.
 

@@ -15,6 +15,7 @@ mod filter;
 mod hashes;
 mod import;
 mod index;
+mod integrations;
 mod keys;
 mod labels;
 mod lists;

@@ -132,6 +132,8 @@ pub const MUC_STABLE_ID: &str = "http://jabber.org/protocol/muc#stable_id";
 pub const MUC_SELF_PING: &str = "http://jabber.org/protocol/muc#self-ping-optimization";
 /// XEP-0425: moderators retract what others said.
 pub const MODERATION: &str = "urn:xmpp:message-moderate:1";
+/// XEP-0172: nickname.
+pub const NICK: &str = "http://jabber.org/protocol/nick";
 /// XEP-0421: occupant identifiers.
 pub const OCCUPANT_ID: &str = "urn:xmpp:occupant-id:0";
 /// XEP-0160: offline messages.
@@ -176,14 +178,22 @@ pub const PUBSUB_PUBLISH_OPTIONS: &str = "http://jabber.org/protocol/pubsub#publ
 pub const PUBSUB_SUBSCRIBE_AUTHORIZATION: &str = "http://jabber.org/protocol/pubsub#subscribe_authorization";
 /// XEP-0060: what a subscriber decides.
 pub const PUBSUB_SUBSCRIBE_OPTIONS: &str = "http://jabber.org/protocol/pubsub#subscribe_options";
+/// XEP-0357: push notifications.
+pub const PUSH: &str = "urn:xmpp:push:0";
+/// XEP-0357 section 5: the form that sums up what a push is about.
+pub const PUSH_SUMMARY: &str = "urn:xmpp:push:summary";
 /// XEP-0444: reactions.
 pub const REACTIONS: &str = "urn:xmpp:reactions:0";
 /// XEP-0184: delivery receipts.
 pub const RECEIPTS: &str = "urn:xmpp:receipts";
+/// XEP-0372: references.
+pub const REFERENCE: &str = "urn:xmpp:reference:0";
 /// XEP-0077: in-band registration.
 pub const REGISTER: &str = "jabber:iq:register";
 /// XEP-0077: the stream feature of in-band registration.
 pub const REGISTER_FEATURE: &str = "http://jabber.org/features/iq-register";
+/// XEP-0461: replies.
+pub const REPLY: &str = "urn:xmpp:reply:0";
 /// XEP-0424: retraction of messages.
 pub const RETRACTION: &str = "urn:xmpp:message-retract:1";
 /// XEP-0424: retracted messages leave a mark in the archive.

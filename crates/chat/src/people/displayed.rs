@@ -3,11 +3,13 @@
 
 use std::sync::Arc;
 
+use waxwing_xmpp::jid::Jid;
 use waxwing_xmpp::ns;
 use waxwing_xmpp::stanza::Stanza;
 
 use super::following::private_options;
 use crate::chat::Chat;
+use crate::error::Result;
 use crate::rosters::Owner;
 use crate::session::Session;
 
@@ -21,6 +23,7 @@ impl Chat {
         message.element.retain_children(|child| !child.is(ns::DISPLAYED, "displayed"));
         if let Some(to) = &message.to {
             let owner = Owner::from(&**sender);
+            self.read_elsewhere(&owner, to);
             let published =
                 self.derive(&owner, ns::DISPLAYED, to.as_str(), &displayed, &private_options()).await;
             if let Err(error) = published {
@@ -28,5 +31,14 @@ impl Chat {
             }
         }
         message
+    }
+
+    /// Somebody has published how far he has read: nothing need call him there any more.
+    pub(crate) async fn displayed_elsewhere(&self, owner: &Owner) -> Result<()> {
+        let newest = self.kept_items(owner, ns::DISPLAYED, 1).await?;
+        if let Some(conversation) = newest.first().and_then(|item| Jid::new(&item.id).ok()) {
+            self.read_elsewhere(owner, &conversation);
+        }
+        Ok(())
     }
 }

@@ -128,11 +128,15 @@ impl Chat {
         self.in_room(room, move |room| Box::pin(async move { room.nicknames(&asker) })).await?
     }
 
+    /// Whose archive a room's is, if somebody may read it, and whether he may know who really said what.
+    pub(crate) async fn readable_room(&self, room: &Jid, asker: &Jid) -> Result<(Owner, bool)> {
+        let asker = asker.clone();
+        self.in_room(room, move |room| Box::pin(async move { room.readable(&asker) })).await?
+    }
+
     /// A page of a room's archive. To ask for what one person said takes the right to know who said what.
     pub async fn room_history(&self, room: &Jid, asker: &Jid, query: HistoryQuery) -> Result<RoomPage> {
-        let asker = asker.clone();
-        let readable = self.in_room(room, move |room| Box::pin(async move { room.readable(&asker) }));
-        let (owner, with_addresses) = readable.await??;
+        let (owner, with_addresses) = self.readable_room(room, asker).await?;
         if query.with.is_some() && !with_addresses {
             return Err(Error::Forbidden);
         }
@@ -142,9 +146,7 @@ impl Chat {
 
     /// The first and last message of a room's archive.
     pub async fn room_history_bounds(&self, room: &Jid, asker: &Jid) -> Result<Option<ArchiveBounds>> {
-        let asker = asker.clone();
-        let readable = self.in_room(room, move |room| Box::pin(async move { room.readable(&asker) }));
-        let (owner, _) = readable.await??;
+        let (owner, _) = self.readable_room(room, asker).await?;
         self.history_bounds(&owner).await
     }
 }

@@ -78,6 +78,11 @@ impl Room {
 
     async fn groupchat(&mut self, seat: &Seat, message: Stanza) -> Result<Receipt> {
         let speaker = self.speaker(seat)?;
+        self.utter(&speaker, message).await
+    }
+
+    /// Says something to everybody in the room.
+    pub(super) async fn utter(&mut self, speaker: &Speaker, message: Stanza) -> Result<Receipt> {
         let state = self.state()?;
         let subject = subject(&message);
         match &subject {
@@ -91,15 +96,15 @@ impl Room {
             None => {}
         }
         let retracted = match self.retracts(&message) {
-            Some(id) => self.retractable(&speaker, id).await?,
+            Some(id) => self.retractable(speaker, id).await?,
             None => None,
         };
-        let said = self.said(&speaker, message);
+        let said = self.said(speaker, message);
         if subject.is_some() {
             self.settle().await;
             self.set_subject(&said).await?;
         }
-        let receipt = self.append(&speaker, said.clone()).await?;
+        let receipt = self.append(speaker, said.clone()).await?;
         if let Some(id) = retracted {
             self.settle().await;
             self.leave_tombstone(id, &said, None).await?;
@@ -142,6 +147,7 @@ impl Room {
         let append = to_append(state, speaker, &said);
         let (promise, receipt) = Receipt::new();
         let (chat, floor, room) = (Arc::clone(&self.chat), Arc::clone(&self.floor), self.jid.clone());
+        let (archive, real) = (state.archive(), speaker.real.clone());
         floor.take_off();
         let landing = Landing(Arc::clone(&floor));
         self.chat.store.append(
@@ -150,6 +156,7 @@ impl Room {
                 let outcome = committed.map(|committed| {
                     let place = committed.id();
                     if let Committed::New(id) = committed {
+                        chat.set_off_in_room(archive, &room, &real, &said, id);
                         let id = stanza_id(&chat.archive_ids().show(id), &room);
                         telling::message(&chat, &floor.occupants(), said.with_child(id));
                     }

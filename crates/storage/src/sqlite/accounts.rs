@@ -97,7 +97,19 @@ pub(super) fn delete(db: &Connection, id: AccountId) -> Result<(), Failure> {
         .query_row("DELETE FROM account WHERE id = ?1 RETURNING jid", [id.0], |row| row.get(0))
         .optional()?;
     super::pubsub::forget_account(db, id, &jid.ok_or(StoreError::NotFound)?)?;
-    for table in ["roster_item", "roster_removal", "blocked", "document", "token", "saved_stream", "card"] {
+    let tables = [
+        "roster_item",
+        "roster_removal",
+        "blocked",
+        "document",
+        "token",
+        "saved_stream",
+        "card",
+        "access_token",
+        "push_subscription",
+        "webhook",
+    ];
+    for table in tables {
         db.execute(&format!("DELETE FROM {table} WHERE owner = ?1"), [id.0])?;
     }
     super::shared_files::discard_of(db, id)?;

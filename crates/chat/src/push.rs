@@ -1,0 +1,82 @@
+//! Pushes: telling somebody who looks at no client that something has come, by way of a service that can wake his device.
+
+pub mod deciding;
+pub mod rules;
+pub mod subscriptions;
+
+use waxwing_xmpp::jid::Jid;
+
+use crate::archive::ArchiveId;
+use subscriptions::Subscription;
+
+/// How much of a message a push may carry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Content {
+    /// That something has come, and nothing else.
+    Nothing,
+    /// Who has written.
+    Sender,
+    /// Who has written what.
+    #[default]
+    Full,
+}
+
+/// What an administrator decides about pushes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PushSettings {
+    /// How much a push may carry; people can have it carry less.
+    pub content: Content,
+    /// The public key by which push services know this server (RFC 8292), in base 64 for URLs; empty until there is one.
+    pub key: String,
+}
+
+impl Default for PushSettings {
+    fn default() -> Self {
+        Self { content: Content::Full, key: String::new() }
+    }
+}
+
+/// Something to be pushed to one device.
+#[derive(Debug, Clone)]
+pub struct Push {
+    /// Where to.
+    pub subscription: Subscription,
+    /// The room or person it is about: what is pushed about the same one later takes its place.
+    pub conversation: Jid,
+    /// What has happened.
+    pub news: News,
+}
+
+/// What a push says has happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum News {
+    /// A message has come.
+    Message(Preview),
+    /// What was pushed about the conversation has been read elsewhere.
+    Read,
+}
+
+/// A message as far as a push may tell it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Preview {
+    /// Its place in the archive.
+    pub position: ArchiveId,
+    /// Its id as clients see it.
+    pub id: String,
+    /// The account's messages that were pushed since it last looked, this one included.
+    pub count: u32,
+    /// Who has written, if it may be told.
+    pub sender: Option<String>,
+    /// The beginning of what he has written, if it may be told.
+    pub text: Option<String>,
+    /// It is meant for the account in particular: said to it alone, or naming it.
+    pub urgent: bool,
+}
+
+/// The port through which pushes leave.
+pub trait Pusher: Send + Sync + 'static {
+    /// Whether a push service's address may be asked at all.
+    fn accepts(&self, endpoint: &str) -> bool;
+    /// Queues a push. Never waits; what does not fit into the queue is dropped, since clients read the archive.
+    fn push(&self, push: Push);
+}

@@ -1,0 +1,273 @@
+//! Deciding who gets a push for a message, behind its commit and beside the path of messages: an account whose clients
+//! nobody looks at, and that wants to be told.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use tokio::sync::mpsc;
+use waxwing_xmpp::jid::Jid;
+use waxwing_xmpp::ns;
+use waxwing_xmpp::stanza::{Kind, MessageType, Stanza};
+
+use super::rules::{Facts, Rules, has_word};
+use super::subscriptions::{Channel, Subscription};
+use super::{Content, News, Preview, Push, Pusher};
+use crate::account::AccountId;
+use crate::archive::ArchiveId;
+use crate::chat::Chat;
+use crate::error::{Error, Result};
+use crate::messages::Checked;
+use crate::rosters::Owner;
+
+/// How many messages may wait to be decided about; more are not pushed, which nobody loses a message by.
+pub const UNDECIDED_LIMIT: usize = 4_096;
+
+/// How many conversations are remembered that something was pushed about.
+pub const PUSHED_LIMIT: usize = 100_000;
+
+/// Characters of a text that a push carries.
+pub const PREVIEW_CHARS_LIMIT: usize = 200;
+
+/// What deciding needs to remember.
+#[derive(Default)]
+pub(crate) struct Pushing {
+    pusher: OnceLock<(Arc<dyn Pusher>, mpsc::Sender<Undecided>)>,
+    /// How many messages of a conversation were pushed since the account last read it.
+    pushed: Mutex<HashMap<(AccountId, Jid), u32>>,
+}
+
+impl std::fmt::Debug for Pushing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Pushing")
+    }
+}
+
+/// A message that may have to be pushed.
+struct Undecided {
+    id: ArchiveId,
+    message: Stanza,
+    place: Place,
+}
+
+enum Place {
+    /// It was said to one account.
+    Direct(Owner),
+    /// It was said in a room, by this account.
+    Room(Jid, Jid),
+}
+
+/// Whether a message is one that people want to hear of: new, and with something to read.
+fn is_news(message: &Stanza) -> bool {
+    let has = |namespace: &str, name: &str| message.child(namespace, name).is_some();
+    has(ns::CLIENT, "body") && !has(ns::CORRECTION, "replace") && !has(ns::RETRACTION, "retract")
+}
+
+impl Chat {
+    /// Opens the way for pushes, within the runtime, and begins to decide about messages.
+    pub async fn push_by(&self, pusher: Arc<dyn Pusher>) -> Result<()> {
+        for subscription in self.store.push_subscriptions(None).await? {
+            self.subscribed.put(subscription);
+        }
+        let chat = self.itself().ok_or(Error::ServiceUnavailable)?;
+        let (sender, mut undecided) = mpsc::channel::<Undecided>(UNDECIDED_LIMIT);
+        self.pushing.pusher.set((pusher, sender)).map_err(|_| Error::Conflict)?;
+        tokio::spawn(async move {
+            while let Some(message) = undecided.recv().await {
+                if let Err(error) = chat.decide_pushes(&message).await {
+                    tracing::warn!(%error, id = %message.id, "whom to push a message to could not be told");
+                }
+            }
+        });
+        Ok(())
+    }
+
+    pub(crate) fn pusher(&self) -> Option<&Arc<dyn Pusher>> {
+        self.pushing.pusher.get().map(|(pusher, _)| pusher)
+    }
+
+    /// What a message between accounts sets off once it is committed. Never waits.
+    pub(crate) fn set_off(&self, checked: &Checked, id: ArchiveId) {
+        self.wake_webhooks(checked);
+        let Some(recipient) = checked.recipient.as_ref().filter(|to| self.subscribed.has(to.account)) else {
+            return;
+        };
+        let kind = checked.message.kind;
+        let said = matches!(kind, Kind::Message(MessageType::Chat | MessageType::Normal));
+        if said && is_news(&checked.message) && !checked.from.same_bare(&recipient.jid) {
+            let place = Place::Direct(Owner::from(&**recipient));
+            self.undecided(Undecided { id, message: checked.message.clone(), place });
+        }
+    }
+
+    /// The same for what was said in a room.
+    pub(crate) fn set_off_in_room(
+        &self,
+        archive: AccountId,
+        room: &Jid,
+        speaker: &Jid,
+        said: &Stanza,
+        id: ArchiveId,
+    ) {
+        self.followed.wake(archive);
+        if self.subscribed.any() && is_news(said) {
+            let place = Place::Room(room.clone(), speaker.to_bare());
+            self.undecided(Undecided { id, message: said.clone(), place });
+        }
+    }
+
+    fn undecided(&self, message: Undecided) {
+        if let Some((_, sender)) = self.pushing.pusher.get()
+            && sender.try_send(message).is_err()
+        {
+            tracing::debug!("too many messages wait to be pushed");
+        }
+    }
+
+    async fn decide_pushes(&self, undecided: &Undecided) -> Result<()> {
+        match &undecided.place {
+            Place::Direct(owner) => {
+                let from = undecided.message.from.as_ref().map(Jid::to_bare).unwrap_or(owner.jid.clone());
+                self.push_to(owner, &from, undecided, true, false).await
+            }
+            Place::Room(room, speaker) => {
+                for (owner, nick) in self.members_among(room, self.subscribed.owners()).await? {
+                    if owner.jid != *speaker {
+                        let named = names(&undecided.message, &owner.jid, room, nick.as_deref());
+                        self.push_to(&owner, room, undecided, false, named).await?;
+                    }
+                }
+                Ok(())
+            }
+        }
+    }
+
+    async fn push_to(
+        &self,
+        owner: &Owner,
+        conversation: &Jid,
+        undecided: &Undecided,
+        direct: bool,
+        named: bool,
+    ) -> Result<()> {
+        let sessions = self.sessions.of(&owner.jid);
+        if sessions.iter().any(|session| session.is_attended()) {
+            return Ok(());
+        }
+        let Some(profile) = self.profile(&owner.jid).await?.filter(|profile| !profile.disabled) else {
+            return Ok(());
+        };
+        if undecided.message.from.as_ref().is_some_and(|from| profile.blocks(from)) {
+            return Ok(());
+        }
+        let body = undecided.message.child(ns::CLIENT, "body").map(|body| body.text().into_owned());
+        let text = body.unwrap_or_default();
+        let rules = self.notification_rules(owner, conversation).await?;
+        let facts = Facts { direct, names_him: named, text: &text, now_ms: self.now_ms() };
+        if !rules.want(facts) || self.has_read(owner, conversation, undecided.id).await? {
+            return Ok(());
+        }
+        let count = self.count_pushed(owner.account, conversation);
+        let content = rules.content.min(self.settings().push.content);
+        let sender = if content >= Content::Sender { self.sender_name(undecided, direct).await? } else { None };
+        let preview = Preview {
+            position: undecided.id,
+            id: self.archive_ids().show(undecided.id),
+            count,
+            sender,
+            text: (content >= Content::Full).then(|| text.chars().take(PREVIEW_CHARS_LIMIT).collect()),
+            urgent: direct || named,
+        };
+        for subscription in self.subscribed.of(owner.account) {
+            // An app that is connected, though nobody looks at it, gets the message itself.
+            let connected = matches!(subscription.channel, Channel::Xmpp { .. })
+                && sessions.iter().any(|session| {
+                    session.jid.resource() == Some(&*subscription.device)
+                        && session.takes_messages()
+                        && session.suspended_since_ms().is_none()
+                });
+            if !connected {
+                self.push_by_channel(subscription, conversation, News::Message(preview.clone()));
+            }
+        }
+        Ok(())
+    }
+
+    fn push_by_channel(&self, subscription: Subscription, conversation: &Jid, news: News) {
+        if let Some(pusher) = self.pusher() {
+            pusher.push(Push { subscription, conversation: conversation.clone(), news });
+        }
+    }
+
+    async fn sender_name(&self, undecided: &Undecided, direct: bool) -> Result<Option<String>> {
+        let Some(from) = &undecided.message.from else { return Ok(None) };
+        if !direct {
+            return Ok(from.resource().map(str::to_owned));
+        }
+        if let Some(nick) = undecided.message.child(ns::NICK, "nick") {
+            return Ok(Some(nick.text().into_owned()));
+        }
+        let known = match self.is_local(from.domain()) {
+            true => self.store.account(&from.to_bare()).await?.and_then(|account| account.name),
+            false => None,
+        };
+        Ok(Some(known.unwrap_or_else(|| from.bare_str().to_owned())))
+    }
+
+    /// What somebody wants to be told of in a conversation.
+    async fn notification_rules(&self, owner: &Owner, conversation: &Jid) -> Result<Rules> {
+        let _ = (owner, conversation);
+        Ok(Rules::default())
+    }
+
+    /// Whether an account has read a conversation up to here on some client.
+    async fn has_read(&self, owner: &Owner, conversation: &Jid, id: ArchiveId) -> Result<bool> {
+        let displayed = self.pep_item(owner, ns::DISPLAYED, conversation.as_str()).await?;
+        let Some(payload) = displayed.and_then(|item| item.payload) else { return Ok(false) };
+        let element = crate::people::following::read(&payload)?;
+        let shown = element.child(ns::STANZA_ID, "stanza-id").and_then(|id| id.attr("id").map(str::to_owned));
+        Ok(shown.and_then(|shown| self.archive_ids().read(&shown)).is_some_and(|seen| seen >= id))
+    }
+
+    fn count_pushed(&self, account: AccountId, conversation: &Jid) -> u32 {
+        let mut pushed = self.pushing.pushed.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (account, conversation.clone());
+        if pushed.len() >= PUSHED_LIMIT && !pushed.contains_key(&key) {
+            pushed.clear();
+        }
+        let count = pushed.entry(key).or_default();
+        *count = count.saturating_add(1);
+        *count
+    }
+
+    /// An account has read a conversation on one of its clients: what was pushed about it is taken back from the others.
+    pub(crate) fn read_elsewhere(&self, owner: &Owner, conversation: &Jid) {
+        let key = (owner.account, conversation.clone());
+        let pushed = self.pushing.pushed.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
+        if pushed.is_none() {
+            return;
+        }
+        for subscription in self.subscribed.of(owner.account) {
+            if matches!(subscription.channel, Channel::Web { .. }) {
+                self.push_by_channel(subscription, conversation, News::Read);
+            }
+        }
+    }
+}
+
+/// Whether a message in a room names somebody: by a reference to him or to the room (XEP-0372), or by his name in it.
+fn names(message: &Stanza, him: &Jid, room: &Jid, nick: Option<&str>) -> bool {
+    let referred = message.children().filter(|child| child.is(ns::REFERENCE, "reference")).any(|reference| {
+        let uri = reference.attr("uri").and_then(|uri| uri.strip_prefix("xmpp:")).unwrap_or_default();
+        let address = uri.split(['?', ';']).next().unwrap_or_default();
+        let to = Jid::new(address).ok();
+        reference.attr("type") == Some("mention")
+            && to.is_some_and(|to| {
+                to.same_bare(him) || (to.same_bare(room) && (to.is_bare() || to.resource() == nick))
+            })
+    });
+    let said = || {
+        let body = message.child(ns::CLIENT, "body").map(|body| body.text().into_owned()).unwrap_or_default();
+        nick.or(him.local()).is_some_and(|name| has_word(&body, name))
+    };
+    referred || said()
+}
