@@ -4,7 +4,6 @@ use std::fmt;
 use std::str::FromStr;
 
 use subtle::ConstantTimeEq as _;
-use waxwing_xmpp::jid::Jid;
 use waxwing_xmpp::sasl::Hash;
 
 use crate::account::{Account, AccountId, Role};
@@ -266,11 +265,6 @@ impl Chat {
     pub(crate) async fn acting(&self, owner: &Owner) -> Result<Option<Account>> {
         let account = self.store.account(&owner.jid).await?;
         Ok(account.filter(|account| account.id == owner.account && self.may_sign_in(account)))
-    }
-
-    /// The account of a bare address, as long as it could sign in.
-    pub(crate) async fn acting_at(&self, jid: &Jid) -> Result<Option<Account>> {
-        Ok(self.store.account(jid).await?.filter(|account| self.may_sign_in(account)))
     }
 }
 

@@ -22,18 +22,10 @@ pub enum Content {
 }
 
 /// What an administrator decides about pushes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PushSettings {
     /// How much a push may carry; people can have it carry less.
     pub content: Content,
-    /// The public key by which push services know this server (RFC 8292), in base 64 for URLs; empty until there is one.
-    pub key: String,
-}
-
-impl Default for PushSettings {
-    fn default() -> Self {
-        Self { content: Content::Full, key: String::new() }
-    }
 }
 
 /// Something to be pushed to one device.

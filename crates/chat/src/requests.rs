@@ -52,6 +52,19 @@ impl Chat {
         if session.push(Event::Stanza(delivery)) { Ok(()) } else { Err(Error::ServiceUnavailable) }
     }
 
+    /// The server itself asks somebody: a client of its own that is connected under this very address, or somebody elsewhere.
+    pub fn ask_for_the_server(&self, iq: Stanza) -> Result<()> {
+        let to = iq.to.as_ref().ok_or(Error::JidMalformed)?;
+        match self.locate(to) {
+            Destination::Remote => self.to_remote(iq),
+            Destination::Session(session) => {
+                let delivery = Delivery { stanza: Arc::new(Outgoing::new(iq)), archived: None };
+                if session.push(Event::Stanza(delivery)) { Ok(()) } else { Err(Error::ServiceUnavailable) }
+            }
+            _ => Err(Error::ServiceUnavailable),
+        }
+    }
+
     /// A client asks somebody at another server, or answers him. The session remembers what it asked, since only that
     /// may be answered.
     async fn request_remote(&self, sender: &Jid, stanza: Stanza) -> Result<()> {

@@ -90,6 +90,8 @@ pub fn settings(config: &crate::config::Config) -> Settings {
         invitation_lifetime_ms: accounts.invitation_lifetime_ms,
         invitation_url: invitation_url(config),
         files: crate::files::settings(config),
+        push: crate::integrations::push_settings(&config.integrations),
+        webhooks: crate::integrations::webhook_settings(&config.integrations),
     }
 }
 

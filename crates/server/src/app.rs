@@ -27,6 +27,7 @@ use crate::data_folder::DataFolder;
 use crate::domains;
 use crate::files;
 use crate::first_start;
+use crate::integrations;
 use crate::http::{self, Health, Http, Transfers};
 use crate::lifecycle::Lifecycle;
 use crate::net::{Admission, Listener, Listeners, accept_loop};
@@ -120,6 +121,7 @@ async fn run(config: Config, file: Option<PathBuf>) -> anyhow::Result<Ending> {
     chat.load_barred().await.context("the store cannot be read")?;
     let former = domains::former(&chat).await.context("the store cannot be read")?;
     let server = Server::start(live, Arc::clone(&chat), log, former)?;
+    integrations::start(&chat, &server.live.current()).await?;
     let path = server.live.current().admin_socket();
     let socket =
         Socket::bind(&path).with_context(|| format!("the administration socket {}", path.display()))?;

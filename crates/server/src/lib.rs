@@ -13,6 +13,7 @@ mod domains;
 pub mod files;
 pub mod first_start;
 pub mod http;
+pub mod integrations;
 pub mod lifecycle;
 pub mod net;
 pub mod observe;

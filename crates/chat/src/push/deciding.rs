@@ -32,6 +32,8 @@ pub const PREVIEW_CHARS_LIMIT: usize = 200;
 #[derive(Default)]
 pub(crate) struct Pushing {
     pusher: OnceLock<(Arc<dyn Pusher>, mpsc::Sender<Undecided>)>,
+    /// The public key by which push services know this server.
+    pub(crate) key: OnceLock<String>,
     /// How many messages of a conversation were pushed since the account last read it.
     pushed: Mutex<HashMap<(AccountId, Jid), u32>>,
 }

@@ -124,8 +124,12 @@ impl Subscribed {
 impl Chat {
     /// The public key by which push services know this server.
     pub fn push_key(&self) -> Result<String> {
-        let key = self.settings().push.key.clone();
-        if key.is_empty() { Err(Error::ServiceUnavailable) } else { Ok(key) }
+        self.pushing.key.get().cloned().ok_or(Error::ServiceUnavailable)
+    }
+
+    /// Notes that key, in base 64 for URLs (RFC 8292); the first counts.
+    pub fn set_push_key(&self, key: &str) {
+        let _ = self.pushing.key.set(key.to_owned());
     }
 
     /// Pushes to a device from now on. A subscription with the same key, whoever's it was, is replaced.
@@ -190,6 +194,13 @@ impl Chat {
             }
         }
         Ok(())
+    }
+
+    /// The subscriptions by which a service of XMPP is asked.
+    pub fn push_subscriptions_at(&self, service: &Jid) -> Vec<Subscription> {
+        let all = self.subscribed.lock();
+        let there = |one: &&Subscription| matches!(&one.channel, Channel::Xmpp { service: at, .. } if at == service);
+        all.values().flatten().filter(there).cloned().collect()
     }
 
     /// The subscriptions of an account.

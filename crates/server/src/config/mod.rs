@@ -19,7 +19,7 @@ pub use network::Network;
 pub use setting::{Field, Setting, Shape};
 pub(crate) use setting::{choice, config, quoted};
 
-use crate::{accounts, bytestreams, dns, files, http, lifecycle, net, observe, tls, xmpp};
+use crate::{accounts, bytestreams, dns, files, http, integrations, lifecycle, net, observe, tls, xmpp};
 
 config! {
     /// Everything that can be configured. Each key has a default: with no file at all the server runs.
@@ -54,6 +54,8 @@ config! {
         http: http::Config = http::Config::default(),
         /// Files that people share by a link (XEP-0363).
         files: files::Config = files::Config::default(),
+        /// Bots, webhooks and pushes.
+        integrations: integrations::Config = integrations::Config::default(),
         /// Bytes between two clients that cannot reach each other (XEP-0065).
         bytestreams: bytestreams::Config = bytestreams::Config::default(),
         /// The log, written to standard error.

@@ -171,7 +171,7 @@ pub fn load_pair(certificate: &Path, key: &Path) -> Result<CertifiedKey, TlsErro
     }
 }
 
-pub(super) fn pem_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+pub(crate) fn pem_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let text = std::fs::read(path).map_err(|e| TlsError::file(path, e))?;
     let chain: Vec<_> = CertificateDer::pem_slice_iter(&text)
         .collect::<Result<_, _>>()

@@ -515,6 +515,7 @@ impl Connection {
     }
 
     fn active(&mut self, live: &mut Live, active: bool) {
+        live.session.set_attended(active);
         for ready in live.held.set_active(active) {
             self.emit(live, ready);
         }

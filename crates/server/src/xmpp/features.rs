@@ -42,6 +42,7 @@ pub mod ping;
 pub mod preferences;
 pub mod private;
 pub mod pubsub;
+pub mod push;
 pub mod registration;
 pub mod rooms;
 pub mod roster;
@@ -83,6 +84,7 @@ pub static FEATURES: &[&Feature] = &[
     &offline::FEATURE,
     &hints::FEATURE,
     &csi::FEATURE,
+    &push::FEATURE,
     &passed_on::FEATURE,
     &upload::FEATURE,
     &bytestreams::FEATURE,

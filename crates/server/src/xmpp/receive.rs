@@ -14,7 +14,7 @@ use waxwing_xmpp::xml::Element;
 
 use super::config::Config;
 use super::error::stanza_error;
-use super::features::{self, Request, Success, Target, last_activity, pubsub};
+use super::features::{self, Request, Success, Target, last_activity, pubsub, push};
 use super::live::InFlight;
 use crate::admin::Admin;
 
@@ -60,6 +60,7 @@ pub(crate) async fn receive(within: Within<'_>, session: &Arc<Session>, stanza: 
             // The server's own requests are pings, and questions about what clients announce.
             if stanza.to.as_ref().is_some_and(|to| chat.is_server(to)) {
                 pubsub::answered(chat, &stanza).await;
+                push::answered(chat, &stanza).await;
             } else if stanza.to.as_ref().is_some_and(|to| to.is_full() || !chat.is_ours(to.domain())) {
                 // Answers that reach nobody are dropped (RFC 6120 section 8.2.3).
                 drop(chat.relay(&session.jid, stanza).await);
@@ -99,6 +100,7 @@ pub(crate) async fn receive_remote(
         Kind::Iq(IqType::Result | IqType::Error) => {
             if stanza.to.as_ref().is_some_and(|to| chat.is_server(to)) {
                 pubsub::answered(chat, &stanza).await;
+                push::answered(chat, &stanza).await;
                 return (Vec::new(), None);
             }
             chat.receive_iq(stanza).await.or(Ok(()))

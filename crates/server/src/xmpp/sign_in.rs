@@ -215,6 +215,7 @@ impl Connection {
         };
         let mut live = Box::new(Live::new(session, events));
         live.session.set_carbons(request.carbons);
+        live.session.set_attended(!request.inactive);
         live.held.set_active(!request.inactive);
         let chat = Arc::clone(&self.face.chat);
         if let Err(error) = chat.leave_to_archive(&live.session).await {
