@@ -13,10 +13,12 @@ mod pubsub;
 mod room;
 mod session;
 mod status;
+mod token;
 mod transfer;
 mod upkeep;
 mod user;
 mod version;
+pub(crate) mod webhook;
 
 use super::registry::Command;
 
@@ -50,6 +52,14 @@ pub const ALL: &[Command] = &[
     room::CONFIG,
     room::AFFILIATION,
     room::DESTROY,
+    token::CREATE,
+    token::LIST,
+    token::REVOKE,
+    webhook::ADD,
+    webhook::LIST,
+    webhook::REMOVE,
+    webhook::DEAD,
+    webhook::REDELIVER,
     federation::LIST,
     federation::BLOCK,
     federation::UNBLOCK,

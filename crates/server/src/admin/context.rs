@@ -7,6 +7,7 @@ use std::time::Instant;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 use waxwing_chat::Chat;
+use waxwing_chat::access::{Bearer, Scope};
 use waxwing_xmpp::jid::Jid;
 
 use super::failure::{Code, Failure};
@@ -82,7 +83,7 @@ pub enum Steer {
 pub struct Actor {
     /// The name in the audit log: an address, or `local`.
     pub name: String,
-    permissions: &'static [Permission],
+    permissions: Vec<Permission>,
 }
 
 impl Actor {
@@ -90,13 +91,27 @@ impl Actor {
     pub fn local() -> Self {
         Self {
             name: "local".to_owned(),
-            permissions: &[Permission::View, Permission::Accounts, Permission::Installation],
+            permissions: vec![Permission::View, Permission::Accounts, Permission::Installation],
         }
     }
 
     /// An administrator of this installation, by the bare address of his account: may do everything.
     pub fn administrator(account: &Jid) -> Self {
         Self { name: account.bare_str().to_owned(), ..Self::local() }
+    }
+
+    /// A program that has shown an access token: may do what an administrator may, as far as its scopes go.
+    pub fn program(bearer: &Bearer) -> Self {
+        let scopes = [
+            (Scope::AdminView, Permission::View),
+            (Scope::AdminAccounts, Permission::Accounts),
+            (Scope::AdminInstallation, Permission::Installation),
+        ];
+        let may = scopes.into_iter().filter(|(scope, _)| bearer.may(*scope)).map(|(_, permission)| permission);
+        Self {
+            name: format!("{} token {}", bearer.account.jid, bearer.token.id),
+            permissions: may.collect(),
+        }
     }
 
     /// Whether a command of this kind is allowed.
