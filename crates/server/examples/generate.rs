@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use waxwing_server::{cli, config, observe, xmpp};
+use waxwing_server::{cli, config, observe, rest, xmpp};
 
 fn main() -> Result<()> {
     let root = std::env::args_os().nth(1).context("the directory to write to is missing")?;
@@ -14,6 +14,7 @@ fn main() -> Result<()> {
     xmpp::features::documents::generate(root)?;
     std::fs::write(root.join("docs/waxwing.example.toml"), config::example_file())?;
     std::fs::write(root.join("docs/configuration.md"), config::reference())?;
+    std::fs::write(root.join("docs/openapi.json"), rest::openapi::document())?;
     std::fs::write(root.join("docs/metrics.md"), observe::reference())?;
     Ok(())
 }

@@ -32,6 +32,7 @@ use crate::http::{self, Health, Http, Transfers};
 use crate::lifecycle::Lifecycle;
 use crate::net::{Admission, Listener, Listeners, accept_loop};
 use crate::observe::{Log, Metrics, names};
+use crate::rest::Rest;
 use crate::service;
 use crate::tls::{Purpose, Tls, acme};
 use crate::welcome::Welcome;
@@ -273,6 +274,7 @@ struct Server {
     chat: Arc<Chat>,
     face: Arc<xmpp::Face>,
     federation: Option<Arc<Federation>>,
+    rest: Arc<Rest>,
     admission: Admission,
     lifecycle: Lifecycle,
     listening: Vec<Listening>,
@@ -301,6 +303,7 @@ impl Server {
         let server = Self {
             face: xmpp::Face::new(Arc::clone(&chat), &tls, lifecycle.clone(), &config, former),
             federation,
+            rest: Arc::default(),
             admission: Admission::new(&config.limits),
             listening: describe(&listeners),
             https_port: listeners.https.first().map(|listener| listener.address().port()),
@@ -346,6 +349,7 @@ impl Server {
             websocket: Some(Arc::new(xmpp::OverWebSocket(Arc::clone(&self.face)))),
             chat: Some(Arc::clone(&self.chat)),
             transfers: Transfers::new(&self.live.current().files),
+            rest: Arc::clone(&self.rest),
             admission: self.admission.clone(),
             https_port: self.https_port,
             lifecycle: self.lifecycle.clone(),
@@ -422,6 +426,7 @@ impl Server {
         write_addresses(&folder.path().join(ADDRESSES), &self.listening, &path)?;
         let admin = Arc::new(admin);
         self.face.administer(Arc::clone(&admin));
+        self.rest.administer(Arc::clone(&admin));
         Ok(tokio::spawn(socket.serve(admin, self.lifecycle.clone())))
     }
 

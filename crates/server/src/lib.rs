@@ -17,6 +17,7 @@ pub mod integrations;
 pub mod lifecycle;
 pub mod net;
 pub mod observe;
+pub mod rest;
 pub mod service;
 pub mod tls;
 pub mod welcome;

@@ -436,7 +436,7 @@ impl Room {
 
 impl Chat {
     /// Whether somebody may create one more room (section 10.1.1).
-    pub(crate) async fn may_create_room(&self, creator: &Jid) -> Result<()> {
+    pub async fn may_create_room(&self, creator: &Jid) -> Result<()> {
         let settings = self.settings();
         let account = match self.is_local(creator.domain()) {
             true => self.store.account(creator).await?,

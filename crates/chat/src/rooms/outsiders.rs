@@ -77,6 +77,15 @@ impl Chat {
         self.in_room_at_once(room, move |room| Box::pin(async move { room.outsider(&account) })).await?.map(drop)
     }
 
+    /// What an account lastingly is to a room. `NotFound` where there is none, or none that it may know of.
+    pub async fn affiliation_in_room(&self, room: &Jid, account: &Jid) -> Result<Affiliation> {
+        let account = account.to_bare();
+        let found = self.in_room_at_once(room, move |room| {
+            Box::pin(async move { room.visible_to(&account).map(|state| state.affiliation(&account)) })
+        });
+        found.await?
+    }
+
     /// Which of these accounts belong to a room, with the nicknames that are kept for them there.
     pub(crate) async fn members_among(
         &self,

@@ -36,6 +36,12 @@ pub struct Post {
     pub id: Option<String>,
 }
 
+/// A text as XML can carry it: characters that no XML may hold (XML 1.0 section 2.2) become U+FFFD.
+pub fn carried(text: &str) -> String {
+    let held = |c: char| matches!(c, '\t' | '\n' | '\r') || (c >= ' ' && !matches!(c, '\u{fffe}' | '\u{ffff}'));
+    text.chars().map(|c| if held(c) { c } else { char::REPLACEMENT_CHARACTER }).collect()
+}
+
 impl Chat {
     /// The incoming webhook of an id, for whoever shows its secret. `NotFound` for everything else, whatever is wrong.
     pub async fn incoming_webhook(&self, id: &str, secret: &str) -> Result<Webhook> {
@@ -62,12 +68,12 @@ impl Chat {
         let id = post.id.map_or_else(|| self.token(), |id| format!("{}:{id}", hook.id));
         let message = Stanza::message(MessageType::Chat)
             .with_id(&id)
-            .with_child(Element::new(ns::CLIENT, "body").with_text(&post.text))
+            .with_child(Element::new(ns::CLIENT, "body").with_text(&carried(&post.text)))
             .with_child(Element::new(ns::STANZA_ID, "origin-id").with_attr("id", &id));
         if let Destination::Service(Service::Rooms) = self.locate(to) {
             return self.say_in_room(to, &hook.owner.jid, &name, message).await;
         }
-        let nick = Element::new(ns::NICK, "nick").with_text(&name);
+        let nick = Element::new(ns::NICK, "nick").with_text(&carried(&name));
         let from = hook.owner.jid.with_resource(&hook.id).map_err(|_| Error::JidMalformed)?;
         self.send_for(hook, message.with_child(nick).with_from(from).with_to(to.clone())).await
     }

@@ -18,9 +18,11 @@ mod transfer;
 mod upkeep;
 mod user;
 mod version;
-pub(crate) mod webhook;
+mod webhook;
 
 use super::registry::Command;
+
+pub(crate) use webhook::INCOMING_PATH;
 
 /// All commands, in the order in which they are documented.
 pub const ALL: &[Command] = &[

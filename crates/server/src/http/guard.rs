@@ -72,10 +72,10 @@ fn capped(request: Request, limit: usize) -> Result<Request, StatusCode> {
     Ok(Request::from_parts(parts, Body::new(Limited::new(body, limit))))
 }
 
-/// A path for the log: what is behind `/files/` is known to those who have the link, and nobody else.
+/// A path for the log: what is behind these is known to those who have the link, and nobody else.
 fn logged(path: &str) -> String {
-    match path.strip_prefix(super::FILES_PATH) {
-        Some(_) => format!("{}…", super::FILES_PATH),
+    match [super::FILES_PATH, crate::rest::HOOKS_PATH].into_iter().find(|prefix| path.starts_with(prefix)) {
+        Some(prefix) => format!("{prefix}…"),
         None => path.to_owned(),
     }
 }

@@ -29,6 +29,7 @@ use crate::config::{Live, Network, config};
 use crate::lifecycle::Lifecycle;
 use crate::net::Admission;
 use crate::observe::{Metrics, names};
+use crate::rest::{self, Rest};
 use crate::tls::Tls;
 
 config! {
@@ -82,6 +83,8 @@ pub struct Http {
     pub chat: Option<Arc<Chat>>,
     /// What transfers of files share.
     pub transfers: Transfers,
+    /// What the requests of bots share.
+    pub rest: Arc<Rest>,
     /// Who may connect, and how many have.
     pub admission: Admission,
     /// The port of HTTPS, for host-meta.
@@ -106,6 +109,7 @@ impl Http {
             .route(invitation::PATH, get(invitation::page))
             .route(invitation::STYLE_PATH, get(invitation::style))
             .route(websocket::PATH, get(websocket::upgrade))
+            .merge(rest::router())
             .layer(middleware::from_fn_with_state(self.clone(), guard::bounded));
         // In this order, what answers at every other path is bounded too.
         files::router()

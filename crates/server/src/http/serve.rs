@@ -164,6 +164,7 @@ mod tests {
             health: Health::default(),
             websocket: Some(Arc::new(Echo)),
             chat: None,
+            rest: Arc::default(),
             https_port: Some(5281),
             transfers: crate::http::Transfers::new(&config.files),
             lifecycle: Lifecycle::new(),
