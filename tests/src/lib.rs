@@ -20,6 +20,7 @@ pub mod login;
 pub mod object_storage;
 pub mod pattern;
 pub mod process;
+pub mod receiver;
 pub mod scram;
 pub mod server;
 pub mod transport;

@@ -199,12 +199,15 @@ where
         request.headers_mut().insert(name, value);
     }
     let asking = sender.send_request(request);
+    tokio::pin!(asking);
     let answer = tokio::select! {
-        answer = asking => answer.map_err(broken)?,
-        ended = connection => return Err(match ended {
-            Ok(()) => Unreached::Failed("the connection was closed without an answer"),
-            Err(error) => broken(error),
-        }),
+        biased;
+        answer = &mut asking => answer.map_err(broken)?,
+        ended = connection => {
+            // The connection may have ended with the answer already handed over.
+            ended.map_err(broken)?;
+            asking.await.map_err(broken)?
+        }
     };
     let retry_after = answer.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok());
     let retry_after_ms = retry_after.and_then(|text| text.trim().parse::<u64>().ok());

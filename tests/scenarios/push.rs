@@ -1,0 +1,102 @@
+//! Push notifications for XMPP clients (XEP-0357): a service is told when nobody looks.
+
+use waxwing_tests::{Client, World};
+
+use crate::world::world;
+
+/// The push service: a client that answers in its place.
+async fn service(world: &World) -> Client {
+    world.online("pusher/service").await
+}
+
+const ENABLE: &str = "<enable xmlns='urn:xmpp:push:0' jid='pusher@localhost/service' node='yxs32uqsflafdk3iuqo'>\
+    <x xmlns='jabber:x:data' type='submit'><field var='FORM_TYPE'><value>http://jabber.org/protocol/pubsub#publish-options</value></field>\
+    <field var='secret'><value>eruio234vzxc2kla-91</value></field></x></enable>";
+
+async fn say(from: &mut Client, body: &str) {
+    from.send(&format!("<message to='romeo@localhost' type='chat'><body>{body}</body></message>")).await;
+    from.settle().await;
+}
+
+/// covers: XEP-0357 discovery; XEP-0357 example enable; XEP-0357 example enable with options; XEP-0357 example publish with options; XEP-0357 example disable node; XEP-0357 no publishing when disabled
+#[tokio::test]
+async fn a_service_is_told_when_nobody_looks() {
+    let world = world().await;
+    let mut service = service(&world).await;
+    let mut juliet = world.online("juliet/balcony").await;
+    let mut romeo = world.online("romeo/orchard").await;
+    let info = romeo.ask("get", Some("romeo@localhost"), "<query xmlns='http://jabber.org/protocol/disco#info'/>").await;
+    assert!(info.to_string().contains("urn:xmpp:push:0"), "{info}");
+    let enabled = romeo.ask("set", None, ENABLE).await;
+    assert_eq!(enabled.attr("type"), Some("result"), "{enabled}");
+    say(&mut juliet, "he is there").await;
+    romeo.close().await;
+    say(&mut juliet, "Wherefore art thou?").await;
+    let told = service.next().await.expect("a notification");
+    let text = told.to_string();
+    assert_eq!((told.attr("from"), told.attr("type")), (Some("localhost"), Some("set")), "{text}");
+    for part in ["yxs32uqsflafdk3iuqo", "eruio234vzxc2kla-91", "urn:xmpp:push:summary", "Wherefore art thou?", "juliet@localhost"] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+    assert!(!text.contains("he is there"), "{text}");
+    let id = told.attr("id").expect("an id").to_owned();
+    service.send(&format!("<iq to='localhost' type='result' id='{id}'/>")).await;
+    let mut romeo = world.online("romeo/orchard").await;
+    let disable = "<disable xmlns='urn:xmpp:push:0' jid='pusher@localhost/service' node='yxs32uqsflafdk3iuqo'/>";
+    assert_eq!(romeo.ask("set", None, disable).await.attr("type"), Some("result"));
+    romeo.close().await;
+    say(&mut juliet, "nobody hears").await;
+    service.settle().await;
+    service.expect_nothing().await;
+}
+
+/// covers: XEP-0357 publish errors; XEP-0357 example disable all
+#[tokio::test]
+async fn a_service_that_refuses_is_not_told_again() {
+    let world = world().await;
+    let mut service = service(&world).await;
+    let mut juliet = world.online("juliet/balcony").await;
+    let mut romeo = world.connected("romeo/orchard").await;
+    assert_eq!(romeo.ask("set", None, ENABLE).await.attr("type"), Some("result"));
+    say(&mut juliet, "one").await;
+    let id = service.next().await.expect("a notification").attr("id").expect("an id").to_owned();
+    let passing = "<error type='wait'><resource-constraint xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>";
+    service.send(&format!("<iq to='localhost' type='error' id='{id}'>{passing}</iq>")).await;
+    service.round_trip().await;
+    say(&mut juliet, "two").await;
+    assert!(service.next().await.expect("a notification").to_string().contains("two"));
+    // Somebody else cannot end it.
+    let gone = "<error type='cancel'><item-not-found xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>";
+    juliet.send(&format!("<iq to='localhost' type='error' id='{id}'>{gone}</iq>")).await;
+    juliet.round_trip().await;
+    say(&mut juliet, "three").await;
+    assert!(service.next().await.expect("a notification").to_string().contains("three"));
+    service.send(&format!("<iq to='localhost' type='error' id='{id}'>{gone}</iq>")).await;
+    service.round_trip().await;
+    say(&mut juliet, "four").await;
+    service.settle().await;
+    service.expect_nothing().await;
+    assert_eq!(romeo.ask("set", None, ENABLE).await.attr("type"), Some("result"));
+    let all = "<disable xmlns='urn:xmpp:push:0' jid='pusher@localhost/service'/>";
+    assert_eq!(romeo.ask("set", None, all).await.attr("type"), Some("result"));
+    let other = romeo.ask("set", Some("juliet@localhost"), ENABLE).await;
+    assert!(other.to_string().contains("not-allowed"), "{other}");
+}
+
+/// Client state and what was read elsewhere count (XEP-0352, XEP-0490).
+#[tokio::test]
+async fn who_looks_is_not_called() {
+    let world = world().await;
+    let mut service = service(&world).await;
+    let mut juliet = world.online("juliet/balcony").await;
+    let mut phone = world.connected("romeo/phone").await;
+    assert_eq!(phone.ask("set", None, ENABLE).await.attr("type"), Some("result"));
+    let mut desk = world.online("romeo/desk").await;
+    say(&mut juliet, "at his desk").await;
+    service.settle().await;
+    service.expect_nothing().await;
+    desk.send("<inactive xmlns='urn:xmpp:csi:0'/>").await;
+    desk.round_trip().await;
+    say(&mut juliet, "left his desk").await;
+    assert!(service.next().await.expect("a notification").to_string().contains("left his desk"));
+}
