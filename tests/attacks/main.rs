@@ -23,5 +23,6 @@ mod pubsub;
 mod rooms;
 mod sign_in;
 mod tls_scan;
+mod tokens;
 mod world;
 mod xml_bombs;

@@ -64,7 +64,7 @@ fn encrypt_with(
     Ok(out)
 }
 
-fn derive(salt: &[u8], input: &[u8], info: &[&[u8]], octets: usize) -> Result<Vec<u8>, Unspecified> {
+pub(super) fn derive(salt: &[u8], input: &[u8], info: &[&[u8]], octets: usize) -> Result<Vec<u8>, Unspecified> {
     let mut out = vec![0; octets];
     Salt::new(HKDF_SHA256, salt).extract(input).expand(info, Octets(octets))?.fill(&mut out)?;
     Ok(out)

@@ -296,4 +296,141 @@ mod tests {
         let cut = payload(&push(Some("Juliet"), Some("Ay me!")), "T", false).to_string();
         assert!(!cut.contains("Juliet"));
     }
+
+    mod reaching {
+        //! Whole pushes, from a message to what the device reads.
+
+        use aws_lc_rs::aead::{AES_128_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+        use aws_lc_rs::agreement::{ECDH_P256, PrivateKey, UnparsedPublicKey, agree};
+        use waxwing_chat::account::Role;
+        use waxwing_chat::accounts::NewPerson;
+        use waxwing_chat::memory_store::MemoryStore;
+        use waxwing_chat::port::{SystemClock, SystemRandom};
+        use waxwing_chat::session::{ClientInfo, Session};
+        use waxwing_chat::settings::Settings;
+        use waxwing_tests::receiver::{Posted, Receiver};
+        use waxwing_xmpp::ns;
+        use waxwing_xmpp::stanza::{MessageType, Stanza};
+        use waxwing_xmpp::xml::Element;
+
+        use super::*;
+        use crate::config::Config as Whole;
+
+        const AUTH: [u8; 16] = [7; 16];
+
+        struct World {
+            chat: Arc<Chat>,
+            receiver: Receiver,
+            device: PrivateKey,
+            juliet: Arc<Session>,
+        }
+
+        async fn world() -> World {
+            let settings = Settings { scram_iterations: 4096, scram_sha1: false, ..Settings::default() };
+            let store = Arc::new(MemoryStore::default());
+            let chat = Chat::new(store, Arc::new(SystemClock), Arc::new(SystemRandom), settings);
+            chat.hide_archive_ids().await.expect("ids");
+            for name in ["romeo@localhost", "juliet@localhost"] {
+                let new = NewPerson { jid: jid(name), name: None, role: Role::Member, password: "secret" };
+                chat.create_account(new, "local").await.expect("an account");
+            }
+            let mut config = Whole::default();
+            config.integrations.private_networks = vec!["127.0.0.0/8".parse().expect("a network")];
+            crate::integrations::start(&chat, &config).await.expect("started");
+            let receiver = Receiver::start().await;
+            let device = PrivateKey::generate(&ECDH_P256).expect("a key");
+            let account = chat.account(&jid("juliet@localhost")).await.expect("an account");
+            let (juliet, _) = chat.bind(&account, None, "balcony", ClientInfo::default()).await.expect("bound");
+            World { chat, receiver, device, juliet }
+        }
+
+        impl World {
+            async fn owner(&self) -> Owner {
+                Owner::from(&self.chat.account(&jid("romeo@localhost")).await.expect("an account"))
+            }
+
+            async fn subscribe(&self) {
+                let p256dh = self.device.compute_public_key().expect("its public part").as_ref().to_vec();
+                let endpoint = format!("http://{}/push/1", self.receiver.address);
+                let channel = Channel::Web { endpoint, p256dh, auth: AUTH.to_vec() };
+                self.chat.subscribe_to_pushes(&self.owner().await, "browser", channel).await.expect("subscribed");
+            }
+
+            async fn say(&self, content: Element) {
+                let message = Stanza::message(MessageType::Chat).with_child(content);
+                let message = message.with_from(self.juliet.jid.clone()).with_to(jid("romeo@localhost"));
+                self.chat.send(&self.juliet, message).await.expect("sent").await.expect("safe");
+            }
+
+            /// What the device makes of a push (RFC 8291 section 3, RFC 8188 section 2).
+            fn read(&self, posted: &Posted) -> Value {
+                let (salt, rest) = posted.body.split_at(16);
+                let (public, sealed) = rest[5..].split_at(65);
+                let own = self.device.compute_public_key().expect("its public part");
+                let peer = UnparsedPublicKey::new(&ECDH_P256, public);
+                let octets = |salt: &[u8], input: &[u8], info: &[&[u8]], count| {
+                    encryption::derive(salt, input, info, count).expect("derived")
+                };
+                let input = agree(&self.device, peer, (), |shared| {
+                    Ok(octets(&AUTH, shared, &[b"WebPush: info\0", own.as_ref(), public], 32))
+                });
+                let input = input.expect("agreed");
+                let key = octets(salt, &input, &[b"Content-Encoding: aes128gcm\0"], 16);
+                let nonce = octets(salt, &input, &[b"Content-Encoding: nonce\0"], 12);
+                let key = LessSafeKey::new(UnboundKey::new(&AES_128_GCM, &key).expect("a key"));
+                let nonce = Nonce::try_assume_unique_for_key(&nonce).expect("a nonce");
+                let mut sealed = sealed.to_vec();
+                let plain = key.open_in_place(nonce, Aad::empty(), &mut sealed).expect("opened");
+                assert_eq!(plain.last(), Some(&2));
+                serde_json::from_slice(&plain[..plain.len() - 1]).expect("JSON")
+            }
+        }
+
+        fn body(text: &str) -> Element {
+            Element::new(ns::CLIENT, "body").with_text(text)
+        }
+
+        #[tokio::test]
+        async fn a_device_is_told_and_alone_can_read_it() {
+            let mut world = world().await;
+            world.subscribe().await;
+            world.say(Element::new(ns::CHAT_STATES, "composing")).await;
+            world.say(body("Ay me!")).await;
+            let posted = world.receiver.next().await;
+            assert!(posted.head.starts_with("POST /push/1 HTTP/1.1"), "{}", posted.head);
+            for (name, value) in [("content-encoding", "aes128gcm"), ("ttl", "86400"), ("urgency", "high")] {
+                assert_eq!(posted.header(name).as_deref(), Some(value), "{name}");
+            }
+            let authorization = posted.header("authorization").expect("who sends");
+            let (token, key) = authorization.strip_prefix("vapid t=").and_then(|a| a.split_once(", k=")).expect("RFC 8292");
+            assert_eq!(key, world.chat.push_key().expect("a key"));
+            let claims = token.split('.').nth(1).and_then(|part| URL_SAFE_NO_PAD.decode(part).ok()).expect("claims");
+            let claims: Value = serde_json::from_slice(&claims).expect("JSON");
+            assert_eq!(claims["aud"], json!(format!("http://{}", world.receiver.address)));
+            let read = world.read(&posted);
+            assert_eq!((&read["text"], &read["conversation"]), (&json!("Ay me!"), &json!("juliet@localhost")));
+            world.say(body("again")).await;
+            let later = world.receiver.next().await;
+            assert_eq!(later.header("topic"), posted.header("topic"), "the later takes the place of the earlier");
+            assert_eq!(world.read(&later)["count"], json!(2));
+        }
+
+        /// Section 7.3 of RFC 8030: a subscription that is gone is not asked again. One that fails for now is.
+        #[tokio::test]
+        async fn a_subscription_that_is_gone_is_forgotten() {
+            let mut world = world().await;
+            world.subscribe().await;
+            world.receiver.answer(&[503, 204, 410]);
+            world.say(body("one")).await;
+            let (first, second) = (world.receiver.next().await, world.receiver.next().await);
+            assert_eq!(world.read(&first), world.read(&second), "tried again");
+            world.say(body("two")).await;
+            world.receiver.next().await;
+            let owner = world.owner().await;
+            while !world.chat.push_subscriptions(&owner).is_empty() {
+                tokio::task::yield_now().await;
+            }
+            assert!(world.chat.store().push_subscriptions(None).await.expect("a list").is_empty());
+        }
+    }
 }
