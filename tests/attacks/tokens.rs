@@ -44,7 +44,8 @@ async fn operations(world: &World) -> Vec<(String, String)> {
             let said = operation["description"].as_str().unwrap_or_default();
             let scope = said.rsplit("Scope: ").next().unwrap_or_default().trim_end_matches('.');
             if operation["security"].is_null() {
-                let path = path.replace("{conversation}", "x@localhost").replace("{room}", "x@rooms.localhost");
+                let path =
+                    path.replace("{conversation}", "x@localhost").replace("{room}", "x@rooms.localhost");
                 let path = path.replace("{member}", "x@localhost").replace("{id}", "x");
                 all.push((format!("{} {path}", verb.to_uppercase()), scope.to_owned()));
             }
@@ -67,7 +68,11 @@ async fn scopes_hold_for_every_operation() {
         let token = token(&world, "bard@localhost", &others.join(" "));
         for (line, needed) in operations.iter().filter(|(_, needed)| needed == scope) {
             let (status, answer) = ask(&world, &token, line, "{}").await;
-            assert_eq!((status, &answer["condition"]), (403, &json!("forbidden")), "{line} needs {needed}: {answer}");
+            assert_eq!(
+                (status, &answer["condition"]),
+                (403, &json!("forbidden")),
+                "{line} needs {needed}: {answer}"
+            );
             tried += 1;
         }
     }
@@ -97,7 +102,13 @@ async fn ids_of_others_open_nothing() {
     let id = sent["message"]["id"].as_str().expect("an id");
     let room = r#"{"local":"balcony","members_only":true,"public":false}"#;
     assert_eq!(ask(&world, &juliet, "POST /api/v1/rooms", room).await.0, 201);
-    let said = ask(&world, &juliet, "POST /api/v1/conversations/balcony@rooms.localhost/messages", r#"{"text":"here"}"#).await;
+    let said = ask(
+        &world,
+        &juliet,
+        "POST /api/v1/conversations/balcony@rooms.localhost/messages",
+        r#"{"text":"here"}"#,
+    )
+    .await;
     let in_room = said.1["message"]["id"].as_str().expect("an id").to_owned();
     let hook = r#"{"name":"x","conversation":"romeo@localhost"}"#;
     let (_, hook) = ask(&world, &juliet, "POST /api/v1/webhooks", hook).await;
@@ -130,7 +141,8 @@ async fn ids_of_others_open_nothing() {
         assert_eq!(status, expected, "{line}: {answer}");
         assert!(!answer.to_string().contains("secret"), "{answer}");
     }
-    let (status, seen) = ask(&world, &juliet, &format!("GET /api/v1/conversations/romeo@localhost/messages/{id}"), "").await;
+    let (status, seen) =
+        ask(&world, &juliet, &format!("GET /api/v1/conversations/romeo@localhost/messages/{id}"), "").await;
     assert_eq!((status, &seen["message"]["text"]), (200, &json!("a secret")));
     let log = world.server.log();
     for secret in [&juliet, &tybalt] {

@@ -4,6 +4,7 @@
 #![allow(missing_docs, clippy::print_stdout, reason = "tests are named by what they show")]
 
 mod federation;
+mod rest;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

@@ -58,7 +58,10 @@ async fn a_bot_and_a_person_talk() {
     );
     let sent = sent.await["message"].clone();
     let heard = juliet.expect("<message type='chat' _='...'><body>The build is red.\u{fffd}</body><thread>t1</thread><origin-id xmlns='urn:xmpp:sid:0' _='...'/><stanza-id xmlns='urn:xmpp:sid:0' _='...'/></message>").await;
-    let shown = heard.children().find(|child| child.name == "stanza-id").and_then(|id| id.attr("id").map(str::to_owned));
+    let shown = heard
+        .children()
+        .find(|child| child.name == "stanza-id")
+        .and_then(|id| id.attr("id").map(str::to_owned));
     assert_eq!(sent["id"].as_str(), shown.as_deref(), "one id on both sides");
 
     let id = sent["id"].as_str().expect("an id");
@@ -82,7 +85,8 @@ async fn a_bot_and_a_person_talk() {
     let reply = json!({"text": "You are welcome.", "reply_to": theirs});
     let reply = granted(&world, &bot, "POST conversations/juliet@localhost/messages", Some(reply)).await;
     assert_eq!(reply["message"]["reply_to"], json!("j1"));
-    let foreign = ask(&world, &bot, &format!("DELETE conversations/juliet@localhost/messages/{theirs}"), None).await;
+    let foreign =
+        ask(&world, &bot, &format!("DELETE conversations/juliet@localhost/messages/{theirs}"), None).await;
     assert_eq!((foreign.0, &foreign.1["condition"]), (403, &json!("forbidden")));
     granted(&world, &bot, &format!("DELETE {path}"), None).await;
     let gone = granted(&world, &bot, &format!("GET {path}"), None).await;
@@ -100,7 +104,9 @@ async fn a_repeated_request_sends_once() {
     let line = "POST conversations/juliet@localhost/messages";
     let first = ask_with(&world, &bot, line, &key, body.clone()).await;
     let second = ask_with(&world, &bot, line, &key, body).await;
-    let id = |answer: &Answer| serde_json::from_slice::<Value>(&answer.body).expect("JSON")["message"]["id"].clone();
+    let id = |answer: &Answer| {
+        serde_json::from_slice::<Value>(&answer.body).expect("JSON")["message"]["id"].clone()
+    };
     assert_eq!((first.status, second.status, id(&first)), (201, 201, id(&second)));
     assert!(juliet.next().await.expect("a message").to_string().contains("once"));
     juliet.settle().await;
@@ -120,13 +126,24 @@ async fn a_bot_makes_a_room_and_speaks_in_it() {
     let member = Some(json!({"role": "member"}));
     granted(&world, &bot, "PUT rooms/news@rooms.localhost/members/juliet@localhost", member).await;
     let members = granted(&world, &bot, "GET rooms/news@rooms.localhost/members", None).await;
-    let names: Vec<&str> = members["members"].as_array().expect("members").iter().filter_map(|m| m["address"].as_str()).collect();
+    let names: Vec<&str> = members["members"]
+        .as_array()
+        .expect("members")
+        .iter()
+        .filter_map(|m| m["address"].as_str())
+        .collect();
     assert_eq!(names, ["bot@localhost", "juliet@localhost"]);
     juliet.clear().await;
     juliet.send("<presence to='news@rooms.localhost/Juliet'><x xmlns='http://jabber.org/protocol/muc'/></presence>").await;
     juliet.settle().await;
     juliet.clear().await;
-    let sent = granted(&world, &bot, "POST conversations/news@rooms.localhost/messages", Some(json!({"text": "Extra!"}))).await;
+    let sent = granted(
+        &world,
+        &bot,
+        "POST conversations/news@rooms.localhost/messages",
+        Some(json!({"text": "Extra!"})),
+    )
+    .await;
     let heard = juliet.next().await.expect("what was said");
     assert_eq!(heard.attr("from"), Some("news@rooms.localhost/bot"), "{heard}");
     assert_eq!(heard.attr("type"), Some("groupchat"));
@@ -134,11 +151,17 @@ async fn a_bot_makes_a_room_and_speaks_in_it() {
     let page = granted(&world, &bot, "GET conversations/news@rooms.localhost/messages", None).await;
     assert_eq!(page["messages"][0]["id"].as_str(), Some(id));
     let all = granted(&world, &bot, "GET conversations", None).await;
-    assert_eq!(all["conversations"][0], json!({"address": "news@rooms.localhost", "kind": "room", "name": "News"}));
+    assert_eq!(
+        all["conversations"][0],
+        json!({"address": "news@rooms.localhost", "kind": "room", "name": "News"})
+    );
 
     // Whoever does not belong learns nothing and says nothing.
     let stranger = token(&world, "tybalt", ALL);
-    for line in ["GET conversations/news@rooms.localhost/messages", "POST conversations/news@rooms.localhost/messages"] {
+    for line in [
+        "GET conversations/news@rooms.localhost/messages",
+        "POST conversations/news@rooms.localhost/messages",
+    ] {
         let body = line.starts_with("POST").then(|| json!({"text": "let me in"}));
         let (status, answer) = ask(&world, &stranger, line, body).await;
         assert_eq!((status, &answer["condition"]), (403, &json!("forbidden")), "{line}: {answer}");
@@ -159,7 +182,8 @@ async fn people_are_found_and_files_shared() {
     let place = granted(&world, &bot, "POST files", Some(place)).await;
     let link = place["put"]["url"].as_str().expect("a link");
     let path = link.splitn(4, '/').nth(3).map(|path| format!("/{path}")).expect("a path");
-    let authorization = format!("Authorization: {}", place["put"]["headers"]["Authorization"].as_str().expect("a header"));
+    let authorization =
+        format!("Authorization: {}", place["put"]["headers"]["Authorization"].as_str().expect("a header"));
     let line = format!("PUT {path}");
     let put = Box::pin(request(&world, &line, &["Content-Length: 5", &authorization], b"hello")).await;
     assert_eq!(put.expect("an answer").status, 201);
@@ -227,7 +251,8 @@ async fn administrators_have_every_command() {
     let add = ["user", "add", "bard@localhost", "--administrator", "--password-stdin"];
     world.server.admin(&add, "wherefore\n").expect("an administrator");
     let make = |scopes: &str| {
-        let made = world.server.admin(&["token", "create", "bard@localhost", "a script", scopes, "--json"], "");
+        let made =
+            world.server.admin(&["token", "create", "bard@localhost", "a script", scopes, "--json"], "");
         let made: Value = serde_json::from_str(&made.expect("made")).expect("JSON");
         made["secret"].as_str().expect("a secret").to_owned()
     };
@@ -240,7 +265,10 @@ async fn administrators_have_every_command() {
     assert_eq!((wrong.0, &wrong.1["field"]), (400, &json!("address")));
     // A token cannot give what it does not have.
     let view = make("admin:view");
-    assert_eq!(ask(&world, &view, "POST admin/user-delete", Some(json!({"address": "iago@localhost"}))).await.0, 403);
+    assert_eq!(
+        ask(&world, &view, "POST admin/user-delete", Some(json!({"address": "iago@localhost"}))).await.0,
+        403
+    );
     let more = json!({"address": "bard@localhost", "name": "more", "scopes": "admin:installation"});
     assert_eq!(ask(&world, &make("admin:accounts"), "POST admin/token-create", Some(more)).await.0, 403);
     let audit = granted(&world, &all, "POST admin/audit", Some(json!({}))).await;

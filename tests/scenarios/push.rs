@@ -25,7 +25,9 @@ async fn a_service_is_told_when_nobody_looks() {
     let mut service = service(&world).await;
     let mut juliet = world.online("juliet/balcony").await;
     let mut romeo = world.online("romeo/orchard").await;
-    let info = romeo.ask("get", Some("romeo@localhost"), "<query xmlns='http://jabber.org/protocol/disco#info'/>").await;
+    let info = romeo
+        .ask("get", Some("romeo@localhost"), "<query xmlns='http://jabber.org/protocol/disco#info'/>")
+        .await;
     assert!(info.to_string().contains("urn:xmpp:push:0"), "{info}");
     let enabled = romeo.ask("set", None, ENABLE).await;
     assert_eq!(enabled.attr("type"), Some("result"), "{enabled}");
@@ -35,14 +37,21 @@ async fn a_service_is_told_when_nobody_looks() {
     let told = service.next().await.expect("a notification");
     let text = told.to_string();
     assert_eq!((told.attr("from"), told.attr("type")), (Some("localhost"), Some("set")), "{text}");
-    for part in ["yxs32uqsflafdk3iuqo", "eruio234vzxc2kla-91", "urn:xmpp:push:summary", "Wherefore art thou?", "juliet@localhost"] {
+    for part in [
+        "yxs32uqsflafdk3iuqo",
+        "eruio234vzxc2kla-91",
+        "urn:xmpp:push:summary",
+        "Wherefore art thou?",
+        "juliet@localhost",
+    ] {
         assert!(text.contains(part), "{part} in {text}");
     }
     assert!(!text.contains("he is there"), "{text}");
     let id = told.attr("id").expect("an id").to_owned();
     service.send(&format!("<iq to='localhost' type='result' id='{id}'/>")).await;
     let mut romeo = world.online("romeo/orchard").await;
-    let disable = "<disable xmlns='urn:xmpp:push:0' jid='pusher@localhost/service' node='yxs32uqsflafdk3iuqo'/>";
+    let disable =
+        "<disable xmlns='urn:xmpp:push:0' jid='pusher@localhost/service' node='yxs32uqsflafdk3iuqo'/>";
     assert_eq!(romeo.ask("set", None, disable).await.attr("type"), Some("result"));
     romeo.close().await;
     say(&mut juliet, "nobody hears").await;
@@ -60,7 +69,8 @@ async fn a_service_that_refuses_is_not_told_again() {
     assert_eq!(romeo.ask("set", None, ENABLE).await.attr("type"), Some("result"));
     say(&mut juliet, "one").await;
     let id = service.next().await.expect("a notification").attr("id").expect("an id").to_owned();
-    let passing = "<error type='wait'><resource-constraint xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>";
+    let passing =
+        "<error type='wait'><resource-constraint xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>";
     service.send(&format!("<iq to='localhost' type='error' id='{id}'>{passing}</iq>")).await;
     service.round_trip().await;
     say(&mut juliet, "two").await;

@@ -57,7 +57,8 @@ impl Receiver {
         let task = tokio::spawn(async move {
             let mut unanswered = Vec::new();
             while let Ok((stream, _)) = listener.accept().await {
-                let status = answers.lock().unwrap_or_else(PoisonError::into_inner).pop_front().unwrap_or(204);
+                let status =
+                    answers.lock().unwrap_or_else(PoisonError::into_inner).pop_front().unwrap_or(204);
                 if let Some((posted, stream)) = take(stream, status).await {
                     drop(told.send(posted));
                     unanswered.extend(Some(stream).filter(|_| status == NO_ANSWER));

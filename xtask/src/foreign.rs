@@ -49,7 +49,7 @@ pub(crate) fn install(missing: &[&str]) -> Result<()> {
     shell::check(install)
 }
 
-/// Fetches slixmpp with its tests, poezio, and @xmpp/client; returns the folder they are in.
+/// Fetches slixmpp with its tests, poezio, @xmpp/client and schemathesis; returns the folder they are in.
 pub(crate) fn clients() -> Result<PathBuf> {
     let folder = shell::root().join("target/interop");
     fs::create_dir_all(&folder)?;
@@ -58,6 +58,7 @@ pub(crate) fn clients() -> Result<PathBuf> {
     scanners()?;
     python("object-storage")?;
     python("poezio")?;
+    python("rest")?;
     Ok(folder)
 }
 

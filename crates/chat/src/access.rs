@@ -191,7 +191,8 @@ impl Chat {
         actor: &str,
     ) -> Result<(AccessToken, String)> {
         let TokenOrder { name, scopes, expires_ms } = order;
-        if name.trim().is_empty() || name.len() > TOKEN_NAME_BYTES_LIMIT || name.chars().any(char::is_control) {
+        if name.trim().is_empty() || name.len() > TOKEN_NAME_BYTES_LIMIT || name.chars().any(char::is_control)
+        {
             return Err(Error::NotAcceptable("a token needs a short name"));
         }
         if scopes == Scopes::default() {

@@ -112,6 +112,7 @@ pub struct WebhookOrder {
 
 impl Chat {
     /// Makes a webhook for an account; the second part of the answer is its secret, which nobody can be told again.
+    /// `NotAllowed` for an address that may not be posted to.
     pub async fn create_webhook(
         &self,
         account: &Account,
@@ -132,7 +133,7 @@ impl Chat {
         let way = match (url, conversation) {
             (Some(url), of) => {
                 if url.len() > URL_BYTES_LIMIT || !self.outlet().is_some_and(|outlet| outlet.accepts(&url)) {
-                    return Err(Error::NotAcceptable("the address is not one that may be posted to"));
+                    return Err(Error::NotAllowed);
                 }
                 let position = ArchiveId::at_ms(self.now_ms());
                 Way::Outgoing { url, secret: secret.clone(), of, position }
@@ -160,7 +161,9 @@ impl Chat {
             return Err(Error::BadRequest("the conversation is no room or person"));
         }
         match self.locate(conversation) {
-            Destination::Service(Service::Rooms) if writes => self.may_speak_in_room(conversation, account).await,
+            Destination::Service(Service::Rooms) if writes => {
+                self.may_speak_in_room(conversation, account).await
+            }
             Destination::Service(Service::Rooms) => self.readable_room(conversation, account).await.map(drop),
             Destination::Account(_) => self.profile(conversation).await?.map(drop).ok_or(Error::NotFound),
             Destination::Remote if self.is_federated() => Ok(()),

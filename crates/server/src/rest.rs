@@ -57,7 +57,9 @@ impl Rest {
 pub fn router() -> Router<Arc<Http>> {
     let mut router = Router::new().route(OPENAPI_PATH, get(description));
     for endpoint in endpoints::all() {
-        let run = move |State(http): State<Arc<Http>>, Path(path): Path<HashMap<String, String>>, request: Request| async move {
+        let run = move |State(http): State<Arc<Http>>,
+                        Path(path): Path<HashMap<String, String>>,
+                        request: Request| async move {
             answer(&http, endpoint, path, request).await.unwrap_or_else(IntoResponse::into_response)
         };
         let filter = MethodFilter::try_from(endpoint.method()).unwrap_or(MethodFilter::GET);
@@ -67,7 +69,8 @@ pub fn router() -> Router<Arc<Http>> {
 }
 
 async fn description() -> Response {
-    let headers = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "public, max-age=3600")];
+    let headers =
+        [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "public, max-age=3600")];
     (headers, openapi::document()).into_response()
 }
 
@@ -103,7 +106,8 @@ async fn answer(
         }
     }
     checked.check(&given)?;
-    let chat = http.chat.clone().ok_or_else(|| Problem::new(Condition::Unavailable, "The server is not ready."))?;
+    let chat =
+        http.chat.clone().ok_or_else(|| Problem::new(Condition::Unavailable, "The server is not ready."))?;
     let call = Call { chat, rest: Arc::clone(&http.rest), bearer, key };
     let result = (endpoint.run)(call, Value::Object(given)).await?;
     let status = StatusCode::from_u16(endpoint.status).unwrap_or(StatusCode::OK);
@@ -116,9 +120,12 @@ fn json(status: StatusCode, value: &Value) -> Response {
 
 /// Whose token came along, within the number of requests that one may make.
 async fn admit(http: &Http, headers: &HeaderMap) -> Result<Bearer, Problem> {
-    let chat = http.chat.as_ref().ok_or_else(|| Problem::new(Condition::Unavailable, "The server is not ready."))?;
+    let chat =
+        http.chat.as_ref().ok_or_else(|| Problem::new(Condition::Unavailable, "The server is not ready."))?;
     let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let secret = given.and_then(|value| value.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+    let secret = given
+        .and_then(|value| value.split_once(' '))
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
     let (_, secret) = secret.ok_or_else(Problem::unauthorized)?;
     let bearer = chat.bearer(secret.trim()).await.map_err(Problem::from)?;
     let limit = http.live.current().integrations.requests_per_minute;
@@ -138,12 +145,15 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
 
 fn query(request: &Request<Body>) -> Result<Vec<(String, String)>, Problem> {
     let pairs = axum::extract::Query::<Vec<(String, String)>>::try_from_uri(request.uri());
-    pairs.map(|pairs| pairs.0).map_err(|_| Problem::new(Condition::InvalidParams, "The query cannot be read."))
+    pairs
+        .map(|pairs| pairs.0)
+        .map_err(|_| Problem::new(Condition::InvalidParams, "The query cannot be read."))
 }
 
 /// The content of a request: an object in JSON.
 async fn body_of(request: Request) -> Result<Map<String, Value>, Problem> {
-    let kind = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let kind =
+        request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     if !kind.is_empty() && kind != "application/json" {
         return Err(Problem::new(Condition::UnsupportedMedia, "The content has to be application/json."));
@@ -156,7 +166,10 @@ async fn body_of(request: Request) -> Result<Map<String, Value>, Problem> {
         return Ok(Map::new());
     }
     match serde_json::from_slice(&bytes) {
-        Ok(Value::Object(object)) => Ok(object),
+        Ok(Value::Object(mut object)) => {
+            object.values_mut().for_each(arguments::whole);
+            Ok(object)
+        }
         Ok(_) => Err(Problem::new(Condition::InvalidParams, "The content has to be an object.")),
         Err(error) => {
             Err(Problem::new(Condition::InvalidParams, format!("The content is not JSON: {error}.")))

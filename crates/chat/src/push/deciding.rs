@@ -170,7 +170,8 @@ impl Chat {
         }
         let count = self.count_pushed(owner.account, conversation);
         let content = rules.content.min(self.settings().push.content);
-        let sender = if content >= Content::Sender { self.sender_name(undecided, direct).await? } else { None };
+        let sender =
+            if content >= Content::Sender { self.sender_name(undecided, direct).await? } else { None };
         let preview = Preview {
             position: undecided.id,
             id: self.archive_ids().show(undecided.id),

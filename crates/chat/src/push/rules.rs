@@ -92,7 +92,8 @@ pub fn has_word(text: &str, word: &str) -> bool {
         return false;
     }
     // Scripts that put no spaces between words have none to look for.
-    let bounded = |c: Option<char>| c.is_none_or(|c| !c.is_alphanumeric() || !c.is_ascii() && !c.is_lowercase());
+    let bounded =
+        |c: Option<char>| c.is_none_or(|c| !c.is_alphanumeric() || !c.is_ascii() && !c.is_lowercase());
     text.match_indices(&word).any(|(at, found)| {
         bounded(text[..at].chars().next_back()) && bounded(text[at + found.len()..].chars().next())
     })

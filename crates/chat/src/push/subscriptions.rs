@@ -169,7 +169,9 @@ impl Chat {
         }
         // A browser has one subscription for a page, whoever has signed in there.
         for other in self.subscribed.owners() {
-            if other.account != owner.account && self.subscribed.of(other.account).iter().any(|o| o.key() == key) {
+            if other.account != owner.account
+                && self.subscribed.of(other.account).iter().any(|o| o.key() == key)
+            {
                 self.store.delete_push_subscription(other.account, &key).await?;
                 self.subscribed.remove(other.account, Some(&key));
             }
@@ -199,7 +201,8 @@ impl Chat {
     /// The subscriptions by which a service of XMPP is asked.
     pub fn push_subscriptions_at(&self, service: &Jid) -> Vec<Subscription> {
         let all = self.subscribed.lock();
-        let there = |one: &&Subscription| matches!(&one.channel, Channel::Xmpp { service: at, .. } if at == service);
+        let there =
+            |one: &&Subscription| matches!(&one.channel, Channel::Xmpp { service: at, .. } if at == service);
         all.values().flatten().filter(there).cloned().collect()
     }
 

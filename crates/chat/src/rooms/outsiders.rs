@@ -64,7 +64,8 @@ impl Room {
             names.into_iter().find(|name| free(name)).ok_or(Error::Conflict)?
         };
         check_nick(&own)?;
-        let id = state.occupant_id(&real).iter().flatten().map(|octet| format!("{octet:02x}")).collect::<String>();
+        let id =
+            state.occupant_id(&real).iter().flatten().map(|octet| format!("{octet:02x}")).collect::<String>();
         let own = self.jid.with_resource(&own).map_err(|_| Error::JidMalformed)?;
         self.utter(&Speaker { own, real, role, id: id.into() }, message).await
     }
@@ -74,7 +75,9 @@ impl Chat {
     /// Whether an account may say something in a room without being in it.
     pub(crate) async fn may_speak_in_room(&self, room: &Jid, account: &Jid) -> Result<()> {
         let account = account.clone();
-        self.in_room_at_once(room, move |room| Box::pin(async move { room.outsider(&account) })).await?.map(drop)
+        self.in_room_at_once(room, move |room| Box::pin(async move { room.outsider(&account) }))
+            .await?
+            .map(drop)
     }
 
     /// What an account lastingly is to a room. `NotFound` where there is none, or none that it may know of.

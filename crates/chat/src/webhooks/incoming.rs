@@ -38,7 +38,8 @@ pub struct Post {
 
 /// A text as XML can carry it: characters that no XML may hold (XML 1.0 section 2.2) become U+FFFD.
 pub fn carried(text: &str) -> String {
-    let held = |c: char| matches!(c, '\t' | '\n' | '\r') || (c >= ' ' && !matches!(c, '\u{fffe}' | '\u{ffff}'));
+    let held =
+        |c: char| matches!(c, '\t' | '\n' | '\r') || (c >= ' ' && !matches!(c, '\u{fffe}' | '\u{ffff}'));
     text.chars().map(|c| if held(c) { c } else { char::REPLACEMENT_CHARACTER }).collect()
 }
 
@@ -95,7 +96,13 @@ impl Chat {
             && hints::keeping(&message) == Keeping::Archive
             && self.keeps(&recipient, &from).await?;
         let (copy, mut xml) = (
-            |owner, peer: &Jid, direction, waits, kept| ArchiveCopy { owner, peer: peer.clone(), direction, kept, waits },
+            |owner, peer: &Jid, direction, waits, kept| ArchiveCopy {
+                owner,
+                peer: peer.clone(),
+                direction,
+                kept,
+                waits,
+            },
             Vec::with_capacity(512),
         );
         message.write(&mut xml, "");

@@ -160,7 +160,8 @@ impl Chat {
         let archive = self.hooked_archive(&hook).await?;
         let all = letters.len();
         for (gone, letter) in letters.into_iter().enumerate() {
-            let query = ArchiveQuery { ids: vec![letter.message], ..ArchiveQuery::page(archive, PageFrom::Start, 1) };
+            let query =
+                ArchiveQuery { ids: vec![letter.message], ..ArchiveQuery::page(archive, PageFrom::Start, 1) };
             let found = self.store.archive_page(query).await;
             let told = found.ok().and_then(|page| read(&hook, page.items.first()?));
             // What is no longer in the archive cannot be told any more.
@@ -178,7 +179,9 @@ impl Chat {
     async fn hooked_archive(&self, hook: &Webhook) -> Result<AccountId> {
         self.acting(&hook.owner).await?.ok_or(Error::Forbidden)?;
         match &hook.way {
-            Way::Outgoing { of: Some(of), .. } if matches!(self.locate(of), Destination::Service(Service::Rooms)) => {
+            Way::Outgoing { of: Some(of), .. }
+                if matches!(self.locate(of), Destination::Service(Service::Rooms)) =>
+            {
                 Ok(self.readable_room(of, &hook.owner.jid).await?.0.account)
             }
             Way::Outgoing { .. } => Ok(hook.owner.account),

@@ -107,11 +107,9 @@ impl Actor {
             (Scope::AdminAccounts, Permission::Accounts),
             (Scope::AdminInstallation, Permission::Installation),
         ];
-        let may = scopes.into_iter().filter(|(scope, _)| bearer.may(*scope)).map(|(_, permission)| permission);
-        Self {
-            name: format!("{} token {}", bearer.account.jid, bearer.token.id),
-            permissions: may.collect(),
-        }
+        let may =
+            scopes.into_iter().filter(|(scope, _)| bearer.may(*scope)).map(|(_, permission)| permission);
+        Self { name: format!("{} token {}", bearer.account.jid, bearer.token.id), permissions: may.collect() }
     }
 
     /// Whether a command of this kind is allowed.

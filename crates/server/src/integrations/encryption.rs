@@ -64,7 +64,12 @@ fn encrypt_with(
     Ok(out)
 }
 
-pub(super) fn derive(salt: &[u8], input: &[u8], info: &[&[u8]], octets: usize) -> Result<Vec<u8>, Unspecified> {
+pub(super) fn derive(
+    salt: &[u8],
+    input: &[u8],
+    info: &[&[u8]],
+    octets: usize,
+) -> Result<Vec<u8>, Unspecified> {
     let mut out = vec![0; octets];
     Salt::new(HKDF_SHA256, salt).extract(input).expand(info, Octets(octets))?.fill(&mut out)?;
     Ok(out)
@@ -83,8 +88,9 @@ mod tests {
 
     #[test]
     fn rfc_8291_appendix_a() {
-        let own = PrivateKey::from_private_key(&ECDH_P256, &bytes("yfWPiYE-n46HLnH0KqZOF1fJJU3MYrct3AELtAQ-oRw"))
-            .expect("a key");
+        let own =
+            PrivateKey::from_private_key(&ECDH_P256, &bytes("yfWPiYE-n46HLnH0KqZOF1fJJU3MYrct3AELtAQ-oRw"))
+                .expect("a key");
         let device =
             bytes("BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4");
         let auth = bytes("BTBZMqHH6r4Tts7J_aSIgg");
@@ -104,7 +110,8 @@ mod tests {
 
     #[test]
     fn no_two_are_alike() {
-        let device = PrivateKey::generate(&ECDH_P256).expect("a key").compute_public_key().expect("its public part");
+        let device =
+            PrivateKey::generate(&ECDH_P256).expect("a key").compute_public_key().expect("its public part");
         let sealed = || encrypt(b"the same", device.as_ref(), &[7; 16]).expect("encrypted");
         assert_ne!(sealed(), sealed());
     }

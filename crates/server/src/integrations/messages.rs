@@ -90,7 +90,10 @@ impl Message {
     /// Reads a message.
     pub fn new(chat: &Chat, archived: &Archived<'_>, message: &Stanza) -> Self {
         let text = |namespace: &str, name: &str| {
-            message.child(namespace, name).map(|child| child.text().into_owned()).filter(|text| !text.is_empty())
+            message
+                .child(namespace, name)
+                .map(|child| child.text().into_owned())
+                .filter(|text| !text.is_empty())
         };
         let id_in = |namespace: &str, name: &str| {
             message.child(namespace, name).and_then(|child| child.attr("id").map(str::to_owned))

@@ -130,7 +130,8 @@ impl Sending {
 
     fn later(&self, push: Push, attempt: u32, after_ms: u64) {
         let pause = after_ms.max(FIRST_PAUSE_MS << (attempt - 1).min(20));
-        let (Ok(place), Some(queue)) = (Arc::clone(&self.waiting).try_acquire_owned(), self.queue.upgrade()) else {
+        let (Ok(place), Some(queue)) = (Arc::clone(&self.waiting).try_acquire_owned(), self.queue.upgrade())
+        else {
             return;
         };
         if attempt >= ATTEMPTS || pause > LONGEST_PAUSE_MS {
@@ -184,7 +185,9 @@ fn judge(status: StatusCode, retry_after_ms: Option<u64>) -> Sent {
     match status {
         status if status.is_success() => Sent::Taken,
         StatusCode::NOT_FOUND | StatusCode::GONE => Sent::Gone,
-        StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT => Sent::Again(retry_after_ms.unwrap_or(0)),
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT => {
+            Sent::Again(retry_after_ms.unwrap_or(0))
+        }
         status if status.is_server_error() => Sent::Again(retry_after_ms.unwrap_or(0)),
         status => {
             tracing::warn!(status = status.as_u16(), "a push service refuses a push");
@@ -196,7 +199,8 @@ fn judge(status: StatusCode, retry_after_ms: Option<u64>) -> Sent {
 /// What pushes about one conversation have in common, so that the later takes the place of the earlier (RFC 8030 section
 /// 5.4). It tells the push service nothing: only this server and the device can say which conversation it stands for.
 fn topic(account: &Jid, conversation: &Jid) -> String {
-    let mut mac = <Hmac<Sha256> as hmac::KeyInit>::new_from_slice(account.as_str().as_bytes()).expect("any length");
+    let mut mac =
+        <Hmac<Sha256> as hmac::KeyInit>::new_from_slice(account.as_str().as_bytes()).expect("any length");
     mac.update(conversation.as_str().as_bytes());
     URL_SAFE_NO_PAD.encode(&mac.finalize().into_bytes()[..24])
 }
@@ -340,7 +344,8 @@ mod tests {
             let receiver = Receiver::start().await;
             let device = PrivateKey::generate(&ECDH_P256).expect("a key");
             let account = chat.account(&jid("juliet@localhost")).await.expect("an account");
-            let (juliet, _) = chat.bind(&account, None, "balcony", ClientInfo::default()).await.expect("bound");
+            let (juliet, _) =
+                chat.bind(&account, None, "balcony", ClientInfo::default()).await.expect("bound");
             World { chat, receiver, device, juliet }
         }
 
@@ -353,7 +358,10 @@ mod tests {
                 let p256dh = self.device.compute_public_key().expect("its public part").as_ref().to_vec();
                 let endpoint = format!("http://{}/push/1", self.receiver.address);
                 let channel = Channel::Web { endpoint, p256dh, auth: AUTH.to_vec() };
-                self.chat.subscribe_to_pushes(&self.owner().await, "browser", channel).await.expect("subscribed");
+                self.chat
+                    .subscribe_to_pushes(&self.owner().await, "browser", channel)
+                    .await
+                    .expect("subscribed");
             }
 
             async fn say(&self, content: Element) {
@@ -402,16 +410,25 @@ mod tests {
                 assert_eq!(posted.header(name).as_deref(), Some(value), "{name}");
             }
             let authorization = posted.header("authorization").expect("who sends");
-            let (token, key) = authorization.strip_prefix("vapid t=").and_then(|a| a.split_once(", k=")).expect("RFC 8292");
+            let (token, key) =
+                authorization.strip_prefix("vapid t=").and_then(|a| a.split_once(", k=")).expect("RFC 8292");
             assert_eq!(key, world.chat.push_key().expect("a key"));
-            let claims = token.split('.').nth(1).and_then(|part| URL_SAFE_NO_PAD.decode(part).ok()).expect("claims");
+            let claims =
+                token.split('.').nth(1).and_then(|part| URL_SAFE_NO_PAD.decode(part).ok()).expect("claims");
             let claims: Value = serde_json::from_slice(&claims).expect("JSON");
             assert_eq!(claims["aud"], json!(format!("http://{}", world.receiver.address)));
             let read = world.read(&posted);
-            assert_eq!((&read["text"], &read["conversation"]), (&json!("Ay me!"), &json!("juliet@localhost")));
+            assert_eq!(
+                (&read["text"], &read["conversation"]),
+                (&json!("Ay me!"), &json!("juliet@localhost"))
+            );
             world.say(body("again")).await;
             let later = world.receiver.next().await;
-            assert_eq!(later.header("topic"), posted.header("topic"), "the later takes the place of the earlier");
+            assert_eq!(
+                later.header("topic"),
+                posted.header("topic"),
+                "the later takes the place of the earlier"
+            );
             assert_eq!(world.read(&later)["count"], json!(2));
         }
 

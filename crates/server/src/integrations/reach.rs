@@ -286,14 +286,41 @@ mod tests {
 
     #[test]
     fn only_public_addresses_are_public() {
-        for public in ["1.1.1.1", "8.8.8.8", "172.32.0.1", "100.128.0.1", "2606:4700::1", "2a00::1", "64:ff9b::808:808"] {
+        for public in
+            ["1.1.1.1", "8.8.8.8", "172.32.0.1", "100.128.0.1", "2606:4700::1", "2a00::1", "64:ff9b::808:808"]
+        {
             assert!(is_public(public.parse().expect("an address")), "{public}");
         }
         let private = [
-            "127.0.0.1", "10.0.0.1", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0",
-            "0.1.2.3", "224.0.0.1", "255.255.255.255", "240.0.0.1", "192.0.0.1", "198.18.0.1", "203.0.113.1",
-            "::1", "::", "fc00::1", "fd12::1", "fe80::1", "fec0::1", "ff02::1", "::ffff:127.0.0.1",
-            "::ffff:10.0.0.1", "64:ff9b::a00:1", "64:ff9b:1::1", "2002:7f00:1::", "2001::1", "2001:db8::1", "::7f00:1",
+            "127.0.0.1",
+            "10.0.0.1",
+            "172.16.0.1",
+            "192.168.1.1",
+            "169.254.169.254",
+            "100.64.0.1",
+            "0.0.0.0",
+            "0.1.2.3",
+            "224.0.0.1",
+            "255.255.255.255",
+            "240.0.0.1",
+            "192.0.0.1",
+            "198.18.0.1",
+            "203.0.113.1",
+            "::1",
+            "::",
+            "fc00::1",
+            "fd12::1",
+            "fe80::1",
+            "fec0::1",
+            "ff02::1",
+            "::ffff:127.0.0.1",
+            "::ffff:10.0.0.1",
+            "64:ff9b::a00:1",
+            "64:ff9b:1::1",
+            "2002:7f00:1::",
+            "2001::1",
+            "2001:db8::1",
+            "::7f00:1",
         ];
         for address in private {
             assert!(!is_public(address.parse().expect("an address")), "{address}");
@@ -307,10 +334,21 @@ mod tests {
             assert!(open.accepts(good), "{good}");
         }
         let bad = [
-            "http://push.example.com/", "https://127.0.0.1/", "https://[::1]/", "https://localhost/",
-            "https://user@example.com/", "https://example.com@127.0.0.1/", "ftp://example.com/", "example.com",
-            "https://", "https://example.com/#x", "https://metadata/", "https://x.internal/", "https://[::ffff:10.0.0.1]/",
-            "file:///etc/passwd", "https://printer.local./",
+            "http://push.example.com/",
+            "https://127.0.0.1/",
+            "https://[::1]/",
+            "https://localhost/",
+            "https://user@example.com/",
+            "https://example.com@127.0.0.1/",
+            "ftp://example.com/",
+            "example.com",
+            "https://",
+            "https://example.com/#x",
+            "https://metadata/",
+            "https://x.internal/",
+            "https://[::ffff:10.0.0.1]/",
+            "file:///etc/passwd",
+            "https://printer.local./",
         ];
         for url in bad {
             assert!(!open.accepts(url), "{url}");

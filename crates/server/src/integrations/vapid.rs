@@ -41,7 +41,8 @@ impl Vapid {
         if kept.is_none() {
             chat.store().put_setting(SETTING, &URL_SAFE_NO_PAD.encode(&document)).await?;
         }
-        let page = chat.settings().domains.first().map(|domain| format!("https://{domain}")).unwrap_or_default();
+        let page =
+            chat.settings().domains.first().map(|domain| format!("https://{domain}")).unwrap_or_default();
         let public = URL_SAFE_NO_PAD.encode(pair.public_key().as_ref());
         Ok(Self { pair, public, contact: config.push_contact.clone().unwrap_or(page) })
     }

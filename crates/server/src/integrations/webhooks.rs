@@ -94,14 +94,15 @@ mod tests {
     /// Computed with Python's hmac.
     #[test]
     fn the_signature_is_what_a_receiver_computes() {
-        
         let made = signature("secret", "1700000000", "{}");
         assert_eq!(made, "v1=b8569b78799ff9e3cbff0fc2d63a33a2b57f3282abd07c37ae5e8e7d79a5f163");
     }
 
     #[test]
     fn answers_are_judged() {
-        let judged = |status: u16| judge(&Answer { status: StatusCode::from_u16(status).expect("a status"), retry_after_ms: None });
+        let judged = |status: u16| {
+            judge(&Answer { status: StatusCode::from_u16(status).expect("a status"), retry_after_ms: None })
+        };
         assert_eq!(judged(204), Outcome::Delivered);
         for again in [408, 425, 429, 500, 503] {
             assert!(matches!(judged(again), Outcome::Again(..)), "{again}");

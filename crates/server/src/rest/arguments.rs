@@ -64,7 +64,10 @@ impl Arguments {
     fn property(&self, name: &str) -> Result<&Value, Problem> {
         self.properties.get(name).ok_or_else(|| {
             let known: Vec<&str> = self.properties.keys().map(String::as_str).collect();
-            Problem::invalid(name, format!("There is no field of this name; there are: {}.", known.join(", ")))
+            Problem::invalid(
+                name,
+                format!("There is no field of this name; there are: {}.", known.join(", ")),
+            )
         })
     }
 
@@ -77,6 +80,19 @@ impl Arguments {
             Some(missing) => Err(Problem::invalid(missing, "It is missing.")),
             None => Ok(()),
         }
+    }
+}
+
+/// JSON knows one kind of number: `1.0` is the whole number 1.
+pub(super) fn whole(value: &mut Value) {
+    /// Up to here every whole number has a form of its own (RFC 8259 section 6).
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    if let Value::Number(number) = value
+        && let Some(float) = number.as_f64().filter(|_| number.is_f64())
+        && float.fract() == 0.0
+        && (0.0..EXACT).contains(&float)
+    {
+        *value = Value::from(float as u64);
     }
 }
 
@@ -106,7 +122,8 @@ fn check(schema: &Value, value: &Value) -> Result<(), String> {
     if let Some(words) = schema["enum"].as_array()
         && !words.contains(value)
     {
-        let words: Vec<String> = words.iter().map(|word| word.as_str().unwrap_or("null").to_owned()).collect();
+        let words: Vec<String> =
+            words.iter().map(|word| word.as_str().unwrap_or("null").to_owned()).collect();
         return Err(format!("has to be one of {}", words.join(", ")));
     }
     let (size, least, most) = match value {
@@ -120,7 +137,8 @@ fn check(schema: &Value, value: &Value) -> Result<(), String> {
         Value::Array(_) => " items",
         _ => "",
     };
-    let bound = |name: &str| schema[name].as_u64().or_else(|| schema[name].as_f64().map(|bound| bound as u64));
+    let bound =
+        |name: &str| schema[name].as_u64().or_else(|| schema[name].as_f64().map(|bound| bound as u64));
     if let Some(bound) = bound(least).filter(|bound| size < *bound) {
         return Err(format!("has to be {bound}{unit} at least"));
     }

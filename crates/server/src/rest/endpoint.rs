@@ -4,15 +4,15 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use axum::http::Method;
-use schemars::generate::SchemaSettings;
 use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use waxwing_chat::Chat;
 use waxwing_chat::access::{Bearer, Scope};
-use waxwing_chat::route::Destination;
 use waxwing_chat::rosters::Owner;
+use waxwing_chat::route::Destination;
 use waxwing_chat::service::Service;
 use waxwing_chat::session::Session;
 use waxwing_xmpp::jid::Jid;

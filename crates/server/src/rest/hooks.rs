@@ -70,9 +70,14 @@ async fn receive(
 }
 
 async fn take(http: &Arc<Http>, id: &str, secret: &str, request: Request) -> Result<(), Problem> {
-    let chat = http.chat.as_ref().ok_or_else(|| Problem::new(Condition::Unavailable, "The server is not ready."))?;
+    let chat =
+        http.chat.as_ref().ok_or_else(|| Problem::new(Condition::Unavailable, "The server is not ready."))?;
     let hook = chat.incoming_webhook(id, secret).await?;
-    http.rest.rates.spend(&format!("webhook {id}"), chat.settings().webhooks.posts_per_minute, chat.now_ms())?;
+    http.rest.rates.spend(
+        &format!("webhook {id}"),
+        chat.settings().webhooks.posts_per_minute,
+        chat.now_ms(),
+    )?;
     let key = super::idempotency_key(request.headers())?;
     let given = super::body_of(request).await?;
     Arguments::read(&posted()).check(&given)?;

@@ -67,7 +67,8 @@ fn add(paths: &mut Map<String, Value>, path: &str, verb: &str, operation: Value)
 fn operation(endpoint: &Endpoint) -> Value {
     let whole = (endpoint.arguments)();
     let reads = matches!(endpoint.verb, "GET" | "DELETE");
-    let required: Vec<&str> = whole["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let required: Vec<&str> =
+        whole["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     let (mut parameters, mut properties) = (Vec::new(), Map::new());
     for (name, property) in whole["properties"].as_object().into_iter().flatten() {
         let place = match endpoint.path.contains(&format!("{{{name}}}")) {
@@ -105,7 +106,8 @@ fn operation(endpoint: &Endpoint) -> Value {
         described["parameters"] = Value::Array(parameters);
     }
     if !reads {
-        let required: Vec<&str> = required.into_iter().filter(|name| properties.contains_key(*name)).collect();
+        let required: Vec<&str> =
+            required.into_iter().filter(|name| properties.contains_key(*name)).collect();
         let optional = required.is_empty();
         let content = json!({
             "type": "object", "properties": properties, "required": required, "additionalProperties": false,

@@ -99,12 +99,16 @@ impl From<Error> for Problem {
             }
             Error::NotAuthorized => Self::new(C::Unauthorized, "The token is not good, or not any more."),
             Error::NotAllowed => Self::new(C::NotAllowed, "That is not allowed."),
-            Error::NotFound | Error::RemoteServerNotFound => Self::new(C::NotFound, "There is no such thing."),
+            Error::NotFound | Error::RemoteServerNotFound => {
+                Self::new(C::NotFound, "There is no such thing.")
+            }
             Error::Blocked => Self::new(C::Blocked, "The account blocks whom it would write to."),
             Error::ServiceUnavailable => Self::new(C::NotFound, "Nobody is there who would take it."),
             Error::ResourceConstraint(why) => Self::new(C::Unavailable, format!("Not possible now: {why}.")),
             Error::RemoteServerTimeout => Self::new(C::Unavailable, "The other server does not answer."),
-            Error::Crowded | Error::Wait => Self::new(C::LimitExceeded, "There is no room now. Try again later."),
+            Error::Crowded | Error::Wait => {
+                Self::new(C::LimitExceeded, "There is no room now. Try again later.")
+            }
             Error::PubSub(_) => Self::new(C::InvalidParams, "That cannot be done."),
             Error::Internal(cause) => {
                 tracing::error!(%cause, "a request of a bot failed");
@@ -122,9 +126,11 @@ impl From<SlotRefusal> for Problem {
             SlotRefusal::BadRequest(why) => Self::new(C::InvalidParams, format!("Not accepted: {why}.")),
             SlotRefusal::TooLarge(limit) => Self {
                 field: Some("bytes".to_owned()),
-                ..Self::new(C::TooLarge, format!("The file is larger than {limit} bytes."))
+                ..Self::new(C::NotAllowed, format!("A file may have {limit} bytes here."))
             },
-            SlotRefusal::OverQuota => Self::new(C::TooLarge, "The files of the account would take too much room."),
+            SlotRefusal::OverQuota => {
+                Self::new(C::NotAllowed, "The files of the account would take too much room.")
+            }
             other @ (SlotRefusal::MediaType | SlotRefusal::Purpose) => {
                 Self::new(C::NotAllowed, format!("Not allowed: {other}."))
             }

@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use waxwing_chat::Chat;
 use waxwing_chat::account::{Account, AccountId};
 use waxwing_chat::error::Result;
 use waxwing_chat::queue::Next;
 use waxwing_chat::session::{ClientInfo, Session};
-use waxwing_chat::Chat;
 
 /// How long a session stays behind its last use.
 const IDLE: Duration = Duration::from_secs(60);
@@ -36,7 +36,9 @@ fn lock(open: &Open) -> MutexGuard<'_, HashMap<AccountId, Held>> {
 impl Sessions {
     /// The session of an account.
     pub(super) async fn of(&self, chat: &Arc<Chat>, account: &Account, token: &str) -> Result<Arc<Session>> {
-        if let Some(held) = lock(&self.open).get(&account.id).filter(|held| held.session.close_reason().is_none()) {
+        if let Some(held) =
+            lock(&self.open).get(&account.id).filter(|held| held.session.close_reason().is_none())
+        {
             held.used.fetch_add(1, Ordering::Relaxed);
             return Ok(Arc::clone(&held.session));
         }

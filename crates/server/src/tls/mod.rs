@@ -21,8 +21,8 @@ use rustls::{ServerConfig, ServerConnection};
 
 pub(crate) use acme::ALPN as ACME_ALPN;
 pub use binding::server_end_point;
-pub(crate) use certificates::{matches_name, pem_certificates};
 pub use certificates::{Certificates, Served, load_pair};
+pub(crate) use certificates::{matches_name, pem_certificates};
 pub(crate) use client::subject_names;
 pub use client::{ClientCertificate, Verification};
 

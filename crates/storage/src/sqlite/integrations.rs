@@ -45,7 +45,8 @@ impl IntegrationStore for Sqlite {
         let after = after.unwrap_or_default().to_owned();
         self.read(move |db| {
             let whose = if owner.is_some() { "owner = ?1" } else { "?1 IS NULL" };
-            let sql = format!("SELECT {TOKEN} FROM access_token WHERE {whose} AND id > ?2 ORDER BY id LIMIT ?3");
+            let sql =
+                format!("SELECT {TOKEN} FROM access_token WHERE {whose} AND id > ?2 ORDER BY id LIMIT ?3");
             let values = params![owner.map(|owner| owner.0), after, numbers::int(limit as u64)];
             all(db, &sql, values, token)
         })
@@ -90,7 +91,8 @@ impl IntegrationStore for Sqlite {
     }
 
     async fn webhooks(&self) -> StoreResult<Vec<Webhook>> {
-        self.read(|db| all(db, &format!("SELECT {WEBHOOK} FROM webhook ORDER BY id"), params![], webhook)).await
+        self.read(|db| all(db, &format!("SELECT {WEBHOOK} FROM webhook ORDER BY id"), params![], webhook))
+            .await
     }
 
     async fn webhook(&self, id: &str) -> StoreResult<Option<Webhook>> {
@@ -187,7 +189,10 @@ fn token(row: &Row<'_>) -> Result<AccessToken, Failure> {
         owner: owner(row.get(1)?, &row.get::<_, String>(2)?)?,
         name: row.get(3)?,
         // A scope that this version does not know allows nothing.
-        scopes: scopes.split(' ').filter_map(|word| word.parse::<waxwing_chat::access::Scope>().ok()).collect(),
+        scopes: scopes
+            .split(' ')
+            .filter_map(|word| word.parse::<waxwing_chat::access::Scope>().ok())
+            .collect(),
         hash: row.get(5)?,
         created_ms: numbers::uint(row.get(6)?),
         expires_ms: row.get::<_, Option<i64>>(7)?.map(numbers::uint),

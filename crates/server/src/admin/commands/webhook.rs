@@ -77,7 +77,11 @@ pub(super) const REDELIVER: Command = Command {
     permission: Permission::Accounts,
     parameters: &[
         Parameter::required("id", Kind::Text, "The webhook's id."),
-        Parameter::optional("message", Kind::Number { min: 1, max: u64::MAX >> 1 }, "Only this message, by its position."),
+        Parameter::optional(
+            "message",
+            Kind::Number { min: 1, max: u64::MAX >> 1 },
+            "Only this message, by its position.",
+        ),
     ],
     run: Run::Server(|context, arguments| call(context, arguments, redeliver)),
     render: render::<Redelivered>,
@@ -160,6 +164,10 @@ async fn add(context: Context, arguments: Add) -> Result<Added, Failure> {
     let (hook, secret) = made.map_err(|error| match error {
         waxwing_chat::Error::Forbidden | waxwing_chat::Error::RegistrationRequired => {
             Failure::argument(Code::Refused, "address", "The account may not do that in this room.")
+        }
+        waxwing_chat::Error::NotAllowed => {
+            let why = "Only public addresses by https may be posted to, and those in integrations.private_networks.";
+            Failure::argument(Code::Refused, "url", why)
         }
         other => domain_failure(other, "conversation", "There is no such room or person."),
     })?;
@@ -286,6 +294,7 @@ impl fmt::Display for Redelivered {
 async fn redeliver(context: Context, arguments: Redeliver) -> Result<Redelivered, Failure> {
     let only = arguments.message.map(ArchiveId);
     let done = context.admin.chat.redeliver(&arguments.id, None, only).await;
-    let (delivered, left) = done.map_err(|error| domain_failure(error, "id", "There is no such webhook or message."))?;
+    let (delivered, left) =
+        done.map_err(|error| domain_failure(error, "id", "There is no such webhook or message."))?;
     Ok(Redelivered { delivered, left })
 }

@@ -28,7 +28,6 @@ pub(super) const LIST: Endpoint = endpoint!(
 #[serde(deny_unknown_fields)]
 struct List {
     /// Begin behind this address.
-    #[schemars(length(max = 3_071))]
     after: Option<String>,
     /// How many at most.
     #[schemars(range(min = 1, max = 500))]
@@ -57,7 +56,8 @@ async fn list(call: Call, arguments: List) -> Result<Listed, Problem> {
     let owner = call.owner();
     let store = call.chat.store();
     let mut all: BTreeMap<Jid, (&str, String)> = BTreeMap::new();
-    let rooms = store.rooms(RoomFilter::Of(owner.jid.clone()), None, ROOMS_LIMIT).await.map_err(Error::from)?;
+    let rooms =
+        store.rooms(RoomFilter::Of(owner.jid.clone()), None, ROOMS_LIMIT).await.map_err(Error::from)?;
     for room in rooms {
         if affiliation(&call, &room.jid).await? >= Affiliation::Member {
             all.insert(room.jid, ("room", room.configuration.name));

@@ -27,7 +27,7 @@ struct Order {
     bytes: u64,
     /// Its media type.
     #[serde(rename = "type")]
-    #[schemars(length(min = 1, max = 200))]
+    #[schemars(regex(pattern = "^[a-z]{1,20}/[a-z0-9]{1,60}$"))]
     media_type: Option<String>,
 }
 

@@ -150,10 +150,16 @@ fn read(call: &Call, conversation: &Jid, archived: &Archived, with_addresses: bo
 }
 
 /// One message with its stanza.
-async fn one(call: &Call, conversation: &Jid, field: &str, id: &str) -> Result<(Archived, Stanza, Message), Problem> {
+async fn one(
+    call: &Call,
+    conversation: &Jid,
+    field: &str,
+    id: &str,
+) -> Result<(Archived, Stanza, Message), Problem> {
     let none = || Problem::not_found(field, "There is no such message.");
     let ids = vec![place(call, field, id)?];
-    let (found, with_addresses) = page(call, conversation, HistoryQuery { ids, ..HistoryQuery::default() }).await?;
+    let (found, with_addresses) =
+        page(call, conversation, HistoryQuery { ids, ..HistoryQuery::default() }).await?;
     let archived = found.items.into_iter().next().ok_or_else(none)?;
     let stanza = messages::stanza(&archived.xml).ok_or_else(none)?;
     let message = read(call, conversation, &archived, with_addresses).ok_or_else(none)?;
@@ -168,7 +174,11 @@ async fn own(call: &Call, conversation: &Jid, id: &str) -> Result<(Stanza, Messa
         true => archived.peer.same_bare(call.jid()),
         false => himself || archived.direction == Direction::Outgoing,
     };
-    if own { Ok((stanza, message)) } else { Err(Problem::new(Condition::Forbidden, "Somebody else has said that.")) }
+    if own {
+        Ok((stanza, message))
+    } else {
+        Err(Problem::new(Condition::Forbidden, "Somebody else has said that."))
+    }
 }
 
 async fn history(call: Call, arguments: History) -> Result<Page, Problem> {
@@ -225,7 +235,8 @@ async fn send(call: Call, arguments: Send) -> Result<Sent, Problem> {
 
 /// What its sender calls a message: by that others refer to it outside of rooms.
 fn called(message: &Stanza) -> String {
-    let origin = message.child(ns::STANZA_ID, "origin-id").and_then(|origin| origin.attr("id").map(str::to_owned));
+    let origin =
+        message.child(ns::STANZA_ID, "origin-id").and_then(|origin| origin.attr("id").map(str::to_owned));
     origin.or(message.id.as_deref().map(str::to_owned)).unwrap_or_default()
 }
 
@@ -254,7 +265,8 @@ async fn recall(call: Call, arguments: One) -> Result<Sent, Problem> {
     }
     let named = if call.is_room(&conversation) { arguments.id } else { called(&original) };
     let retract = Element::new(ns::RETRACTION, "retract").with_attr("id", &named);
-    write(&call, &conversation, Stanza::message(MessageType::Chat).with_child(retract).with_child(stored())).await
+    write(&call, &conversation, Stanza::message(MessageType::Chat).with_child(retract).with_child(stored()))
+        .await
 }
 
 async fn react(call: Call, arguments: React) -> Result<Sent, Problem> {
@@ -265,12 +277,14 @@ async fn react(call: Call, arguments: React) -> Result<Sent, Problem> {
     for emoji in &arguments.emojis {
         reactions.append(Element::new(ns::REACTIONS, "reaction").with_text(&carried(emoji)));
     }
-    write(&call, &conversation, Stanza::message(MessageType::Chat).with_child(reactions).with_child(stored())).await
+    write(&call, &conversation, Stanza::message(MessageType::Chat).with_child(reactions).with_child(stored()))
+        .await
 }
 
 /// Sends, waits until it is safe, and answers what was sent.
 async fn write(call: &Call, conversation: &Jid, message: Stanza) -> Result<Sent, Problem> {
-    let id = call.key.clone().map_or_else(|| call.chat.token(), |key| format!("{}:{key}", call.bearer.token.id));
+    let id =
+        call.key.clone().map_or_else(|| call.chat.token(), |key| format!("{}:{key}", call.bearer.token.id));
     let origin = Element::new(ns::STANZA_ID, "origin-id").with_attr("id", &id);
     let message = message.with_id(&id).with_child(origin);
     let receipt = if call.is_room(conversation) {
@@ -292,6 +306,7 @@ async fn just_sent(call: &Call, conversation: &Jid, id: &str) -> Result<Sent, Pr
     let (found, with_addresses) = page(call, conversation, query).await?;
     let read = found.items.iter().rev().filter_map(|item| read(call, conversation, item, with_addresses));
     let message = read.into_iter().find(|message| message.client_id.as_deref() == Some(id));
-    let unkept = || Problem::new(Condition::Conflict, "It was sent, and is not kept where it could be shown.");
+    let unkept =
+        || Problem::new(Condition::Conflict, "It was sent, and is not kept where it could be shown.");
     Ok(Sent { message: message.ok_or_else(unkept)? })
 }

@@ -212,7 +212,8 @@ async fn list(call: Call, arguments: List) -> Result<Listed, Problem> {
 
 async fn shown(call: &Call, jid: &Jid) -> Result<One, Problem> {
     let about = call.chat.about_room(jid, call.jid()).await?;
-    let hidden = !about.configuration.public && call.chat.affiliation_in_room(jid, call.jid()).await? < Affiliation::Member;
+    let hidden = !about.configuration.public
+        && call.chat.affiliation_in_room(jid, call.jid()).await? < Affiliation::Member;
     if hidden {
         return Err(Problem::not_found("room", "There is no such room."));
     }
@@ -257,7 +258,9 @@ async fn members(call: Call, arguments: Which) -> Result<Members, Problem> {
     let mut refused = None;
     for affiliation in [Affiliation::Owner, Affiliation::Admin, Affiliation::Member] {
         match call.chat.room_affiliated(&jid, call.jid(), affiliation).await {
-            Ok(list) => found.extend(list.into_iter().filter_map(|one| Some((one.jid?, (affiliation, one.nick))))),
+            Ok(list) => {
+                found.extend(list.into_iter().filter_map(|one| Some((one.jid?, (affiliation, one.nick)))))
+            }
             Err(error @ (Error::Forbidden | Error::NotAllowed)) => refused = Some(error),
             Err(error) => return Err(error.into()),
         }

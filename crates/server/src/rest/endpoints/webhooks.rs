@@ -2,6 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use waxwing_chat::Error;
 use waxwing_chat::access::Scope;
 use waxwing_chat::archive::ArchiveId;
 use waxwing_chat::webhooks::{Way, Webhook, WebhookOrder};
@@ -148,7 +149,8 @@ async fn list(call: Call, _: Nothing) -> Result<Listed, Problem> {
 }
 
 async fn add(call: Call, arguments: Add) -> Result<Added, Problem> {
-    let conversation = arguments.conversation.as_deref().map(|text| address("conversation", text)).transpose()?;
+    let conversation =
+        arguments.conversation.as_deref().map(|text| address("conversation", text)).transpose()?;
     let incoming = arguments.url.is_none();
     // Whoever is told of messages reads them, and whoever posts writes them.
     let scope = if incoming { Scope::MessagesWrite } else { Scope::MessagesRead };
@@ -159,7 +161,14 @@ async fn add(call: Call, arguments: Add) -> Result<Added, Problem> {
         return Err(Problem::new(Condition::Conflict, "An incoming webhook needs a room or a person."));
     }
     let order = WebhookOrder { name: arguments.name, url: arguments.url, conversation };
-    let (hook, secret) = call.chat.create_webhook(&call.bearer.account, order, call.jid().as_str()).await?;
+    let made = call.chat.create_webhook(&call.bearer.account, order, call.jid().as_str()).await;
+    let (hook, secret) = made.map_err(|error| match error {
+        Error::NotAllowed => Problem {
+            field: Some("url".to_owned()),
+            ..Problem::new(Condition::NotAllowed, "The address is not one that may be posted to.")
+        },
+        other => other.into(),
+    })?;
     let path = incoming.then(|| format!("{HOOKS_PATH}{}/{secret}", hook.id));
     Ok(Added { webhook: Shown::new(&hook), path, secret: (!incoming).then_some(secret) })
 }

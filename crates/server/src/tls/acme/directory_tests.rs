@@ -108,7 +108,7 @@ async fn prove(challenge: Challenge) {
         health: Health::default(),
         websocket: None,
         chat: None,
-            rest: Arc::default(),
+        rest: Arc::default(),
         transfers: http::Transfers::new(&live.current().files),
         admission: Admission::new(&live.current().limits),
         https_port: None,

@@ -178,7 +178,10 @@ mod tests {
     #[test]
     fn what_clients_name_is_read() {
         let (service, node, options) = enable("jid='push-5.client.example' node='yxs'>").expect("read");
-        assert_eq!((service.as_str(), node.as_deref(), options), ("push-5.client.example", Some("yxs"), None));
+        assert_eq!(
+            (service.as_str(), node.as_deref(), options),
+            ("push-5.client.example", Some("yxs"), None)
+        );
         let form = "<x xmlns='jabber:x:data' type='submit'><field var='FORM_TYPE'><value>http://jabber.org/protocol/\
                     pubsub#publish-options</value></field><field var='secret'><value>eruio</value></field></x>";
         let (.., options) = enable(&format!("jid='push-5.client.example'>{form}")).expect("read");
@@ -192,7 +195,8 @@ mod tests {
     #[test]
     fn what_is_published_is_what_may_be_told() {
         let owner = Owner { account: AccountId(1), jid: Jid::new("user@example.com").expect("an address") };
-        let options = "<x xmlns='jabber:x:data' type='submit'><field var='secret'><value>eruio</value></field></x>";
+        let options =
+            "<x xmlns='jabber:x:data' type='submit'><field var='secret'><value>eruio</value></field></x>";
         let channel = Channel::Xmpp {
             service: Jid::new("push-5.client.example").expect("an address"),
             node: "yxs".to_owned(),
@@ -217,7 +221,9 @@ mod tests {
             String::from_utf8(xml).expect("text")
         };
         let xml = written(&push);
-        for part in ["from='example.com'", "to='push-5.client.example'", "node='yxs'", "Wherefore", "eruio", ">2<"] {
+        for part in
+            ["from='example.com'", "to='push-5.client.example'", "node='yxs'", "Wherefore", "eruio", ">2<"]
+        {
             assert!(xml.contains(part), "{part} in {xml}");
         }
         push.news = News::Message(Preview { sender: None, text: None, ..preview });
