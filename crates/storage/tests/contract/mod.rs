@@ -4,6 +4,7 @@ pub(crate) mod accounts;
 pub(crate) mod appending;
 pub(crate) mod belongings;
 pub(crate) mod files;
+pub(crate) mod integrations;
 pub(crate) mod pages;
 pub(crate) mod people;
 pub(crate) mod pubsub;
@@ -54,6 +55,7 @@ macro_rules! every_contract {
                 forgets_removed_messages;
             belongings: blocks_and_unblocks keeps_documents keeps_tokens redeems_invitations
                 takes_streams_once removes_what_has_expired keeps_settings chains_the_audit_log;
+            integrations: keeps_access_tokens keeps_push_subscriptions keeps_webhooks integrations_go_with_their_account;
             files: keeps_files fills_a_place_once keeps_quotas_under_a_race discards_what_is_overdue
                 discards_files_of_deleted_accounts;
             state: finds_what_is_labelled lists_conversations keeps_state;
