@@ -91,9 +91,9 @@ async fn answer(
     let reads = *request.method() == Method::GET || *request.method() == Method::DELETE;
     let query = query(&request)?;
     let checked = arguments::of(endpoint);
-    let mut given = checked.from_text(path)?;
+    let mut given = checked.read_text(path)?;
     if reads {
-        given.extend(checked.from_text(query)?);
+        given.extend(checked.read_text(query)?);
     } else {
         if let Some((name, _)) = query.first() {
             return Err(Problem::invalid(name, "This request takes no query."));

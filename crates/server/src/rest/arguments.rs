@@ -35,7 +35,7 @@ impl Arguments {
     }
 
     /// What stands in a path or a query, in the types that the schema says.
-    pub(super) fn from_text(
+    pub(super) fn read_text(
         &self,
         pairs: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Map<String, Value>, Problem> {
@@ -185,8 +185,8 @@ mod tests {
         ] {
             assert_eq!(check(value.clone()).expect_err("refused").field.as_deref(), Some(field), "{value}");
         }
-        assert!(arguments.from_text([("limit".to_owned(), "x".to_owned())]).is_err());
-        let read = arguments.from_text([("limit".to_owned(), "7".to_owned())]).expect("read");
+        assert!(arguments.read_text([("limit".to_owned(), "x".to_owned())]).is_err());
+        let read = arguments.read_text([("limit".to_owned(), "7".to_owned())]).expect("read");
         assert_eq!(Value::Object(read), json!({"limit": 7}));
     }
 }
