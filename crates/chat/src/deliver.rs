@@ -535,6 +535,28 @@ mod tests {
         assert_eq!(replayed(&juliet).await, ["waits"]);
     }
 
+    /// What is committed between the end of a replay and its last read is in the queue and in that read: were the queue taken
+    /// first, as if it held what came out of turn, it would come twice, and before what waits.
+    #[tokio::test]
+    async fn nothing_is_ahead_of_the_last_read_of_a_replay() {
+        let world = World::of(&["romeo", "juliet"]).await;
+        let romeo = ready(&world, "romeo", "a", "<presence/>").await;
+        let mut juliet = world.connect("juliet", "one").await;
+        say(&romeo, "juliet/one", "ahead").await;
+        juliet.send("<presence/>").await;
+        assert!(juliet.session.has_ahead());
+        juliet.session.end_replay();
+        say(&romeo, "juliet", "between").await;
+        assert!(!juliet.session.has_ahead(), "the queue waits for the last read");
+        assert_eq!(replayed(&juliet).await, ["between"]);
+        let mut fresh = Vec::new();
+        while let Some(event) = juliet.events.try_recv() {
+            let Event::Stanza(Delivery { archived: Some(id), .. }) = event else { continue };
+            fresh.push(!juliet.session.is_repeated(id));
+        }
+        assert_eq!(fresh, [true, false], "what came ahead once, and the other not again");
+    }
+
     /// While one session's replay is due, another gets a message at once and confirms it: the first is still to have it.
     #[tokio::test]
     async fn what_another_session_confirms_meanwhile_is_replayed_all_the_same() {

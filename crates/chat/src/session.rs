@@ -302,9 +302,10 @@ impl Session {
         }
     }
 
-    /// Whether anything was handed over out of turn: it stands in the queue before all that the replay is going to bring.
+    /// Whether anything was handed over out of turn: it stands in the queue before all that the replay is going to bring. Once
+    /// the replay has ended, what stands there may also be what its last read is about to bring, and has to wait for that.
     pub fn has_ahead(&self) -> bool {
-        !lock(&self.ahead).is_empty()
+        self.is_replaying() && !lock(&self.ahead).is_empty()
     }
 
     fn was_ahead(&self, id: ArchiveId) -> bool {

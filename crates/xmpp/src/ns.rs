@@ -264,7 +264,5 @@ pub const JSON: &str = "urn:xmpp:json:0";
 pub const JSON_MESSAGE: &str = "urn:xmpp:json-msg:0";
 /// The datatype of a question with answers to choose from, in a message that is JSON.
 pub const POLL: &str = "urn:waxwing:poll:0";
-/// XEP-0461: which message is answered.
-pub const REPLY: &str = "urn:xmpp:reply:0";
 /// XEP-0428: which part of a text is for clients that do not know better.
 pub const FALLBACK: &str = "urn:xmpp:fallback:0";

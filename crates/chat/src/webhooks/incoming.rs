@@ -13,6 +13,7 @@ use crate::archive::{Append, ArchiveCopy, Committed, Direction};
 use crate::chat::Chat;
 use crate::error::{Error, Result};
 use crate::hints::{self, Keeping};
+use crate::labels;
 use crate::messages::Checked;
 use crate::receipt::Receipt;
 use crate::route::Destination;
@@ -115,6 +116,7 @@ impl Chat {
             dedupe: message.id.as_deref().map(|id| (hook.owner.account, id.to_owned())),
             xml,
             text: message.child(ns::CLIENT, "body").map(|body| body.text().into_owned()),
+            labels: labels::of(&message),
         };
         let (promise, receipt) = Receipt::new();
         let chat = Arc::clone(self);
@@ -125,6 +127,7 @@ impl Chat {
                     chat.set_off(&checked, id);
                     chat.deliver(checked, Some(id));
                 }
+                Some(committed.id())
             });
             promise.keep(outcome);
         };
