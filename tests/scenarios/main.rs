@@ -17,6 +17,7 @@ mod discovery;
 mod federation;
 mod federation_ends;
 mod files;
+mod json;
 mod messages;
 mod modern_login;
 mod operation;

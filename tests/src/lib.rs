@@ -16,6 +16,7 @@
 
 pub mod client;
 pub mod dns;
+pub mod json;
 pub mod login;
 pub mod object_storage;
 pub mod pattern;

@@ -134,6 +134,11 @@ impl Credentials {
         self.account.map(|account| Claimed { account, as_of })
     }
 
+    /// The account that was claimed, if there is such a one.
+    pub(crate) fn account_id(&self) -> Option<AccountId> {
+        self.account.as_ref().map(|account| account.id)
+    }
+
     /// The account may sign in: it exists, is enabled and has not expired.
     pub fn usable(&self) -> bool {
         self.usable
@@ -285,7 +290,7 @@ impl Chat {
     }
 
     /// Counts the attempt and waits as long as the throttle says.
-    async fn delay(&self, attempt: &Attempt, username: &str) -> std::result::Result<(), Failure> {
+    pub(crate) async fn delay(&self, attempt: &Attempt, username: &str) -> std::result::Result<(), Failure> {
         if !self.settings().delay_attempts {
             return Ok(());
         }

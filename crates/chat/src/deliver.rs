@@ -41,12 +41,15 @@ impl Chat {
         }
         let reached = |session: &Session| receives(session, &to, kind, &sessions);
         let others = match &sender {
-            Some(sender) if copied && !sender.session.is_alone() => self.sessions.of(&sender.session.bare),
+            Some(sender) if copied && (!sender.session.is_alone() || sender.session.echoes()) => {
+                self.sessions.of(&sender.session.bare)
+            }
             _ => Vec::new(),
         };
         let mut others = others.iter().filter(|session| {
             let sends = sender.as_ref().is_some_and(|sender| sender.session.id == session.id);
-            session.carbons() && !(sends || (to_self && reached(session)))
+            let echoed = sends && session.echoes();
+            session.carbons() && (echoed || !sends) && !(to_self && reached(session))
         });
         let first = others.next();
         let sent = first.filter(|_| !to_self).zip(own);
@@ -404,6 +407,28 @@ mod tests {
             .await
             .expect("it is sent");
         assert!(heard(&mut second).is_empty());
+    }
+
+    /// A session that asked for it gets its own messages once, in the order of commits, whether or not it is alone.
+    #[tokio::test]
+    async fn a_session_gets_its_own_messages_back_if_it_wants_them() {
+        let world = World::of(&["romeo", "juliet"]).await;
+        let mut romeo = ready(&world, "romeo", "a", "<presence/>").await;
+        let mut juliet = ready(&world, "juliet", "one", "<presence/>").await;
+        romeo.session.set_carbons(true);
+        romeo.session.set_echoes(true);
+        say(&romeo, "juliet", "out").await;
+        say(&juliet, "romeo", "in").await;
+        say(&romeo, "romeo", "note").await;
+        assert_eq!(heard(&mut romeo), ["sent out", "in", "note"]);
+        assert_eq!(heard(&mut juliet), ["out"]);
+        let mut second = ready(&world, "romeo", "b", "<presence/>").await;
+        second.session.set_carbons(true);
+        say(&romeo, "juliet", "more").await;
+        assert_eq!(
+            (heard(&mut romeo), heard(&mut second)),
+            (vec!["sent more".to_owned()], vec!["sent more".to_owned()])
+        );
     }
 
     /// RFC 6121 sections 8.5.2.1.1 and 8.5.3.2.1: an error reaches the session that it names, with copies as XEP-0280 section 6

@@ -71,6 +71,8 @@ pub enum Close {
     TooSlow,
     /// The account was disabled or deleted, or its password was changed.
     Revoked,
+    /// Its owner signed it out from another device.
+    SignedOut,
     /// An administrator ended it.
     Ended,
     /// Its domain is no longer served here (RFC 6120 section 4.9.3.5).

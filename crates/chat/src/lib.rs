@@ -9,6 +9,7 @@ mod at_once;
 pub mod audit;
 pub mod auth;
 pub mod barring;
+pub mod bearers;
 pub mod blocking;
 pub mod bytestreams;
 pub mod chat;

@@ -29,6 +29,7 @@ use crate::files;
 use crate::first_start;
 use crate::http::{self, Health, Http, Transfers};
 use crate::integrations;
+use crate::json;
 use crate::lifecycle::Lifecycle;
 use crate::net::{Admission, Listener, Listeners, accept_loop};
 use crate::observe::{Log, Metrics, names};
@@ -273,6 +274,7 @@ struct Server {
     tls: Arc<Tls>,
     chat: Arc<Chat>,
     face: Arc<xmpp::Face>,
+    json: Arc<json::Face>,
     federation: Option<Arc<Federation>>,
     rest: Arc<Rest>,
     admission: Admission,
@@ -302,6 +304,7 @@ impl Server {
         };
         let server = Self {
             face: xmpp::Face::new(Arc::clone(&chat), &tls, lifecycle.clone(), &config, former),
+            json: json::Face::new(Arc::clone(&chat), lifecycle.clone(), &config),
             federation,
             rest: Arc::default(),
             admission: Admission::new(&config.limits),
@@ -347,6 +350,7 @@ impl Server {
             metrics,
             health,
             websocket: Some(Arc::new(xmpp::OverWebSocket(Arc::clone(&self.face)))),
+            json: Some(Arc::new(json::OverWebSocket(Arc::clone(&self.json)))),
             chat: Some(Arc::clone(&self.chat)),
             transfers: Transfers::new(&self.live.current().files),
             rest: Arc::clone(&self.rest),
@@ -517,6 +521,7 @@ impl Server {
         }
         let settings = accounts::settings(&self.settled(&config));
         self.face.reload(&config);
+        self.json.reload(&config);
         self.admission.set_limits(&config.limits);
         self.log.set_level(&config.log.level);
         self.live.replace(config);

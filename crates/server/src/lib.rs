@@ -14,6 +14,7 @@ pub mod files;
 pub mod first_start;
 pub mod http;
 pub mod integrations;
+pub mod json;
 pub mod lifecycle;
 pub mod net;
 pub mod observe;

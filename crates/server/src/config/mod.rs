@@ -19,7 +19,7 @@ pub use network::Network;
 pub use setting::{Field, Setting, Shape};
 pub(crate) use setting::{choice, config, quoted};
 
-use crate::{accounts, bytestreams, dns, files, http, integrations, lifecycle, net, observe, tls, xmpp};
+use crate::{accounts, bytestreams, dns, files, http, integrations, json, lifecycle, net, observe, tls, xmpp};
 
 config! {
     /// Everything that can be configured. Each key has a default: with no file at all the server runs.
@@ -52,6 +52,8 @@ config! {
         federation: xmpp::federation::Config = xmpp::federation::Config::default(),
         /// The HTTP listener.
         http: http::Config = http::Config::default(),
+        /// JSON over WebSocket, for the web client and other programs.
+        json: json::Config = json::Config::default(),
         /// Files that people share by a link (XEP-0363).
         files: files::Config = files::Config::default(),
         /// Bots, webhooks and pushes.

@@ -79,6 +79,8 @@ pub struct Http {
     pub health: Health,
     /// Who serves XMPP over WebSocket; without it there is no such path.
     pub websocket: Option<Arc<dyn WebSocketFace>>,
+    /// Who serves JSON over WebSocket; without it there is no such path.
+    pub json: Option<Arc<dyn WebSocketFace>>,
     /// Whose invitations have a page, and whose files can be put and read; without it there is nothing there.
     pub chat: Option<Arc<Chat>>,
     /// What transfers of files share.
@@ -108,7 +110,8 @@ impl Http {
             .route("/.well-known/acme-challenge/{token}", get(acme_challenge))
             .route(invitation::PATH, get(invitation::page))
             .route(invitation::STYLE_PATH, get(invitation::style))
-            .route(websocket::PATH, get(websocket::upgrade))
+            .route(websocket::PATH, get(websocket::xmpp))
+            .route(websocket::JSON_PATH, get(websocket::json))
             .merge(rest::router())
             .layer(middleware::from_fn_with_state(self.clone(), guard::bounded));
         // In this order, what answers at every other path is bounded too.

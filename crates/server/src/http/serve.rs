@@ -163,6 +163,7 @@ mod tests {
             metrics: Metrics::start(),
             health: Health::default(),
             websocket: Some(Arc::new(Echo)),
+            json: None,
             chat: None,
             rest: Arc::default(),
             https_port: Some(5281),

@@ -1,4 +1,4 @@
-//! XMPP over WebSocket (RFC 7395): the upgrade, and the stream of messages that the XMPP face reads and writes.
+//! WebSockets: the upgrade, and the messages that the faces behind them read and write, XMPP (RFC 7395) and JSON.
 
 use std::future::Future;
 use std::io;
@@ -19,11 +19,17 @@ use super::{Facts, Http, origin};
 use crate::lifecycle::TaskGuard;
 use crate::net::{ConnId, Permit};
 
-/// Where the WebSocket is.
+/// Where XMPP is spoken.
 pub(super) const PATH: &str = "/xmpp-websocket";
 
+/// Where JSON is spoken.
+pub(super) const JSON_PATH: &str = "/api/socket";
+
 /// The subprotocol that RFC 7395 section 3.1 requires of both sides.
-const SUBPROTOCOL: &str = "xmpp";
+const XMPP: &str = "xmpp";
+
+/// The subprotocol of the JSON face, with its version.
+const JSON: &str = "waxwing.v1";
 
 /// Room to read into and to write from. tungstenite's own 128 KiB for each connection would be held while idle.
 const BUFFER_BYTES: usize = 4_096;
@@ -31,7 +37,7 @@ const BUFFER_BYTES: usize = 4_096;
 /// What frames may add to a message of somebody who has not signed in, and what is read ahead of it.
 const FRAMING_BYTES: usize = 2 * BUFFER_BYTES;
 
-/// Who speaks XMPP on a WebSocket.
+/// Who speaks on a WebSocket.
 pub trait WebSocketFace: Send + Sync {
     /// Speaks until the connection ends.
     fn serve(&self, conn: WebSocketConn) -> Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -78,7 +84,7 @@ impl WebSocketConn {
 
     /// Waits for a message; `None` when the peer has closed. Safe to drop and call again.
     ///
-    /// A binary message is an error: RFC 7395 section 3.2 knows text only.
+    /// A binary message is an error: both protocols know text only (RFC 7395 section 3.2).
     pub async fn receive(&mut self) -> io::Result<Option<Utf8Bytes>> {
         loop {
             match self.socket.recv().await {
@@ -127,8 +133,8 @@ impl WebSocketConn {
     }
 }
 
-/// `/xmpp-websocket`: checks the origin and the subprotocol, then hands the WebSocket to the XMPP face.
-pub(super) async fn upgrade(
+/// `/xmpp-websocket`, for the XMPP face.
+pub(super) async fn xmpp(
     State(http): State<Arc<Http>>,
     Extension(facts): Extension<Arc<Facts>>,
     headers: HeaderMap,
@@ -137,6 +143,58 @@ pub(super) async fn upgrade(
     let Some(face) = http.websocket.clone() else {
         return StatusCode::NOT_FOUND.into_response();
     };
+    let settings = http.live.current();
+    let spoken = Spoken {
+        face,
+        subprotocol: XMPP,
+        complaint: "The WebSocket subprotocol must be \"xmpp\" (RFC 7395 section 3.1).\n",
+        message_bytes: settings.http.websocket_message_bytes,
+        unauthenticated_bytes: settings.xmpp.unauthenticated_stanza_bytes,
+    };
+    switch(&http, &facts, &headers, upgrade, spoken)
+}
+
+/// `/api/socket`, for the JSON face.
+pub(super) async fn json(
+    State(http): State<Arc<Http>>,
+    Extension(facts): Extension<Arc<Facts>>,
+    headers: HeaderMap,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Response {
+    let Some(face) = http.json.clone() else {
+        return StatusCode::NOT_FOUND.into_response();
+    };
+    let settings = http.live.current();
+    let spoken = Spoken {
+        face,
+        subprotocol: JSON,
+        complaint: "The WebSocket subprotocol must be \"waxwing.v1\".\n",
+        message_bytes: settings.json.frame_bytes,
+        unauthenticated_bytes: settings.json.unauthenticated_frame_bytes,
+    };
+    switch(&http, &facts, &headers, upgrade, spoken)
+}
+
+/// What is spoken on a WebSocket, and by whom.
+struct Spoken {
+    face: Arc<dyn WebSocketFace>,
+    subprotocol: &'static str,
+    /// What a client is told that does not ask for the subprotocol.
+    complaint: &'static str,
+    /// The largest message taken.
+    message_bytes: usize,
+    /// The largest message taken from somebody who has not signed in.
+    unauthenticated_bytes: usize,
+}
+
+/// Checks the origin and the subprotocol, then hands the WebSocket to its face.
+fn switch(
+    http: &Http,
+    facts: &Arc<Facts>,
+    headers: &HeaderMap,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+    spoken: Spoken,
+) -> Response {
     let upgrade = match upgrade {
         Ok(upgrade) => upgrade,
         Err(refused) => return refused.into_response(),
@@ -148,21 +206,18 @@ pub(super) async fn upgrade(
         debug!(origin = ?origin, "WebSocket from a page of another origin refused");
         return (StatusCode::FORBIDDEN, "This page's origin may not connect here.\n").into_response();
     }
-    let upgrade = upgrade.protocols([SUBPROTOCOL]);
+    let upgrade = upgrade.protocols([spoken.subprotocol]);
     if upgrade.selected_protocol().is_none() {
-        return (
-            StatusCode::BAD_REQUEST,
-            "The WebSocket subprotocol must be \"xmpp\" (RFC 7395 section 3.1).\n",
-        )
-            .into_response();
+        return (StatusCode::BAD_REQUEST, spoken.complaint).into_response();
     }
     if http.lifecycle.is_draining() {
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     }
-    let limit = settings.http.websocket_message_bytes;
+    let (face, limit) = (spoken.face, spoken.message_bytes);
     let write_timeout = Duration::from_millis(settings.limits.write_timeout_ms);
     let (guard, permit) = (http.lifecycle.guard(), facts.take_permit());
-    let unfinished_bytes = settings.xmpp.unauthenticated_stanza_bytes.saturating_add(FRAMING_BYTES);
+    let unfinished_bytes = spoken.unauthenticated_bytes.saturating_add(FRAMING_BYTES);
+    let facts = Arc::clone(facts);
     upgrade
         .read_buffer_size(BUFFER_BYTES)
         // Each message is flushed, so nothing is gained by waiting for more to write.

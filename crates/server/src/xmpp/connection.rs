@@ -567,7 +567,7 @@ impl Connection {
         let condition = match reason {
             Close::Replaced => StreamCondition::Conflict,
             Close::TooSlow => StreamCondition::ResourceConstraint,
-            Close::Revoked => StreamCondition::NotAuthorized,
+            Close::Revoked | Close::SignedOut => StreamCondition::NotAuthorized,
             Close::Ended => StreamCondition::PolicyViolation,
             Close::HostGone => StreamCondition::HostGone,
             Close::Reset => StreamCondition::Reset,

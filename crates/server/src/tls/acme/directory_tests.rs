@@ -107,6 +107,7 @@ async fn prove(challenge: Challenge) {
         metrics: Metrics::start(),
         health: Health::default(),
         websocket: None,
+        json: None,
         chat: None,
         rest: Arc::default(),
         transfers: http::Transfers::new(&live.current().files),

@@ -1,0 +1,66 @@
+//! The client at the other end of a connection: its session, and what it has told about itself.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use waxwing_chat::session::Session;
+
+use super::types::Position;
+
+/// What the server knows of a client that has signed in.
+#[derive(Debug)]
+pub(crate) struct Client {
+    /// Its session.
+    pub(crate) session: Arc<Session>,
+    /// The id of its device.
+    pub(crate) device: String,
+    /// Up to where it has read everything, plus one; 0 until it has. What happens is told from there on.
+    synchronised: AtomicU64,
+    /// Somebody looks at it.
+    active: AtomicBool,
+    /// It wants to leave for good.
+    signed_out: AtomicBool,
+}
+
+impl Client {
+    pub(crate) fn new(session: Arc<Session>, device: String) -> Self {
+        Self {
+            session,
+            device,
+            synchronised: AtomicU64::new(0),
+            active: AtomicBool::new(true),
+            signed_out: AtomicBool::new(false),
+        }
+    }
+
+    /// Everything up to here was read; from now on the client is told what happens.
+    pub(crate) fn synchronise(&self, version: Position) {
+        // Only the first time: later it reads what it likes, and is told all the same.
+        let _ = self.synchronised.compare_exchange(0, version + 1, Ordering::AcqRel, Ordering::Acquire);
+    }
+
+    /// Up to where everything was read before the first event was told; `None` while nothing may be told.
+    pub(crate) fn told_from(&self) -> Option<Position> {
+        self.synchronised.load(Ordering::Acquire).checked_sub(1)
+    }
+
+    /// Whether somebody looks at it.
+    pub(crate) fn is_active(&self) -> bool {
+        self.active.load(Ordering::Acquire)
+    }
+
+    /// Notes whether somebody looks at it; says whether that is new.
+    pub(crate) fn set_active(&self, active: bool) -> bool {
+        self.active.swap(active, Ordering::AcqRel) != active
+    }
+
+    /// Ends the session once what was asked before is answered.
+    pub(crate) fn sign_out(&self) {
+        self.signed_out.store(true, Ordering::Release);
+    }
+
+    /// Whether it has signed out.
+    pub(crate) fn has_signed_out(&self) -> bool {
+        self.signed_out.load(Ordering::Acquire)
+    }
+}

@@ -1,0 +1,46 @@
+//! Every method of the face, in one table: one file for each group of them.
+
+mod device;
+mod session;
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use super::method::Method;
+
+/// The groups, in the order of the reference.
+static GROUPS: [&[Method]; 2] = [session::METHODS, device::METHODS];
+
+/// The one method that need not wait until messages before it are safe.
+pub(crate) const SEND: &str = "message.send";
+
+/// Every method.
+pub(crate) fn all() -> impl Iterator<Item = &'static Method> {
+    GROUPS.iter().flat_map(|group| group.iter())
+}
+
+/// The method of this name.
+pub(crate) fn find(name: &str) -> Option<&'static Method> {
+    static BY_NAME: LazyLock<HashMap<&str, &Method>> =
+        LazyLock::new(|| all().map(|method| (method.name, method)).collect());
+    BY_NAME.get(name).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_method_is_found_by_its_name_and_says_what_it_does() {
+        for method in all() {
+            assert!(std::ptr::eq(find(method.name).expect("found"), method), "{} stands twice", method.name);
+            assert!(
+                method
+                    .name
+                    .split_once('.')
+                    .is_some_and(|(group, verb)| !group.is_empty() && !verb.is_empty())
+            );
+            assert!(method.summary.ends_with('.'), "{}", method.name);
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! The JSON face: JSON-RPC 2.0 over WebSocket, for the web client and other programs, in front of the domain.
+
+mod client;
+mod codec;
+mod config;
+mod connection;
+mod error;
+mod face;
+mod method;
+mod methods;
+mod presence;
+mod render;
+mod sign_in;
+mod types;
+
+pub use config::Config;
+pub use face::{Face, OverWebSocket};
+
+/// How many answers a poll may have: as many as there are keycaps to vote with.
+pub(crate) const POLL_OPTIONS_LIMIT: usize = 10;
