@@ -142,6 +142,7 @@ impl Chat {
         check_name(name.as_deref())?;
         let account = self.account(jid).await?;
         self.store.change_account(account.id, AccountChange::Name(name)).await?;
+        self.profile_changed(&account.jid);
         self.record(actor, "user.name", jid.as_str(), "").await
     }
 

@@ -6,6 +6,7 @@ use waxwing_xmpp::jid::Jid;
 use waxwing_xmpp::stanza::Outgoing;
 
 use crate::archive::{ArchiveId, Direction};
+use crate::rooms::news::RoomEvent;
 use crate::roster::RosterItem;
 
 /// Something that happened and concerns one session.
@@ -13,6 +14,8 @@ use crate::roster::RosterItem;
 pub enum Event {
     /// A stanza addressed to this session or its account.
     Stanza(Delivery),
+    /// Something of a room that the session hears without being in it; shared by all who are told the same.
+    Room(Arc<RoomEvent>),
     /// Stanzas that come together and are kept in no archive of the account: what somebody who enters a room is told.
     Batch(Vec<Arc<Outgoing>>),
     /// A copy of a message that another session of the account sent or received (XEP-0280).
@@ -38,6 +41,7 @@ impl Event {
     pub fn memory(&self) -> usize {
         match self {
             Self::Stanza(delivery) | Self::Carbon(_, delivery) => delivery.stanza.memory(),
+            Self::Room(event) => event.memory(),
             Self::Batch(stanzas) => stanzas.iter().map(|stanza| stanza.memory()).sum(),
             Self::RosterChanged { .. } | Self::Blocked(_) | Self::Unblocked(_) => SMALL_EVENT_BYTES,
         }

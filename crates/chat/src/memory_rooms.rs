@@ -9,7 +9,7 @@ use crate::account::AccountId;
 use crate::archive::ArchiveId;
 use crate::memory_store::{MemoryStore, Tables};
 use crate::rooms::affiliation::Affiliation;
-use crate::rooms::store::{Affiliate, RoomChange, RoomFilter, RoomId, RoomRecord, RoomStore};
+use crate::rooms::store::{Affiliate, Belonging, RoomChange, RoomFilter, RoomId, RoomRecord, RoomStore};
 use crate::store::{StoreError, StoreResult};
 
 #[derive(Debug, Default)]
@@ -33,7 +33,7 @@ impl RoomTables {
         match filter {
             RoomFilter::All => true,
             RoomFilter::Public(service) => {
-                room.jid.domain() == service && room.configuration.public && !room.locked
+                room.jid.domain() == service && room.configuration.is_listed() && !room.locked
             }
             RoomFilter::Of(jid) => self
                 .affiliates
@@ -73,6 +73,10 @@ impl RoomStore for MemoryStore {
 
     async fn room(&self, jid: &Jid) -> StoreResult<Option<RoomRecord>> {
         Ok(self.tables()?.rooms.rooms.get(jid).cloned())
+    }
+
+    async fn room_of(&self, id: RoomId) -> StoreResult<Option<RoomRecord>> {
+        Ok(self.tables()?.rooms.rooms.values().find(|room| room.id == id).cloned())
     }
 
     async fn rooms(
@@ -121,6 +125,16 @@ impl RoomStore for MemoryStore {
         Ok(all.map(|(_, affiliate)| affiliate.clone()).collect())
     }
 
+    async fn affiliations_of(&self, jid: &Jid) -> StoreResult<Vec<Belonging>> {
+        let tables = self.tables()?;
+        let rooms = tables.rooms.rooms.values();
+        let found = rooms.filter_map(|room| {
+            let own = tables.rooms.affiliates.get(&(room.id, jid.clone()))?;
+            Some(Belonging { id: room.id, room: room.jid.clone(), affiliation: own.affiliation })
+        });
+        Ok(found.collect())
+    }
+
     async fn put_affiliates(&self, id: RoomId, affiliates: Vec<Affiliate>) -> StoreResult<()> {
         let mut tables = self.tables()?;
         tables.rooms.by_id(id)?;
@@ -129,7 +143,8 @@ impl RoomStore for MemoryStore {
             if affiliate.affiliation == Affiliation::None {
                 tables.rooms.affiliates.remove(&key);
             } else {
-                tables.rooms.affiliates.insert(key, affiliate);
+                let seen = tables.rooms.affiliates.get(&key).map_or(affiliate.seen, |known| known.seen);
+                tables.rooms.affiliates.insert(key, Affiliate { seen, ..affiliate });
             }
         }
         Ok(())

@@ -24,6 +24,8 @@ pub struct Profile {
     pub account: AccountId,
     /// Its bare address.
     pub jid: Jid,
+    /// The name shown to others.
+    pub name: Option<Box<str>>,
     /// Sign-in is refused; messages still wait for it.
     pub disabled: bool,
     /// Whom it blocks.
@@ -117,6 +119,7 @@ impl Chat {
         let profile = Arc::new(Profile {
             account: account.id,
             jid: account.jid,
+            name: account.name.map(String::into_boxed_str),
             disabled: account.disabled,
             blocklist,
             archive: ArchivePreferences::parse(preferences.as_deref()),
@@ -124,6 +127,14 @@ impl Chat {
         });
         self.profiles.put(Arc::clone(&profile), read_at);
         Ok(Some(profile))
+    }
+
+    /// The name that an account of ours shows to others, if it has one.
+    pub async fn name_of(&self, jid: &Jid) -> Result<Option<String>> {
+        if !self.is_local(jid.domain()) || jid.local().is_none() {
+            return Ok(None);
+        }
+        Ok(self.profile(&jid.to_bare()).await?.and_then(|profile| profile.name.as_deref().map(str::to_owned)))
     }
 
     /// The profile of a session's account, which the session remembers until any profile changes.
@@ -151,6 +162,7 @@ mod tests {
 
     fn profile(blocked: &[&str]) -> Profile {
         Profile {
+            name: None,
             account: AccountId(1),
             jid: Jid::new("juliet@capulet.lit").unwrap(),
             disabled: false,

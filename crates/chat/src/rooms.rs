@@ -12,16 +12,23 @@
 
 pub mod affiliation;
 pub mod avatars;
+pub mod belonging;
+#[cfg(test)]
+mod belonging_tests;
 pub mod configuration;
 pub mod directory;
 pub mod hats;
 pub mod history;
 pub mod invitations;
 mod joining;
+pub(crate) mod listening;
+pub mod membership;
 mod messages;
 pub mod moderation;
+pub mod news;
 pub mod nicknames;
 pub mod occupants;
+pub mod opening;
 mod outsiders;
 pub mod ownership;
 mod private;
@@ -51,6 +58,7 @@ use crate::chat::Chat;
 use crate::error::{Error, Result};
 use crate::receipt::Receipt;
 use crate::session::Session;
+use listening::Listening;
 use occupants::Seat;
 use room::Room;
 
@@ -78,6 +86,8 @@ type Work = Box<dyn for<'r> FnOnce(&'r mut Room) -> Doing<'r, ()> + Send>;
 #[derive(Debug, Default)]
 pub(crate) struct Rooms {
     active: Mutex<HashMap<Jid, Arc<Mailbox>>>,
+    /// Who hears them without being in them.
+    pub(crate) listening: Listening,
 }
 
 /// The way to a room. Whoever holds one keeps its room awake.
@@ -149,10 +159,15 @@ async fn live(chat: Arc<Chat>, jid: Jid, mut inbox: mpsc::Receiver<Work>) {
         };
         match next {
             Ok(Some(work)) => work(&mut room).await,
-            Ok(None) => return,
-            Err(_) if chat.rooms.let_sleep(&jid) => return,
+            Ok(None) => break,
+            Err(_) if chat.rooms.let_sleep(&jid) => break,
             Err(_) => {}
         }
+    }
+    let id = room.id();
+    drop(room);
+    if let Some(id) = id {
+        chat.rooms.listening.asleep(id);
     }
 }
 

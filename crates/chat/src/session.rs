@@ -14,6 +14,7 @@ use crate::interests::{self, Interests};
 use crate::profile::Profile;
 use crate::queue::{Events, Queue, Refused};
 use crate::rooms::ROOMS_PER_SESSION_LIMIT;
+use crate::rooms::store::RoomId;
 use crate::sessions::Mark;
 
 /// How many addresses outside its roster a session may send directed presence to.
@@ -24,6 +25,18 @@ pub const AHEAD_LIMIT: usize = 10_000;
 
 /// How many requests to other servers of one session may be unanswered; of more, the oldest get no answer.
 pub const ASKED_LIMIT: usize = 1000;
+
+/// Whether a session hears rooms that it is not in.
+#[derive(Debug, Default)]
+enum Listening {
+    /// It hears those alone that it is in.
+    #[default]
+    No,
+    /// It hears these.
+    To(Vec<RoomId>),
+    /// It has gone.
+    Over,
+}
 
 const NOT_AVAILABLE: i16 = i16::MIN;
 
@@ -89,6 +102,8 @@ pub struct Session {
     interests: Mutex<Option<Interests>>,
     /// The rooms it is in, each by its own address there.
     rooms: Mutex<Vec<Jid>>,
+    /// The rooms that it hears without being in them.
+    listening: Mutex<Listening>,
     /// The requests to other servers that are not answered yet, the oldest first.
     asked: Mutex<VecDeque<(Jid, Box<str>)>>,
     /// Its account's profile, and how many changes of profiles there had been when it was read.
@@ -130,6 +145,7 @@ impl Session {
             directed: Mutex::new(HashSet::new()),
             interests: Mutex::new(None),
             rooms: Mutex::default(),
+            listening: Mutex::default(),
             asked: Mutex::default(),
             profile: Mutex::default(),
             suspended_since_ms: AtomicU64::new(0),
@@ -430,6 +446,57 @@ impl Session {
     /// The same, after which it counts as being in none: its end is told to none of them.
     pub fn take_rooms(&self) -> Vec<Jid> {
         std::mem::take(&mut *lock(&self.rooms))
+    }
+
+    /// Belongs to its person's rooms without entering them (`Chat::attend`).
+    pub fn attends(&self) -> bool {
+        matches!(*lock(&self.listening), Listening::To(_))
+    }
+
+    /// The rooms that it hears without being in them.
+    pub(crate) fn listens_to(&self) -> Vec<RoomId> {
+        match &*lock(&self.listening) {
+            Listening::To(rooms) => rooms.clone(),
+            Listening::No | Listening::Over => Vec::new(),
+        }
+    }
+
+    /// Notes which rooms it hears; `false` when it has gone meanwhile.
+    pub(crate) fn set_listens_to(&self, rooms: Vec<RoomId>) -> bool {
+        let mut listening = lock(&self.listening);
+        if matches!(*listening, Listening::Over) {
+            return false;
+        }
+        *listening = Listening::To(rooms);
+        true
+    }
+
+    /// Notes that it hears one more; `false` when it does not attend (any more).
+    pub(crate) fn add_listens_to(&self, room: RoomId) -> bool {
+        match &mut *lock(&self.listening) {
+            Listening::To(rooms) => {
+                if !rooms.contains(&room) {
+                    rooms.push(room);
+                }
+                true
+            }
+            Listening::No | Listening::Over => false,
+        }
+    }
+
+    /// Notes that it does not hear one any more.
+    pub(crate) fn remove_listens_to(&self, room: RoomId) {
+        if let Listening::To(rooms) = &mut *lock(&self.listening) {
+            rooms.retain(|other| *other != room);
+        }
+    }
+
+    /// It has gone, and hears nothing any more. Gives back the rooms that it heard.
+    pub(crate) fn end_listening(&self) -> Vec<RoomId> {
+        match std::mem::replace(&mut *lock(&self.listening), Listening::Over) {
+            Listening::To(rooms) => rooms,
+            Listening::No | Listening::Over => Vec::new(),
+        }
     }
 
     /// What is known about its client.

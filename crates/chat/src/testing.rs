@@ -17,6 +17,7 @@ use crate::event::{Event, RosterChange};
 use crate::memory_store::MemoryStore;
 use crate::port::{Clock, SystemRandom};
 use crate::queue::Events;
+use crate::rooms::news::RoomEvent;
 use crate::roster::RosterItem;
 use crate::rosters::{Owner, RosterEdit};
 use crate::session::{ClientInfo, Session};
@@ -197,6 +198,7 @@ pub(crate) fn told(events: &mut Events) -> Vec<String> {
             Event::Batch(stanzas) => {
                 stanzas.iter().map(|s| describe_stanza(s.stanza())).collect::<Vec<_>>().join("; ")
             }
+            Event::Room(event) => describe_room(&event),
             Event::Carbon(direction, _) => format!("carbon {direction:?}"),
             Event::RosterChanged { change, .. } => match &*change {
                 RosterChange::Set(item) => format!("roster {} {}", short(Some(&item.jid)), describe(item)),
@@ -207,6 +209,34 @@ pub(crate) fn told(events: &mut Events) -> Vec<String> {
         });
     }
     told
+}
+
+/// `room/nick by romeo: content`, `room changed`, `room members romeo none`, `room belongs`, `room left`.
+fn describe_room(event: &RoomEvent) -> String {
+    let room = |jid: &Jid| jid.local().unwrap_or_default().to_owned();
+    match event {
+        RoomEvent::Said(said) => {
+            let stanza = said.stanza.stanza();
+            let from = stanza.from.as_ref().and_then(Jid::resource).unwrap_or("-");
+            let by = said.by.as_ref().map_or("-", |by| by.local().unwrap_or_default());
+            let body = stanza.child(ns::CLIENT, "body").or_else(|| stanza.child(ns::CLIENT, "subject"));
+            let body = body.map(|body| body.text().into_owned()).unwrap_or_default();
+            let kept = if said.archived.is_some() { "" } else { " (passing)" };
+            format!("{}/{from} by {by}: {body}{kept}", room(&said.room))
+        }
+        RoomEvent::Changed(jid) => format!("{} changed", room(jid)),
+        RoomEvent::Members { room: jid, changes } => {
+            let each = changes.iter().map(|one| {
+                format!(" {} {}", one.person.local().unwrap_or_default(), one.affiliation.as_str())
+            });
+            format!("{} members{}", room(jid), each.collect::<String>())
+        }
+        RoomEvent::Belongs { room: jid, by, .. } => {
+            let by = by.as_ref().and_then(|by| by.local().map(|local| format!(" by {local}")));
+            format!("{} belongs{}", room(jid), by.unwrap_or_default())
+        }
+        RoomEvent::Left(jid) => format!("{} left", room(jid)),
+    }
 }
 
 fn names(list: &[Jid]) -> String {

@@ -9,8 +9,10 @@ use waxwing_xmpp::xml::{Element, ElementRef};
 
 use super::following::{private_options, read};
 use crate::chat::Chat;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::pubsub::publishing::NewItem;
 use crate::rosters::Owner;
+use crate::service::Service;
 use crate::store::DocumentKind;
 
 /// The name of the document in private storage.
@@ -42,6 +44,59 @@ impl Chat {
     pub(super) async fn bookmarks_to_storage(&self, owner: &Owner) -> Result<()> {
         let _held = self.following.lock(&owner.jid).await;
         self.write_lists(owner).await
+    }
+
+    /// An item was published or taken back: the lists follow, and so do the rooms that the account's attending sessions
+    /// hear.
+    pub(super) async fn bookmarks_changed(&self, owner: &Owner) -> Result<()> {
+        self.bookmarks_to_storage(owner).await?;
+        self.listen_to_bookmarked(owner).await
+    }
+
+    /// The rooms of this installation that an account keeps to enter by itself.
+    pub(crate) async fn bookmarked_rooms(&self, owner: &Owner) -> Result<Vec<Jid>> {
+        let items = self.kept_items(owner, ns::BOOKMARKS, BOOKMARKS_LIMIT).await?;
+        let mut rooms = Vec::new();
+        for item in items {
+            let Ok(jid) = Jid::new(&item.id) else { continue };
+            if jid.is_full() || self.service(jid.domain()) != Some(Service::Rooms) {
+                continue;
+            }
+            let enters = item.payload.as_deref().is_some_and(|payload| {
+                Element::parse(payload)
+                    .is_ok_and(|bookmark| matches!(bookmark.attr("autojoin"), Some("1" | "true")))
+            });
+            if enters {
+                rooms.push(jid);
+            }
+        }
+        Ok(rooms)
+    }
+
+    /// Keeps a room among an account's bookmarks, so that all of its clients enter it. What a client wrote there stays.
+    pub(crate) async fn bookmark_room(&self, owner: &Owner, room: &Jid, name: &str) -> Result<()> {
+        self.prepare(owner, ns::BOOKMARKS).await?;
+        let known = self.kept_item(owner, ns::BOOKMARKS, room.as_str()).await?;
+        let known = known.and_then(|item| item.payload).and_then(|payload| Element::parse(&payload).ok());
+        let mut bookmark = known.unwrap_or_else(|| {
+            let bookmark = Element::new(ns::BOOKMARKS, "conference");
+            if name.is_empty() { bookmark } else { bookmark.with_attr("name", name) }
+        });
+        if matches!(bookmark.attr("autojoin"), Some("1" | "true")) {
+            return Ok(());
+        }
+        bookmark.set_attr("autojoin", "true");
+        let item = NewItem { id: Some(room.as_str().to_owned()), payload: Some(bookmark.to_xml().into()) };
+        self.pep_publish(owner, ns::BOOKMARKS, item, &private_options()).await.map(drop)
+    }
+
+    /// Takes a room from an account's bookmarks, so that its clients leave it.
+    pub(crate) async fn forget_room(&self, owner: &Owner, room: &Jid) -> Result<()> {
+        self.prepare(owner, ns::BOOKMARKS).await?;
+        match self.pep_retract(owner, ns::BOOKMARKS, room.as_str()).await {
+            Ok(()) | Err(Error::NotFound) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     /// The list in one item was published: the items follow, and the list in private storage.

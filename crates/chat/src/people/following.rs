@@ -76,7 +76,7 @@ impl Chat {
         let followed = match node {
             ns::AVATAR_METADATA => self.avatar_to_card(owner).await,
             ns::VCARD4_NODE => self.vcard4_to_card(owner).await,
-            ns::BOOKMARKS => self.bookmarks_to_storage(owner).await,
+            ns::BOOKMARKS => self.bookmarks_changed(owner).await,
             ns::DISPLAYED => self.displayed_elsewhere(owner).await,
             ns::BOOKMARKS_OLD => self.storage_item_to_bookmarks(owner).await,
             _ => Ok(()),

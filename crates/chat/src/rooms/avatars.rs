@@ -3,6 +3,7 @@
 use waxwing_xmpp::jid::Jid;
 
 use super::affiliation::Affiliation;
+use super::news::RoomEvent;
 use super::room::Room;
 use super::telling;
 use crate::chat::Chat;
@@ -33,6 +34,7 @@ impl Room {
         store.put_document(archive, DocumentKind::Room, DOCUMENT, kept).await?;
         self.state_mut()?.avatar = hashes;
         self.say(telling::statuses(&self.jid, &[104]));
+        self.floor.listeners.tell(RoomEvent::Changed(self.jid.clone()));
         Ok(())
     }
 

@@ -1,6 +1,7 @@
 //! What an owner decides about a room: the options of XEP-0045 section 16.5.3 in one table, which the form is made from,
 //! read by, and kept as.
 
+use super::affiliation::Affiliation;
 use super::role::Role;
 use crate::error::{Error, Result};
 
@@ -87,6 +88,10 @@ pub struct Configuration {
     pub history_limit: usize,
     /// What is said in it is kept in its archive.
     pub logging: bool,
+    /// Only admins, and those who are given voice, may write.
+    pub announcements: bool,
+    /// Nobody may write any more; what was said can be read by those who could.
+    pub archived: bool,
     /// The roles whose presence is shown to others.
     pub shown_roles: [bool; 3],
     /// The roles that may have the list of members.
@@ -114,6 +119,8 @@ impl Default for Configuration {
             occupants_limit: OCCUPANTS_LIMIT,
             history_limit: 20,
             logging: true,
+            announcements: false,
+            archived: false,
             shown_roles: [true; 3],
             member_list_roles: [true, true, true],
         }
@@ -276,6 +283,12 @@ pub static OPTIONS: &[ConfigurationOption] = &[
         "Let people enter under the nickname kept for them only",
         lock_nicks
     ),
+    flag!(
+        "{urn:waxwing:rooms}announcements",
+        "Let only admins and those who are given voice write",
+        announcements
+    ),
+    flag!("{urn:waxwing:rooms}archived", "Let nobody write any more", archived),
     text!("muc#roomconfig_pubsub", "Publish-subscribe node of the room", OptionKind::Text, pubsub),
 ];
 
@@ -320,6 +333,29 @@ fn read_roles(values: &[String]) -> Option<[bool; 3]> {
 }
 
 impl Configuration {
+    /// The role of one with this affiliation, unless he is given another.
+    pub fn role_of(&self, affiliation: Affiliation) -> Role {
+        match affiliation {
+            Affiliation::Member if self.announcements => Role::Visitor,
+            _ => Role::on_entering(affiliation, self.has_listeners()),
+        }
+    }
+
+    /// Whether there are some who may only listen.
+    pub fn has_listeners(&self) -> bool {
+        self.moderated || self.announcements
+    }
+
+    /// Whether it is found by whoever looks around.
+    pub fn is_listed(&self) -> bool {
+        self.public && !self.archived
+    }
+
+    /// Whether whoever likes may enter.
+    pub fn is_open(&self) -> bool {
+        !self.members_only && !self.password_protected
+    }
+
     /// Whether presence of those with this role is shown to others.
     pub fn shows(&self, role: Role) -> bool {
         has(self.shown_roles, role)
@@ -437,6 +473,8 @@ mod tests {
             ("muc#roomconfig_changesubject", values(&["1"])),
             ("muc#roomconfig_allowinvites", values(&["1"])),
             ("{urn:waxwing:rooms}locknicks", values(&["1"])),
+            ("{urn:waxwing:rooms}announcements", values(&["1"])),
+            ("{urn:waxwing:rooms}archived", values(&["1"])),
             ("muc#roomconfig_allowpm", values(&["moderators"])),
             ("muc#roomconfig_maxusers", values(&["10"])),
             ("muc#maxhistoryfetch", values(&["50"])),

@@ -20,7 +20,7 @@ pub const INVITED_LIMIT: usize = 20;
 
 impl Room {
     pub(super) async fn invite(&mut self, seat: &Seat, x: ElementRef<'_>) -> Result<()> {
-        let speaker = self.speaker(seat)?;
+        let speaker = self.speaker_or_member(seat).await?;
         let standing = self.standing(seat.jid())?;
         let state = self.state()?;
         let configuration = state.configuration();
@@ -76,7 +76,7 @@ impl Room {
         }
     }
 
-    async fn send_invitation(
+    pub(super) async fn send_invitation(
         &self,
         to: &Jid,
         inviter: Option<&Jid>,

@@ -13,7 +13,7 @@ use super::history::Wanted;
 use super::nicknames::{check_nick, tidy_nick};
 use super::occupants::{Occupant, Seat};
 use super::role::Role;
-use super::room::{Room, SECRET_BYTES, State};
+use super::room::{Floor, Room, SECRET_BYTES, State};
 use super::store::{Affiliate, RoomId, RoomRecord};
 use super::telling::{self, Notice};
 use crate::account;
@@ -182,7 +182,7 @@ impl Room {
             jid: own.clone(),
             id: state.occupant_id(&bare),
             affiliation,
-            role: Role::on_entering(affiliation, state.configuration().moderated),
+            role: state.configuration().role_of(affiliation),
             hats: state.hats.of(&bare),
             bare,
             seats: vec![seat.clone()],
@@ -391,7 +391,10 @@ impl Room {
             seen: ArchiveId::default(),
         };
         record.id = self.chat.store.create_room(record.clone(), owner.clone()).await?;
-        self.state = Some(State::new(record, vec![owner]));
+        // Whoever listened to one that was here before does not listen to this one.
+        self.floor = Arc::new(Floor::new(self.chat.rooms.listening.of(record.id)));
+        self.state = Some(State::new(record, vec![owner.clone()]));
+        self.belongs_otherwise(&[(owner, Affiliation::None)], None);
         Ok(())
     }
 

@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use waxwing_xmpp::jid::Jid;
 use waxwing_xmpp::ns;
-use waxwing_xmpp::stanza::{Kind, MessageType, Stanza};
+use waxwing_xmpp::stanza::{Kind, MessageType, Outgoing, Stanza};
 use waxwing_xmpp::xml::Element;
 
 use super::joining;
+use super::listening::Saying;
+use super::news::RoomEvent;
 use super::occupants::Seat;
 use super::private;
 use super::role::Role;
@@ -77,13 +79,16 @@ impl Room {
     }
 
     async fn groupchat(&mut self, seat: &Seat, message: Stanza) -> Result<Receipt> {
-        let speaker = self.speaker(seat)?;
+        let speaker = self.speaker_or_member(seat).await?;
         self.utter(&speaker, message).await
     }
 
     /// Says something to everybody in the room.
     pub(super) async fn utter(&mut self, speaker: &Speaker, message: Stanza) -> Result<Receipt> {
         let state = self.state()?;
+        if state.configuration().archived {
+            return Err(Error::NotAllowed);
+        }
         let subject = subject(&message);
         match &subject {
             Some(_) if state.configuration().subject_by_anyone && speaker.role >= Role::Participant => {}
@@ -141,11 +146,13 @@ impl Room {
         if !keep {
             // It must not overtake what is on its way to the store.
             self.settle().await;
-            self.say(said);
+            self.say_passing(speaker, said);
             return Ok(Receipt::DONE);
         }
         let append = to_append(state, speaker, &said);
         let (promise, receipt) = Receipt::new();
+        let openly = state.configuration().non_anonymous;
+        let by = speaker.real.clone();
         let (chat, floor, room) = (Arc::clone(&self.chat), Arc::clone(&self.floor), self.jid.clone());
         let (archive, real) = (state.archive(), speaker.real.clone());
         floor.take_off();
@@ -157,8 +164,11 @@ impl Room {
                     let place = committed.id();
                     if let Committed::New(id) = committed {
                         chat.set_off_in_room(archive, &room, &real, &said, id);
-                        let id = stanza_id(&chat.archive_ids().show(id), &room);
-                        telling::message(&chat, &floor.occupants(), said.with_child(id));
+                        let said = said.with_child(stanza_id(&chat.archive_ids().show(id), &room));
+                        let stanza = &Arc::new(Outgoing::for_many(said));
+                        telling::shared(&chat, &floor.occupants(), stanza);
+                        let archived = Some(id);
+                        floor.listeners.hear(&Saying { room: &room, stanza, archived, by: &by, openly });
                     }
                     Some(place)
                 });
@@ -177,6 +187,7 @@ impl Room {
         let state = self.state()?;
         self.chat.store.change_room(state.id(), RoomChange::Subject(subject.clone())).await?;
         self.state_mut()?.record.subject = Some(subject);
+        self.floor.listeners.tell(RoomEvent::Changed(self.jid.clone()));
         Ok(())
     }
 

@@ -231,6 +231,7 @@ impl Room {
     }
 
     async fn carry_out(&mut self, actor: Option<&Jid>, allowed: Vec<Allowed>) -> Result<()> {
+        let by = actor.map(Jid::to_bare);
         let actor = actor.and_then(|actor| {
             let occupants = self.floor.occupants();
             let present = occupants.at(actor).or_else(|| occupants.iter().find(|o| o.bare.same_bare(actor)));
@@ -244,9 +245,13 @@ impl Room {
                 Allowed::Affiliation { affiliate, before } => affiliates.push((affiliate, before)),
             }
         }
+        self.mark_as_seen(&mut affiliates).await?;
         self.write(&affiliates).await?;
-        for (affiliate, before) in affiliates {
+        for (affiliate, _) in &affiliates {
             self.state_mut()?.keep(affiliate.clone());
+        }
+        self.belongs_otherwise(&affiliates, by);
+        for (affiliate, before) in affiliates {
             if !self.affiliation_changed(&affiliate, actor.as_deref()) {
                 self.tell_of_absent(&affiliate, before);
             }
@@ -256,6 +261,21 @@ impl Room {
             self.role_changed(&nick, to, actor.as_deref(), reason.as_deref());
         }
         self.end_if_deserted().await
+    }
+
+    /// Whoever begins to belong has nothing left to read of what was said before.
+    async fn mark_as_seen(&self, affiliates: &mut [(Affiliate, Affiliation)]) -> Result<()> {
+        let begins = |(affiliate, before): &(Affiliate, Affiliation)| {
+            *before < Affiliation::Member && affiliate.affiliation >= Affiliation::Member
+        };
+        if !affiliates.iter().any(begins) {
+            return Ok(());
+        }
+        let last = self.chat.store.archive_bounds(self.state()?.archive()).await?.map(|bounds| bounds.last);
+        for (affiliate, _) in affiliates.iter_mut().filter(|one| begins(one)) {
+            affiliate.seen = affiliate.seen.max(last.unwrap_or_default());
+        }
+        Ok(())
     }
 
     /// Refuses a room without owners (section 10.4) and one with too many people, and keeps the rest.
@@ -324,7 +344,7 @@ impl Room {
                     self.put_out(&mut occupants, &nick, 321, actor, reason);
                 }
                 _ => {
-                    let entering = Role::on_entering(to, configuration.moderated);
+                    let entering = configuration.role_of(to);
                     // Whoever loses his rank loses the role that came with it; whoever was given a role keeps it.
                     let ranked = occupant.affiliation >= Affiliation::Admin;
                     occupant.role = if ranked { entering } else { occupant.role.max(entering) };
@@ -358,12 +378,24 @@ impl Room {
         nick: Option<String>,
         reason: Option<String>,
     ) -> Result<()> {
+        self.affiliate_as(None, subject, to, nick, reason).await
+    }
+
+    /// The same in the name of somebody who may, which has been found out.
+    pub(super) async fn affiliate_as(
+        &mut self,
+        actor: Option<&Jid>,
+        subject: &Jid,
+        to: Affiliation,
+        nick: Option<String>,
+        reason: Option<String>,
+    ) -> Result<()> {
         let known = self.state()?.affiliates.get(subject).cloned();
         let before = known.as_ref().map(|known| known.affiliation).unwrap_or_default();
         let nick = self.reservation(subject, known.as_ref(), nick, to)?;
         let seen = known.map_or(ArchiveId::default(), |known| known.seen);
         let affiliate = Affiliate { jid: subject.clone(), affiliation: to, nick, reason, seen };
-        self.carry_out(None, vec![Allowed::Affiliation { affiliate, before }]).await
+        self.carry_out(actor, vec![Allowed::Affiliation { affiliate, before }]).await
     }
 }
 

@@ -7,6 +7,7 @@ use waxwing_xmpp::xml::Element;
 use super::affiliation::Affiliation;
 use super::configuration::Configuration;
 use super::moderation::{CHANGES_LIMIT, Change, Named, REASON_BYTES_LIMIT};
+use super::news::RoomEvent;
 use super::role::Role;
 use super::room::Room;
 use super::store::RoomChange;
@@ -168,26 +169,35 @@ impl Room {
                 self.put_out(&mut occupants, &nick, 322, None, None);
             }
         }
-        if before.moderated && !after.moderated {
-            self.give_voice();
+        if before.is_open() && !after.is_open() {
+            self.close_to_strangers();
         }
+        self.give_voice(before, after);
         if !codes.is_empty() {
             self.say(telling::statuses(&self.jid, &codes));
+            self.floor.listeners.tell(RoomEvent::Changed(self.jid.clone()));
         }
         if before.non_anonymous != after.non_anonymous {
             self.tell_everybody_anew();
         }
     }
 
-    /// Nobody is without voice in a room that is not moderated (section 5.1.3).
-    fn give_voice(&self) {
+    /// Who has a voice only because of how the room was configured has it, or loses it, with the configuration. Nobody is
+    /// without voice in a room that is not moderated (section 5.1.3).
+    fn give_voice(&self, before: &Configuration, after: &Configuration) {
+        let freed = before.has_listeners() && !after.has_listeners();
         let mut occupants = self.floor.occupants();
-        let mut given = Vec::new();
-        for occupant in occupants.iter_mut().filter(|occupant| occupant.role == Role::Visitor) {
-            occupant.role = Role::Participant;
-            given.push(occupant.nick().to_owned());
+        let mut changed = Vec::new();
+        for occupant in occupants.iter_mut().filter(|occupant| occupant.role < Role::Moderator) {
+            let (was, is) = (before.role_of(occupant.affiliation), after.role_of(occupant.affiliation));
+            let follows = was != is && occupant.role == was && after.announcements != before.announcements;
+            let to = if freed { Role::Participant } else { is };
+            if (freed || follows) && occupant.role != to {
+                occupant.role = to;
+                changed.push(occupant.nick().to_owned());
+            }
         }
-        for nick in given {
+        for nick in changed {
             if let Some(occupant) = occupants.named(&nick) {
                 self.tell_current(&occupants, occupant, None);
             }

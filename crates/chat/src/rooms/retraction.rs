@@ -84,18 +84,21 @@ impl Room {
         let id = read_id(self, shown).ok_or(Error::NotFound)?;
         let archive = self.state()?.archive();
         self.chat.store.archived(archive, &[id]).await?;
-        let moderator = {
+        let present = {
             let occupants = self.floor.occupants();
             let moderator = occupants
                 .at(actor)
                 .or_else(|| occupants.iter().find(|o| o.bare.same_bare(actor) && o.role == Role::Moderator));
-            let moderator = moderator.ok_or(Error::Forbidden)?;
-            Speaker {
+            moderator.map(|moderator| Speaker {
                 own: moderator.jid.clone(),
                 real: actor.clone(),
                 role: moderator.role,
                 id: moderator.shown_id().into(),
-            }
+            })
+        };
+        let moderator = match present {
+            Some(moderator) => moderator,
+            None => self.absent_speaker(actor).await.map_err(|_| Error::Forbidden)?,
         };
         let moderated = Element::new(ns::MODERATION, "moderated")
             .with_attr("by", moderator.own.as_str())

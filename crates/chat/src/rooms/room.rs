@@ -7,13 +7,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 use waxwing_xmpp::jid::Jid;
 use waxwing_xmpp::sasl::Hash;
-use waxwing_xmpp::stanza::{PresenceType, Stanza};
+use waxwing_xmpp::stanza::{Outgoing, PresenceType, Stanza};
 use waxwing_xmpp::xml::Element;
 
 use super::affiliation::Affiliation;
 use super::avatars;
 use super::configuration::Configuration;
 use super::hats::{self, Hats};
+use super::listening::{Listeners, Saying};
+use super::messages::Speaker;
 use super::nicknames::{nick_key, nick_likeness};
 use super::occupants::{Occupant, Occupants, Seat};
 use super::registration::{self, Applicant};
@@ -46,6 +48,8 @@ pub struct Room {
 #[derive(Debug, Default)]
 pub(super) struct Floor {
     occupants: Mutex<Occupants>,
+    /// Those who hear it without being in it.
+    pub(super) listeners: Arc<Listeners>,
     /// How many messages are on their way to the store.
     in_flight: AtomicUsize,
     settled: Notify,
@@ -65,6 +69,10 @@ pub(super) struct State {
 }
 
 impl Floor {
+    pub(super) fn new(listeners: Arc<Listeners>) -> Self {
+        Self { listeners, ..Self::default() }
+    }
+
     /// Who is there. Nothing is awaited while this is held.
     pub(super) fn occupants(&self) -> MutexGuard<'_, Occupants> {
         self.occupants.lock().unwrap_or_else(PoisonError::into_inner)
@@ -176,12 +184,18 @@ impl Room {
             }
             None => None,
         };
-        Ok(Self { chat, jid, floor: Arc::default(), state, passed: VecDeque::new() })
+        let listeners = state.as_ref().map(|state| chat.rooms.listening.of(state.id())).unwrap_or_default();
+        Ok(Self { chat, jid, floor: Arc::new(Floor::new(listeners)), state, passed: VecDeque::new() })
     }
 
     /// Whether there is such a room.
     pub(super) fn exists(&self) -> bool {
         self.state.is_some()
+    }
+
+    /// Its identity in the store, if there is such a room.
+    pub(super) fn id(&self) -> Option<RoomId> {
+        self.state.as_ref().map(State::id)
     }
 
     /// Whether nobody is in it.
@@ -210,8 +224,11 @@ impl Room {
     pub(super) fn standing(&self, asker: &Jid) -> Result<Standing> {
         let bare = asker.to_bare();
         let affiliation = self.state()?.affiliation(&bare);
-        let occupants = self.floor.occupants();
-        let role = occupants.iter().filter(|o| o.bare == bare).map(|o| o.role).max().unwrap_or(Role::None);
+        let present = {
+            let occupants = self.floor.occupants();
+            occupants.iter().filter(|o| o.bare == bare).map(|o| o.role).max().unwrap_or(Role::None)
+        };
+        let role = if present == Role::None { self.absent_role(asker)? } else { present };
         Ok(Standing { affiliation, role })
     }
 
@@ -267,7 +284,7 @@ impl Room {
         let passing = state.record.locked || !state.configuration().persistent;
         if passing && self.is_empty() {
             self.chat.store.delete_room(state.id()).await?;
-            self.state = None;
+            self.ended();
         }
         Ok(())
     }
@@ -292,7 +309,7 @@ impl Room {
                 seat.push_all(&self.chat, vec![stanza.clone()]);
             }
         }
-        self.state = None;
+        self.ended();
         Ok(())
     }
 
@@ -314,6 +331,16 @@ impl Room {
                 seat.push_all(&self.chat, vec![telling::own_presence(&notice)]);
             }
         }
+    }
+
+    /// What is said and not kept: everybody hears it, in the room or not.
+    pub(super) fn say_passing(&self, speaker: &Speaker, said: Stanza) {
+        let Ok(state) = self.state() else { return };
+        let stanza = Arc::new(Outgoing::for_many(said));
+        telling::shared(&self.chat, &self.floor.occupants(), &stanza);
+        let openly = state.configuration().non_anonymous;
+        let (room, by) = (&self.jid, &speaker.real);
+        self.floor.listeners.hear(&Saying { room, stanza: &stanza, archived: None, by, openly });
     }
 
     /// A message of the room itself to everybody in it (section 10.2.1).

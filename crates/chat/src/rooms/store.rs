@@ -65,6 +65,17 @@ pub struct Affiliate {
     pub seen: ArchiveId,
 }
 
+/// What somebody is to a room, seen from him.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Belonging {
+    /// The room's identity.
+    pub id: RoomId,
+    /// Its address.
+    pub room: Jid,
+    /// What he is to it.
+    pub affiliation: Affiliation,
+}
+
 /// A change to what is kept of a room.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RoomChange {
@@ -94,6 +105,8 @@ pub trait RoomStore: Send + Sync {
     async fn create_room(&self, room: RoomRecord, owner: Affiliate) -> StoreResult<RoomId>;
     /// The room of an address.
     async fn room(&self, jid: &Jid) -> StoreResult<Option<RoomRecord>>;
+    /// The room with this identity.
+    async fn room_of(&self, id: RoomId) -> StoreResult<Option<RoomRecord>>;
     /// Rooms in the order of their addresses, at most `limit`, beginning behind `after`.
     async fn rooms(
         &self,
@@ -109,7 +122,10 @@ pub trait RoomStore: Send + Sync {
     async fn delete_room(&self, id: RoomId) -> StoreResult<()>;
     /// Everybody who is something to the room.
     async fn affiliates(&self, id: RoomId) -> StoreResult<Vec<Affiliate>>;
-    /// Writes affiliations, all or none; one that is `None` is removed.
+    /// What somebody is to each room that he is anything to, banned ones included, in one read.
+    async fn affiliations_of(&self, jid: &Jid) -> StoreResult<Vec<Belonging>>;
+    /// Writes affiliations, all or none; one that is `None` is removed. What somebody has seen is written with a new one
+    /// alone: afterwards `set_seen` moves it.
     async fn put_affiliates(&self, id: RoomId, affiliates: Vec<Affiliate>) -> StoreResult<()>;
     /// Moves somebody's mark of what he has seen, never backwards. Nothing happens for one who has no affiliation.
     async fn set_seen(&self, id: RoomId, jid: &Jid, seen: ArchiveId) -> StoreResult<()>;

@@ -188,10 +188,14 @@ pub(super) fn everybody(chat: &Chat, configuration: &Configuration, occupants: &
 
 /// Gives a message to everybody: one encoding serves them all.
 pub(super) fn message(chat: &Chat, occupants: &Occupants, message: Stanza) {
-    let message = Arc::new(Outgoing::for_many(message));
+    shared(chat, occupants, &Arc::new(Outgoing::for_many(message)));
+}
+
+/// The same for one that others get, too.
+pub(super) fn shared(chat: &Chat, occupants: &Occupants, message: &Arc<Outgoing>) {
     for occupant in occupants.iter() {
         for seat in &occupant.seats {
-            seat.push(chat, &message);
+            seat.push(chat, message);
         }
     }
 }

@@ -19,7 +19,9 @@ pub use network::Network;
 pub use setting::{Field, Setting, Shape};
 pub(crate) use setting::{choice, config, quoted};
 
-use crate::{accounts, bytestreams, dns, files, http, integrations, json, lifecycle, net, observe, tls, xmpp};
+use crate::{
+    accounts, bytestreams, dns, files, http, integrations, json, lifecycle, net, observe, tls, xmpp,
+};
 
 config! {
     /// Everything that can be configured. Each key has a default: with no file at all the server runs.

@@ -6,7 +6,9 @@ use waxwing_chat::account::AccountId;
 use waxwing_chat::archive::ArchiveId;
 use waxwing_chat::rooms::affiliation::Affiliation;
 use waxwing_chat::rooms::configuration::Configuration;
-use waxwing_chat::rooms::store::{Affiliate, RoomChange, RoomFilter, RoomId, RoomRecord, RoomStore, Subject};
+use waxwing_chat::rooms::store::{
+    Affiliate, Belonging, RoomChange, RoomFilter, RoomId, RoomRecord, RoomStore, Subject,
+};
 use waxwing_chat::store::{StoreError, StoreResult};
 use waxwing_xmpp::jid::Jid;
 
@@ -23,6 +25,15 @@ impl RoomStore for Sqlite {
     async fn room(&self, jid: &Jid) -> StoreResult<Option<RoomRecord>> {
         let jid = jid.clone();
         self.read(move |db| one(db, &jid)).await
+    }
+
+    async fn room_of(&self, id: RoomId) -> StoreResult<Option<RoomRecord>> {
+        self.read(move |db| {
+            let mut statement = db.prepare_cached(&format!("SELECT {COLUMNS} WHERE id = ?1"))?;
+            let mut rows = statement.query([id.0])?;
+            rows.next()?.map(record).transpose()
+        })
+        .await
     }
 
     async fn rooms(
@@ -66,6 +77,11 @@ impl RoomStore for Sqlite {
         self.read(move |db| affiliates(db, id)).await
     }
 
+    async fn affiliations_of(&self, jid: &Jid) -> StoreResult<Vec<Belonging>> {
+        let jid = jid.clone();
+        self.read(move |db| affiliations_of(db, &jid)).await
+    }
+
     async fn put_affiliates(&self, id: RoomId, affiliates: Vec<Affiliate>) -> StoreResult<()> {
         self.write(move |db| put_affiliates(db, id, &affiliates)).await
     }
@@ -103,7 +119,7 @@ fn create(db: &Connection, room: &RoomRecord, owner: &Affiliate) -> Result<RoomI
         room.creator.as_str(),
         numbers::int(room.created_ms),
         room.locked,
-        room.configuration.public,
+        room.configuration.is_listed(),
         room.configuration.persistent,
         room.configuration.to_stored(),
         room.subject.as_ref().map(|subject| &subject.xml),
@@ -170,7 +186,7 @@ fn change(db: &Connection, id: RoomId, change: &RoomChange) -> Result<(), Failur
             .execute(params![
                 id.0,
                 configuration.to_stored(),
-                configuration.public,
+                configuration.is_listed(),
                 configuration.persistent
             ])?,
         RoomChange::Subject(subject) => db
@@ -197,6 +213,23 @@ fn affiliates(db: &Connection, id: RoomId) -> Result<Vec<Affiliate>, Failure> {
     Ok(found)
 }
 
+fn affiliations_of(db: &Connection, jid: &Jid) -> Result<Vec<Belonging>, Failure> {
+    let mut statement = db.prepare_cached(
+        "SELECT room.id, room.jid, affiliation FROM room_affiliate JOIN room ON room.id = room_affiliate.room \
+         WHERE room_affiliate.jid = ?1 ORDER BY room.jid",
+    )?;
+    let mut rows = statement.query([jid.as_str()])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(Belonging {
+            id: RoomId(row.get(0)?),
+            room: super::jid(row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?)?,
+            affiliation: affiliation(row.get(2)?),
+        });
+    }
+    Ok(found)
+}
+
 fn put_affiliates(db: &Connection, id: RoomId, affiliates: &[Affiliate]) -> Result<(), Failure> {
     let there =
         db.prepare_cached("SELECT 1 FROM room WHERE id = ?1")?.query_row([id.0], |_| Ok(())).optional()?;
@@ -205,8 +238,9 @@ fn put_affiliates(db: &Connection, id: RoomId, affiliates: &[Affiliate]) -> Resu
     }
     let mut remove = db.prepare_cached("DELETE FROM room_affiliate WHERE room = ?1 AND jid = ?2")?;
     let mut put = db.prepare_cached(
-        "INSERT OR REPLACE INTO room_affiliate (room, jid, affiliation, nick, reason, seen) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        "INSERT INTO room_affiliate (room, jid, affiliation, nick, reason, seen) VALUES (?1, ?2, ?3, ?4, ?5, ?6) \
+         ON CONFLICT (room, jid) DO UPDATE SET affiliation = excluded.affiliation, nick = excluded.nick, \
+         reason = excluded.reason",
     )?;
     for affiliate in affiliates {
         let jid = affiliate.jid.as_str();

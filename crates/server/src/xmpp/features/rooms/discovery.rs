@@ -166,7 +166,7 @@ fn kind(configuration: &Configuration) -> impl Iterator<Item = &'static str> {
     let kinds = [
         choose(configuration.public, "muc_public", "muc_hidden"),
         choose(configuration.members_only, "muc_membersonly", "muc_open"),
-        choose(configuration.moderated, "muc_moderated", "muc_unmoderated"),
+        choose(configuration.has_listeners(), "muc_moderated", "muc_unmoderated"),
         choose(configuration.non_anonymous, "muc_nonanonymous", "muc_semianonymous"),
         choose(configuration.password_protected, "muc_passwordprotected", "muc_unsecured"),
         choose(configuration.persistent, "muc_persistent", "muc_temporary"),
