@@ -9,6 +9,7 @@ use super::affiliation::Affiliation;
 use super::configuration::Configuration;
 use super::invitations::INVITED_LIMIT;
 use super::moderation::{Change, Named, REASON_BYTES_LIMIT};
+use super::news::Membership;
 use super::role::Role;
 use super::room::Room;
 use super::store::{Affiliate, RoomId};
@@ -408,6 +409,18 @@ impl Chat {
             }
         }
         Ok(RoomsPage { rooms, more: true, last: place })
+    }
+
+    /// Somebody of a room as those see him who are told of a change.
+    pub async fn room_member(&self, room: &Jid, change: &Membership) -> Result<Member> {
+        let affiliate = Affiliate {
+            jid: change.person.clone(),
+            affiliation: change.affiliation,
+            nick: change.nick.clone(),
+            reason: None,
+            seen: ArchiveId::default(),
+        };
+        self.as_member(room, affiliate, false, ArchiveId::default(), true).await?.ok_or(Error::NotFound)
     }
 
     /// How far each has seen a room, as it is kept.

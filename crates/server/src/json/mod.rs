@@ -10,6 +10,7 @@ mod method;
 mod methods;
 mod presence;
 mod render;
+mod rooms;
 mod sign_in;
 mod types;
 

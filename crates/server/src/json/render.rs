@@ -8,6 +8,7 @@ use waxwing_xmpp::stanza::{Kind, Stanza};
 
 use super::method::Call;
 use super::presence;
+use super::rooms;
 use super::types::{self, Contact, EndReason, Subscription, Typing, What};
 
 /// What a client is sent for one event of the domain.
@@ -25,6 +26,10 @@ pub(crate) async fn rendered(call: &Call, event: Event) -> Rendered {
         Event::Stanza(delivery) | Event::Carbon(_, delivery) => stanza(call, &delivery).await,
         Event::Batch(stanzas) => {
             let events = stanzas.iter().filter_map(|outgoing| passing(call, outgoing.stanza())).collect();
+            Rendered { events, archived: None }
+        }
+        Event::Room(event) => {
+            let events = rooms::told(call, &event).await.into_iter().map(types::Event::passing).collect();
             Rendered { events, archived: None }
         }
         Event::RosterChanged { change, .. } => told(match &*change {

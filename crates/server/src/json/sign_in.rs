@@ -182,6 +182,7 @@ async fn enter(
         };
         issue |= age_ms >= chat.settings().token_lifetime_ms / 2;
     }
+    chat.attend(session).await?;
     if let Err(error) = chat.leave_to_archive(session).await {
         tracing::warn!(%error, "messages that wait stay where they are");
     }

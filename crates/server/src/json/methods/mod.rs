@@ -1,6 +1,7 @@
 //! Every method of the face, in one table: one file for each group of them.
 
 mod device;
+mod room;
 mod session;
 
 use std::collections::HashMap;
@@ -9,7 +10,7 @@ use std::sync::LazyLock;
 use super::method::Method;
 
 /// The groups, in the order of the reference.
-static GROUPS: [&[Method]; 2] = [session::METHODS, device::METHODS];
+static GROUPS: [&[Method]; 3] = [session::METHODS, device::METHODS, room::METHODS];
 
 /// The one method that need not wait until messages before it are safe.
 pub(crate) const SEND: &str = "message.send";
