@@ -90,11 +90,12 @@ impl Chat {
         self.pep_publish(owner, ns::BOOKMARKS, item, &private_options()).await.map(drop)
     }
 
-    /// Takes a room from an account's bookmarks, so that its clients leave it.
-    pub(crate) async fn forget_room(&self, owner: &Owner, room: &Jid) -> Result<()> {
+    /// Takes a room from an account's bookmarks, so that its clients leave it. Says whether it was there.
+    pub(crate) async fn forget_room(&self, owner: &Owner, room: &Jid) -> Result<bool> {
         self.prepare(owner, ns::BOOKMARKS).await?;
         match self.pep_retract(owner, ns::BOOKMARKS, room.as_str()).await {
-            Ok(()) | Err(Error::NotFound) => Ok(()),
+            Ok(()) => Ok(true),
+            Err(Error::NotFound) => Ok(false),
             Err(error) => Err(error),
         }
     }

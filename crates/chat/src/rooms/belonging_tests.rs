@@ -187,6 +187,10 @@ async fn strangers_are_refused_alike() {
         chat.join_room(&tybalt.session, &nowhere).await.unwrap_err(),
     );
     same(
+        chat.leave_room(&tybalt.session, &cave).await.unwrap_err(),
+        chat.leave_room(&tybalt.session, &nowhere).await.unwrap_err(),
+    );
+    same(
         chat.room_members(&cave, &me, None, 10, "").await.unwrap_err(),
         chat.room_members(&nowhere, &me, None, 10, "").await.unwrap_err(),
     );

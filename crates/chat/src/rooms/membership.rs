@@ -172,8 +172,8 @@ impl Room {
 
     async fn release_member(&mut self, person: &Jid) -> Result<()> {
         match self.state()?.affiliation(person) {
-            Affiliation::Outcast => Err(Error::NotFound),
-            Affiliation::None => Ok(()),
+            // As if there were no such room.
+            Affiliation::Outcast | Affiliation::None => Err(Error::NotFound),
             _ => self.affiliate(person, Affiliation::None, None, None).await,
         }
     }
@@ -268,12 +268,20 @@ impl Chat {
         self.bookmark_room(&owner, room, &name).await
     }
 
-    /// The person of a session belongs to a room no longer. `Conflict` for its last owner.
+    /// The person of a session belongs to a room no longer. `Conflict` for its last owner, `NotFound` for whoever does not
+    /// belong to it, whether there is such a room or not.
     pub async fn leave_room(&self, session: &Session, room: &Jid) -> Result<()> {
         let owner = Owner::from(session);
         let person = owner.jid.clone();
-        self.in_room(room, move |room| Box::pin(async move { room.release_member(&person).await })).await??;
-        self.forget_room(&owner, room).await
+        let released = self
+            .in_room(room, move |room| Box::pin(async move { room.release_member(&person).await }))
+            .await?;
+        match released {
+            Ok(()) => self.forget_room(&owner, room).await.map(drop),
+            // Of a room that is kept among the bookmarks alone there is only that to give up.
+            Err(Error::NotFound) if self.forget_room(&owner, room).await? => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     /// Brings people into a room: they belong to it at once, and are told by whom. Gives back those who could not be brought

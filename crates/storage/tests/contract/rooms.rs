@@ -3,7 +3,7 @@
 use super::*;
 use waxwing_chat::rooms::affiliation::Affiliation;
 use waxwing_chat::rooms::configuration::Configuration;
-use waxwing_chat::rooms::store::{Affiliate, RoomChange, RoomFilter, RoomId, RoomRecord, Subject};
+use waxwing_chat::rooms::store::{Affiliate, Belonging, RoomChange, RoomFilter, RoomId, RoomRecord, Subject};
 use waxwing_chat::store::{DocumentKind, StoreError};
 
 const SERVICE: &str = "rooms.capulet.example";
@@ -58,6 +58,14 @@ pub(crate) async fn lists_rooms(store: Arc<dyn Store>) {
     assert_eq!(names(RoomFilter::Public(SERVICE.to_owned()), None).await, [""; 0], "they are locked");
     let kept = Configuration { persistent: true, ..Configuration::default() };
     store.change_room(orchard.id, RoomChange::Configuration(kept.clone())).await.unwrap();
+    let archived = Configuration { archived: true, ..kept.clone() };
+    store.change_room(orchard.id, RoomChange::Configuration(archived)).await.unwrap();
+    assert_eq!(
+        names(RoomFilter::Public(SERVICE.to_owned()), None).await,
+        [""; 0],
+        "nobody finds one that is archived"
+    );
+    store.change_room(orchard.id, RoomChange::Configuration(kept.clone())).await.unwrap();
     let hidden = Configuration { public: false, ..kept };
     store.change_room(tomb.id, RoomChange::Configuration(hidden)).await.unwrap();
     make(&store, "street").await;
@@ -81,6 +89,18 @@ pub(crate) async fn keeps_affiliates(store: Arc<dyn Store>) {
     nurse.seen = ArchiveId(7);
     let list = store.affiliates(room.id).await.unwrap();
     assert!(list.len() == 3 && list.contains(&nurse));
+    // Another word on her leaves what she has seen as it is.
+    let again = Affiliate { affiliation: Affiliation::Admin, seen: ArchiveId(1), ..nurse.clone() };
+    store.put_affiliates(room.id, vec![again.clone()]).await.unwrap();
+    let kept = Affiliate { seen: ArchiveId(7), ..again };
+    assert!(store.affiliates(room.id).await.unwrap().contains(&kept));
+    let own = |id, jid: &Jid, affiliation| Belonging { id, room: jid.clone(), affiliation };
+    let nurses = store.affiliations_of(&nurse.jid).await.unwrap();
+    assert_eq!(nurses, [own(room.id, &room.jid, Affiliation::Admin)]);
+    let domain = store.affiliations_of(&Jid::new("x.example").unwrap()).await.unwrap();
+    assert_eq!(domain, [own(room.id, &room.jid, Affiliation::Outcast)]);
+    assert_eq!(store.room_of(room.id).await.unwrap().map(|found| found.jid), Some(room.jid.clone()));
+    assert!(store.room_of(RoomId(99)).await.unwrap().is_none());
     nurse.affiliation = Affiliation::None;
     store.put_affiliates(room.id, vec![nurse]).await.unwrap();
     assert_eq!(store.affiliates(room.id).await.unwrap().len(), 2);
