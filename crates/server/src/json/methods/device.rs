@@ -2,6 +2,7 @@
 
 use waxwing_chat::bearers;
 use waxwing_chat::event::Close;
+use waxwing_chat::rosters::Owner;
 use waxwing_chat::session::Session;
 
 use crate::json::error::{Condition, Fault};
@@ -68,7 +69,9 @@ async fn end(call: Call, params: DeviceEnd) -> Result<Nothing, Fault> {
     if ended.is_empty() {
         return Err(Fault::new(Condition::NotFound).about("id"));
     }
+    let owner = Owner::from(&**call.session());
     for session in ended {
+        call.chat().unsubscribe_device(&owner, &params.id).await?;
         if let Some(agent) = session.info().agent {
             // XMPP clients have their own tokens under the same name (XEP-0484).
             call.chat()

@@ -1,8 +1,10 @@
 //! Every method of the face, in one table: one file for each group of them.
 
 mod device;
+mod push;
 mod room;
 mod session;
+mod token;
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -10,7 +12,8 @@ use std::sync::LazyLock;
 use super::method::Method;
 
 /// The groups, in the order of the reference.
-static GROUPS: [&[Method]; 3] = [session::METHODS, device::METHODS, room::METHODS];
+static GROUPS: [&[Method]; 5] =
+    [session::METHODS, device::METHODS, push::METHODS, room::METHODS, token::METHODS];
 
 /// The one method that need not wait until messages before it are safe.
 pub(crate) const SEND: &str = "message.send";

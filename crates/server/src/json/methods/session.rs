@@ -1,6 +1,7 @@
 //! The session itself: signing in and out, and what keeps it going.
 
 use waxwing_chat::Error;
+use waxwing_chat::rosters::Owner;
 
 use crate::json::error::Fault;
 use crate::json::method::{Call, Method, Run, Scope, method};
@@ -43,6 +44,7 @@ pub(super) const METHODS: &[Method] = &[
 
 async fn sign_out(call: Call, Nothing {}: Nothing) -> Result<Nothing, Fault> {
     call.chat().withdraw_bearer(call.session().account, &call.client.device).await?;
+    call.chat().unsubscribe_device(&Owner::from(&**call.session()), &call.client.device).await?;
     call.client.sign_out();
     Ok(Nothing {})
 }
@@ -52,6 +54,7 @@ async fn ping(call: Call, Nothing {}: Nothing) -> Result<SessionPong, Fault> {
 }
 
 async fn active(call: Call, params: SessionActive) -> Result<Nothing, Fault> {
+    call.session().set_attended(params.active);
     if call.client.set_active(params.active) {
         presence::announce(call.chat(), &call.client).await?;
     }

@@ -4,6 +4,7 @@
 mod account;
 mod conversation;
 mod event;
+mod integrations;
 mod message;
 mod patch;
 mod preferences;
@@ -14,6 +15,7 @@ mod thread;
 pub(crate) use account::*;
 pub(crate) use conversation::*;
 pub(crate) use event::*;
+pub(crate) use integrations::*;
 pub(crate) use message::*;
 pub(crate) use patch::Patch;
 pub(crate) use preferences::*;
