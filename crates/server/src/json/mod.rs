@@ -1,5 +1,12 @@
 //! The JSON face: JSON-RPC 2.0 over WebSocket, for the web client and other programs, in front of the domain.
 
+#![allow(
+    dead_code,
+    unused_imports,
+    unused_macros,
+    reason = "the contract is described whole; the methods that send and synchronise are not in the table yet"
+)]
+
 mod client;
 mod codec;
 mod config;
