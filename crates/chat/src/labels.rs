@@ -69,26 +69,34 @@ pub fn mentioned(message: &Stanza) -> impl Iterator<Item = &str> {
         .filter_map(|reference| reference.attr("uri")?.strip_prefix("xmpp:"))
 }
 
-/// All labels of a message.
+/// All labels of a message. Nearly all messages have none, so one look at each of their children has to suffice.
 pub fn of(message: &Stanza) -> Vec<String> {
     let mut labels = Vec::new();
-    if let Some((_, id)) = deed(message) {
-        labels.push(about(id));
-    }
-    if let Some(root) = message.child(ns::CLIENT, "thread").map(|thread| thread.text()) {
-        labels.push(thread(&root));
-    }
-    labels.extend(mentioned(message).map(|address| mentions(bare(address))));
     for child in message.children() {
-        labels.extend(held(child));
+        match (child.ns(), child.name()) {
+            (ns::CLIENT, "body") => {
+                if child.text().as_bytes().windows(3).any(|three| three == b"://") {
+                    labels.push(has("link"));
+                }
+            }
+            (ns::CLIENT, "thread") => labels.push(thread(&child.text())),
+            (ns::RETRACTION, "retract") | (ns::CORRECTION, "replace") | (ns::REACTIONS, "reactions") => {
+                labels.extend(child.attr("id").map(about));
+            }
+            (ns::REFERENCES, "reference") if child.attr("type") == Some("mention") => {
+                let address = child.attr("uri").and_then(|uri| uri.strip_prefix("xmpp:"));
+                labels.extend(address.map(|address| mentions(bare(address))));
+            }
+            (ns::OOB, _) | (ns::FILE_SHARING, _) | (ns::JSON_MESSAGE, _) => labels.extend(held(child)),
+            _ => {}
+        }
     }
-    if message.child(ns::CLIENT, "body").is_some_and(|body| body.text().contains("://")) {
-        labels.push(has("link"));
+    if !labels.is_empty() {
+        labels.retain(|label| label.len() <= LABEL_BYTES_LIMIT && !label.contains('\n'));
+        labels.sort_unstable();
+        labels.dedup();
+        labels.truncate(LABELS_LIMIT);
     }
-    labels.retain(|label| label.len() <= LABEL_BYTES_LIMIT && !label.contains('\n'));
-    labels.sort_unstable();
-    labels.dedup();
-    labels.truncate(LABELS_LIMIT);
     labels
 }
 
