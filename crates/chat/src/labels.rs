@@ -74,10 +74,8 @@ pub fn of(message: &Stanza) -> Vec<String> {
     let mut labels = Vec::new();
     for child in message.children() {
         match (child.ns(), child.name()) {
-            (ns::CLIENT, "body") => {
-                if child.text().as_bytes().windows(3).any(|three| three == b"://") {
-                    labels.push(has("link"));
-                }
+            (ns::CLIENT, "body") if child.text().as_bytes().windows(3).any(|three| three == b"://") => {
+                labels.push(has("link"));
             }
             (ns::CLIENT, "thread") => labels.push(thread(&child.text())),
             (ns::RETRACTION, "retract") | (ns::CORRECTION, "replace") | (ns::REACTIONS, "reactions") => {
