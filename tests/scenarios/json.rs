@@ -39,15 +39,7 @@ async fn a_person_signs_in_and_is_told_what_is_allowed() {
     assert_eq!(answer["server"]["domains"], json!(["localhost"]));
     assert!(answer["session"].as_str().is_some_and(|session| session.starts_with("romeo@localhost/")));
     assert!(answer.get("token").is_none(), "nobody asked for one");
-    for limit in [
-        "text_bytes",
-        "attachments",
-        "upload_bytes",
-        "history_page",
-        "recall_ms",
-        "edit_ms",
-        "requests_in_flight",
-    ] {
+    for limit in ["frame_bytes", "page"] {
         assert!(answer["limits"][limit].is_u64(), "{limit}");
     }
     assert!(romeo.ask("session.ping", json!({})).await["time_ms"].is_u64());
@@ -224,11 +216,32 @@ async fn xmpp_sees_a_json_client_come_and_go() {
     world.befriend(&mut romeo, &mut juliet).await;
     let (mut page, answer) = signed_in(&world, "romeo", "d1").await;
     let session = answer["session"].as_str().expect("an address").to_owned();
-    juliet.expect(&format!("<presence from='{session}'/>")).await;
+    juliet.expect(&format!("<presence from='{session}'><priority>-1</priority></presence>")).await;
     page.ask("session.active", json!({ "active": false })).await;
-    juliet.expect(&format!("<presence from='{session}'><show>away</show></presence>")).await;
+    juliet
+        .expect(&format!("<presence from='{session}'><priority>-1</priority><show>away</show></presence>"))
+        .await;
     drop(page);
     juliet.expect(&format!("<presence from='{session}' type='unavailable'/>")).await;
+}
+
+/// What this face does not show it must not take: it waits for a client that does.
+#[tokio::test]
+async fn a_message_waits_for_a_client_that_shows_it() {
+    let world = world().await;
+    let (mut page, _) = signed_in(&world, "romeo", "d1").await;
+    let mut juliet = world.online("juliet/balcony").await;
+    juliet.send("<message to='romeo@localhost' type='chat' id='m1'><body>before</body></message>").await;
+    juliet.round_trip().await;
+    page.ask("session.ping", json!({})).await;
+    drop(page);
+    let (_page, _) = signed_in(&world, "romeo", "d1").await;
+    let mut romeo = world.online("romeo/orchard").await;
+    romeo
+        .expect(
+            "<message from='juliet@localhost/balcony' type='chat' id='m1'><body>before</body>{...}</message>",
+        )
+        .await;
 }
 
 /// The new session is seen before the old one goes, which a device that comes back in time ends itself.
@@ -242,9 +255,12 @@ async fn a_page_that_is_loaded_anew_does_not_make_its_reader_leave() {
     let (page, before) = signed_in(&world, "romeo", "d1").await;
     let before = before["session"].as_str().expect("an address").to_owned();
     juliet
-        .expect(&format!("<presence from='{}'/>", other_session["session"].as_str().expect("an address")))
+        .expect(&format!(
+            "<presence from='{}'><priority>-1</priority></presence>",
+            other_session["session"].as_str().expect("an address")
+        ))
         .await;
-    juliet.expect(&format!("<presence from='{before}'/>")).await;
+    juliet.expect(&format!("<presence from='{before}'><priority>-1</priority></presence>")).await;
     drop(page);
     // Until the server has heard that the connection is gone.
     loop {
@@ -255,7 +271,8 @@ async fn a_page_that_is_loaded_anew_does_not_make_its_reader_leave() {
         }
     }
     let (_page, after) = signed_in(&world, "romeo", "d1").await;
-    juliet.expect(&format!("<presence from='{}'/>", after["session"].as_str().expect("an address"))).await;
+    let after = after["session"].as_str().expect("an address");
+    juliet.expect(&format!("<presence from='{after}'><priority>-1</priority></presence>")).await;
     juliet.expect(&format!("<presence from='{before}' type='unavailable'/>")).await;
 }
 

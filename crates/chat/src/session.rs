@@ -83,7 +83,6 @@ pub struct Session {
     queue: Queue,
     priority: AtomicI16,
     carbons: AtomicBool,
-    echoes: AtomicBool,
     roster_wanted: AtomicBool,
     blocklist_wanted: AtomicBool,
     /// Set until waiting messages have been replayed; what waits then comes from the archive, not the queue.
@@ -133,7 +132,6 @@ impl Session {
             queue,
             priority: AtomicI16::new(NOT_AVAILABLE),
             carbons: AtomicBool::new(false),
-            echoes: AtomicBool::new(false),
             roster_wanted: AtomicBool::new(false),
             blocklist_wanted: AtomicBool::new(false),
             replaying: AtomicBool::new(true),
@@ -269,16 +267,6 @@ impl Session {
     /// Switches carbons on or off.
     pub fn set_carbons(&self, on: bool) {
         self.carbons.store(on, Ordering::Release);
-    }
-
-    /// Wants its own messages back once they are safe, in their place among all others.
-    pub fn echoes(&self) -> bool {
-        self.echoes.load(Ordering::Acquire)
-    }
-
-    /// Switches that on or off.
-    pub fn set_echoes(&self, on: bool) {
-        self.echoes.store(on, Ordering::Release);
     }
 
     /// Asked for the roster, so it gets pushes ("interested resource", RFC 6121 section 2.1.6).

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use waxwing_server::{cli, config, observe, rest, xmpp};
+use waxwing_server::{cli, config, json, observe, rest, xmpp};
 
 fn main() -> Result<()> {
     let root = std::env::args_os().nth(1).context("the directory to write to is missing")?;
@@ -15,6 +15,7 @@ fn main() -> Result<()> {
     std::fs::write(root.join("docs/waxwing.example.toml"), config::example_file())?;
     std::fs::write(root.join("docs/configuration.md"), config::reference())?;
     std::fs::write(root.join("docs/openapi.json"), rest::openapi::document())?;
+    std::fs::write(root.join("docs/openrpc.json"), json::reference::document())?;
     std::fs::write(root.join("docs/metrics.md"), observe::reference())?;
     Ok(())
 }

@@ -116,13 +116,10 @@ impl Config {
             http.websocket_message_bytes: 10_000..=67_108_864;
             json.frame_bytes: 16_384..=67_108_864;
             json.unauthenticated_frame_bytes: 1_024..=1_048_576;
-            json.requests_in_flight: 1..=10_000;
-            json.text_bytes: 256..=1_048_576;
             json.idle_timeout_ms: 1_000..=3_600_000;
             json.response_timeout_ms: 100..=600_000;
             json.absence_grace_ms: 0..=600_000;
             json.page: 1..=1_000;
-            json.snapshot_conversations: 1..=1_000;
             files.file_bytes_limit: 1..=80_000_000_000;
             files.profile_file_bytes_limit: 1..=80_000_000_000;
             files.slot_lifetime_ms: 1_000..=86_400_000;

@@ -1,11 +1,9 @@
 //! The client at the other end of a connection: its session, and what it has told about itself.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use waxwing_chat::session::Session;
-
-use super::types::Position;
 
 /// What the server knows of a client that has signed in.
 #[derive(Debug)]
@@ -14,8 +12,6 @@ pub(crate) struct Client {
     pub(crate) session: Arc<Session>,
     /// The id of its device.
     pub(crate) device: String,
-    /// Up to where it has read everything, plus one; 0 until it has. What happens is told from there on.
-    synchronised: AtomicU64,
     /// Somebody looks at it.
     active: AtomicBool,
     /// It wants to leave for good.
@@ -24,24 +20,7 @@ pub(crate) struct Client {
 
 impl Client {
     pub(crate) fn new(session: Arc<Session>, device: String) -> Self {
-        Self {
-            session,
-            device,
-            synchronised: AtomicU64::new(0),
-            active: AtomicBool::new(true),
-            signed_out: AtomicBool::new(false),
-        }
-    }
-
-    /// Everything up to here was read; from now on the client is told what happens.
-    pub(crate) fn synchronise(&self, version: Position) {
-        // Only the first time: later it reads what it likes, and is told all the same.
-        let _ = self.synchronised.compare_exchange(0, version + 1, Ordering::AcqRel, Ordering::Acquire);
-    }
-
-    /// Up to where everything was read before the first event was told; `None` while nothing may be told.
-    pub(crate) fn told_from(&self) -> Option<Position> {
-        self.synchronised.load(Ordering::Acquire).checked_sub(1)
+        Self { session, device, active: AtomicBool::new(true), signed_out: AtomicBool::new(false) }
     }
 
     /// Whether somebody looks at it.

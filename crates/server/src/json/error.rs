@@ -32,8 +32,6 @@ pub(crate) enum Condition {
     LimitExceeded,
     /// It cannot be done now.
     Unavailable,
-    /// It is larger than what is taken.
-    TooLarge,
     /// It was there, and is not any more.
     Gone,
     /// One of the two has blocked the other.
@@ -44,7 +42,7 @@ pub(crate) enum Condition {
 
 impl Condition {
     /// Every condition, in the order of the reference.
-    pub(crate) const ALL: [Self; 15] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::ParseError,
         Self::InvalidRequest,
         Self::MethodNotFound,
@@ -56,7 +54,6 @@ impl Condition {
         Self::Conflict,
         Self::LimitExceeded,
         Self::Unavailable,
-        Self::TooLarge,
         Self::Gone,
         Self::Blocked,
         Self::NotAllowed,
@@ -76,7 +73,6 @@ impl Condition {
             Self::Conflict => -32004,
             Self::LimitExceeded => -32005,
             Self::Unavailable => -32006,
-            Self::TooLarge => -32007,
             Self::Gone => -32008,
             Self::Blocked => -32009,
             Self::NotAllowed => -32010,
@@ -84,7 +80,7 @@ impl Condition {
     }
 
     /// What it says where nothing more fitting is known.
-    fn sentence(self) -> &'static str {
+    pub(crate) fn sentence(self) -> &'static str {
         match self {
             Self::ParseError => "The frame is not JSON.",
             Self::InvalidRequest => "The frame is not a request of JSON-RPC 2.0.",
@@ -97,7 +93,6 @@ impl Condition {
             Self::Conflict => "That contradicts what is there.",
             Self::LimitExceeded => "There are too many already.",
             Self::Unavailable => "That cannot be done now. Try again in a moment.",
-            Self::TooLarge => "That is too large.",
             Self::Gone => "That is not there any more.",
             Self::Blocked => "One of the two has blocked the other.",
             Self::NotAllowed => "That is not allowed.",
@@ -111,13 +106,12 @@ pub(crate) struct Fault {
     pub(crate) condition: Condition,
     pub(crate) sentence: Cow<'static, str>,
     pub(crate) field: Option<Cow<'static, str>>,
-    pub(crate) retry_after_ms: Option<u64>,
 }
 
 impl Fault {
     /// A refusal that says no more than its condition.
     pub(crate) fn new(condition: Condition) -> Self {
-        Self { condition, sentence: condition.sentence().into(), field: None, retry_after_ms: None }
+        Self { condition, sentence: condition.sentence().into(), field: None }
     }
 
     /// A field is not what it should be.
@@ -134,12 +128,6 @@ impl Fault {
     /// The same about a field.
     pub(crate) fn about(mut self, field: impl Into<Cow<'static, str>>) -> Self {
         self.field = Some(field.into());
-        self
-    }
-
-    /// The same, with the time after which it may be tried again.
-    pub(crate) fn retry_after(mut self, ms: u64) -> Self {
-        self.retry_after_ms = Some(ms);
         self
     }
 }
@@ -203,9 +191,6 @@ pub(crate) struct ErrorData<'a> {
     /// The field it is about: names and places in lists with dots between them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) field: Option<&'a str>,
-    /// After how long it may be tried again.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) retry_after_ms: Option<u64>,
 }
 
 impl<'a> From<&'a Fault> for ErrorObject<'a> {
@@ -213,11 +198,7 @@ impl<'a> From<&'a Fault> for ErrorObject<'a> {
         Self {
             code: fault.condition.code(),
             message: &fault.sentence,
-            data: ErrorData {
-                condition: fault.condition,
-                field: fault.field.as_deref(),
-                retry_after_ms: fault.retry_after_ms,
-            },
+            data: ErrorData { condition: fault.condition, field: fault.field.as_deref() },
         }
     }
 }

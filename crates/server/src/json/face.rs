@@ -21,8 +21,6 @@ pub struct Face {
 pub(crate) struct Current {
     pub(crate) config: Arc<Config>,
     pub(crate) authentication_timeout_ms: u64,
-    /// Bytes of one file.
-    pub(crate) upload_bytes: u64,
 }
 
 impl Current {
@@ -30,7 +28,6 @@ impl Current {
         Self {
             config: Arc::new(settings.json.clone()),
             authentication_timeout_ms: settings.limits.authentication_timeout_ms,
-            upload_bytes: settings.files.file_bytes_limit,
         }
     }
 }

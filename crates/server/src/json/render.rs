@@ -1,7 +1,6 @@
 //! What the domain tells a session, in the words of this face.
 
-use waxwing_chat::archive::ArchiveId;
-use waxwing_chat::event::{Close, Delivery, Event};
+use waxwing_chat::event::{Close, Event};
 use waxwing_chat::roster::{self, RosterItem};
 use waxwing_xmpp::ns;
 use waxwing_xmpp::stanza::{Kind, Stanza};
@@ -11,27 +10,16 @@ use super::presence;
 use super::rooms;
 use super::types::{self, Contact, EndReason, Subscription, Typing, What};
 
-/// What a client is sent for one event of the domain.
-#[derive(Debug, Default)]
-pub(crate) struct Rendered {
-    /// What it is told.
-    pub(crate) events: Vec<types::Event>,
-    /// The archived message among it, which counts as delivered once it is written.
-    pub(crate) archived: Option<ArchiveId>,
-}
-
-/// Turns an event of the domain into what the client is told.
-pub(crate) async fn rendered(call: &Call, event: Event) -> Rendered {
+/// Turns an event of the domain into what the client is told. Messages are not: no session of this face takes any.
+pub(crate) async fn rendered(call: &Call, event: Event) -> Vec<types::Event> {
     match event {
-        Event::Stanza(delivery) | Event::Carbon(_, delivery) => stanza(call, &delivery).await,
+        Event::Stanza(delivery) | Event::Carbon(_, delivery) => {
+            passing(call, delivery.stanza.stanza()).into_iter().collect()
+        }
         Event::Batch(stanzas) => {
-            let events = stanzas.iter().filter_map(|outgoing| passing(call, outgoing.stanza())).collect();
-            Rendered { events, archived: None }
+            stanzas.iter().filter_map(|outgoing| passing(call, outgoing.stanza())).collect()
         }
-        Event::Room(event) => {
-            let events = rooms::told(call, &event).await.into_iter().map(types::Event::passing).collect();
-            Rendered { events, archived: None }
-        }
+        Event::Room(event) => rooms::told(call, &event).await.into_iter().map(types::Event::from).collect(),
         Event::RosterChanged { change, .. } => told(match &*change {
             waxwing_chat::event::RosterChange::Set(item) => What::Contact { contact: contact(item) },
             waxwing_chat::event::RosterChange::Removed(jid) => {
@@ -43,19 +31,14 @@ pub(crate) async fn rendered(call: &Call, event: Event) -> Rendered {
             Ok(all) => told(What::Blocked { addresses: all.iter().map(ToString::to_string).collect() }),
             Err(error) => {
                 tracing::warn!(%error, "a list of blocked addresses could not be read");
-                Rendered::default()
+                Vec::new()
             }
         },
     }
 }
 
-fn told(what: What) -> Rendered {
-    Rendered { events: vec![types::Event::passing(what)], archived: None }
-}
-
-async fn stanza(call: &Call, delivery: &Delivery) -> Rendered {
-    let events = passing(call, delivery.stanza.stanza()).into_iter().collect();
-    Rendered { events, archived: delivery.archived }
+fn told(what: What) -> Vec<types::Event> {
+    vec![what.into()]
 }
 
 /// What is told of a stanza that is kept nowhere.
@@ -63,7 +46,7 @@ fn passing(call: &Call, stanza: &Stanza) -> Option<types::Event> {
     match stanza.kind {
         Kind::Presence(_) => {
             let presence = presence::of(call.chat(), stanza)?;
-            Some(types::Event::passing(What::Presence { presence }))
+            Some(types::Event::from(What::Presence { presence }))
         }
         Kind::Message(_) => typing(stanza),
         Kind::Iq(_) => None,
@@ -79,7 +62,7 @@ fn typing(stanza: &Stanza) -> Option<types::Event> {
         _ => Typing::Paused,
     };
     let conversation = from.to_bare().to_string();
-    Some(types::Event::passing(What::Typing { address: conversation.clone(), conversation, state }))
+    Some(types::Event::from(What::Typing { address: conversation.clone(), conversation, state }))
 }
 
 /// A contact as it is shown.

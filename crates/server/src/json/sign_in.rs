@@ -76,7 +76,6 @@ pub(crate) async fn sign_in(
                 chat.unbind(&session, None).await;
                 return Err(error.into());
             }
-            read_from_archive(face, &session).await;
             replace_absent(face, &session);
             let answer = SignedIn {
                 account: shown(account),
@@ -84,7 +83,6 @@ pub(crate) async fn sign_in(
                 session: session.jid.to_string(),
                 server: server(face),
                 limits: limits(current),
-                version: version(face).await,
             };
             Ok(Entered { client, events, answer })
         }
@@ -172,7 +170,6 @@ async fn enter(
 ) -> Result<Option<String>, Fault> {
     let chat = &face.chat;
     session.set_carbons(true);
-    session.set_echoes(true);
     session.set_roster_wanted();
     session.set_blocklist_wanted();
     let mut issue = remember;
@@ -183,31 +180,9 @@ async fn enter(
         issue |= age_ms >= chat.settings().token_lifetime_ms / 2;
     }
     chat.attend(session).await?;
-    if let Err(error) = chat.leave_to_archive(session).await {
-        tracing::warn!(%error, "messages that wait stay where they are");
-    }
     match issue {
         true => Ok(Some(chat.issue_bearer(account, device).await?.text)),
         false => Ok(None),
-    }
-}
-
-/// This session reads from the archive what came before, so its replay ends at once. What waits and is in no archive is
-/// handed over like what comes later.
-async fn read_from_archive(face: &Face, session: &Arc<Session>) {
-    while session.replay_due() && session.close_reason().is_none() {
-        match face.chat.replay(session).await {
-            Ok(page) => {
-                for delivery in page {
-                    session.push(waxwing_chat::event::Event::Stanza(delivery));
-                }
-            }
-            Err(error) => {
-                // What waits goes on waiting; the client comes back for it.
-                tracing::warn!(%error, "waiting messages could not be read");
-                session.close(Close::TooSlow);
-            }
-        }
     }
 }
 
@@ -270,24 +245,5 @@ fn server(face: &Face) -> types::Server {
 pub(crate) fn limits(current: &Current) -> Limits {
     let config = &current.config;
     let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-    Limits {
-        frame_bytes: config.frame_bytes as u64,
-        text_bytes: config.text_bytes as u64,
-        attachments: count(config.attachments_limit),
-        mentions: count(config.mentions_limit),
-        payloads: count(config.payloads_limit),
-        reactions: count(config.reactions_limit),
-        poll_options: count(super::POLL_OPTIONS_LIMIT),
-        upload_bytes: current.upload_bytes,
-        history_page: count(config.page),
-        recall_ms: config.recall_ms,
-        edit_ms: config.edit_ms,
-        schedule_ms: config.schedule_ms,
-        requests_in_flight: count(config.requests_in_flight),
-    }
-}
-
-/// The newest version there is.
-async fn version(_face: &Face) -> u64 {
-    0
+    Limits { frame_bytes: config.frame_bytes as u64, page: count(config.page) }
 }

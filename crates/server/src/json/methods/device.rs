@@ -6,16 +6,15 @@ use waxwing_chat::rosters::Owner;
 use waxwing_chat::session::Session;
 
 use crate::json::error::{Condition, Fault};
-use crate::json::method::{Call, Method, Scope, method};
+use crate::json::method::{Call, Method, method};
 use crate::json::types::{Device, DeviceEnd, DeviceFace, DeviceListed, Nothing};
 
 /// The methods.
 pub(super) const METHODS: &[Method] = &[
-    method!("device.list", "Lists the devices of the account.", Scope::Account, Nothing => DeviceListed, list),
+    method!("device.list", "Lists the devices of the account.", Nothing => DeviceListed, list),
     method!(
         "device.end",
         "Signs a device out: its sessions end, and its token is withdrawn.",
-        Scope::Account,
         DeviceEnd => Nothing,
         end
     ),

@@ -15,9 +15,6 @@ use super::method::Method;
 static GROUPS: [&[Method]; 5] =
     [session::METHODS, device::METHODS, push::METHODS, room::METHODS, token::METHODS];
 
-/// The one method that need not wait until messages before it are safe.
-pub(crate) const SEND: &str = "message.send";
-
 /// Every method.
 pub(crate) fn all() -> impl Iterator<Item = &'static Method> {
     GROUPS.iter().flat_map(|group| group.iter())

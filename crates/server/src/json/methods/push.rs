@@ -6,7 +6,7 @@ use waxwing_chat::push::subscriptions::Channel;
 use waxwing_chat::rosters::Owner;
 
 use crate::json::error::Fault;
-use crate::json::method::{Call, Method, Scope, method};
+use crate::json::method::{Call, Method, method};
 use crate::json::types::{Nothing, PushKey, PushSubscribe, PushUnsubscribe};
 
 /// The methods.
@@ -14,21 +14,18 @@ pub(super) const METHODS: &[Method] = &[
     method!(
         "push.key",
         "Tells the key by which push services know this server.",
-        Scope::Account,
         Nothing => PushKey,
         key
     ),
     method!(
         "push.subscribe",
         "Pushes to this device from now on.",
-        Scope::Account,
         PushSubscribe => Nothing,
         subscribe
     ),
     method!(
         "push.unsubscribe",
         "No longer pushes by a subscription.",
-        Scope::Account,
         PushUnsubscribe => Nothing,
         unsubscribe
     ),

@@ -6,7 +6,7 @@ use waxwing_chat::rooms::ownership::Farewell;
 use waxwing_xmpp::jid::Jid;
 
 use crate::json::error::Fault;
-use crate::json::method::{Call, Method, Scope, method};
+use crate::json::method::{Call, Method, method};
 use crate::json::rooms;
 use crate::json::types::{
     Nothing, RoleGiven, RoomBrowse, RoomChange, RoomCreate, RoomGot, RoomInvite, RoomInvited, RoomMembers,
@@ -15,48 +15,43 @@ use crate::json::types::{
 
 /// The methods.
 pub(super) const METHODS: &[Method] = &[
-    method!("room.create", "Makes a room and owns it.", Scope::Rooms, RoomCreate => RoomGot, create),
-    method!("room.get", "Tells of a room.", Scope::Rooms, RoomNamed => RoomGot, get),
-    method!("room.change", "Changes a room. Its owners may.", Scope::Rooms, RoomChange => RoomGot, change),
+    method!("room.create", "Makes a room and owns it.", RoomCreate => RoomGot, create),
+    method!("room.get", "Tells of a room.", RoomNamed => RoomGot, get),
+    method!("room.change", "Changes a room. Its owners may.", RoomChange => RoomGot, change),
     method!(
         "room.members",
         "Lists who belongs to a room; for admins those, too, who are banned.",
-        Scope::Rooms,
         RoomMembers => RoomMembersGot,
         members
     ),
     method!(
         "room.set_role",
         "Makes somebody something else in a room.",
-        Scope::Rooms,
         RoomSetRole => Nothing,
         set_role
     ),
     method!(
         "room.invite",
         "Brings people into a room: they belong to it at once, and are told by whom.",
-        Scope::Rooms,
         RoomInvite => RoomInvited,
         invite
     ),
-    method!("room.join", "Belongs to an open room from now on.", Scope::Rooms, RoomNamed => RoomGot, join),
+    method!("room.join", "Belongs to an open room from now on.", RoomNamed => RoomGot, join),
     method!(
         "room.decline",
         "Does not want to belong to a room that one was brought into.",
-        Scope::Rooms,
         RoomNamed => Nothing,
         leave
     ),
-    method!("room.leave", "Belongs to a room no longer.", Scope::Rooms, RoomNamed => Nothing, leave),
-    method!("room.remove", "Takes somebody out of a room.", Scope::Rooms, RoomRemove => Nothing, remove),
+    method!("room.leave", "Belongs to a room no longer.", RoomNamed => Nothing, leave),
+    method!("room.remove", "Takes somebody out of a room.", RoomRemove => Nothing, remove),
     method!(
         "room.delete",
         "Ends a room; nothing of it can be read any more. Its owners may.",
-        Scope::Rooms,
         RoomNamed => Nothing,
         delete
     ),
-    method!("room.browse", "Finds public rooms.", Scope::Rooms, RoomBrowse => RoomsFound, browse),
+    method!("room.browse", "Finds public rooms.", RoomBrowse => RoomsFound, browse),
 ];
 
 /// The address in a field.

@@ -4,7 +4,7 @@ use waxwing_chat::Error;
 use waxwing_chat::rosters::Owner;
 
 use crate::json::error::Fault;
-use crate::json::method::{Call, Method, Run, Scope, method};
+use crate::json::method::{Call, Method, Run, method};
 use crate::json::presence;
 use crate::json::types::{Nothing, SessionActive, SessionPong, SessionRenewed, SessionSignIn, SignedIn};
 
@@ -13,7 +13,6 @@ pub(super) const METHODS: &[Method] = &[
     Method {
         name: "session.sign_in",
         summary: "Signs in. The first request on a connection, and the only one until it has succeeded.",
-        scope: Scope::Session,
         params: |generator| generator.subschema_for::<SessionSignIn>(),
         result: |generator| generator.subschema_for::<SignedIn>(),
         run: Run::SignIn,
@@ -21,22 +20,19 @@ pub(super) const METHODS: &[Method] = &[
     method!(
         "session.sign_out",
         "Signs out: the token is withdrawn, and the connection ends.",
-        Scope::Session,
         Nothing => Nothing,
         sign_out
     ),
-    method!("session.ping", "Answers with the server's clock.", Scope::Session, Nothing => SessionPong, ping),
+    method!("session.ping", "Answers with the server's clock.", Nothing => SessionPong, ping),
     method!(
         "session.active",
         "Says whether somebody looks at this client. When nobody looks at any of them, one is shown as away.",
-        Scope::Session,
         SessionActive => Nothing,
         active
     ),
     method!(
         "session.renew",
         "Gives a new token for the next time, in place of the one before.",
-        Scope::Account,
         Nothing => SessionRenewed,
         renew
     ),

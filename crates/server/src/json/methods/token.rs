@@ -4,20 +4,19 @@ use waxwing_chat::Error;
 use waxwing_chat::access::{self, Scope as Allowed, Scopes, TokenOrder};
 
 use crate::json::error::{Condition, Fault};
-use crate::json::method::{Call, Method, Scope, method};
+use crate::json::method::{Call, Method, method};
 use crate::json::types::{AccessToken, Nothing, TokenCreate, TokenCreated, TokenDelete, TokenListed};
 
 /// The methods.
 pub(super) const METHODS: &[Method] = &[
-    method!("token.list", "Lists the account's tokens for programs.", Scope::Account, Nothing => TokenListed, list),
+    method!("token.list", "Lists the account's tokens for programs.", Nothing => TokenListed, list),
     method!(
         "token.create",
         "Makes a token by which a program acts for the account.",
-        Scope::Account,
         TokenCreate => TokenCreated,
         create
     ),
-    method!("token.delete", "Withdraws a token.", Scope::Account, TokenDelete => Nothing, delete),
+    method!("token.delete", "Withdraws a token.", TokenDelete => Nothing, delete),
 ];
 
 fn shown(token: access::AccessToken) -> AccessToken {

@@ -41,23 +41,6 @@ pub(crate) struct Account {
     pub(crate) mail: Option<String>,
 }
 
-/// An account, with what it is to the one who asks.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-pub(crate) struct Person {
-    /// The account.
-    #[serde(flatten)]
-    pub(crate) account: Account,
-    /// The entry in the own contact list.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) contact: Option<Contact>,
-    /// Whether the person is there, if that may be seen.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) presence: Option<Presence>,
-    /// Blocked by the one who asks.
-    #[serde(skip_serializing_if = "is_false")]
-    pub(crate) blocked: bool,
-}
-
 /// Who of two contacts sees the other's presence (RFC 6121 section 2.1.2.5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

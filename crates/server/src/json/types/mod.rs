@@ -2,26 +2,16 @@
 //! writer, the TypeScript types and the reference.
 
 mod account;
-mod conversation;
 mod event;
 mod integrations;
-mod message;
-mod patch;
-mod preferences;
 mod room;
 mod session;
-mod thread;
 
 pub(crate) use account::*;
-pub(crate) use conversation::*;
 pub(crate) use event::*;
 pub(crate) use integrations::*;
-pub(crate) use message::*;
-pub(crate) use patch::Patch;
-pub(crate) use preferences::*;
 pub(crate) use room::*;
 pub(crate) use session::*;
-pub(crate) use thread::*;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -32,9 +22,6 @@ pub(crate) type Address = String;
 /// Microseconds since the Unix epoch, strictly rising over the whole server: it orders messages, and is the version of
 /// everything that lasts.
 pub(crate) type Position = u64;
-
-/// The id of a message in its conversation: what XMPP sees as its stanza-id (XEP-0359).
-pub(crate) type MessageId = String;
 
 /// Nothing at all.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]

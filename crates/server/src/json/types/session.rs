@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Account, Address, Position};
+use super::{Account, Address};
 
 /// How somebody shows who he is.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -74,8 +74,6 @@ pub(crate) struct SignedIn {
     pub(crate) server: Server,
     /// What is allowed.
     pub(crate) limits: Limits,
-    /// The newest version there is.
-    pub(crate) version: Position,
 }
 
 /// The server.
@@ -98,30 +96,8 @@ pub(crate) struct Server {
 pub(crate) struct Limits {
     /// Bytes of one frame.
     pub(crate) frame_bytes: u64,
-    /// Bytes of a message's text, in UTF-8.
-    pub(crate) text_bytes: u64,
-    /// Files that go with one message.
-    pub(crate) attachments: u32,
-    /// Mentions in one message.
-    pub(crate) mentions: u32,
-    /// Payloads of one message.
-    pub(crate) payloads: u32,
-    /// Different emoji that one person may react with to one message.
-    pub(crate) reactions: u32,
-    /// Answers that a poll may have.
-    pub(crate) poll_options: u32,
-    /// Bytes of one file.
-    pub(crate) upload_bytes: u64,
     /// Things on one page of whatever is read by pages.
-    pub(crate) history_page: u32,
-    /// How long after it was sent a message may be taken back; 0 for ever.
-    pub(crate) recall_ms: u64,
-    /// How long after it was sent a message may be edited; 0 for ever.
-    pub(crate) edit_ms: u64,
-    /// How far ahead a message may be scheduled.
-    pub(crate) schedule_ms: u64,
-    /// Messages that may be on their way into the store together; more wait their turn.
-    pub(crate) requests_in_flight: u32,
+    pub(crate) page: u32,
 }
 
 /// A new token.
