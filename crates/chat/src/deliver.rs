@@ -406,6 +406,135 @@ mod tests {
         assert!(heard(&mut second).is_empty());
     }
 
+    /// RFC 6121 sections 8.5.2.1.1 and 8.5.3.2.1: an error reaches the session that it names, with copies as XEP-0280 section 6
+    /// has it, and is ignored in silence otherwise.
+    #[tokio::test]
+    async fn an_error_is_for_the_session_it_names() {
+        let world = World::of(&["romeo", "juliet"]).await;
+        let romeo = ready(&world, "romeo", "a", "<presence/>").await;
+        let mut second = ready(&world, "romeo", "b", "<presence/>").await;
+        let mut one = ready(&world, "juliet", "one", "<presence/>").await;
+        let mut two = ready(&world, "juliet", "two", "<presence/>").await;
+        second.session.set_carbons(true);
+        two.session.set_carbons(true);
+        for to in ["juliet", "juliet/gone"] {
+            send(&romeo, to, "type='error'", "<body>x</body>").await.expect("it is ignored");
+            assert!(heard(&mut one).is_empty() && heard(&mut two).is_empty(), "{to}");
+            assert!(heard(&mut second).is_empty(), "{to}");
+        }
+        send(&romeo, "juliet/one", "type='error'", "<body>x</body>").await.expect("it is sent");
+        assert_eq!(heard(&mut one), ["x"]);
+        assert_eq!(heard(&mut two), ["received x"]);
+        assert_eq!(heard(&mut second), ["sent x"]);
+    }
+
+    /// XEP-0160: what waits is replayed once, to the first session that takes messages, in order and without a gap.
+    #[tokio::test]
+    async fn what_waits_is_replayed_once_confirmed() {
+        let world = World::of(&["romeo", "juliet"]).await;
+        let romeo = ready(&world, "romeo", "a", "<presence/>").await;
+        for body in ["one", "two", "three"] {
+            say(&romeo, "juliet", body).await;
+        }
+        let mut below = world.connect("juliet", "below").await;
+        below.send("<presence><priority>-1</priority></presence>").await;
+        assert!(!below.session.replay_due());
+        let mut first = world.connect("juliet", "first").await;
+        first.send("<presence/>").await;
+        assert!(first.session.replay_due());
+        say(&romeo, "juliet", "four").await;
+        assert!(heard(&mut first).is_empty(), "it must not overtake those that wait");
+        assert_eq!(replayed(&first).await, ["one", "two", "three", "four"]);
+        say(&romeo, "juliet", "five").await;
+        assert_eq!(heard(&mut first), ["five"]);
+        assert!(heard(&mut below).is_empty());
+        // Nothing was confirmed yet, so another session is given everything; afterwards nothing waits any more.
+        let second = world.connect("juliet", "second").await;
+        second.send("<presence/>").await;
+        assert_eq!(replayed(&second).await.len(), 5);
+        first.chat.delivered(&first.session, second.session.replayed());
+        let third = world.connect("juliet", "third").await;
+        third.send("<presence/>").await;
+        assert!(replayed(&third).await.is_empty());
+    }
+
+    /// XEP-0386 section 4: what the archive shows is not sent; what it does not show is.
+    #[tokio::test]
+    async fn a_client_that_reads_the_archive_is_not_sent_what_it_shows() {
+        let world = World::of(&["romeo", "juliet"]).await;
+        let romeo = ready(&world, "romeo", "a", "<presence/>").await;
+        say(&romeo, "juliet", "archived").await;
+        let juliet = world.connect("juliet", "one").await;
+        juliet.chat.leave_to_archive(&juliet.session).await.expect("it is left");
+        say(&romeo, "juliet", "later").await;
+        juliet.send("<presence/>").await;
+        assert_eq!(replayed(&juliet).await, ["later"]);
+        juliet.leave().await;
+        let only_waits = "<body>off the record</body><no-permanent-store xmlns='urn:xmpp:hints'/>";
+        send(&romeo, "juliet", "type='chat'", only_waits).await.expect("it is sent");
+        let juliet = world.connect("juliet", "two").await;
+        juliet.chat.leave_to_archive(&juliet.session).await.expect("nothing happens");
+        juliet.send("<presence/>").await;
+        assert!(replayed(&juliet).await.contains(&"off the record".to_owned()));
+    }
+
+    /// XEP-0313 section 6.1.1: a client that reads the archive before it takes messages does not get them twice, and still gets
+    /// what the archive does not show.
+    #[tokio::test]
+    async fn what_a_client_has_read_from_the_archive_is_not_replayed() {
+        let world = World::of(&["romeo", "juliet"]).await;
+        let romeo = ready(&world, "romeo", "a", "<presence/>").await;
+        for body in ["one", "two", "three"] {
+            say(&romeo, "juliet", body).await;
+        }
+        let juliet = world.connect("juliet", "one").await;
+        let first = HistoryQuery { limit: Some(2), ..HistoryQuery::default() };
+        let page = juliet.chat.read_history(&juliet.session, first).await.expect("a page");
+        let other = world.connect("juliet", "other").await;
+        juliet.send("<presence/>").await;
+        assert_eq!(replayed(&juliet).await, ["three"]);
+        let up_to_date =
+            HistoryQuery { after_id: page.items.last().map(|last| last.id), ..HistoryQuery::default() };
+        other.chat.read_history(&other.session, up_to_date).await.expect("a page");
+        let only_waits = "<body>off the record</body><no-permanent-store xmlns='urn:xmpp:hints'/>";
+        send(&romeo, "juliet", "type='chat'", only_waits).await.expect("it is sent");
+        other.send("<presence/>").await;
+        assert_eq!(replayed(&other).await, ["off the record"]);
+    }
+
+    /// A session that ends with something unconfirmed leaves it to the next, unless another was there.
+    #[tokio::test]
+    async fn what_was_not_confirmed_waits_again() {
+        let world = World::of(&["romeo", "juliet"]).await;
+        let romeo = ready(&world, "romeo", "a", "<presence/>").await;
+        let mut one = ready(&world, "juliet", "one", "<presence/>").await;
+        let mut ids = Vec::new();
+        for body in ["kept", "lost"] {
+            say(&romeo, "juliet", body).await;
+            if let Some(Event::Stanza(delivery)) = one.events.try_recv() {
+                ids.extend(delivery.archived);
+            }
+        }
+        one.chat.delivered(&one.session, ids[0]);
+        one.chat.unbind(&one.session, Some(ids[1])).await;
+        let two = world.connect("juliet", "two").await;
+        two.send("<presence/>").await;
+        assert_eq!(replayed(&two).await, ["lost"]);
+    }
+
+    /// A message for one session that is not available reaches it at once, and its replay does not repeat it.
+    #[tokio::test]
+    async fn what_came_ahead_of_the_replay_is_not_repeated() {
+        let world = World::of(&["romeo", "juliet"]).await;
+        let romeo = ready(&world, "romeo", "a", "<presence/>").await;
+        say(&romeo, "juliet", "waits").await;
+        let mut juliet = world.connect("juliet", "one").await;
+        say(&romeo, "juliet/one", "ahead").await;
+        assert_eq!(heard(&mut juliet), ["ahead"]);
+        juliet.send("<presence/>").await;
+        assert_eq!(replayed(&juliet).await, ["waits"]);
+    }
+
     /// What is committed between the end of a replay and its last read is in the queue and in that read: were the queue taken
     /// first, as if it held what came out of turn, it would come twice, and before what waits.
     #[tokio::test]

@@ -5,6 +5,8 @@ use waxwing_xmpp::ns;
 use waxwing_xmpp::stanza::Stanza;
 use waxwing_xmpp::xml::ElementRef;
 
+use crate::mentions::mentioned;
+
 /// How many labels a message has at most; further ones are left out.
 pub const LABELS_LIMIT: usize = 64;
 
@@ -61,14 +63,6 @@ pub fn says_something(message: &Stanza) -> bool {
             || message.child(ns::RETRACTION, "retracted").is_some())
 }
 
-/// The addresses that a message mentions.
-pub fn mentioned(message: &Stanza) -> impl Iterator<Item = &str> {
-    let references = message.children().filter(|child| child.is(ns::REFERENCES, "reference"));
-    references
-        .filter(|reference| reference.attr("type") == Some("mention"))
-        .filter_map(|reference| reference.attr("uri")?.strip_prefix("xmpp:"))
-}
-
 /// All labels of a message. Nearly all messages have none, so one look at each of their children has to suffice.
 pub fn of(message: &Stanza) -> Vec<String> {
     let mut labels = Vec::new();
@@ -81,10 +75,7 @@ pub fn of(message: &Stanza) -> Vec<String> {
             (ns::RETRACTION, "retract") | (ns::CORRECTION, "replace") | (ns::REACTIONS, "reactions") => {
                 labels.extend(child.attr("id").map(about));
             }
-            (ns::REFERENCES, "reference") if child.attr("type") == Some("mention") => {
-                let address = child.attr("uri").and_then(|uri| uri.strip_prefix("xmpp:"));
-                labels.extend(address.map(|address| mentions(bare(address))));
-            }
+            (ns::REFERENCE, _) => labels.extend(mentioned(child).map(|address| mentions(bare(address)))),
             (ns::OOB, _) | (ns::FILE_SHARING, _) | (ns::JSON_MESSAGE, _) => labels.extend(held(child)),
             _ => {}
         }
@@ -118,7 +109,7 @@ fn held(child: ElementRef<'_>) -> Vec<String> {
 
 /// The bare form of an address in a reference.
 fn bare(address: &str) -> &str {
-    address.split(['/', '?']).next().unwrap_or(address)
+    address.split('/').next().unwrap_or(address)
 }
 
 #[cfg(test)]

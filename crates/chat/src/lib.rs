@@ -47,6 +47,7 @@ mod memory_rooms;
 mod memory_state;
 #[cfg(any(test, feature = "testing"))]
 pub mod memory_store;
+pub mod mentions;
 pub mod messages;
 pub mod people;
 pub mod port;

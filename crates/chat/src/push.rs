@@ -1,7 +1,6 @@
 //! Pushes: telling somebody who looks at no client that something has come, by way of a service that can wake his device.
 
 pub mod deciding;
-pub mod rules;
 pub mod subscriptions;
 
 use waxwing_xmpp::jid::Jid;
@@ -24,7 +23,7 @@ pub enum Content {
 /// What an administrator decides about pushes.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PushSettings {
-    /// How much a push may carry; people can have it carry less.
+    /// How much a push may carry.
     pub content: Content,
 }
 

@@ -250,8 +250,6 @@ pub const VERSION: &str = "jabber:iq:version";
 pub const XML: &str = "http://www.w3.org/XML/1998/namespace";
 /// Namespaces in XML 1.0 section 3: what the prefix `xmlns` is bound to.
 pub const XMLNS: &str = "http://www.w3.org/2000/xmlns/";
-/// XEP-0372: what a message refers to.
-pub const REFERENCES: &str = "urn:xmpp:reference:0";
 /// XEP-0447: files and where they are.
 pub const FILE_SHARING: &str = "urn:xmpp:sfs:0";
 /// XEP-0446: what a file is.

@@ -9,13 +9,14 @@ use waxwing_xmpp::jid::Jid;
 use waxwing_xmpp::ns;
 use waxwing_xmpp::stanza::{Kind, MessageType, Stanza};
 
-use super::rules::{Facts, Rules, has_word};
 use super::subscriptions::{Channel, Subscription};
 use super::{Content, News, Preview, Push, Pusher};
 use crate::account::AccountId;
 use crate::archive::ArchiveId;
 use crate::chat::Chat;
 use crate::error::{Error, Result};
+use crate::labels;
+use crate::mentions;
 use crate::messages::Checked;
 use crate::rosters::Owner;
 
@@ -58,12 +59,6 @@ enum Place {
     Room(Jid, Jid),
 }
 
-/// Whether a message is one that people want to hear of: new, and with something to read.
-fn is_news(message: &Stanza) -> bool {
-    let has = |namespace: &str, name: &str| message.child(namespace, name).is_some();
-    has(ns::CLIENT, "body") && !has(ns::CORRECTION, "replace") && !has(ns::RETRACTION, "retract")
-}
-
 impl Chat {
     /// Opens the way for pushes, within the runtime, and begins to decide about messages.
     pub async fn push_by(&self, pusher: Arc<dyn Pusher>) -> Result<()> {
@@ -95,7 +90,7 @@ impl Chat {
         };
         let kind = checked.message.kind;
         let said = matches!(kind, Kind::Message(MessageType::Chat | MessageType::Normal));
-        if said && is_news(&checked.message) && !checked.from.same_bare(&recipient.jid) {
+        if said && labels::says_something(&checked.message) && !checked.from.same_bare(&recipient.jid) {
             let place = Place::Direct(Owner::from(&**recipient));
             self.undecided(Undecided { id, message: checked.message.clone(), place });
         }
@@ -111,7 +106,7 @@ impl Chat {
         id: ArchiveId,
     ) {
         self.followed.wake(archive);
-        if self.subscribed.any() && is_news(said) {
+        if self.subscribed.any() && labels::says_something(said) {
             let place = Place::Room(room.clone(), speaker.to_bare());
             self.undecided(Undecided { id, message: said.clone(), place });
         }
@@ -134,7 +129,7 @@ impl Chat {
             Place::Room(room, speaker) => {
                 for (owner, nick) in self.members_among(room, self.subscribed.owners()).await? {
                     if owner.jid != *speaker {
-                        let named = names(&undecided.message, &owner.jid, room, nick.as_deref());
+                        let named = mentions::names(&undecided.message, &owner.jid, nick.as_deref());
                         self.push_to(&owner, room, undecided, false, named).await?;
                     }
                 }
@@ -163,13 +158,12 @@ impl Chat {
         }
         let body = undecided.message.child(ns::CLIENT, "body").map(|body| body.text().into_owned());
         let text = body.unwrap_or_default();
-        let rules = self.notification_rules(owner, conversation).await?;
-        let facts = Facts { direct, names_him: named, text: &text, now_ms: self.now_ms() };
-        if !rules.want(facts) || self.has_read(owner, conversation, undecided.id).await? {
+        // Where many speak, only what names somebody is worth waking him.
+        if !(direct || named) || self.has_read(owner, conversation, undecided.id).await? {
             return Ok(());
         }
         let count = self.count_pushed(owner.account, conversation);
-        let content = rules.content.min(self.settings().push.content);
+        let content = self.settings().push.content;
         let sender =
             if content >= Content::Sender { self.sender_name(undecided, direct).await? } else { None };
         let preview = Preview {
@@ -216,12 +210,6 @@ impl Chat {
         Ok(Some(known.unwrap_or_else(|| from.bare_str().to_owned())))
     }
 
-    /// What somebody wants to be told of in a conversation.
-    async fn notification_rules(&self, owner: &Owner, conversation: &Jid) -> Result<Rules> {
-        let _ = (owner, conversation);
-        Ok(Rules::default())
-    }
-
     /// Whether an account has read a conversation up to here on some client.
     async fn has_read(&self, owner: &Owner, conversation: &Jid, id: ArchiveId) -> Result<bool> {
         let displayed = self.pep_item(owner, ns::DISPLAYED, conversation.as_str()).await?;
@@ -255,22 +243,4 @@ impl Chat {
             }
         }
     }
-}
-
-/// Whether a message in a room names somebody: by a reference to him or to the room (XEP-0372), or by his name in it.
-fn names(message: &Stanza, him: &Jid, room: &Jid, nick: Option<&str>) -> bool {
-    let referred = message.children().filter(|child| child.is(ns::REFERENCE, "reference")).any(|reference| {
-        let uri = reference.attr("uri").and_then(|uri| uri.strip_prefix("xmpp:")).unwrap_or_default();
-        let address = uri.split(['?', ';']).next().unwrap_or_default();
-        let to = Jid::new(address).ok();
-        reference.attr("type") == Some("mention")
-            && to.is_some_and(|to| {
-                to.same_bare(him) || (to.same_bare(room) && (to.is_bare() || to.resource() == nick))
-            })
-    });
-    let said = || {
-        let body = message.child(ns::CLIENT, "body").map(|body| body.text().into_owned()).unwrap_or_default();
-        nick.or(him.local()).is_some_and(|name| has_word(&body, name))
-    };
-    referred || said()
 }

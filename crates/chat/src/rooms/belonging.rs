@@ -84,9 +84,8 @@ impl Room {
         let own = self.jid.with_resource(&nick).map_err(|_| Error::JidMalformed)?;
         let state = self.state()?;
         let role = state.configuration().role_of(state.affiliation(&session.bare));
-        let id = state.occupant_id(&session.bare);
-        let id: String = id.iter().flatten().map(|octet| format!("{octet:02x}")).collect();
-        Ok(Speaker { own, real: session.jid.clone(), role, id: id.into() })
+        let id = state.shown_occupant_id(&session.bare);
+        Ok(Speaker { own, real: session.jid.clone(), role, id })
     }
 
     /// The nickname of somebody who is not in the room: the one kept for him. For a member without one, one is kept from now

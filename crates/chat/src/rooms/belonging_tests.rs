@@ -266,6 +266,11 @@ async fn announcements_and_archives_are_listened_to() {
         assert!(matches!(say(client, "x").await, Err(Error::Forbidden)));
         let view = client.chat.room_view(&jid(CAVE), &client.session.jid).await.unwrap();
         assert!(!view.may_write);
+        // Nor does a program in his name.
+        let said = Stanza::from_element(element("<message xmlns='jabber:client'><body>x</body></message>"));
+        let by_program =
+            world.chat.say_in_room(&jid(CAVE), &client.session.bare, "bot", said.expect("a stanza")).await;
+        assert!(matches!(by_program, Err(Error::Forbidden)));
     }
     say(&romeo, "hear").await.unwrap();
     assert!(juliet.told().contains(&"cave/romeo by romeo: hear".to_owned()));

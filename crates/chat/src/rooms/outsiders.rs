@@ -7,16 +7,12 @@ use waxwing_xmpp::stanza::Stanza;
 
 use super::affiliation::Affiliation;
 use super::messages::Speaker;
-use super::nicknames::{check_nick, tidy_nick};
 use super::role::Role;
 use super::room::Room;
 use crate::chat::Chat;
 use crate::error::{Error, Result};
 use crate::receipt::Receipt;
 use crate::rosters::Owner;
-
-/// How many forms of a name are tried until one is free.
-const NAMES_TRIED: usize = 10;
 
 impl Room {
     /// What an account would be in the room if it entered now; refused where it could not enter, or not speak.
@@ -33,7 +29,7 @@ impl Room {
         if configuration.password_protected && affiliation < Affiliation::Member {
             return Err(Error::NotAuthorized);
         }
-        match Role::on_entering(affiliation, configuration.moderated) {
+        match configuration.role_of(affiliation) {
             role if role >= Role::Participant => Ok(role),
             _ => Err(Error::Forbidden),
         }
@@ -53,21 +49,13 @@ impl Room {
         let bare = real.to_bare();
         let role = self.outsider(&bare)?;
         let state = self.state()?;
-        let name = state.locked_nick(&bare).map_or_else(|| tidy_nick(name), str::to_owned);
-        let own = {
-            let occupants = self.floor.occupants();
-            let free = |name: &str| {
-                let claimed = occupants.claimed(name).is_some_and(|other| other.bare != bare);
-                !claimed && !state.is_reserved_from(name, &bare)
-            };
-            let names = (1..=NAMES_TRIED).map(|n| if n == 1 { name.clone() } else { format!("{name} {n}") });
-            names.into_iter().find(|name| free(name)).ok_or(Error::Conflict)?
+        let own = match state.locked_nick(&bare) {
+            Some(locked) => locked.to_owned(),
+            None => self.free_nick(&bare, Some(name))?,
         };
-        check_nick(&own)?;
-        let id =
-            state.occupant_id(&real).iter().flatten().map(|octet| format!("{octet:02x}")).collect::<String>();
         let own = self.jid.with_resource(&own).map_err(|_| Error::JidMalformed)?;
-        self.utter(&Speaker { own, real, role, id: id.into() }, message).await
+        let id = self.state()?.shown_occupant_id(&real);
+        self.utter(&Speaker { own, real, role, id }, message).await
     }
 }
 

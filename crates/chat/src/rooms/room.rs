@@ -162,6 +162,11 @@ impl State {
         let code = Hash::Sha256.hmac(&self.record.secret, &[bare.as_str().as_bytes()]);
         (*code).try_into().ok()
     }
+
+    /// The same as it is shown.
+    pub(super) fn shown_occupant_id(&self, jid: &Jid) -> Box<str> {
+        self.occupant_id(jid).iter().flatten().map(|octet| format!("{octet:02x}")).collect::<String>().into()
+    }
 }
 
 impl Room {

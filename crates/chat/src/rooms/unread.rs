@@ -3,12 +3,14 @@
 
 use waxwing_xmpp::jid::Jid;
 use waxwing_xmpp::ns;
+use waxwing_xmpp::stanza::Stanza;
 use waxwing_xmpp::xml::Element;
 
 use super::store::RoomFilter;
 use crate::archive::{ArchiveId, ArchiveQuery, Archived, PageFrom};
 use crate::chat::Chat;
 use crate::error::{Error, Result};
+use crate::mentions;
 
 /// Up to how many messages are counted; more is as good as that.
 pub const UNREAD_LIMIT: usize = 1000;
@@ -86,37 +88,10 @@ impl Chat {
     }
 }
 
-/// Whether a message says something, and whether it names the member: by his nickname as a word, or by a reference.
+/// Whether a message says something, and whether it names the member.
 fn concerns(message: &Archived, member: &Jid, nick: &str) -> Option<bool> {
     let element = Element::parse(std::str::from_utf8(&message.xml).ok()?).ok()?;
-    let body = element.child(ns::CLIENT, "body")?.text().into_owned();
-    let uri = format!("xmpp:{}", member.as_str());
-    let referred = element
-        .children()
-        .any(|child| child.is(ns::REFERENCES, "reference") && child.attr("uri") == Some(uri.as_str()));
-    Some(referred || names(&body, nick))
-}
-
-fn names(body: &str, nick: &str) -> bool {
-    let (body, nick) = (body.to_lowercase(), nick.to_lowercase());
-    if nick.is_empty() {
-        return false;
-    }
-    body.match_indices(&nick).any(|(at, found)| {
-        let before = body[..at].chars().next_back();
-        let after = body[at + found.len()..].chars().next();
-        !before.is_some_and(char::is_alphanumeric) && !after.is_some_and(char::is_alphanumeric)
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_nickname_counts_as_a_word() {
-        assert!(names("Juliet: come!", "juliet") && names("I love you, JULIET", "Juliet"));
-        assert!(names("@juliet", "juliet") && names("Юлия?", "юлия"));
-        assert!(!names("juliette", "juliet") && !names("nothing", "juliet") && !names("anything", ""));
-    }
+    let stanza = Stanza::from_element(element).ok()?;
+    stanza.child(ns::CLIENT, "body")?;
+    Some(mentions::names(&stanza, member, Some(nick).filter(|nick| !nick.is_empty())))
 }

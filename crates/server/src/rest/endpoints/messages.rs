@@ -18,9 +18,6 @@ use crate::rest::problem::{Condition, Problem};
 /// How many messages a page has unless the request says otherwise.
 const PAGE: usize = 50;
 
-/// How far back a message is looked for that was just sent.
-const JUST_SENT: usize = 100;
-
 pub(super) const HISTORY: Endpoint = endpoint!(
     "GET" "/api/v1/conversations/{conversation}/messages", "listMessages", "A page of a conversation, oldest message first",
     Some(Scope::MessagesRead), 200, History => Page, history
@@ -296,17 +293,10 @@ async fn write(call: &Call, conversation: &Jid, message: Stanza) -> Result<Sent,
         let message = message.with_from(session.jid.clone()).with_to(conversation.clone());
         call.chat.send(&session, message).await?
     };
-    receipt.await?;
-    just_sent(call, conversation, &id).await
-}
-
-/// The message with this id of its sender, from the newest on.
-async fn just_sent(call: &Call, conversation: &Jid, id: &str) -> Result<Sent, Problem> {
-    let query = HistoryQuery { page: PageFrom::End, limit: Some(JUST_SENT), ..HistoryQuery::default() };
-    let (found, with_addresses) = page(call, conversation, query).await?;
-    let read = found.items.iter().rev().filter_map(|item| read(call, conversation, item, with_addresses));
-    let message = read.into_iter().find(|message| message.client_id.as_deref() == Some(id));
     let unkept =
         || Problem::new(Condition::Conflict, "It was sent, and is not kept where it could be shown.");
-    Ok(Sent { message: message.ok_or_else(unkept)? })
+    let place = receipt.place().await?.ok_or_else(unkept)?;
+    let id = call.chat.archive_ids().show(place);
+    let (_, _, message) = one(call, conversation, "id", &id).await.map_err(|_| unkept())?;
+    Ok(Sent { message })
 }
