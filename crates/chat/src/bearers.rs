@@ -5,10 +5,10 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use sha2::{Digest, Sha256};
 use waxwing_xmpp::jid::Jid;
 use waxwing_xmpp::sasl::{Failure, Mechanism, Success, TokenBinding};
 
+use crate::access;
 use crate::account::{Account, AccountId};
 use crate::auth::{Attempt, Grant};
 use crate::chat::Chat;
@@ -52,7 +52,7 @@ impl Chat {
             owner: account.id,
             agent: agent.clone(),
             mechanism: MECHANISM.to_owned(),
-            secret: hash(&secret),
+            secret: kept(&secret),
             created_ms: now,
             expires_ms: now + self.settings().token_lifetime_ms,
             count: Some(0),
@@ -85,10 +85,7 @@ impl Chat {
         // An account that does not exist is asked for its tokens like one that does.
         let account = credentials.account_id().unwrap_or(AccountId(0));
         let tokens = self.store.tokens(account, &agent).await.map_err(|error| failed(error.into()))?;
-        let shown = hash(secret);
-        let right = tokens.iter().any(|token| {
-            token.mechanism == MECHANISM && token.expires_ms > now && same(&token.secret, &shown)
-        });
+        let right = tokens.iter().any(|token| token.expires_ms > now && is_of(token, secret));
         if !right || !credentials.usable() {
             return Err(Failure::NotAuthorized);
         }
@@ -100,9 +97,8 @@ impl Chat {
     /// withdraws the token meanwhile either finds the session or is seen here.
     pub async fn bearer_age_ms(&self, account: AccountId, device: &str, text: &str) -> Result<Option<u64>> {
         let Some((_, secret)) = read(text) else { return Ok(None) };
-        let (agent, shown) = (checked(device)?, hash(secret));
-        let tokens = self.store.tokens(account, &agent).await?;
-        let found = tokens.iter().find(|token| token.mechanism == MECHANISM && same(&token.secret, &shown));
+        let tokens = self.store.tokens(account, &checked(device)?).await?;
+        let found = tokens.iter().find(|token| is_of(token, secret));
         Ok(found.map(|token| self.now_ms().saturating_sub(token.created_ms)))
     }
 
@@ -129,13 +125,15 @@ fn read(text: &str) -> Option<(Jid, &str)> {
     Some((jid, secret))
 }
 
-fn hash(secret: &str) -> String {
-    URL_SAFE_NO_PAD.encode(Sha256::digest(secret.as_bytes()))
+/// What the store has of a secret.
+fn kept(secret: &str) -> String {
+    URL_SAFE_NO_PAD.encode(access::hash_of(secret))
 }
 
-/// Compares two hashes in a time that says nothing about where they differ.
-fn same(one: &str, other: &str) -> bool {
-    one.len() == other.len() && one.bytes().zip(other.bytes()).fold(0, |seen, (a, b)| seen | (a ^ b)) == 0
+/// Whether a token of the store is one of these, and was made of this secret.
+fn is_of(token: &Token, secret: &str) -> bool {
+    let hash = URL_SAFE_NO_PAD.decode(&token.secret);
+    token.mechanism == MECHANISM && hash.is_ok_and(|hash| access::is_hashed(secret, &hash))
 }
 
 #[cfg(test)]
