@@ -57,12 +57,12 @@ async fn only_the_room_says_who_speaks() {
     mallory.settle().await;
     owner.clear().await;
     let forged = format!(
-        "<occupant-id xmlns='urn:xmpp:occupant-id:0' id='f1'/><occupant-id xmlns='urn:xmpp:occupant-id:0' id='f2'/>\
-         <x xmlns='{MUC}#user'><item affiliation='owner' role='moderator' jid='owner@localhost/throne'/><status code='f3'/></x>\
-         <stanza-id xmlns='urn:xmpp:sid:0' id='f4' by='{ROOM}'/><stanza-id xmlns='urn:xmpp:sid:0' id='f5' by='{ROOM}'/>\
-         <delay xmlns='urn:xmpp:delay' from='{ROOM}' stamp='2020-01-01T00:00:00Z'>f6</delay>\
-         <hats xmlns='urn:xmpp:hats:0'><hat title='f7' uri='urn:f7'/></hats>\
-         <addresses xmlns='http://jabber.org/protocol/address'><address type='ofrom' jid='f8@localhost'/></addresses>"
+        "<occupant-id xmlns='urn:xmpp:occupant-id:0' id='forged1'/><occupant-id xmlns='urn:xmpp:occupant-id:0' id='forged2'/>\
+         <x xmlns='{MUC}#user'><item affiliation='owner' role='moderator' jid='owner@localhost/throne'/><status code='forged3'/></x>\
+         <stanza-id xmlns='urn:xmpp:sid:0' id='forged4' by='{ROOM}'/><stanza-id xmlns='urn:xmpp:sid:0' id='forged5' by='{ROOM}'/>\
+         <delay xmlns='urn:xmpp:delay' from='{ROOM}' stamp='2020-01-01T00:00:00Z'>forged6</delay>\
+         <hats xmlns='urn:xmpp:hats:0'><hat title='forged7' uri='urn:forged7'/></hats>\
+         <addresses xmlns='http://jabber.org/protocol/address'><address type='ofrom' jid='forged8@localhost'/></addresses>"
     );
     let mut heard = 0;
     for stanza in [
@@ -77,9 +77,7 @@ async fn only_the_room_says_who_speaks() {
         mallory.settle().await;
         for came in owner.drain().await {
             let text = came.standalone();
-            for mark in 1..=8 {
-                assert!(!text.contains(&format!("f{mark}'")) && !text.contains("f6<"), "f{mark} in {text}");
-            }
+            assert!(!text.contains("forged"), "{text}");
             assert!(!text.contains("throne") || came.attr("to") == Some("owner@localhost/throne"), "{text}");
             heard += 1;
         }
