@@ -18,6 +18,7 @@ mod federation;
 mod federation_ends;
 mod files;
 mod json;
+mod json_messages;
 mod messages;
 mod modern_login;
 mod operation;

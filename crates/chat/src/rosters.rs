@@ -248,6 +248,16 @@ impl Chat {
         Ok(RosterAnswer::Whole(whole))
     }
 
+    /// All contacts, and all who wait for an answer to their request; the client gets pushes from here on.
+    pub async fn roster_with_requests(&self, session: &Session) -> Result<Vec<RosterItem>> {
+        let owner = Owner::from(session);
+        let _lock = self.rosters.lock(&owner.jid).await;
+        session.set_roster_wanted();
+        let mut whole = self.store.roster(owner.account).await?;
+        whole.items.retain(|item| item.listed || item.request.is_some());
+        Ok(whole.items)
+    }
+
     /// One contact of an account, if clients may see it.
     pub async fn contact(&self, owner: &Owner, contact: &Jid) -> Result<Option<RosterItem>> {
         let item = self.store.roster_item(owner.account, &contact.to_bare()).await?;
