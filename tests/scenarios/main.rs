@@ -35,6 +35,7 @@ mod sasl;
 mod stream_management;
 mod streams;
 mod subscription_tables;
+mod web_client;
 mod web_push;
 mod webhooks;
 mod websocket;

@@ -72,6 +72,7 @@ pub mod session;
 pub mod sessions;
 pub mod settings;
 pub mod state;
+pub mod status;
 pub mod store;
 pub mod subscribing;
 pub mod subscription;

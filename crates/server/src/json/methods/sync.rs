@@ -62,7 +62,7 @@ async fn open(call: Call, Nothing {}: Nothing) -> Result<Snapshot, Fault> {
 
 /// The contacts, and the presence of those whose it is for the client to see.
 async fn people(call: &Call) -> Result<(Vec<Contact>, Vec<Presence>), Fault> {
-    let items = call.chat().roster_with_requests(call.session()).await?;
+    let items = call.chat().roster_and_requests(call.session()).await?;
     let mut presences = Vec::new();
     for item in items.iter().filter(|item| item.subscription.sees()) {
         if call.chat().is_local(item.jid.domain()) {
