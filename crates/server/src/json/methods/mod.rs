@@ -2,13 +2,16 @@
 
 mod conversation;
 mod device;
+mod inbox;
 mod message;
 mod preferences;
 mod push;
 mod room;
 mod scheduled;
+mod search;
 mod session;
 mod sync;
+mod thread;
 mod token;
 
 use std::collections::HashMap;
@@ -25,6 +28,9 @@ static GROUPS: &[&[Method]] = &[
     sync::METHODS,
     conversation::METHODS,
     message::METHODS,
+    thread::METHODS,
+    inbox::METHODS,
+    search::METHODS,
     scheduled::METHODS,
     room::METHODS,
     preferences::METHODS,
