@@ -219,7 +219,7 @@ async fn xmpp_sees_a_json_client_come_and_go() {
     juliet.expect(&format!("<presence from='{session}'><priority>-1</priority></presence>")).await;
     page.ask("session.active", json!({ "active": false })).await;
     juliet
-        .expect(&format!("<presence from='{session}'><priority>-1</priority><show>away</show></presence>"))
+        .expect(&format!("<presence from='{session}'><priority>-1</priority><idle xmlns='urn:xmpp:idle:1' _='...'/><show>away</show></presence>"))
         .await;
     drop(page);
     juliet.expect(&format!("<presence from='{session}' type='unavailable'/>")).await;

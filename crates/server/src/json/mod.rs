@@ -8,6 +8,7 @@ mod error;
 mod face;
 mod method;
 mod methods;
+mod people;
 mod presence;
 pub mod reference;
 mod render;

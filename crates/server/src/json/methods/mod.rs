@@ -1,6 +1,11 @@
 //! Every method of the face, in one table: one file for each group of them.
 
+mod contact;
 mod device;
+mod file;
+mod people;
+mod presence;
+mod profile;
 mod push;
 mod room;
 mod session;
@@ -12,8 +17,18 @@ use std::sync::LazyLock;
 use super::method::Method;
 
 /// The groups, in the order of the reference.
-static GROUPS: [&[Method]; 5] =
-    [session::METHODS, device::METHODS, push::METHODS, room::METHODS, token::METHODS];
+static GROUPS: &[&[Method]] = &[
+    session::METHODS,
+    people::METHODS,
+    profile::METHODS,
+    contact::METHODS,
+    presence::METHODS,
+    room::METHODS,
+    file::METHODS,
+    device::METHODS,
+    push::METHODS,
+    token::METHODS,
+];
 
 /// Every method.
 pub(crate) fn all() -> impl Iterator<Item = &'static Method> {

@@ -3,13 +3,19 @@
 
 mod account;
 mod event;
+mod file;
 mod integrations;
+mod patch;
+mod people;
 mod room;
 mod session;
 
 pub(crate) use account::*;
 pub(crate) use event::*;
+pub(crate) use file::*;
 pub(crate) use integrations::*;
+pub(crate) use patch::*;
+pub(crate) use people::*;
 pub(crate) use room::*;
 pub(crate) use session::*;
 
