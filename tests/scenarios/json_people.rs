@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use waxwing_tests::json::{Json, by_password, by_token};
 use waxwing_tests::web::{get, request};
 use waxwing_tests::world::password;
-use waxwing_tests::{Client, Setup, World};
+use waxwing_tests::{Client, Setup};
 
 use crate::world::{self, world, world_with};
 
@@ -58,7 +58,7 @@ async fn what_one_says_of_oneself_is_seen_by_everybody() {
     assert_eq!(shown.find(VCARD, "ORGUNIT").expect("a unit").text(), "Montague");
     assert_eq!(shown.find(VCARD, "NUMBER").expect("a number").text(), "+39 045 1");
     // The card in the format of vCard4 says the same.
-    let request = format!("<pubsub xmlns='{PUBSUB}'><items node='{VCARD4}'/></pubsub>");
+    let request = format!("<pubsub xmlns='{PUBSUB}'><items node='urn:xmpp:vcard4'/></pubsub>");
     let answer = nurse.ask("get", Some("romeo@localhost"), &request).await;
     assert_eq!(answer.find(VCARD4, "fn").expect("a name").text(), "Romeo Montague");
     // What is left out stays, and what is null goes.
@@ -139,7 +139,7 @@ async fn people_are_found_by_their_names() {
 
 #[tokio::test]
 async fn where_nobody_may_look_nobody_is_found() {
-    let section = "[accounts]\npeople_search = \"off\"\ncard_readers = \"contacts\"";
+    let section = "[xmpp.people]\nsearch = \"off\"\ncards_for = \"contacts\"";
     let world = world_with(Setup::default().section(section)).await;
     world.user("juliet");
     let mut romeo = world::json(&world, "romeo").await;

@@ -101,8 +101,9 @@ async fn set_avatar(call: Call, params: ProfileSetAvatar) -> Result<ProfileGot, 
         return Err(Fault::field("type", "It has to be a PNG, JPEG, WebP or GIF."));
     }
     let picture = match params.data {
-        None => None,
-        Some(data) => {
+        Patch::Keep => return Err(Fault::field("data", "The field `data` is missing.")),
+        Patch::Clear => None,
+        Patch::Set(data) => {
             let data =
                 STANDARD.decode(data.trim()).map_err(|_| Fault::field("data", "It has to be base 64."))?;
             let _turn = SHRINKING.acquire().await.map_err(|_| Fault::new(Condition::Unavailable))?;

@@ -75,7 +75,8 @@ pub(crate) struct ProfileChange {
 #[serde(deny_unknown_fields)]
 pub(crate) struct ProfileSetAvatar {
     /// A PNG, JPEG, WebP or GIF in base 64; `null` takes the picture away. It is made small.
-    pub(crate) data: Option<String>,
+    #[serde(default)]
+    pub(crate) data: Patch<String>,
     /// Its media type. What it really is counts.
     #[serde(default, rename = "type")]
     pub(crate) media_type: Option<String>,
