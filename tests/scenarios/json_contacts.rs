@@ -70,7 +70,7 @@ async fn a_request_is_seen_on_all_devices_and_answered_on_one() {
     let world = world().await;
     let mut juliet = world.online("juliet/balcony").await;
     let mut romeo = world::json(&world, "romeo").await;
-    let mut phone = Json::signed_in(&world.server, "romeo", "phone").await.unwrap().0;
+    let mut phone = world::json_on(&world, "romeo", "phone").await;
     juliet.send("<presence to='romeo@localhost' type='subscribe'/>").await;
     for client in [&mut romeo, &mut phone] {
         let asked = contact(client, "juliet@localhost").await;
@@ -102,7 +102,7 @@ async fn a_request_is_seen_on_all_devices_and_answered_on_one() {
 async fn whom_one_blocks_finds_nobody_there() {
     let world = world().await;
     let mut romeo = world::json(&world, "romeo").await;
-    let mut phone = Json::signed_in(&world.server, "romeo", "phone").await.unwrap().0;
+    let mut phone = world::json_on(&world, "romeo", "phone").await;
     let mut tybalt = world.online("tybalt/street").await;
     let blocked = romeo.ask("contact.block", about("tybalt@localhost")).await;
     assert_eq!(blocked["blocked"], json!(["tybalt@localhost"]));

@@ -60,7 +60,7 @@ async fn what_one_says_of_oneself_is_seen_by_everybody() {
     // The card in the format of vCard4 says the same.
     let request = format!("<pubsub xmlns='{PUBSUB}'><items node='urn:xmpp:vcard4'/></pubsub>");
     let answer = nurse.ask("get", Some("romeo@localhost"), &request).await;
-    assert_eq!(answer.find(VCARD4, "fn").expect("a name").text(), "Romeo Montague");
+    assert_eq!(answer.find(VCARD4, "text").expect("a name").text(), "Romeo Montague");
     // What is left out stays, and what is null goes.
     let account =
         romeo.ask("profile.change", json!({ "title": null, "phone": "2" })).await["account"].clone();

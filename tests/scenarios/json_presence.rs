@@ -46,7 +46,7 @@ async fn told(client: &mut Client) -> (Option<String>, Option<String>) {
 async fn what_is_said_on_one_device_is_seen_by_all() {
     let world = world().await;
     let (mut romeo, mut juliet) = friends(&world).await;
-    let mut phone = Json::signed_in(&world.server, "romeo", "phone").await.unwrap().0;
+    let mut phone = world::json_on(&world, "romeo", "phone").await;
     juliet.settle().await;
     juliet.clear().await;
     let said = json!({ "show": "busy", "text": "In a meeting", "emoji": "📅" });
@@ -65,7 +65,7 @@ async fn what_is_said_on_one_device_is_seen_by_all() {
     }
     // It survives that he leaves, and comes back by another device.
     drop((romeo, phone));
-    let mut tablet = Json::signed_in(&world.server, "romeo", "tablet").await.unwrap().0;
+    let mut tablet = world::json_on(&world, "romeo", "tablet").await;
     let seen = tablet.ask("people.get", json!({ "addresses": ["romeo@localhost"] })).await;
     assert_eq!(seen["presences"][0], set);
     let set = tablet.ask("presence.set", json!({ "show": "online" })).await["presence"].clone();

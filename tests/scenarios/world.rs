@@ -15,7 +15,14 @@ pub(crate) async fn world_with(setup: Setup) -> World {
 
 /// Somebody who has signed in with a client of the JSON face, and is there.
 pub(crate) async fn json(world: &World, user: &str) -> Json {
+    json_on(world, user, &format!("device of {user}")).await
+}
+
+/// The same on this device.
+pub(crate) async fn json_on(world: &World, user: &str, device: &str) -> Json {
     world.user(user);
-    let signed_in = Json::signed_in(&world.server, user, &format!("device of {user}")).await;
-    signed_in.unwrap_or_else(|error| panic!("{error:#}")).0
+    let signed_in = Json::signed_in(&world.server, user, device).await;
+    let mut client = signed_in.unwrap_or_else(|error| panic!("{error:#}")).0;
+    client.ask("sync.open", serde_json::json!({})).await;
+    client
 }

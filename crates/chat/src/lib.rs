@@ -13,6 +13,7 @@ pub mod bearers;
 pub mod blocking;
 pub mod bytestreams;
 pub mod chat;
+pub mod conversations;
 pub mod deliver;
 #[cfg(any(test, feature = "testing"))]
 pub mod disk;

@@ -258,12 +258,16 @@ pub const XMLNS: &str = "http://www.w3.org/2000/xmlns/";
 pub const FILE_SHARING: &str = "urn:xmpp:sfs:0";
 /// XEP-0446: what a file is.
 pub const FILE_METADATA: &str = "urn:xmpp:file:metadata:0";
+/// XEP-0264: a small picture of a file.
+pub const THUMBS: &str = "urn:xmpp:thumbs:1";
 /// XEP-0103: an address where data is.
 pub const URL_DATA: &str = "http://jabber.org/protocol/url-data";
 /// XEP-0335: JSON in a stanza.
 pub const JSON: &str = "urn:xmpp:json:0";
 /// XEP-0432: a message that is JSON.
 pub const JSON_MESSAGE: &str = "urn:xmpp:json-msg:0";
+/// Where a message is that another one is about, for clients that read by places.
+pub const MESSAGE: &str = "urn:waxwing:message:0";
 /// The datatype of a question with answers to choose from, in a message that is JSON.
 pub const POLL: &str = "urn:waxwing:poll:0";
 /// XEP-0428: which part of a text is for clients that do not know better.

@@ -11,12 +11,6 @@ use super::error::Fault;
 use super::method::Call;
 use super::types::{self, AccountRole, Person};
 
-/// The bare address of somebody in a field.
-pub(crate) fn address(field: &'static str, text: &str) -> std::result::Result<Jid, Fault> {
-    let jid = Jid::new(text).ok().filter(|jid| jid.is_bare() && jid.local().is_some());
-    jid.ok_or_else(|| Fault::field(field, "That must be an address like romeo@example.org."))
-}
-
 /// Somebody as `viewer` may see him: of this server, with what his card says if it may be read; of another, with his address
 /// alone. `None` where there is nobody, or nobody that `viewer` may know of.
 pub(crate) async fn person(chat: &Chat, viewer: &Jid, address: &Jid) -> Result<Option<Person>> {

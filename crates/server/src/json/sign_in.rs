@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use waxwing_chat::account::{Account, Role};
+use waxwing_chat::account::Account;
 use waxwing_chat::auth::{Attempt, Grant};
 use waxwing_chat::bearers;
 use waxwing_chat::event::Close;
@@ -15,8 +15,8 @@ use waxwing_xmpp::sasl::Failure;
 use super::client::Client;
 use super::error::{Condition, Fault};
 use super::face::{Current, Face};
-use super::presence;
-use super::types::{self, AccountRole, Limits, SessionSignIn, SignInBy, SignedIn};
+use super::people;
+use super::types::{self, Limits, SessionSignIn, SignInBy, SignedIn};
 
 /// The version of the protocol.
 pub(crate) const PROTOCOL: u32 = 1;
@@ -69,20 +69,19 @@ pub(crate) async fn sign_in(
             waxwing_chat::Error::Forbidden => unauthorized(),
             error => error.into(),
         })?;
-    match enter(face, &session, account, &device, (token.as_deref(), params.remember)).await {
-        Ok(issued) => {
+    let entered = async {
+        let issued = enter(face, &session, account, &device, (token.as_deref(), params.remember)).await?;
+        Ok((issued, people::own_account(chat, account).await?))
+    };
+    match entered.await {
+        Ok((issued, shown)) => {
             let client = Arc::new(Client::new(Arc::clone(&session), device));
-            if let Err(error) = presence::announce(chat, &client).await {
-                chat.unbind(&session, None).await;
-                return Err(error.into());
-            }
-            replace_absent(face, &session);
             let answer = SignedIn {
-                account: shown(account),
+                account: shown,
                 token: issued,
                 session: session.jid.to_string(),
                 server: server(face),
-                limits: limits(current),
+                limits: limits(face, current),
             };
             Ok(Entered { client, events, answer })
         }
@@ -187,7 +186,7 @@ async fn enter(
 }
 
 /// Ends what is left of the same device's last connection, now that this one is seen.
-fn replace_absent(face: &Face, session: &Arc<Session>) {
+pub(crate) fn replace_absent(face: &Face, session: &Arc<Session>) {
     let agent = session.info().agent;
     for other in face.chat.sessions().of(&session.bare) {
         if other.id != session.id && other.suspended_since_ms().is_some() && other.info().agent == agent {
@@ -213,23 +212,6 @@ fn client_info(origin: &Origin, client: &types::Client, grant: &Grant, now_ms: u
     }
 }
 
-/// An account as its owner sees it.
-pub(crate) fn shown(account: &Account) -> types::Account {
-    types::Account {
-        address: account.jid.to_string(),
-        name: account.name.clone().unwrap_or_else(|| account.jid.local().unwrap_or_default().to_owned()),
-        avatar: None,
-        role: match account.role {
-            Role::Member => AccountRole::User,
-            Role::Administrator => AccountRole::Administrator,
-        },
-        title: None,
-        department: None,
-        phone: None,
-        mail: None,
-    }
-}
-
 fn server(face: &Face) -> types::Server {
     let domains = face.chat.settings().domains.clone();
     types::Server {
@@ -242,8 +224,19 @@ fn server(face: &Face) -> types::Server {
 }
 
 /// What is allowed, from the settings that are enforced.
-pub(crate) fn limits(current: &Current) -> Limits {
+pub(crate) fn limits(face: &Face, current: &Current) -> Limits {
     let config = &current.config;
     let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-    Limits { frame_bytes: config.frame_bytes as u64, page: count(config.page) }
+    Limits {
+        frame_bytes: config.frame_bytes as u64,
+        page: count(config.page),
+        text_bytes: count(config.text_bytes),
+        attachments: count(config.attachments),
+        mentions: count(config.mentions),
+        payloads: count(config.payloads),
+        reactions: count(config.reactions),
+        upload_bytes: face.chat.settings().files.file_bytes_limit,
+        recall_ms: config.recall_ms,
+        edit_ms: config.edit_ms,
+    }
 }

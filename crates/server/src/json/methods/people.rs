@@ -69,7 +69,7 @@ async fn get(call: Call, params: PeopleGet) -> Result<PeopleGot, Fault> {
     let (chat, viewer) = (call.chat(), &call.session().bare);
     let mut got = PeopleGot { people: Vec::new(), presences: Vec::new() };
     for text in &params.addresses {
-        let address = people::address("addresses", text)?;
+        let address = super::address_in("addresses", text)?;
         let Some(person) = people::person(chat, viewer, &address).await? else { continue };
         got.people.push(person);
         got.presences.extend(seen(&call, &address).await?);

@@ -27,16 +27,21 @@ impl<T> Patch<T> {
         }
     }
 
-    /// Makes the change to something that always has a value; cleared it has its default.
+    /// Makes the change to something that always has a value; cleared it has this one.
+    pub(crate) fn apply_or(self, field: &mut T, otherwise: T) {
+        match self {
+            Self::Keep => {}
+            Self::Clear => *field = otherwise,
+            Self::Set(value) => *field = value,
+        }
+    }
+
+    /// The same where the type says what it is when it is cleared.
     pub(crate) fn apply_or_default(self, field: &mut T)
     where
         T: Default,
     {
-        match self {
-            Self::Keep => {}
-            Self::Clear => *field = T::default(),
-            Self::Set(value) => *field = value,
-        }
+        self.apply_or(field, T::default());
     }
 }
 
