@@ -11,6 +11,7 @@ mod face;
 mod message;
 mod method;
 mod methods;
+mod people;
 mod presence;
 pub mod reference;
 mod render;

@@ -1,10 +1,15 @@
 //! Every method of the face, in one table: one file for each group of them.
 
+mod contact;
 mod conversation;
 mod device;
+mod file;
 mod inbox;
 mod message;
+mod people;
 mod preferences;
+mod presence;
+mod profile;
 mod push;
 mod room;
 mod scheduled;
@@ -32,7 +37,12 @@ static GROUPS: &[&[Method]] = &[
     inbox::METHODS,
     search::METHODS,
     scheduled::METHODS,
+    people::METHODS,
+    profile::METHODS,
+    contact::METHODS,
+    presence::METHODS,
     room::METHODS,
+    file::METHODS,
     preferences::METHODS,
     device::METHODS,
     push::METHODS,
