@@ -18,6 +18,8 @@ mod render;
 mod rooms;
 mod sign_in;
 mod types;
+mod wishes;
 
 pub use config::Config;
 pub use face::{Face, OverWebSocket};
+pub(crate) use wishes::wishes;
