@@ -64,7 +64,7 @@ const rust: Language = {
     { kind: 'string', pattern: /b?'(?:[^'\\\n]|\\(?:x[\da-fA-F]{2}|u\{[\da-fA-F_]{1,8}\}|[^]))'/y },
     { kind: 'type', pattern: /'[a-z_]\w*/y },
     { kind: 'call', pattern: /[a-z_]\w*!(?=[([{])/y },
-    { kind: 'comment', pattern: /#!?\[[^\]\n]*\]/y },
+    { kind: 'comment', pattern: /#!?\[[^\]\n]{0,200}\]/y },
     NUMBER,
   ],
   keywords: set(
@@ -164,7 +164,7 @@ const shell: Language = {
     { kind: 'comment', pattern: /(?<=^|[\s;])#[^\n]*/my },
     { kind: 'string', pattern: /"(?:[^"\\]|\\[^])*"?/y },
     { kind: 'string', pattern: /'[^']*'?/y },
-    { kind: 'type', pattern: /\$(?:\w+|\{[^}\n]*\}|[?#@*$!-])/y },
+    { kind: 'type', pattern: /\$(?:\w+|\{[^}\n]{0,200}\}|[?#@*$!-])/y },
     { kind: 'number', pattern: /(?<=\s)--?[A-Za-z][\w-]*/y },
     NUMBER,
   ],
@@ -198,7 +198,7 @@ const yaml: Language = {
 };
 const toml: Language = {
   name: 'TOML',
-  rules: [HASH_COMMENT, { kind: 'type', pattern: /(?<=^|\n)[ \t]*\[\[?[^\]\n]*\]\]?/y }, { kind: 'call', pattern: /[\w.-]+(?=[ \t]{0,40}=)/y }, DOUBLE, SINGLE, NUMBER],
+  rules: [HASH_COMMENT, { kind: 'type', pattern: /(?<=^|\n)[ \t]*\[\[?[^\]\n]{0,200}\]\]?/y }, { kind: 'call', pattern: /(?<![\w.-])[\w.-]+(?=[ \t]{0,40}=)/y }, DOUBLE, SINGLE, NUMBER],
   keywords: set('true false'),
 };
 const css: Language = {
@@ -209,8 +209,8 @@ const css: Language = {
     SINGLE,
     { kind: 'keyword', pattern: /@[a-z-]+/y },
     { kind: 'type', pattern: /--[\w-]+/y },
-    { kind: 'number', pattern: /#[\da-fA-F]{3,8}\b|-?\d*\.?\d+(?:%|[a-z]+)?/y },
-    { kind: 'call', pattern: /[a-z-]+(?=\s{0,8}:[^:\n;{]*[;\n}])/y },
+    { kind: 'number', pattern: /#[\da-fA-F]{3,8}\b|-?(?:\d+(?:\.\d+)?|\.\d+)(?:%|[a-z]+)?/y },
+    { kind: 'call', pattern: /(?<![a-z-])[a-z-]+(?=\s{0,8}:[^:\n;{]{0,400}[;\n}])/y },
     { kind: 'type', pattern: /[.#][a-zA-Z_][\w-]*/y },
   ],
 };
@@ -219,7 +219,7 @@ const markup: Language = {
   rules: [
     { kind: 'comment', pattern: /<!--(?:[^-]|-(?!->))*(?:-->)?/y },
     { kind: 'keyword', pattern: /<[/?!]?[A-Za-z][\w:.-]*|\/?>|\?>/y },
-    { kind: 'call', pattern: /[A-Za-z_:@][\w:.@-]*(?==["'])/y },
+    { kind: 'call', pattern: /(?<![\w:.@-])[A-Za-z_:@][\w:.@-]*(?==["'])/y },
     { kind: 'string', pattern: /(?<==)(?:"[^"]*"?|'[^']*'?)/y },
     { kind: 'number', pattern: /&(?:#\d+|#x[\da-fA-F]+|\w+);/y },
   ],

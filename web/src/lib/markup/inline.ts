@@ -159,7 +159,7 @@ function linkSpans(line: Line, link: FoundLink | LabelledLink): Inline[] {
   if (!('labelEnd' in link)) return [{ kind: 'link', href, host, children: [{ kind: 'text', text: text.slice(link.begin, link.end) }] }];
   return [
     { kind: 'mark', text: '[' },
-    { kind: 'link', href, host, children: spans(line, link.begin + 1, link.labelEnd, '', true) },
+    { kind: 'link', href, host, children: spans(line, link.begin + 1, link.labelEnd, '[', true) },
     { kind: 'mark', text: text.slice(link.labelEnd, link.end) },
   ];
 }
