@@ -1,0 +1,140 @@
+// The pictures of the client, drawn on a grid of 24 by 24 as strokes of one width.
+
+/** A circle round a point, as a path. */
+const o = (x: number, y: number, r: number): string => `M${x - r} ${y}a${r} ${r} 0 1 0 ${2 * r} 0a${r} ${r} 0 1 0 ${-2 * r} 0`;
+
+const drawn = {
+  alert: `M12 4 2.8 19.5h18.4ZM12 10v4M12 16.8v.1`,
+  archive: 'M3.5 5h17v4h-17ZM5 9v10.5h14V9M10 13h4',
+  'arrow-down': 'M12 4.5v15M6 13.5l6 6 6-6',
+  'arrow-left': 'M19.5 12h-15M10.5 6l-6 6 6 6',
+  'arrow-right': 'M4.5 12h15M13.5 6l6 6-6 6',
+  'arrow-up': 'M12 19.5v-15M6 10.5l6-6 6 6',
+  at: `${o(12, 12, 4)}M16 8v5.2c0 1.6 1 2.8 2.4 2.8 1.7 0 2.6-1.6 2.6-4a9 9 0 1 0-3.6 7.2`,
+  attach: 'M20 11.500l-8.2 8.200a5 5 0 0 1-7.1-7.100l8.5-8.500a3.4 3.4 0 0 1 4.8 4.800l-8.4 8.400a1.7 1.7 0 0 1-2.4-2.400l7.6-7.6',
+  bell: 'M6 9.500a6 6 0 0 1 12 0c0 5.5 2 7 2 7H4s2-1.5 2-7M10 20a2.2 2.2 0 0 0 4 0',
+  'bell-off': 'M8.2 4.900A6 6 0 0 1 18 9.500c0 2 .3 3.5.7 4.600M16.5 16.500H4s2-1.5 2-7c0-.5.1-1 .2-1.500M10 20a2.2 2.2 0 0 0 4 0M3.5 3.500l17 17',
+  block: `${o(12, 12, 8.5)}M6 6l12 12`,
+  bold: 'M7 5h6a3.5 3.5 0 0 1 0 7H7ZM7 12h7a3.5 3.5 0 0 1 0 7H7Z',
+  bookmark: 'M6.5 4h11v16.500L12 16l-5.5 4.500Z',
+  calendar: 'M4 6h16v14H4ZM4 10h16M8.5 3.500V7M15.5 3.500V7',
+  camera: `M4 8h3.500L9 5.500h6L16.5 8H20v11H4Z${o(12, 13, 3.2)}`,
+  chat: 'M4 5h16v11.500h-8.500L7 20.500v-4H4Z',
+  check: 'M4.5 12.500l5 5 10-11',
+  checks: 'M2.5 13l4.5 4.5 8.5-10M11.5 16.500l1 1 9-10.5',
+  'chevron-down': 'M6 9.500l6 6 6-6',
+  'chevron-left': 'M14.5 6l-6 6 6 6',
+  'chevron-right': 'M9.5 6l6 6-6 6',
+  'chevron-up': 'M6 14.500l6-6 6 6',
+  circle: o(12, 12, 8.5),
+  clock: `${o(12, 12, 8.5)}M12 7v5.200l3.5 2`,
+  close: 'M6 6l12 12M18 6L6 18',
+  code: 'M8 7l-5 5 5 5M16 7l5 5-5 5M13.7 4.500l-3.4 15',
+  contrast: `${o(12, 12, 8.5)}M12 3.500v17M12 7h4.500M12 10.500h6.500M12 14h6.500M12 17.500h4.5`,
+  copy: 'M9 9h11v11H9ZM15 9V4H4v11h5',
+  door: 'M6 20.500V4h9v16.500M3.5 20.500h17M12 12v.5',
+  download: 'M12 4v11M7 10.500l5 5 5-5M4.5 19.500h15',
+  edit: 'M4.5 19.500l1-4.500L16 4.500l3.5 3.500L9 18.500ZM13.5 7l3.5 3.5',
+  expand: 'M9 4H4v5M15 4h5v5M9 20H4v-5M15 20h5v-5',
+  external: 'M13 4.500h6.500V11M19.5 4.500L11 13M16.5 14v5.500h-12v-12H10',
+  eye: `M2.5 12S6 5.5 12 5.5 21.5 12 21.5 12 18 18.5 12 18.5 2.5 12 2.5 12${o(12, 12, 2.8)}`,
+  'eye-off': 'M9.5 5.900A9 9 0 0 1 12 5.500c6 0 9.5 6.5 9.5 6.500a17 17 0 0 1-2.7 3.500M14.5 14.300A3 3 0 0 1 9.8 10M6.5 7.300A16 16 0 0 0 2.5 12S6 18.5 12 18.500a9 9 0 0 0 4.8-1.400M4 4l16 16',
+  file: 'M6 3.500h8l4.5 4.500v12.500H6ZM14 3.500V8h4.5',
+  'file-text': 'M6 3.500h8l4.5 4.500v12.500H6ZM14 3.500V8h4.500M9 12h6M9 16h6',
+  filter: 'M4 6h16M7 12h10M10 18h4',
+  fit: 'M4 6h16v12H4ZM8 12h8M10.5 9.500L8 12l2.5 2.500M13.5 9.500L16 12l-2.5 2.5',
+  folder: 'M3.5 6h6l2 2.500h9V19h-17Z',
+  globe: `${o(12, 12, 8.5)}M3.5 12h17M12 3.500c5 5 5 12 0 17c-5-5-5-12 0-17`,
+  hash: 'M9.5 4l-2 16M16.5 4l-2 16M4.5 9h16M3.5 15h16',
+  help: `${o(12, 12, 8.5)}M9.5 9.500a2.5 2.5 0 1 1 3.6 2.300c-.8.4-1.1.9-1.1 1.700M12 16.500v.1`,
+  home: 'M4 11l8-7 8 7v9h-5.500v-5.500h-5V20H4Z',
+  image: `M4 5h16v14H4Z${o(9, 10, 1.5)}M5 18.500l5.5-5 2.5 2 3-3 4 3.5`,
+  inbox: 'M4 13.500L6.5 5h11l2.5 8.500V19H4ZM4 13.500h5c0 1.7 1.3 3 3 3s3-1.3 3-3h5',
+  info: `${o(12, 12, 8.5)}M12 11v5.500M12 7.500v.1`,
+  italic: 'M10 5h7M7 19h7M13.8 5l-3.6 14',
+  key: `${o(8, 15, 4)}M11 12l8.5-8.500M16 7l3 3`,
+  keyboard: 'M3 6.500h18v11H3ZM7 10v.1M10.5 10v.1M14 10v.1M17.5 10v.1M7 14v.1M10 14h4.500M17.5 14v.1',
+  link: 'M10 14a4 4 0 0 0 5.7 0l3-3A4 4 0 1 0 13 5.300l-1 1M14 10a4 4 0 0 0-5.7 0l-3 3a4 4 0 1 0 5.7 5.700l1-1',
+  list: 'M9 6h11M9 12h11M9 18h11M4.5 6v.1M4.5 12v.1M4.5 18v.1',
+  lock: 'M5.5 11h13v9.500h-13ZM8.5 11V7.500a3.5 3.5 0 0 1 7 0V11',
+  mail: 'M3.5 5.500h17v13h-17ZM4 6.500l8 6.5 8-6.5',
+  megaphone: 'M4 10v4h3.500l9 4.500v-13L7.5 10ZM8 14.500l1.5 5M19.5 10v4',
+  mic: 'M9 6.500a3 3 0 0 1 6 0V12a3 3 0 0 1-6 0ZM5.5 11.500a6.5 6.5 0 0 0 13 0M12 18v3',
+  monitor: 'M3.5 5h17v11.500h-17ZM12 16.500v3.500M8 20.500h8',
+  moon: 'M20 14.500A8.5 8.5 0 0 1 9.5 4a8.5 8.5 0 1 0 10.5 10.5',
+  more: 'M6 12v.1M12 12v.1M18 12v.1',
+  'more-vertical': 'M12 6v.1M12 12v.1M12 18v.1',
+  offline: 'M7 8.500a5 5 0 0 0 .5 10H17M20 17.300a3.9 3.9 0 0 0-3-6.8 5.5 5.5 0 0 0-6-4.300M4 4l16 16',
+  panel: 'M4 5h16v14H4ZM14.5 5v14',
+  pause: 'M8.5 5.500v13M15.5 5.500v13',
+  phone: 'M6 3.500h3l1.5 5-2 1.500a11 11 0 0 0 5.5 5.500l1.5-2 5 1.500v3a2 2 0 0 1-2.2 2A16.5 16.5 0 0 1 4 5.7 2 2 0 0 1 6 3.5',
+  pin: 'M9 4h6l-.7 6 3.2 3.500v1h-11v-1L9.7 10ZM12 14.500V21',
+  'pin-off': 'M9 4h6l-.6 5M16 13.200l1.5.300v1h-11v-1L9.4 10.500M12 14.500V21M4 4l16 16',
+  play: 'M8 5.500v13l10.5-6.500Z',
+  plus: 'M12 5v14M5 12h14',
+  poll: 'M6 20V11M12 20V4.500M18 20v-6',
+  quote: 'M5 6v12M9.5 8h10M9.5 12h10M9.5 16h6',
+  refresh: 'M19.5 12a7.5 7.5 0 1 1-2.2-5.300L19.5 9M19.5 4v5h-5',
+  reply: 'M9.5 6l-6 6 6 6M3.5 12H14a6.5 6.5 0 0 1 6.5 6.5',
+  rotate: 'M4.5 12a7.5 7.5 0 1 0 2.2-5.300L4.5 9M4.5 4v5h5',
+  search: `${o(10.5, 10.5, 6.5)}M15.3 15.300l5.2 5.2`,
+  send: 'M4 12L3.5 4.500l17 7.5-17 7.500L4 12ZM4 12h8',
+  settings: `${o(12, 12, 3)}M10.5 3.500h3l.5 2.5 1.8.8 2.2-1.4 2.1 2.1-1.4 2.2.800 1.8 2.5.500v3l-2.5.500-.8 1.8 1.4 2.2-2.1 2.1-2.2-1.4-1.8.800-.5 2.500h-3l-.5-2.5-1.8-.8-2.2 1.4-2.1-2.1 1.4-2.2-.8-1.8-2.5-.500v-3l2.5-.5.8-1.8-1.4-2.2 2.1-2.1 2.2 1.4 1.8-.800Z`,
+  share: 'M12 15V4M7.5 8L12 3.5 16.5 8M6 12H4.500v8.500h15V12H18',
+  shield: 'M12 3.500l7.5 3v5c0 4.5-3 7.5-7.5 9.5-4.5-2-7.5-5-7.5-9.500v-5Z',
+  sidebar: 'M4 5h16v14H4ZM9.5 5v14',
+  'sign-out': 'M10 4.500H4.500v15H10M15.5 7.500L20 12l-4.5 4.500M20 12H9.5',
+  smartphone: 'M7 3.500h10v17H7ZM11 17.500h2',
+  smile: `${o(12, 12, 8.5)}M8 14a4.5 4.5 0 0 0 8 0M9 9.500v.4M15 9.500v.4`,
+  'smile-plus': 'M12.5 3.500a8.5 8.5 0 1 0 8 8M8 14.500a4.5 4.5 0 0 0 8 0M9 10v.4M15 10v.4M18.5 2.500v6M15.5 5.500h6',
+  star: 'M12 3.500l2.6 5.5 6 .8-4.4 4.2 1.1 6-5.3-2.900L6.7 20l1.1-6-4.4-4.2 6-.8Z',
+  stop: 'M6.5 6.500h11v11h-11Z',
+  strike: 'M4 12h16M16.5 8c-.5-2-2.2-3-4.5-3-2.5 0-4.5 1.3-4.5 3.5 0 1.5 1 2.7 3 3.500M7.5 16c.5 2 2.2 3 4.5 3 2.5 0 4.5-1.3 4.5-3.5',
+  sun: `${o(12, 12, 4)}M12 2.500V5M12 19v2.500M2.5 12H5M19 12h2.500M5.3 5.300L7 7M17 17l1.7 1.700M18.7 5.300L17 7M7 17l-1.7 1.7`,
+  thread: 'M4 4.500h13v9H10L6.5 17v-3.500H4ZM20.5 9.500v8.500h-2v3L15 18h-4.5',
+  trash: 'M4.5 6.500h15M9.5 6.500v-3h5v3M6.5 6.500l1 14h9l1-14M10.3 10.500v6M13.7 10.500v6',
+  undo: 'M8.5 5L4 9.5 8.5 14M4 9.500h10a5.5 5.5 0 0 1 0 11h-4',
+  upload: 'M12 15.500V4.500M7 9l5-5 5 5M4.5 19.500h15',
+  user: `${o(12, 8, 4)}M4.5 20.500a7.5 7.5 0 0 1 15 0`,
+  'user-plus': `${o(10, 8, 4)}M2.5 20.500a7.5 7.5 0 0 1 15 0M19 8.500v6M16 11.500h6`,
+  'user-minus': `${o(10, 8, 4)}M2.5 20.500a7.5 7.5 0 0 1 15 0M16 11.500h6`,
+  users: `${o(9, 8, 3.7)}M2 20a7 7 0 0 1 14 0M15.5 4.600a3.7 3.7 0 0 1 0 6.900M18 14a7 7 0 0 1 4 6`,
+  video: 'M3.5 6.500h12v11h-12ZM15.5 10.500l5-3v9l-5-3',
+  volume: 'M4 9.500v5h3.500L12 18.500v-13L7.5 9.500ZM15.5 9a4.2 4.2 0 0 1 0 6M18 6.500a7.8 7.8 0 0 1 0 11',
+  wrap: 'M4 6h16M4 12h13a3 3 0 0 1 0 6h-4M15.5 15.500L13 18l2.5 2.500M4 18h5',
+  'zoom-in': `${o(10.5, 10.5, 6.5)}M15.3 15.300l5.2 5.200M10.5 7.500v6M7.5 10.500h6`,
+  'zoom-out': `${o(10.5, 10.5, 6.5)}M15.3 15.300l5.2 5.200M7.5 10.500h6`,
+} as const;
+
+export type IconName = keyof typeof drawn | 'bookmark-filled' | 'star-filled' | 'pin-filled';
+
+interface Drawing {
+  path: string;
+  /** Filled instead of outlined. */
+  filled?: true;
+}
+
+const FILLED: Record<string, Drawing> = {
+  'bookmark-filled': { path: drawn.bookmark, filled: true },
+  'star-filled': { path: drawn.star, filled: true },
+  'pin-filled': { path: drawn.pin, filled: true },
+  play: { path: drawn.play, filled: true },
+  stop: { path: drawn.stop, filled: true },
+};
+
+/** The drawing of an icon. */
+export function drawing(name: IconName): Drawing {
+  return FILLED[name] ?? { path: drawn[name as keyof typeof drawn] };
+}
+
+/** Names of all icons, sorted. */
+export const ICONS: readonly IconName[] = [...new Set([...(Object.keys(drawn) as IconName[]), ...(Object.keys(FILLED) as IconName[])])].sort();
+
+/** Pictures that point along the reading direction, and turn over with it. */
+const ALONG_READING: ReadonlySet<string> = new Set([
+  'arrow-left', 'arrow-right', 'chevron-left', 'chevron-right', 'reply', 'send', 'sign-out', 'undo', 'list', 'quote', 'sidebar', 'panel', 'thread', 'external', 'wrap', 'volume',
+]);
+
+export function turnsWithReading(name: IconName): boolean {
+  return ALONG_READING.has(name);
+}
