@@ -15,6 +15,8 @@ export default defineConfig({
     outDir: process.env.WAXWING_WEB_OUT ?? 'dist',
     emptyOutDir: true,
     target: 'es2022',
+    // Makes fallbacks for colours that these do not know.
+    cssTarget: ['chrome105', 'safari15.4', 'firefox110'],
     // The Content-Security-Policy lets no data: script or style through, so nothing small is inlined.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
