@@ -1,10 +1,8 @@
 // Proves that every text and every outline of the tokens can be seen on every ground it is meant for, in all themes.
-import { readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { contrast, outside, themesOf } from './colour';
+import css from './tokens.css?raw';
 
-const css = readFileSync(fileURLToPath(new URL('./tokens.css', import.meta.url)), 'utf8');
 const themes = themesOf(css);
 
 const GROUNDS = ['ground', 'ground-side', 'ground-raised', 'ground-sunken', 'ground-hover'];
