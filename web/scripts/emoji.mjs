@@ -33,6 +33,10 @@ function qualified(emoji) {
   return /^\p{RGI_Emoji}$/v.test(bare) ? bare : emoji;
 }
 
+/** How many emoji share a tag: what is shared is what people search by. */
+const shared = new Map();
+for (const entry of english) for (const tag of entry.tags ?? []) shared.set(tag, (shared.get(tag) ?? 0) + 1);
+
 const lines = [];
 let group = '';
 const kept = english.filter((entry) => entry.group !== undefined && GROUPS[entry.group] !== undefined && entry.version <= NEWEST_VERSION);
@@ -54,7 +58,7 @@ for (const entry of kept) {
   const plainCode = label.toLowerCase().replace(/[^a-z0-9]+/g, '_').replace(/^_|_$/g, '');
   const codes = [...new Set([...list(github[entry.hexcode]), ...list(emojibase[entry.hexcode])])].filter((code, i) => i === 0 || !code.split('_').every((word) => label.toLowerCase().includes(word))).slice(0, gendered ? 1 : 3);
   const said = `${label} ${codes.join(' ')}`.toLowerCase();
-  const tags = [...new Set((gendered ? [] : (entry.tags ?? [])).map((tag) => clean(tag.toLowerCase())))].filter((tag) => tag.length < 12 && !said.includes(tag) && !(tag.endsWith('ing') && said.includes(tag.slice(0, -3)))).slice(0, MOST_TAGS);
+  const tags = [...new Set((gendered ? [] : (entry.tags ?? [])).map((tag) => clean(tag.toLowerCase())))].filter((tag) => tag.length < 12 && !said.includes(tag) && !(tag.endsWith('ing') && said.includes(tag.slice(0, -3)))).sort((a, b) => (shared.get(b) ?? 0) - (shared.get(a) ?? 0)).slice(0, MOST_TAGS);
   const zhLabel = clean(zh?.label ?? '');
   const zhTags = [...new Set((gendered ? [] : (zh?.tags ?? [])).map(clean))].filter((tag) => tag.length < 6 && !zhLabel.includes(tag) && !/^[\x20-\x7e]*$/.test(tag) && !['人', '脸', '男人', '女人', '男', '女'].includes(tag)).sort((a, b) => a.length - b.length).slice(0, MOST_CHINESE_TAGS);
   // A code that is only the label with underscores need not be stored.

@@ -43,6 +43,11 @@ export function formatDay(when: When, now: When = Date.now()): string {
   return dateFormat({ weekday: 'long', day: 'numeric', month: 'long', ...(sameYear ? {} : { year: 'numeric' }) }).format(when);
 }
 
+/** The month with its year, for headings. */
+export function formatMonth(when: When): string {
+  return dateFormat({ month: 'long', year: 'numeric' }).format(when);
+}
+
 /** Day and time in full, for tooltips. */
 export function formatDateTime(when: When): string {
   return dateFormat({ weekday: 'long', year: 'numeric', month: 'long', day: 'numeric', hour: 'numeric', minute: '2-digit' }).format(when);

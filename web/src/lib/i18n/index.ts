@@ -9,6 +9,7 @@ export {
   formatDayTime,
   formatDuration,
   formatList,
+  formatMonth,
   formatNumber,
   formatPercent,
   formatShort,
