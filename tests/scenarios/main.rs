@@ -23,6 +23,7 @@ mod json_files;
 mod json_messages;
 mod json_people;
 mod json_presence;
+mod json_resume;
 mod messages;
 mod modern_login;
 mod operation;

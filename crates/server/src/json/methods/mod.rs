@@ -4,6 +4,7 @@ mod contact;
 mod conversation;
 mod device;
 mod file;
+mod inbox;
 mod message;
 mod people;
 mod preferences;
@@ -12,8 +13,10 @@ mod profile;
 mod push;
 mod room;
 mod scheduled;
+mod search;
 mod session;
 mod sync;
+mod thread;
 mod token;
 
 use std::collections::HashMap;
@@ -30,6 +33,9 @@ static GROUPS: &[&[Method]] = &[
     sync::METHODS,
     conversation::METHODS,
     message::METHODS,
+    thread::METHODS,
+    inbox::METHODS,
+    search::METHODS,
     scheduled::METHODS,
     people::METHODS,
     profile::METHODS,

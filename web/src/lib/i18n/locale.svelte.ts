@@ -1,0 +1,100 @@
+// Which language the page speaks, and its texts by key; whatever is read here within a component follows a change of language.
+import en from './messages/en';
+import { mirrored } from './pseudo';
+
+/** The languages on offer, each by its own name. `ar-XB` is a pseudo-language for tests and not offered. */
+export const LOCALES = [
+  { tag: 'en', name: 'English' },
+  { tag: 'zh-CN', name: '简体中文' },
+] as const;
+
+export type Locale = (typeof LOCALES)[number]['tag'] | 'ar-XB';
+type Texts = typeof en;
+/** The keys of `t`. */
+export type Key = keyof Texts;
+type PluralStem<K> = K extends `${infer Stem}.other` ? Stem : never;
+/** The keys of `plural`: those of which there is a form `.other`. */
+export type PluralKey = PluralStem<Key>;
+
+type Placeholders<S> = string extends S ? string : S extends `${string}{${infer Name}}${infer Rest}` ? Name | Placeholders<Rest> : never;
+type Values<S> = { [Name in Placeholders<S>]: string | number };
+/** The values that a text needs: none if it has no placeholders. */
+type Arguments<S> = string extends S ? [values?: Record<string, string | number>] : [Placeholders<S>] extends [never] ? [] : [values: Values<S>];
+type PluralArguments<K extends string> = `${K}.other` extends Key
+  ? [Exclude<Placeholders<Texts[`${K}.other`]>, 'n'>] extends [never]
+    ? []
+    : [values: { [Name in Exclude<Placeholders<Texts[`${K}.other`]>, 'n'>]: string | number }]
+  : [values?: Record<string, string | number>];
+
+let tag = $state<Locale>('en');
+let texts = $state.raw<Record<string, string>>(en);
+let wanted: Locale = 'en';
+
+/** The language that the page speaks. */
+export function locale(): Locale {
+  return tag;
+}
+
+/** The language to format numbers and dates in. The pseudo-language formats as English so that it can be read. */
+export function formatting(): string {
+  return tag === 'ar-XB' ? 'en' : tag;
+}
+
+/** The direction in which the page is read. */
+export function direction(): 'ltr' | 'rtl' {
+  return tag === 'ar-XB' ? 'rtl' : 'ltr';
+}
+
+/** The offered language that serves the languages of a browser best, the first wish first. */
+export function bestLocale(wishes: readonly string[]): Locale {
+  for (const wish of wishes) {
+    if (wish === 'ar-XB') return 'ar-XB';
+    const language = wish.toLowerCase().split('-')[0];
+    const found = LOCALES.find((l) => l.tag.toLowerCase() === wish.toLowerCase()) ?? LOCALES.find((l) => l.tag.split('-')[0] === language);
+    if (found) return found.tag;
+  }
+  return 'en';
+}
+
+async function load(locale: Locale): Promise<Record<string, string>> {
+  if (locale === 'zh-CN') return (await import('./messages/zh-CN')).default;
+  if (locale === 'ar-XB') return Object.fromEntries(Object.entries(en).map(([key, text]) => [key, mirrored(text)]));
+  return en;
+}
+
+/**
+ * Makes the page speak another language, or the best for the browser if the tag is not given or not offered. Also sets `lang` and
+ * `dir` of the document. The last of several calls wins, whichever is loaded first.
+ */
+export async function setLocale(wish?: string): Promise<void> {
+  const browsers = typeof navigator === 'undefined' ? [] : navigator.languages;
+  const chosen = bestLocale(wish ? [wish, ...browsers] : browsers);
+  wanted = chosen;
+  const loaded = await load(chosen);
+  if (wanted !== chosen) return;
+  texts = loaded;
+  tag = chosen;
+  if (typeof document !== 'undefined') {
+    document.documentElement.lang = chosen;
+    document.documentElement.dir = direction();
+  }
+}
+
+/** Puts values into the {placeholders} of a text; one that has no value stays as it is. */
+export function fill(text: string, values?: Record<string, string | number>): string {
+  if (!values) return text;
+  return text.replace(/\{(\w+)\}/g, (whole, name: string) => (Object.hasOwn(values, name) ? String(values[name]) : whole));
+}
+
+/** The text of a key in the language of the page, in English where there is no translation. */
+export function t<K extends Key>(key: K, ...values: Arguments<Texts[K]>): string {
+  return fill(texts[key] ?? en[key], values[0] as Record<string, string | number> | undefined);
+}
+
+/** The text of a key in the form that the language of the page takes for `n`; `{n}` is the number as it is written there. */
+export function plural<K extends PluralKey>(key: K, n: number, ...values: PluralArguments<K>): string {
+  const form = new Intl.PluralRules(formatting()).select(n);
+  const english: Record<string, string> = en;
+  const text = texts[`${key}.${form}`] ?? texts[`${key}.other`] ?? english[`${key}.other`] ?? key;
+  return fill(text, { n: new Intl.NumberFormat(formatting()).format(n), ...(values[0] as Record<string, string | number> | undefined) });
+}

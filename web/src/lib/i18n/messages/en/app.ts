@@ -1,0 +1,2 @@
+// The application's own texts in English.
+export default {} as const;

@@ -1,0 +1,441 @@
+// Everything that is known while somebody is signed in, and what can be done with it.
+import { SvelteMap } from 'svelte/reactivity';
+import {
+  Client,
+  isPassing,
+  type Account,
+  type Address,
+  type Conversation,
+  type ConversationSettings,
+  type Credentials,
+  type EndReason,
+  type Limits,
+  type LinkState,
+  type Mention,
+  type Message,
+  type MessageId,
+  type Method,
+  type Params,
+  type Partially,
+  type Position,
+  type Refused,
+  type Result,
+  type Scheduled,
+  type Server,
+  type ServerEvent,
+  type SignedIn,
+  type Snapshot,
+  type TokenStore,
+  type WebSocketLike,
+} from '../api';
+import { Conversations } from './conversations.svelte';
+import { Drafts } from './drafts.svelte';
+import { KeyedInMemory, type Keyed } from './keyed';
+import { Outbox, type Written } from './outbox.svelte';
+import { People } from './people.svelte';
+import { Preferences } from './preferences.svelte';
+import { Threads } from './threads.svelte';
+import { Timeline } from './timeline.svelte';
+import { Typing } from './typing.svelte';
+
+/** So many timelines are kept when others are looked at. */
+const TIMELINES_KEPT = 24;
+/** So many messages are remembered as they now are for panes that show them outside of a timeline. */
+const FRESH_KEPT = 2_000;
+
+export interface Invitation {
+  room: Address;
+  from: Address;
+  reason?: string;
+}
+
+export interface SessionOptions {
+  create: () => WebSocketLike;
+  tokens: TokenStore;
+  client: { name: string; device: string; version?: string };
+  openKeyed: (account: Address) => Promise<Keyed>;
+  random?: () => number;
+}
+
+export class Session {
+  readonly client: Client;
+  link = $state<LinkState>('idle');
+  account = $state.raw<Account | undefined>();
+  server = $state.raw<Server | undefined>();
+  limits = $state.raw<Limits | undefined>();
+  /** The snapshot is there, so there is something to show. */
+  ready = $state(false);
+  /** Why nobody is signed in any more. */
+  ended = $state.raw<EndReason | Refused | undefined>();
+  scheduled = $state.raw<readonly Scheduled[]>([]);
+  invitations = $state.raw<readonly Invitation[]>([]);
+
+  readonly conversations = new Conversations();
+  readonly people: People;
+  readonly typing: Typing;
+  readonly preferences: Preferences;
+  readonly threads: Threads;
+  outbox = $state.raw() as Outbox;
+  drafts = $state.raw() as Drafts;
+
+  #timelines = new Map<Address, Timeline>();
+  #fresh = new SvelteMap<MessageId, { message: Message; version: Position }>();
+  /** Conversations that messages have come for and that are not in the list yet. */
+  #missing = new Set<Address>();
+  #listeners = new Set<(event: ServerEvent) => void>();
+  #keyed: Keyed = new KeyedInMemory();
+  #keptFor: Address | undefined;
+
+  constructor(private readonly options: SessionOptions) {
+    this.client = new Client({
+      create: options.create,
+      tokens: options.tokens,
+      client: options.client,
+      ...(options.random ? { random: options.random } : {}),
+      onstate: (state) => this.#linked(state),
+      onsignedin: (answer) => void this.#signedIn(answer),
+      onsnapshot: (snapshot) => this.#snapshot(snapshot),
+      onchanges: (changes) => {
+        this.people.replaceAll(changes);
+      },
+      onevent: (event) => this.#event(event),
+      onended: (cause) => {
+        this.ended = cause;
+        this.#forget();
+      },
+    });
+    this.people = new People(this.call);
+    this.typing = new Typing(this.call);
+    this.preferences = new Preferences(this.call);
+    this.threads = new Threads(this.call, () => this.client.version);
+    this.#keep(new KeyedInMemory());
+  }
+
+  call = <M extends Method>(method: M, params: Params<M>): Promise<Result<M>> => this.client.call(method, params);
+
+  get me(): Address {
+    return this.account?.address ?? '';
+  }
+
+  /** Calls back on every event, after it was applied. Returns how to stop that. */
+  listen(listener: (event: ServerEvent) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  signIn(credentials: Credentials): void {
+    this.ended = undefined;
+    this.client.signIn(credentials);
+  }
+
+  resume(): boolean {
+    return this.client.resume();
+  }
+
+  async signOut(): Promise<void> {
+    await this.client.signOut();
+    // Nothing of the account stays in the browser.
+    await this.#keyed.clear();
+    this.#forget();
+  }
+
+  timeline(conversation: Address): Timeline {
+    const known = this.#timelines.get(conversation);
+    if (known) {
+      // The one used last stands last, so that the first is the one to forget.
+      this.#timelines.delete(conversation);
+      this.#timelines.set(conversation, known);
+      return known;
+    }
+    const timeline = new Timeline(conversation, this.call, () => this.client.version);
+    this.#timelines.set(conversation, timeline);
+    if (this.#timelines.size > TIMELINES_KEPT) {
+      const [oldest] = this.#timelines.keys();
+      if (oldest !== undefined) this.#timelines.delete(oldest);
+    }
+    return timeline;
+  }
+
+  /** The newest form of a message that was read somewhere else than in a timeline. */
+  fresh(message: Message): Message {
+    return this.#fresh.get(message.id)?.message ?? message;
+  }
+
+  async openConversation(address: Address): Promise<Conversation> {
+    const asOf = this.client.version;
+    const { conversation } = await this.call('conversation.open', { conversation: address });
+    this.#conversation(conversation, asOf);
+    return conversation;
+  }
+
+  send(conversation: Address, written: Written): Promise<void> {
+    this.typing.stop(conversation, true);
+    this.drafts.clear(conversation, written.thread);
+    return this.outbox.add(conversation, written);
+  }
+
+  edit(message: Message, text: string, mentions: Mention[]): Promise<void> {
+    const about = { conversation: message.conversation, id: message.id };
+    return this.#changed(message, { text, ...(mentions.length > 0 ? { mentions } : {}) }, () =>
+      this.call('message.edit', { ...about, text, ...(mentions.length > 0 ? { mentions } : {}) }),
+    );
+  }
+
+  recall(message: Message): Promise<void> {
+    return this.#changed(message, {}, () =>
+      this.call('message.recall', { conversation: message.conversation, id: message.id }),
+    );
+  }
+
+  /** Adds a reaction of the reader, or takes it back. */
+  react(message: Message, emoji: string): Promise<void> {
+    const current = this.fresh(message);
+    const mine = (current.reactions ?? []).filter((r) => r.by.includes(this.me)).map((r) => r.emoji);
+    const isMine = mine.includes(emoji);
+    const emojis = isMine ? mine.filter((e) => e !== emoji) : [...mine, emoji];
+    const reactions = (current.reactions ?? []).map((r) => ({
+      emoji: r.emoji,
+      by: r.by.filter((a) => a !== this.me).concat(emojis.includes(r.emoji) ? [this.me] : []),
+    }));
+    if (!isMine && !reactions.some((r) => r.emoji === emoji)) reactions.push({ emoji, by: [this.me] });
+    return this.#changed(message, { reactions: reactions.filter((r) => r.by.length > 0) }, () =>
+      this.call('message.react', { conversation: message.conversation, id: message.id, emojis }),
+    );
+  }
+
+  pin(message: Message, pinned: boolean): Promise<void> {
+    return this.#changed(message, {}, () =>
+      this.call('message.pin', { conversation: message.conversation, id: message.id, pinned }),
+    );
+  }
+
+  save(message: Message, saved: boolean): Promise<void> {
+    return this.#changed(message, {}, () =>
+      this.call('message.save', { conversation: message.conversation, id: message.id, saved }),
+    );
+  }
+
+  /** Everything up to a position was seen. */
+  async read(conversation: Address, position: Position): Promise<void> {
+    const known = this.conversations.get(conversation);
+    if (!known) return;
+    const isNothing = known.seen >= position && known.unread === 0 && !known.settings.marked_unread;
+    if (isNothing) return;
+    const isAll = position >= (known.last?.position ?? 0);
+    const { marked_unread: _, ...settings } = known.settings;
+    this.conversations.patch(conversation, {
+      seen: Math.max(known.seen, position),
+      settings,
+      ...(isAll ? { unread: 0, mentions: 0 } : {}),
+    });
+    await this.#conversationChanged(() => this.call('conversation.read', { conversation, position }));
+  }
+
+  /** The message at a position, and all after it, are unread again. */
+  async unread(conversation: Address, position: Position): Promise<void> {
+    await this.#conversationChanged(() => this.call('conversation.unread', { conversation, position }));
+  }
+
+  async configure(conversation: Address, settings: Partially<ConversationSettings>): Promise<void> {
+    await this.#conversationChanged(() => this.call('conversation.configure', { conversation, settings }));
+  }
+
+  async leave(room: Address): Promise<void> {
+    await this.call('room.leave', { room });
+    this.conversations.remove(room);
+    this.#timelines.delete(room);
+  }
+
+  dismissInvitation(room: Address): void {
+    this.invitations = this.invitations.filter((i) => i.room !== room);
+  }
+
+  async #conversationChanged(change: () => Promise<{ conversation: Conversation }>): Promise<void> {
+    const asOf = this.client.version;
+    const { conversation } = await change();
+    this.#conversation(conversation, asOf);
+  }
+
+  /** Shows a change of a message before the server has answered, and takes it back when it refuses. */
+  async #changed(message: Message, change: Partial<Message>, ask: () => Promise<{ message: Message }>): Promise<void> {
+    const asOf = this.client.version;
+    const before = this.#known(message) ?? message;
+    if (Object.keys(change).length > 0) this.#message({ ...before, ...change }, asOf);
+    try {
+      const { message: after } = await ask();
+      this.#message(after, asOf);
+    } catch (error) {
+      this.#message(before, asOf);
+      throw error;
+    }
+  }
+
+  #known(message: Message): Message | undefined {
+    return this.#fresh.get(message.id)?.message ?? this.#timelines.get(message.conversation)?.find(message.id);
+  }
+
+  #linked(state: LinkState): void {
+    this.link = state;
+    this.outbox?.setOnline(state === 'online');
+    if (state === 'online') {
+      void this.drafts.flush();
+      void this.#fetchMissing();
+    } else if (state !== 'connecting') {
+      this.typing.clear();
+    }
+  }
+
+  async #signedIn(answer: SignedIn): Promise<void> {
+    const isAnother = this.#keptFor !== answer.account.address;
+    this.account = answer.account;
+    this.server = answer.server;
+    this.limits = answer.limits;
+    this.people.put(answer.account);
+    if (!isAnother) return;
+    this.#keptFor = answer.account.address;
+    this.#keep(await this.options.openKeyed(answer.account.address));
+    await Promise.all([this.drafts.restore(), this.outbox.restore()]);
+    for (const { address, draft } of this.conversations.list) this.drafts.receive(address, draft);
+    this.outbox.setOnline(this.link === 'online');
+  }
+
+  #keep(keyed: Keyed): void {
+    this.outbox?.stop();
+    this.#keyed = keyed;
+    this.outbox = new Outbox(this.call, keyed, (message) => this.#message(message, this.client.version));
+    this.drafts = new Drafts(this.call, keyed);
+  }
+
+  #snapshot(snapshot: Snapshot): void {
+    for (const timeline of this.#timelines.values()) timeline.clear();
+    this.#fresh.clear();
+    this.threads.clear();
+    this.conversations.replaceAll(snapshot.conversations, snapshot.version);
+    for (const conversation of snapshot.conversations) this.#heard(conversation);
+    this.people.replaceAll(snapshot);
+    this.preferences.receive(snapshot.preferences);
+    this.scheduled = snapshot.scheduled;
+    this.ready = true;
+  }
+
+  #event(event: ServerEvent): void {
+    const version = event.version ?? this.client.version;
+    switch (event.type) {
+      case 'message':
+        this.#message(event.message, version);
+        break;
+      case 'conversation':
+        this.#conversation(event.conversation, version);
+        break;
+      case 'conversation_removed':
+        this.conversations.remove(event.address);
+        this.#timelines.delete(event.address);
+        break;
+      case 'read':
+        this.conversations.read(event.conversation, event.address, event.position, this.me);
+        break;
+      case 'draft':
+        this.drafts.receive(event.conversation, event.draft);
+        break;
+      case 'preferences':
+        this.preferences.receive(event.preferences);
+        break;
+      case 'scheduled':
+        this.scheduled = [...this.scheduled.filter((s) => s.id !== event.scheduled.id), event.scheduled];
+        break;
+      case 'scheduled_removed':
+        this.scheduled = this.scheduled.filter((s) => s.id !== event.id);
+        break;
+      case 'thread':
+        this.threads.put(event.thread);
+        break;
+      case 'contact':
+        this.people.setContact(event.contact);
+        break;
+      case 'contact_removed':
+        this.people.removeContact(event.address);
+        break;
+      case 'blocked':
+        this.people.blocked = event.addresses;
+        break;
+      case 'room':
+        this.conversations.room(event.room);
+        this.dismissInvitation(event.room.address);
+        break;
+      case 'typing':
+        if (event.address !== this.me) this.typing.set(event.conversation, event.address, event.state);
+        break;
+      case 'presence':
+        this.people.setPresence(event.presence);
+        break;
+      case 'invitation':
+        this.dismissInvitation(event.room);
+        this.invitations = [
+          ...this.invitations,
+          { room: event.room, from: event.from, ...(event.reason === undefined ? {} : { reason: event.reason }) },
+        ];
+        break;
+      case 'member':
+      case 'member_removed':
+      case 'ended':
+        break;
+    }
+    for (const listener of this.#listeners) listener(event);
+  }
+
+  #conversation(conversation: Conversation, version: Position): void {
+    this.conversations.put(conversation, version);
+    this.#heard(conversation);
+  }
+
+  #heard(conversation: Conversation): void {
+    if (conversation.kind !== 'room') this.people.hear(conversation.address, conversation.name);
+    this.drafts.receive(conversation.address, conversation.draft);
+  }
+
+  #message(message: Message, version: Position): void {
+    this.people.hear(message.from.address, message.from.name);
+    if (message.from.address === this.me) this.outbox.acknowledged(message);
+    else if (message.kind === 'message') this.typing.set(message.conversation, message.from.address, 'paused');
+    if ((this.#fresh.get(message.id)?.version ?? -1) > version) return;
+    this.#fresh.set(message.id, { message, version });
+    if (this.#fresh.size > FRESH_KEPT) {
+      const [oldest] = this.#fresh.keys();
+      if (oldest !== undefined) this.#fresh.delete(oldest);
+    }
+    this.#timelines.get(message.conversation)?.receive(message, version);
+    this.threads.receive(message, version);
+    if (this.conversations.message(message, version, this.me)) return;
+    this.#missing.add(message.conversation);
+    void this.#fetchMissing();
+  }
+
+  async #fetchMissing(): Promise<void> {
+    if (this.link !== 'online') return;
+    for (const address of [...this.#missing]) {
+      this.#missing.delete(address);
+      const asOf = this.client.version;
+      try {
+        const { conversation } = await this.call('conversation.get', { conversation: address });
+        this.#conversation(conversation, asOf);
+      } catch (error) {
+        if (isPassing(error)) this.#missing.add(address);
+      }
+    }
+  }
+
+  #forget(): void {
+    this.ready = false;
+    this.account = undefined;
+    this.#keptFor = undefined;
+    this.#timelines.clear();
+    this.#fresh.clear();
+    this.threads.clear();
+    this.typing.clear();
+    this.conversations.replaceAll([], 0);
+    this.people.replaceAll({ contacts: [], presences: [], blocked: [] });
+    this.scheduled = [];
+    this.invitations = [];
+    this.#keep(new KeyedInMemory());
+  }
+}

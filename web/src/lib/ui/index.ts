@@ -1,0 +1,27 @@
+// The components of which every page of the client is made.
+export { default as Avatar } from './Avatar.svelte';
+export { default as Badge } from './Badge.svelte';
+export { default as Button } from './Button.svelte';
+export { default as Checkbox } from './Checkbox.svelte';
+export { default as Dialog } from './Dialog.svelte';
+export { default as EmptyState } from './EmptyState.svelte';
+export { default as Icon } from './Icon.svelte';
+export { default as IconButton } from './IconButton.svelte';
+export { default as Mark } from './Mark.svelte';
+export { default as Menu } from './Menu.svelte';
+export { default as MenuList } from './MenuList.svelte';
+export { default as OptionList } from './OptionList.svelte';
+export { default as Popover } from './Popover.svelte';
+export { default as Segmented } from './Segmented.svelte';
+export { default as Select } from './Select.svelte';
+export { default as Spinner } from './Spinner.svelte';
+export { default as Switch } from './Switch.svelte';
+export { default as TextField } from './TextField.svelte';
+export { default as Toasts } from './Toasts.svelte';
+export { default as Tooltip } from './Tooltip.svelte';
+export { focusables, keepTab, moved, rememberFocus } from './focus';
+export type { IconName } from './icons';
+export type { MenuItem } from './menu';
+export { applyDensity, applyTheme, type Density, type Theme } from './theme';
+export { toast } from './toasts.svelte';
+export { tooltip } from './tooltip';

@@ -1,0 +1,38 @@
+// Builds the web client, and serves it while one works on it with the API of a running server behind it.
+import { fileURLToPath } from 'node:url';
+import { svelte } from '@sveltejs/vite-plugin-svelte';
+import { defineConfig } from 'vitest/config';
+
+/** The server that a page under development talks to. */
+const server = process.env.WAXWING_URL ?? 'http://127.0.0.1:5280';
+
+export default defineConfig({
+  plugins: [svelte()],
+  resolve: {
+    alias: { $lib: fileURLToPath(new URL('./src/lib', import.meta.url)) },
+  },
+  build: {
+    outDir: process.env.WAXWING_WEB_OUT ?? 'dist',
+    emptyOutDir: true,
+    target: 'es2022',
+    // Makes fallbacks for colours that these do not know.
+    cssTarget: ['chrome105', 'safari15.4', 'firefox110'],
+    // The Content-Security-Policy lets no data: script or style through, so nothing small is inlined.
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+    sourcemap: false,
+  },
+  server: {
+    host: '127.0.0.1',
+    port: Number(process.env.PORT ?? 5173),
+    strictPort: true,
+    proxy: {
+      '/api': { target: server, ws: true, secure: false, changeOrigin: true },
+      '/files': { target: server, secure: false, changeOrigin: true },
+    },
+  },
+  test: {
+    include: ['src/**/*.test.ts'],
+    environment: 'node',
+  },
+});
