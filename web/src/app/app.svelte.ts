@@ -2,7 +2,7 @@
 import { tick } from 'svelte';
 import { toast } from '$lib/ui';
 import { t } from '$lib/i18n';
-import { Refused, type Address, type Message, type MessageId, type Position } from '$lib/api';
+import { Refused, type Address, type Message, type MessageId, type Position, type WebSocketLike } from '$lib/api';
 import { openKeyed } from '$lib/state/keyed';
 import { formatRoute, parseRoute, type Panel, type Route, type View } from '$lib/state/route';
 import { Session } from '$lib/state/session.svelte';
@@ -12,7 +12,7 @@ export const tokens = new BrowserTokens();
 tokens.remembers = !isPassingSession();
 
 export const session = new Session({
-  create: () => new WebSocket(socketUrl(), 'waxwing.v1'),
+  create: () => new WebSocket(socketUrl(), 'waxwing.v1') as WebSocketLike,
   tokens,
   client: {
     name: clientName(),
@@ -34,6 +34,8 @@ class Ui {
   /** What each conversation's composer answers to or changes. */
   replyTo = $state.raw<Message | undefined>();
   editing = $state.raw<Message | undefined>();
+  /** The message for which a reaction is being chosen by keyboard. */
+  reacting = $state<MessageId | undefined>();
   /** Pictures that are looked at in full. */
   viewing = $state.raw<{ message: Message; index: number } | undefined>();
   /** The page is in front of somebody. */

@@ -90,7 +90,7 @@ export function messageKeys(event: KeyboardEvent, message: Message, isInThread: 
   const deed = {
     r: () => reply(message),
     t: () => !isInThread && openThread(message),
-    e: () => mayEdit(message) && edit(message),
+    e: () => (ui.reacting = message.id),
     p: () => pin(message),
     s: () => save(message),
     u: () => markUnread(message),

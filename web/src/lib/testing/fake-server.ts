@@ -549,7 +549,7 @@ export class FakeServer {
         const words = (params.text as string).toLowerCase();
         return this.#found(
           me,
-          (m) => m.text.toLowerCase().includes(words) && m.recalled === undefined,
+          (m) => (words === 'has:file' ? m.attachments !== undefined : m.text.toLowerCase().includes(words)) && m.recalled === undefined,
           params.conversation as Address | undefined,
         );
       }
