@@ -69,9 +69,7 @@ async fn a_page_knows_the_domains_before_anybody_signs_in() {
     for (setup, domains, registration) in [
         (Setup::default(), &["localhost"][..], false),
         (
-            Setup::default()
-                .domains(&["one.example", "two.example"])
-                .section("open_registration = true"),
+            Setup::default().domains(&["one.example", "two.example"]).section("open_registration = true"),
             &["one.example", "two.example"],
             true,
         ),
