@@ -63,9 +63,12 @@ export function formatShort(when: When, now: When = Date.now()): string {
   return dateFormat(sameYear ? { day: 'numeric', month: 'short' } : { day: 'numeric', month: 'numeric', year: 'numeric' }).format(when);
 }
 
-/** A day and a time, the day by name where it has one: “Tomorrow at 09:00”. */
+/** A day and a time within a sentence, the day by name where it has one: “tomorrow at 09:00”. */
 export function formatDayTime(when: When, now: When = Date.now()): string {
-  return t('time.dayAt', { day: formatDay(when, now), time: formatTime(when) });
+  const named = { '-1': 'day.within.yesterday', '0': 'day.within.today', '1': 'day.within.tomorrow' } as const;
+  const days = String(daysBetween(now, when)) as keyof typeof named;
+  const day = Object.hasOwn(named, days) ? t(named[days]) : formatDay(when, now);
+  return t('time.dayAt', { day, time: formatTime(when) });
 }
 
 /** How long ago, or in how long: “5 minutes ago”. */

@@ -107,7 +107,7 @@ describe('dates', () => {
     expect(formatShort(at(25), now)).toBe('Wed');
     expect(formatShort(at(2), now)).toBe('Nov 2');
     expect(formatShort(at(2, 12, 10, 2025), now)).toBe('11/2/2025');
-    expect(formatDayTime(at(30, 9), now)).toMatch(/^Tomorrow at 9:30\sAM$/);
+    expect(formatDayTime(at(30, 9), now)).toMatch(/^tomorrow at 9:30\sAM$/);
   });
 
   it('are told as a distance', async () => {
