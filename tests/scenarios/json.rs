@@ -12,6 +12,13 @@ async fn signed_in(world: &World, user: &str, device: &str) -> (Json, Value) {
     Json::signed_in(&world.server, user, device).await.unwrap_or_else(|error| panic!("{error:#}"))
 }
 
+/// A person whose page has come in step, and is seen.
+async fn in_step(world: &World, user: &str, device: &str) -> (Json, Value) {
+    let (mut client, answer) = signed_in(world, user, device).await;
+    client.ask("sync.open", json!({})).await;
+    (client, answer)
+}
+
 async fn connected(world: &World) -> Json {
     Json::connect(&world.server).await.unwrap_or_else(|error| panic!("{error:#}"))
 }
@@ -39,7 +46,7 @@ async fn a_person_signs_in_and_is_told_what_is_allowed() {
     assert_eq!(answer["server"]["domains"], json!(["localhost"]));
     assert!(answer["session"].as_str().is_some_and(|session| session.starts_with("romeo@localhost/")));
     assert!(answer.get("token").is_none(), "nobody asked for one");
-    for limit in ["frame_bytes", "page"] {
+    for limit in ["frame_bytes", "page", "text_bytes", "attachments"] {
         assert!(answer["limits"][limit].is_u64(), "{limit}");
     }
     assert!(romeo.ask("session.ping", json!({})).await["time_ms"].is_u64());
@@ -214,20 +221,18 @@ async fn xmpp_sees_a_json_client_come_and_go() {
     let mut juliet = world.online("juliet/balcony").await;
     let mut romeo = world.online("romeo/orchard").await;
     world.befriend(&mut romeo, &mut juliet).await;
-    let (mut page, answer) = signed_in(&world, "romeo", "d1").await;
+    let (mut page, answer) = in_step(&world, "romeo", "d1").await;
     let session = answer["session"].as_str().expect("an address").to_owned();
-    juliet.expect(&format!("<presence from='{session}'><priority>-1</priority></presence>")).await;
+    juliet.expect(&format!("<presence from='{session}'/>")).await;
     page.ask("session.active", json!({ "active": false })).await;
-    juliet
-        .expect(&format!("<presence from='{session}'><priority>-1</priority><show>away</show></presence>"))
-        .await;
+    juliet.expect(&format!("<presence from='{session}'><show>away</show></presence>")).await;
     drop(page);
     juliet.expect(&format!("<presence from='{session}' type='unavailable'/>")).await;
 }
 
-/// What this face does not show it must not take: it waits for a client that does.
+/// A client that has not come in step is told nothing it could lose: what is sent waits for one that takes it.
 #[tokio::test]
-async fn a_message_waits_for_a_client_that_shows_it() {
+async fn a_message_waits_for_a_client_that_takes_it() {
     let world = world().await;
     let (mut page, _) = signed_in(&world, "romeo", "d1").await;
     let mut juliet = world.online("juliet/balcony").await;
@@ -235,7 +240,6 @@ async fn a_message_waits_for_a_client_that_shows_it() {
     juliet.round_trip().await;
     page.ask("session.ping", json!({})).await;
     drop(page);
-    let (_page, _) = signed_in(&world, "romeo", "d1").await;
     let mut romeo = world.online("romeo/orchard").await;
     romeo
         .expect(
@@ -251,16 +255,13 @@ async fn a_page_that_is_loaded_anew_does_not_make_its_reader_leave() {
     let mut juliet = world.online("juliet/balcony").await;
     let mut romeo = world.online("romeo/orchard").await;
     world.befriend(&mut romeo, &mut juliet).await;
-    let (mut other, other_session) = signed_in(&world, "romeo", "d2").await;
-    let (page, before) = signed_in(&world, "romeo", "d1").await;
+    let (mut other, other_session) = in_step(&world, "romeo", "d2").await;
+    let (page, before) = in_step(&world, "romeo", "d1").await;
     let before = before["session"].as_str().expect("an address").to_owned();
     juliet
-        .expect(&format!(
-            "<presence from='{}'><priority>-1</priority></presence>",
-            other_session["session"].as_str().expect("an address")
-        ))
+        .expect(&format!("<presence from='{}'/>", other_session["session"].as_str().expect("an address")))
         .await;
-    juliet.expect(&format!("<presence from='{before}'><priority>-1</priority></presence>")).await;
+    juliet.expect(&format!("<presence from='{before}'/>")).await;
     drop(page);
     // Until the server has heard that the connection is gone.
     loop {
@@ -270,9 +271,9 @@ async fn a_page_that_is_loaded_anew_does_not_make_its_reader_leave() {
             break;
         }
     }
-    let (_page, after) = signed_in(&world, "romeo", "d1").await;
+    let (_page, after) = in_step(&world, "romeo", "d1").await;
     let after = after["session"].as_str().expect("an address");
-    juliet.expect(&format!("<presence from='{after}'><priority>-1</priority></presence>")).await;
+    juliet.expect(&format!("<presence from='{after}'/>")).await;
     juliet.expect(&format!("<presence from='{before}' type='unavailable'/>")).await;
 }
 

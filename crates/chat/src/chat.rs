@@ -31,6 +31,7 @@ use crate::rosters::Rosters;
 use crate::session::{ClientInfo, Session};
 use crate::sessions::Sessions;
 use crate::settings::Settings;
+use crate::status::Ends;
 use crate::store::Store;
 use crate::webhooks::outgoing::Followed;
 
@@ -49,6 +50,7 @@ pub struct Chat {
     pub(crate) last_seen: LastSeen,
     pub(crate) notices: Notices,
     pub(crate) following: Following,
+    pub(crate) ends: Ends,
     pub(crate) barred: Barred,
     pub(crate) subscribed: Subscribed,
     pub(crate) pushing: Pushing,
@@ -95,6 +97,7 @@ impl Chat {
             last_seen: LastSeen::default(),
             notices: Notices::default(),
             following: Following::default(),
+            ends: Ends::default(),
             barred: Barred::default(),
             subscribed: Subscribed::default(),
             pushing: Pushing::default(),

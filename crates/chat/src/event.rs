@@ -8,6 +8,7 @@ use waxwing_xmpp::stanza::Outgoing;
 use crate::archive::{ArchiveId, Direction};
 use crate::rooms::news::RoomEvent;
 use crate::roster::RosterItem;
+use crate::state::StateItem;
 
 /// Something that happened and concerns one session.
 #[derive(Debug, Clone)]
@@ -20,6 +21,8 @@ pub enum Event {
     Batch(Vec<Arc<Outgoing>>),
     /// A copy of a message that another session of the account sent or received (XEP-0280).
     Carbon(Direction, Delivery),
+    /// Something that the account's clients keep in step.
+    Account(Arc<AccountEvent>),
     /// The roster changed (RFC 6121 section 2.1.6).
     RosterChanged {
         /// The version after the change.
@@ -33,6 +36,31 @@ pub enum Event {
     Unblocked(Arc<[Jid]>),
 }
 
+/// Something that the clients of an account keep in step, and how far others have read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AccountEvent {
+    /// The account keeps something otherwise than before.
+    State(StateItem),
+    /// Somebody else has read a conversation up to here.
+    Read {
+        /// The conversation, by its address for the receiver.
+        conversation: Jid,
+        /// Who.
+        by: Jid,
+        /// Up to where.
+        up_to: ArchiveId,
+    },
+}
+
+impl AccountEvent {
+    fn memory(&self) -> usize {
+        match self {
+            Self::State(item) => SMALL_EVENT_BYTES + item.content.as_ref().map_or(0, String::len),
+            Self::Read { .. } => SMALL_EVENT_BYTES,
+        }
+    }
+}
+
 /// About how many bytes an event that holds no stanza takes.
 const SMALL_EVENT_BYTES: usize = 512;
 
@@ -43,6 +71,7 @@ impl Event {
             Self::Stanza(delivery) | Self::Carbon(_, delivery) => delivery.stanza.memory(),
             Self::Room(event) => event.memory(),
             Self::Batch(stanzas) => stanzas.iter().map(|stanza| stanza.memory()).sum(),
+            Self::Account(event) => event.memory(),
             Self::RosterChanged { .. } | Self::Blocked(_) | Self::Unblocked(_) => SMALL_EVENT_BYTES,
         }
     }

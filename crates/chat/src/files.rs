@@ -203,6 +203,21 @@ impl FileSettings {
         FileId::parse(rest.split(['/', '?', '#']).next()?)
     }
 
+    /// The path of a link to this server, for pages that come from it by whatever name.
+    pub fn path_of_link(&self, domains: &[String], link: &str) -> Option<String> {
+        self.id_in(domains, link)?;
+        let (_, rest) = link.split_once("://")?;
+        rest.find('/').map(|at| rest[at..].to_owned())
+    }
+
+    /// The link that a path of this server stands for.
+    pub fn link_of_path(&self, domain: &str, path: &str) -> Option<String> {
+        let base = self.url.as_ref()?.replace("{domain}", domain);
+        let place = base.split_once("://").and_then(|(_, rest)| rest.find('/').map(|at| &rest[at..]))?;
+        let rest = path.strip_prefix(place)?;
+        Some(format!("{base}{rest}"))
+    }
+
     /// How large a file for this purpose may be.
     pub fn limit_of(&self, purpose: Purpose) -> u64 {
         match purpose {
@@ -228,6 +243,18 @@ mod tests {
 
     fn settings() -> FileSettings {
         FileSettings { url: Some("https://{domain}:5281/files/".to_owned()), ..FileSettings::default() }
+    }
+
+    #[test]
+    fn a_link_has_a_path_on_this_server_and_the_path_leads_back() {
+        let domains = ["montague.example".to_owned()];
+        let id = FileId::parse("abcdefghijklmnopqrstuvwxyz234567").unwrap();
+        let link = settings().link("montague.example", &id, "a.png").unwrap();
+        let path = settings().path_of_link(&domains, &link).unwrap();
+        assert_eq!(path, format!("/files/{id}/a.png"));
+        assert_eq!(settings().link_of_path("montague.example", &path), Some(link));
+        assert_eq!(settings().path_of_link(&domains, "https://elsewhere.example/files/x"), None);
+        assert_eq!(settings().link_of_path("montague.example", "https://elsewhere.example/x"), None);
     }
 
     /// XEP-0363 section 4: links are RFC 3986 addresses and keep the name.

@@ -13,6 +13,7 @@ pub mod bearers;
 pub mod blocking;
 pub mod bytestreams;
 pub mod chat;
+pub mod conversations;
 pub mod deliver;
 #[cfg(any(test, feature = "testing"))]
 pub mod disk;
@@ -71,6 +72,7 @@ pub mod session;
 pub mod sessions;
 pub mod settings;
 pub mod state;
+pub mod status;
 pub mod store;
 pub mod subscribing;
 pub mod subscription;

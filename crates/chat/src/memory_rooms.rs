@@ -130,7 +130,13 @@ impl RoomStore for MemoryStore {
         let rooms = tables.rooms.rooms.values();
         let found = rooms.filter_map(|room| {
             let own = tables.rooms.affiliates.get(&(room.id, jid.clone()))?;
-            Some(Belonging { id: room.id, room: room.jid.clone(), affiliation: own.affiliation })
+            Some(Belonging {
+                id: room.id,
+                room: room.jid.clone(),
+                affiliation: own.affiliation,
+                nick: own.nick.clone(),
+                seen: own.seen,
+            })
         });
         Ok(found.collect())
     }

@@ -47,6 +47,7 @@ impl Chat {
     /// commit order, so that everyone sees an account's messages in the order its archive has them.
     pub async fn send(self: &Arc<Self>, sender: &Arc<Session>, message: Stanza) -> Result<Receipt> {
         let message = self.publish_displayed(sender, message).await;
+        self.note_marker(sender, &message);
         if let Some(to) = &message.to
             && let Destination::Service(Service::Rooms) = self.locate(to)
         {

@@ -5,6 +5,7 @@ mod bookmarks;
 pub mod card;
 pub mod cards;
 mod displayed;
+pub mod facts;
 pub(crate) mod following;
 pub mod headcount;
 pub mod notices;

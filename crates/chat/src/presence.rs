@@ -117,6 +117,7 @@ impl Chat {
             return Ok(());
         };
         let stanza = with_photo_hash(stanza, profile.photo_hash.as_deref());
+        let stanza = self.with_status(session, &owner, stanza).await?;
         let contacts = self.contacts(&owner).await?;
         let initial = !session.is_available();
         let delivered = self.sessions.mark(&owner.jid).map_or(ArchiveId(0), |mark| mark.reached());

@@ -116,10 +116,15 @@ impl Chat {
         };
         let blocklist = self.store.blocked(account.id).await?;
         let preferences = self.store.document(account.id, DocumentKind::ArchivePreferences, "").await?;
+        let name = match account.name {
+            Some(name) => Some(name),
+            // What somebody calls himself on his card, where nobody has named the account.
+            None => self.store.card(account.id).await?.map(|card| card.person.full_name),
+        };
         let profile = Arc::new(Profile {
             account: account.id,
             jid: account.jid,
-            name: account.name.map(String::into_boxed_str),
+            name: name.filter(|name| !name.is_empty()).map(String::into_boxed_str),
             disabled: account.disabled,
             blocklist,
             archive: ArchivePreferences::parse(preferences.as_deref()),

@@ -55,6 +55,7 @@ use waxwing_xmpp::jid::Jid;
 use waxwing_xmpp::stanza::Stanza;
 
 use crate::chat::Chat;
+use crate::conversations::changes::NewestInRooms;
 use crate::error::{Error, Result};
 use crate::receipt::Receipt;
 use crate::session::Session;
@@ -88,6 +89,8 @@ pub(crate) struct Rooms {
     active: Mutex<HashMap<Jid, Arc<Mailbox>>>,
     /// Who hears them without being in them.
     pub(crate) listening: Listening,
+    /// Where each was last spoken in.
+    pub(crate) newest: NewestInRooms,
 }
 
 /// The way to a room. Whoever holds one keeps its room awake.

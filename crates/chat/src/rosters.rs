@@ -248,6 +248,15 @@ impl Chat {
         Ok(RosterAnswer::Whole(whole))
     }
 
+    /// The roster with the requests that wait for an answer, for a client that attends: it gets pushes of both from here on,
+    /// where others get requests as stanzas.
+    pub async fn roster_and_requests(&self, session: &Session) -> Result<Vec<RosterItem>> {
+        let owner = Owner::from(session);
+        let _lock = self.rosters.lock(&owner.jid).await;
+        session.set_roster_wanted();
+        Ok(self.store.roster(owner.account).await?.items)
+    }
+
     /// One contact of an account, if clients may see it.
     pub async fn contact(&self, owner: &Owner, contact: &Jid) -> Result<Option<RosterItem>> {
         let item = self.store.roster_item(owner.account, &contact.to_bare()).await?;
@@ -280,7 +289,7 @@ impl Chat {
             let item = item.filter(|item| item.listed).ok_or(Error::NotFound)?;
             let version = self.store.remove_roster_item(owner.account, &contact).await?;
             self.rosters.forget(&owner.jid);
-            self.push_roster(&owner.jid, version, RosterChange::Removed(contact.clone()));
+            self.push_roster(&owner.jid, version, RosterChange::Removed(contact.clone()), true);
             let state = State::of(Some(&item));
             if state.shows() {
                 self.show_unavailable(owner, &contact).await?;
@@ -323,23 +332,24 @@ impl Chat {
     pub(crate) async fn put_item(&self, owner: &Owner, item: RosterItem, visible: bool) -> Result<()> {
         let version = self.store.put_roster_item(owner.account, item.clone()).await?;
         self.rosters.forget(&owner.jid);
-        if visible {
-            self.push_roster(&owner.jid, version, RosterChange::Set(item));
-        }
+        self.push_roster(&owner.jid, version, RosterChange::Set(item), visible);
         Ok(())
     }
 
     /// Removes an item that no client has seen. The caller holds the owner's lock.
     pub(crate) async fn drop_item(&self, owner: &Owner, contact: &Jid) -> Result<()> {
-        self.store.remove_roster_item(owner.account, contact).await?;
+        let version = self.store.remove_roster_item(owner.account, contact).await?;
         self.rosters.forget(&owner.jid);
+        self.push_roster(&owner.jid, version, RosterChange::Removed(contact.clone()), false);
         Ok(())
     }
 
-    fn push_roster(&self, owner: &Jid, version: u64, change: RosterChange) {
+    /// Tells the owner's clients of a change. Requests are no part of the roster, and only clients that attend see them as
+    /// if they were.
+    fn push_roster(&self, owner: &Jid, version: u64, change: RosterChange, visible: bool) {
         let change = Arc::new(change);
         self.sessions.with(owner, |sessions| {
-            for session in sessions.iter().filter(|s| s.roster_wanted()) {
+            for session in sessions.iter().filter(|s| s.roster_wanted() && (visible || s.attends())) {
                 session.push(Event::RosterChanged { version, change: Arc::clone(&change) });
             }
         });

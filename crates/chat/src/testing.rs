@@ -13,7 +13,7 @@ use crate::account::{Account, Role};
 use crate::accounts::NewPerson;
 use crate::chat::Chat;
 use crate::error::Result;
-use crate::event::{Event, RosterChange};
+use crate::event::{AccountEvent, Event, RosterChange};
 use crate::memory_store::MemoryStore;
 use crate::port::{Clock, SystemRandom};
 use crate::queue::Events;
@@ -199,6 +199,13 @@ pub(crate) fn told(events: &mut Events) -> Vec<String> {
                 stanzas.iter().map(|s| describe_stanza(s.stanza())).collect::<Vec<_>>().join("; ")
             }
             Event::Room(event) => describe_room(&event),
+            Event::Account(event) => match &*event {
+                AccountEvent::State(item) => {
+                    let content = item.content.as_deref().unwrap_or("-");
+                    format!("keeps {:?} {}: {content}", item.kind, item.key.replace("@localhost", ""))
+                }
+                AccountEvent::Read { conversation, .. } => format!("read by {}", short(Some(conversation))),
+            },
             Event::Carbon(direction, _) => format!("carbon {direction:?}"),
             Event::RosterChanged { change, .. } => match &*change {
                 RosterChange::Set(item) => format!("roster {} {}", short(Some(&item.jid)), describe(item)),
@@ -224,6 +231,7 @@ fn describe_room(event: &RoomEvent) -> String {
             let kept = if said.archived.is_some() { "" } else { " (passing)" };
             format!("{}/{from} by {by}: {body}{kept}", room(&said.room))
         }
+        RoomEvent::Pinned { room: jid, .. } => format!("{} pinned", room(jid)),
         RoomEvent::Changed(jid) => format!("{} changed", room(jid)),
         RoomEvent::Members { room: jid, changes } => {
             let each = changes.iter().map(|one| {

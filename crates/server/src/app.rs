@@ -141,6 +141,7 @@ async fn run(config: Config, file: Option<PathBuf>) -> anyhow::Result<Ending> {
         certificates: &server.tls.certificates().served(),
         administrator: administrator.as_ref(),
         config: file.as_deref(),
+        web_client: http::WEB_CLIENT_IS_BUILT_IN,
         // The journal keeps what a service writes (systemd.exec(5)).
         logged: std::env::var_os("JOURNAL_STREAM").is_some(),
     };

@@ -90,6 +90,8 @@ pub const HASHES: &str = "urn:xmpp:hashes:2";
 pub const HINTS: &str = "urn:xmpp:hints";
 /// XEP-0445: registration with an invitation.
 pub const IBR_TOKEN: &str = "urn:xmpp:ibr-token:0";
+/// XEP-0319: since when nobody has used a client.
+pub const IDLE: &str = "urn:xmpp:idle:1";
 /// XEP-0379 and XEP-0401: invitations.
 pub const INVITE: &str = "urn:xmpp:invite";
 /// XEP-0012: last activity.
@@ -228,6 +230,8 @@ pub const SOFTWARE_INFO: &str = "urn:xmpp:dataforms:softwareinfo";
 pub const STANZA_ERRORS: &str = "urn:ietf:params:xml:ns:xmpp-stanzas";
 /// XEP-0359: unique and stable stanza ids.
 pub const STANZA_ID: &str = "urn:xmpp:sid:0";
+/// Beside presence: what a status has that RFC 6121 has no word for.
+pub const STATUS: &str = "urn:waxwing:status:0";
 /// RFC 6120 section 4.8.1: the stream itself.
 pub const STREAMS: &str = "http://etherx.jabber.org/streams";
 /// RFC 6120 section 4.9: stream error conditions.
@@ -254,12 +258,16 @@ pub const XMLNS: &str = "http://www.w3.org/2000/xmlns/";
 pub const FILE_SHARING: &str = "urn:xmpp:sfs:0";
 /// XEP-0446: what a file is.
 pub const FILE_METADATA: &str = "urn:xmpp:file:metadata:0";
+/// XEP-0264: a small picture of a file.
+pub const THUMBS: &str = "urn:xmpp:thumbs:1";
 /// XEP-0103: an address where data is.
 pub const URL_DATA: &str = "http://jabber.org/protocol/url-data";
 /// XEP-0335: JSON in a stanza.
 pub const JSON: &str = "urn:xmpp:json:0";
 /// XEP-0432: a message that is JSON.
 pub const JSON_MESSAGE: &str = "urn:xmpp:json-msg:0";
+/// Where a message is that another one is about, for clients that read by places.
+pub const MESSAGE: &str = "urn:waxwing:message:0";
 /// The datatype of a question with answers to choose from, in a message that is JSON.
 pub const POLL: &str = "urn:waxwing:poll:0";
 /// XEP-0428: which part of a text is for clients that do not know better.

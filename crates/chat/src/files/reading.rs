@@ -52,6 +52,15 @@ impl Chat {
         self.store.set_thumbnail(&file.id, made).await.map_err(BlobError::failed)
     }
 
+    /// The file of this server that a link leads to.
+    pub async fn file_behind(&self, link: &str) -> Result<Option<StoredFile>> {
+        let settings = self.settings();
+        match settings.files.id_in(&settings.domains, link) {
+            Some(id) => Ok(self.store.file(&id).await?),
+            None => Ok(None),
+        }
+    }
+
     /// Files that can be read, of one account or of all, in the order of their ids, behind `after`. For administrators.
     pub async fn files(
         &self,

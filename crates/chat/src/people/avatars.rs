@@ -3,6 +3,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use waxwing_xmpp::jid::Jid;
 use waxwing_xmpp::ns;
 use waxwing_xmpp::xml::{Element, ElementRef};
 
@@ -14,11 +15,49 @@ use crate::chat::Chat;
 use crate::error::Result;
 use crate::pubsub::configuration::AccessModel;
 use crate::rosters::Owner;
+use crate::route::Destination;
+use crate::service::Service;
 
 /// The id of the one item that a card in the format of vCard4 is.
 const CARD_ITEM: &str = "current";
 
 impl Chat {
+    /// The picture that an account or a room shows to everybody who knows its hash, which is as good as a secret until somebody
+    /// who may see it tells it. `None` for any hash but that of a picture in use.
+    pub async fn avatar(&self, of: &Jid, hash: &str) -> Result<Option<Vec<u8>>> {
+        let of = of.to_bare();
+        let found = match self.locate(&of) {
+            Destination::Service(Service::Rooms) => self.room_pictures(&of, hash).await?,
+            Destination::Remote | Destination::Service(_) => return Ok(None),
+            _ => match self.profile(&of).await? {
+                Some(profile) if profile.photo_hash.as_deref() == Some(hash) => {
+                    self.kept_card(&Owner::from(&*profile)).await?.into_iter().collect()
+                }
+                _ => return Ok(None),
+            },
+        };
+        for card in found {
+            if let Some(picture) = photo(card.root())?
+                && sha1_hex(&picture.data) == hash
+            {
+                return Ok(Some(picture.data));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Puts another picture on an account's card, and publishes it; `None` takes it away.
+    pub async fn set_avatar(&self, owner: &Owner, picture: Option<Photo>) -> Result<()> {
+        self.edit_card(owner, |mut card| {
+            card.retain_children(|child| !child.is(ns::VCARD, "PHOTO"));
+            match &picture {
+                Some(picture) => card.with_child(photo_element(picture)),
+                None => card,
+            }
+        })
+        .await
+    }
+
     /// XEP-0398 section 3.1: the picture that is published becomes the one on the card.
     pub(super) async fn avatar_to_card(&self, owner: &Owner) -> Result<()> {
         let _held = self.following.lock(&owner.jid).await;

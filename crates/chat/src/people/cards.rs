@@ -15,11 +15,28 @@ use crate::rosters::Owner;
 impl Chat {
     /// Keeps a card in place of the one before. What it says is published in the other formats, too.
     pub async fn set_card(&self, owner: &Owner, vcard: ElementRef<'_>) -> Result<()> {
+        let _held = self.following.lock(&owner.jid).await;
+        self.replace_card(owner, vcard).await
+    }
+
+    /// Keeps the card that an account's card becomes by a change. Nobody else changes it meanwhile.
+    pub async fn edit_card(
+        &self,
+        owner: &Owner,
+        change: impl FnOnce(Element) -> Element + Send,
+    ) -> Result<()> {
+        let _held = self.following.lock(&owner.jid).await;
+        let before = self.kept_card(owner).await?.unwrap_or_else(|| Element::new(ns::VCARD, "vCard"));
+        let after = change(before.clone());
+        if after == before { Ok(()) } else { self.replace_card(owner, after.root()).await }
+    }
+
+    /// Keeps a card and publishes what it says. The caller holds the lock of the account's forms.
+    async fn replace_card(&self, owner: &Owner, vcard: ElementRef<'_>) -> Result<()> {
         let card = Card::read(vcard)?;
         if card.xml.len() > self.settings().people.card_bytes_limit {
             return Err(Error::ResourceConstraint("the card is too large"));
         }
-        let _held = self.following.lock(&owner.jid).await;
         self.keep_card(owner, card).await?;
         if let Err(error) = self.card_to_published(owner, vcard).await {
             tracing::warn!(%error, account = %owner.jid, "a card could not be published in other formats");

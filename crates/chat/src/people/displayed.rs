@@ -7,7 +7,7 @@ use waxwing_xmpp::jid::Jid;
 use waxwing_xmpp::ns;
 use waxwing_xmpp::stanza::Stanza;
 
-use super::following::private_options;
+use super::following::{self, private_options};
 use crate::chat::Chat;
 use crate::error::Result;
 use crate::rosters::Owner;
@@ -24,6 +24,9 @@ impl Chat {
         if let Some(to) = &message.to {
             let owner = Owner::from(&**sender);
             self.read_elsewhere(&owner, to);
+            if let Err(error) = self.read_by_publication(&owner, to, &displayed).await {
+                tracing::warn!(%error, account = %owner.jid, "how far somebody has read could not be noted");
+            }
             let published =
                 self.derive(&owner, ns::DISPLAYED, to.as_str(), &displayed, &private_options()).await;
             if let Err(error) = published {
@@ -36,8 +39,11 @@ impl Chat {
     /// Somebody has published how far he has read: nothing need call him there any more.
     pub(crate) async fn displayed_elsewhere(&self, owner: &Owner) -> Result<()> {
         let newest = self.kept_items(owner, ns::DISPLAYED, 1).await?;
-        if let Some(conversation) = newest.first().and_then(|item| Jid::new(&item.id).ok()) {
-            self.read_elsewhere(owner, &conversation);
+        let Some(item) = newest.first() else { return Ok(()) };
+        let Ok(conversation) = Jid::new(&item.id) else { return Ok(()) };
+        self.read_elsewhere(owner, &conversation);
+        if let Some(payload) = &item.payload {
+            self.read_by_publication(owner, &conversation, &following::read(payload)?).await?;
         }
         Ok(())
     }

@@ -48,7 +48,7 @@ pub(crate) fn options(pairs: &[(&str, &str)]) -> Vec<(String, Vec<String>)> {
 }
 
 /// XEP-0223: for the account itself alone, and as many items as there are.
-pub(super) fn private_options() -> Vec<(String, Vec<String>)> {
+pub(crate) fn private_options() -> Vec<(String, Vec<String>)> {
     options(&[
         ("pubsub#access_model", "whitelist"),
         ("pubsub#persist_items", "true"),

@@ -79,7 +79,7 @@ pub fn from_temp(vcard: ElementRef<'_>) -> Element {
             }
             "N" => card.append(parts(child, new("n"), &NAME)),
             "ADR" => card.append(parts(child, with_types(child, new("adr")), &ADDRESS)),
-            "ORG" => append_plain(&mut card, "org", "text", &text_of(child, ns::VCARD, "ORGNAME")),
+            "ORG" => append_organisation(&mut card, child),
             "EMAIL" => append_typed(&mut card, child, "email", "text", &text_of(child, ns::VCARD, "USERID")),
             "TEL" => {
                 let number = text_of(child, ns::VCARD, "NUMBER");
@@ -91,6 +91,17 @@ pub fn from_temp(vcard: ElementRef<'_>) -> Element {
         }
     }
     card
+}
+
+/// The organisation and its units, in this order, each a text of its own (RFC 6350 section 6.6.4).
+fn append_organisation(card: &mut Element, of: ElementRef<'_>) {
+    let units = of.children().filter(|child| child.is(ns::VCARD, "ORGUNIT"));
+    let units: Vec<String> = units.map(|unit| unit.text().trim().to_owned()).collect();
+    let name = text_of(of, ns::VCARD, "ORGNAME");
+    if !name.is_empty() || units.iter().any(|unit| !unit.is_empty()) {
+        let all = std::iter::once(&name).chain(&units);
+        card.append(all.fold(new("org"), |org, text| org.with_child(new("text").with_text(text))));
+    }
 }
 
 fn append_plain(card: &mut Element, name: &str, kind: &str, value: &str) {
@@ -143,10 +154,14 @@ pub fn to_temp(card: ElementRef<'_>) -> Element {
             "n" => vcard.append(old_parts(child, old("N"), &NAME)),
             "adr" => vcard.append(old_parts(child, old_types(child, old("ADR")), &ADDRESS)),
             "org" => {
-                if let name = value(child)
-                    && !name.is_empty()
-                {
-                    vcard.append(old("ORG").with_child(old("ORGNAME").with_text(&name)));
+                let texts = child.children().filter(|text| text.is(ns::VCARD4, "text"));
+                let named = texts.zip(std::iter::once("ORGNAME").chain(std::iter::repeat("ORGUNIT")));
+                let said = named.map(|(text, name)| (name, text.text().trim().to_owned()));
+                let org = said.filter(|(_, text)| !text.is_empty());
+                let org =
+                    org.fold(old("ORG"), |org, (name, text)| org.with_child(old(name).with_text(&text)));
+                if org.children().next().is_some() {
+                    vcard.append(org);
                 }
             }
             "email" => {
@@ -218,7 +233,8 @@ mod tests {
         <REGION>CO</REGION><PCODE>80202</PCODE><CTRY>USA</CTRY></ADR>\
         <TEL><WORK/><VOICE/><PREF/><NUMBER>+1-303-308-3282</NUMBER></TEL>\
         <EMAIL><INTERNET/><WORK/><USERID>psaintan@cisco.com</USERID></EMAIL>\
-        <JABBERID>stpeter@jabber.org</JABBERID><ORG><ORGNAME>XSF</ORGNAME></ORG><URL>https://stpeter.im/</URL>\
+        <JABBERID>stpeter@jabber.org</JABBERID><ORG><ORGNAME>XSF</ORGNAME><ORGUNIT>Council</ORGUNIT></ORG>\
+        <URL>https://stpeter.im/</URL>\
         <DESC>More about me</DESC></vCard>";
 
     const FOUR: &str = "<vcard xmlns='urn:ietf:params:xml:ns:vcard-4.0'><fn><text>Peter Saint-Andre</text></fn>\
@@ -231,7 +247,8 @@ mod tests {
         <tel><parameters><type><text>work</text><text>voice</text></type><pref><integer>1</integer></pref></parameters>\
         <uri>tel:+1-303-308-3282</uri></tel>\
         <email><parameters><type><text>work</text></type></parameters><text>psaintan@cisco.com</text></email>\
-        <impp><uri>xmpp:stpeter@jabber.org</uri></impp><org><text>XSF</text></org><url><uri>https://stpeter.im/</uri></url>\
+        <impp><uri>xmpp:stpeter@jabber.org</uri></impp><org><text>XSF</text><text>Council</text></org>\
+        <url><uri>https://stpeter.im/</uri></url>\
         <note><text>More about me</text></note></vcard>";
 
     /// XEP-0292 section 7, with the example of section 8.

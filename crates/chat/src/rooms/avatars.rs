@@ -1,6 +1,8 @@
 //! The avatar of a room (XEP-0486): its vCard, and the hashes by which clients notice another one.
 
 use waxwing_xmpp::jid::Jid;
+use waxwing_xmpp::ns;
+use waxwing_xmpp::xml::Element;
 
 use super::affiliation::Affiliation;
 use super::news::RoomEvent;
@@ -8,6 +10,7 @@ use super::room::Room;
 use super::telling;
 use crate::chat::Chat;
 use crate::error::{Error, Result};
+use crate::people::following::read;
 use crate::store::DocumentKind;
 
 /// Bytes of a room's vCard.
@@ -47,7 +50,35 @@ impl Room {
     }
 }
 
+/// Each picture of a vCard by itself.
+fn pictures(vcard: &Element) -> Vec<Element> {
+    let photos = vcard.children().filter(|child| child.is(ns::VCARD, "PHOTO"));
+    photos.map(|photo| Element::new(ns::VCARD, "vCard").with_child(photo.to_element())).collect()
+}
+
 impl Chat {
+    /// The pictures of a room among which one has this hash, each on a vCard of its own.
+    pub(crate) async fn room_pictures(&self, room: &Jid, hash: &str) -> Result<Vec<Element>> {
+        let hash = hash.to_owned();
+        let found = self.in_room(room, move |room| {
+            Box::pin(async move {
+                let state = room.state()?;
+                let archive = state.archive();
+                if !state.avatar.contains(&hash) {
+                    return Ok(None);
+                }
+                Ok(room.chat.store.document(archive, DocumentKind::RoomVcard, "").await?)
+            })
+        });
+        match found.await? {
+            Ok(vcard) => {
+                Ok(vcard.map(|xml| read(&xml)).transpose()?.as_ref().map(pictures).unwrap_or_default())
+            }
+            Err(Error::NotFound) => Ok(Vec::new()),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Gives a room another vCard in the name of one of its owners, with the hashes of the pictures in it; `None` removes it.
     pub async fn set_room_vcard(
         &self,

@@ -12,6 +12,7 @@ use super::occupants::Seat;
 use super::role::Role;
 use super::room::Room;
 use super::store::{Affiliate, Belonging, RoomId};
+use crate::archive::ArchiveId;
 use crate::chat::Chat;
 use crate::error::{Error, Result};
 use crate::event::Event;
@@ -215,6 +216,12 @@ impl Room {
 }
 
 impl Chat {
+    /// Tells those who hear a room without being in it.
+    pub(crate) async fn tell_listeners(&self, room: &Jid, event: RoomEvent) -> Result<()> {
+        let tell = |room: &mut Room| room.floor.listeners.tell(event);
+        self.in_room_at_once(room, move |room| Box::pin(async move { tell(room) })).await
+    }
+
     /// Has a session hear everything that is said in the rooms of its person, from here on, without entering them, and
     /// write there. It goes on until the session ends; as its person begins or ceases to belong to rooms, it follows.
     pub async fn attend(&self, session: &Arc<Session>) -> Result<()> {
@@ -254,7 +261,13 @@ impl Chat {
                 && !record.locked
                 && !barred.iter().any(|one| one.id == record.id)
             {
-                rooms.push(Belonging { id: record.id, room, affiliation: Affiliation::None });
+                rooms.push(Belonging {
+                    id: record.id,
+                    room,
+                    affiliation: Affiliation::None,
+                    nick: None,
+                    seen: ArchiveId::default(),
+                });
             }
         }
         rooms.sort_by(|one, other| one.room.cmp(&other.room));

@@ -15,6 +15,7 @@ use waxwing_xmpp::stanza::Outgoing;
 
 use super::affiliation::Affiliation;
 use super::store::RoomId;
+use crate::account::AccountId;
 use crate::archive::ArchiveId;
 use crate::event::Event;
 use crate::rooms::news::{RoomEvent, Said};
@@ -39,6 +40,8 @@ pub(crate) struct Listeners(Mutex<HashMap<SessionId, Listener>>);
 pub(crate) struct Saying<'a> {
     pub(crate) room: &'a Jid,
     pub(crate) stanza: &'a Arc<Outgoing>,
+    /// Whose archive keeps it.
+    pub(crate) archive: AccountId,
     pub(crate) archived: Option<ArchiveId>,
     /// Who really says it.
     pub(crate) by: &'a Jid,
@@ -69,6 +72,7 @@ impl Listeners {
                 Arc::new(RoomEvent::Said(Said {
                     room: saying.room.clone(),
                     stanza: Arc::clone(saying.stanza),
+                    archive: saying.archive,
                     archived: saying.archived,
                     by: known.then(|| saying.by.clone()),
                     rendered: OnceLock::new(),

@@ -163,12 +163,20 @@ impl Room {
                 let outcome = committed.map(|committed| {
                     let place = committed.id();
                     if let Committed::New(id) = committed {
+                        chat.rooms.newest.note(archive, id);
                         chat.set_off_in_room(archive, &room, &real, &said, id);
                         let said = said.with_child(stanza_id(&chat.archive_ids().show(id), &room));
                         let stanza = &Arc::new(Outgoing::for_many(said));
                         telling::shared(&chat, &floor.occupants(), stanza);
                         let archived = Some(id);
-                        floor.listeners.hear(&Saying { room: &room, stanza, archived, by: &by, openly });
+                        floor.listeners.hear(&Saying {
+                            room: &room,
+                            stanza,
+                            archive,
+                            archived,
+                            by: &by,
+                            openly,
+                        });
                     }
                     Some(place)
                 });

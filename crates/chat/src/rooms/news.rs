@@ -6,6 +6,7 @@ use waxwing_xmpp::jid::Jid;
 use waxwing_xmpp::stanza::Outgoing;
 
 use super::affiliation::Affiliation;
+use crate::account::AccountId;
 use crate::archive::ArchiveId;
 
 /// Something that happened in or to a room.
@@ -21,6 +22,15 @@ pub enum RoomEvent {
         room: Jid,
         /// Whom it concerns.
         changes: Vec<Membership>,
+    },
+    /// A message was pinned, or is not any more.
+    Pinned {
+        /// The room.
+        room: Jid,
+        /// The key under which that is kept.
+        key: String,
+        /// The position of the change.
+        at: ArchiveId,
     },
     /// The receiver belongs to it from now on.
     Belongs {
@@ -42,6 +52,8 @@ pub struct Said {
     pub room: Jid,
     /// As everybody in it gets it.
     pub stanza: Arc<Outgoing>,
+    /// Whose archive keeps it.
+    pub archive: AccountId,
     /// Its place in the room's archive, if it is kept.
     pub archived: Option<ArchiveId>,
     /// The address of whoever really said it, if the receiver may know.
@@ -70,7 +82,7 @@ impl RoomEvent {
         match self {
             Self::Said(said) => said.stanza.memory(),
             Self::Members { changes, .. } => SMALL_BYTES * (1 + changes.len()),
-            Self::Changed(_) | Self::Belongs { .. } | Self::Left(_) => SMALL_BYTES,
+            Self::Changed(_) | Self::Pinned { .. } | Self::Belongs { .. } | Self::Left(_) => SMALL_BYTES,
         }
     }
 }

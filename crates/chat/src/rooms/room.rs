@@ -344,8 +344,8 @@ impl Room {
         let stanza = Arc::new(Outgoing::for_many(said));
         telling::shared(&self.chat, &self.floor.occupants(), &stanza);
         let openly = state.configuration().non_anonymous;
-        let (room, by) = (&self.jid, &speaker.real);
-        self.floor.listeners.hear(&Saying { room, stanza: &stanza, archived: None, by, openly });
+        let (room, by, archive) = (&self.jid, &speaker.real, state.archive());
+        self.floor.listeners.hear(&Saying { room, stanza: &stanza, archive, archived: None, by, openly });
     }
 
     /// A message of the room itself to everybody in it (section 10.2.1).

@@ -74,6 +74,10 @@ pub struct Belonging {
     pub room: Jid,
     /// What he is to it.
     pub affiliation: Affiliation,
+    /// The nickname that is kept for him.
+    pub nick: Option<String>,
+    /// Everything in its archive up to here has been seen by him.
+    pub seen: ArchiveId,
 }
 
 /// A change to what is kept of a room.

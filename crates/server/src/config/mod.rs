@@ -98,8 +98,8 @@ config! {
         federation: Vec<Address> = vec![Address::loopback(5269)],
         /// XMPP for other servers, TLS from the first byte (XEP-0368). Customary port: 5270.
         federation_tls: Vec<Address> = vec![Address::loopback(5270)],
-        /// HTTP: metrics, health, host-meta, WebSocket, files, ACME challenges. Keep it on loopback, behind a proxy, or
-        /// reachable on port 80 for ACME's http-01.
+        /// HTTP: the web client, metrics, health, host-meta, WebSocket, files, ACME challenges. Keep it on loopback, behind a
+        /// proxy, or reachable on port 80 for ACME's http-01.
         http: Vec<Address> = vec![Address::loopback(5280)],
         /// The same over TLS.
         https: Vec<Address> = vec![Address::loopback(5281)],

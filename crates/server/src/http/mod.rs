@@ -1,4 +1,4 @@
-//! HTTP: metrics, health, host-meta, WebSocket, files, pages of invitations and ACME challenges on one listener.
+//! HTTP: the web client, metrics, health, host-meta, WebSocket, files, pages of invitations and ACME challenges on one listener.
 
 mod allowance;
 mod files;
@@ -8,6 +8,7 @@ mod host_meta;
 mod invitation;
 mod origin;
 mod serve;
+mod web;
 mod websocket;
 
 use std::sync::Arc;
@@ -23,6 +24,7 @@ use waxwing_chat::Chat;
 pub use files::{PATH as FILES_PATH, Transfers};
 pub use health::Health;
 pub use serve::{Facts, serve};
+pub use web::IS_BUILT_IN as WEB_CLIENT_IS_BUILT_IN;
 pub use websocket::{WebSocketConn, WebSocketFace};
 
 use crate::config::{Live, Network, config};
@@ -36,8 +38,9 @@ config! {
     /// The HTTP listener.
     pub struct Config {
         /// Origins (scheme, host and port, as in "https://chat.example.org") whose pages may open a WebSocket
-        /// here. Unset: the page's host must be one of the domains served. A client that is not a browser sends
-        /// no Origin and is always allowed.
+        /// here. Unset: the page's host must be one of the domains served, or an IP address that the page itself came from. A
+        /// client that is not a browser sends no Origin and is always allowed. Where the web client is reached by another name
+        /// than a domain, that name has to stand here.
         /// Example: ["https://chat.example.org"]
         allowed_origins: Option<Vec<String>> = None,
         /// The address of the WebSocket as clients reach it, told in host-meta (XEP-0156). Unset: the domain
@@ -113,6 +116,7 @@ impl Http {
             .route(websocket::PATH, get(websocket::xmpp))
             .route(websocket::JSON_PATH, get(websocket::json))
             .merge(rest::router())
+            .fallback(web::page)
             .layer(middleware::from_fn_with_state(self.clone(), guard::bounded));
         // In this order, what answers at every other path is bounded too.
         files::router()

@@ -202,7 +202,8 @@ fn switch(
     let settings = http.live.current();
     let mut origins = headers.get_all(header::ORIGIN).iter();
     let origin = origins.next().map(|value| value.to_str().unwrap_or("null"));
-    if origins.next().is_some() || !origin::is_allowed(&settings, origin) {
+    let asked = headers.get(header::HOST).and_then(|value| value.to_str().ok());
+    if origins.next().is_some() || !origin::is_allowed(&settings, origin, asked) {
         debug!(origin = ?origin, "WebSocket from a page of another origin refused");
         return (StatusCode::FORBIDDEN, "This page's origin may not connect here.\n").into_response();
     }

@@ -14,13 +14,21 @@ pub(crate) struct Client {
     pub(crate) device: String,
     /// Somebody looks at it.
     active: AtomicBool,
+    /// It has come in step, and others see it.
+    in_step: AtomicBool,
     /// It wants to leave for good.
     signed_out: AtomicBool,
 }
 
 impl Client {
     pub(crate) fn new(session: Arc<Session>, device: String) -> Self {
-        Self { session, device, active: AtomicBool::new(true), signed_out: AtomicBool::new(false) }
+        Self {
+            session,
+            device,
+            active: AtomicBool::new(true),
+            in_step: AtomicBool::new(false),
+            signed_out: AtomicBool::new(false),
+        }
     }
 
     /// Whether somebody looks at it.
@@ -31,6 +39,16 @@ impl Client {
     /// Notes whether somebody looks at it; says whether that is new.
     pub(crate) fn set_active(&self, active: bool) -> bool {
         self.active.swap(active, Ordering::AcqRel) != active
+    }
+
+    /// Whether it has come in step with the server, and is told messages.
+    pub(crate) fn is_in_step(&self) -> bool {
+        self.in_step.load(Ordering::Acquire)
+    }
+
+    /// Notes that it comes in step; says whether that is new.
+    pub(crate) fn set_in_step(&self) -> bool {
+        !self.in_step.swap(true, Ordering::AcqRel)
     }
 
     /// Ends the session once what was asked before is answered.

@@ -6,11 +6,16 @@
 //!     └──── refused ─────────┴── signed out, ended ──▶ the session ends
 //! ```
 
+use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::io;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
+use axum::extract::ws::Utf8Bytes;
 use tokio::time::{Instant, sleep_until, timeout_at};
+use waxwing_chat::archive::ArchiveId;
 use waxwing_chat::event::{Close, Event};
 use waxwing_chat::queue::{Events, Next};
 
@@ -18,9 +23,9 @@ use super::client::Client;
 use super::codec::{self, Id};
 use super::error::{Condition, Fault};
 use super::face::{Current, Face};
-use super::method::{Call, Run};
+use super::method::{Call, Finish, InFlight, Outcome, Run};
 use super::methods;
-use super::render;
+use super::render::{self, Rendered};
 use super::sign_in::{self, Entered, Origin};
 use super::types::{self, EndReason, What};
 use crate::http::WebSocketConn;
@@ -32,10 +37,19 @@ const EVENTS_AT_ONCE: usize = 64;
 struct Connection {
     call: Call,
     socket: WebSocketConn,
-    events: Events,
+    live: Live,
     heard: Instant,
     /// When the client was asked whether it still is there, and has not said anything since.
     asked: Option<Instant>,
+}
+
+/// What belongs to the session and outlives its connection for a moment.
+struct Live {
+    events: Events,
+    /// The oldest archived message that was taken from the queue and has not been written.
+    unwritten: Option<ArchiveId>,
+    /// Messages on their way into the store, in the order of their requests.
+    in_flight: VecDeque<(Id, InFlight)>,
 }
 
 /// How a session on a connection ended.
@@ -60,7 +74,7 @@ pub(crate) async fn serve(face: Arc<Face>, mut socket: WebSocketConn) {
     let mut connection = Connection {
         call: Call { face: Arc::clone(&face), client: entered.client, config: current.config },
         socket,
-        events: entered.events,
+        live: Live { events: entered.events, unwritten: None, in_flight: VecDeque::new() },
         heard: Instant::now(),
         asked: None,
     };
@@ -73,19 +87,19 @@ pub(crate) async fn serve(face: Arc<Face>, mut socket: WebSocketConn) {
     };
     match end {
         End::Told(reason) => {
-            let Connection { socket, .. } = &mut connection;
-            finish(&face, &client).await;
+            let Connection { socket, live, .. } = &mut connection;
+            live.finish(&face, &client).await;
             let ended = types::Event::from(What::Ended { reason });
             if socket.send(&codec::event(&ended)).await.is_ok() {
                 socket.close().await;
             }
         }
         End::Lost => {
-            let Connection { socket, mut events, call, .. } = connection;
+            let Connection { socket, mut live, call, .. } = connection;
             drop(socket);
             let grace = Duration::from_millis(call.config.absence_grace_ms);
-            Box::pin(linger(&face, &client, &mut events, grace)).await;
-            finish(&face, &client).await;
+            Box::pin(live.linger(&face, &client, grace)).await;
+            live.finish(&face, &client).await;
         }
     }
 }
@@ -145,22 +159,40 @@ impl Connection {
     async fn steady(&mut self) -> io::Result<End> {
         let check = sleep_until(self.next_check());
         tokio::pin!(check);
+        let mut waiting: Option<Utf8Bytes> = None;
         let mut has_read = false;
         loop {
+            if self.live.in_flight.len() < self.call.config.messages_in_flight
+                && let Some(frame) = waiting.take()
+            {
+                if let Some(end) = self.request(&frame).await? {
+                    return Ok(end);
+                }
+                continue;
+            }
+            if self.call.session().replay_due()
+                && let Some(end) = self.replay().await?
+            {
+                return Ok(end);
+            }
             // By turns: a client that never stops asking must not keep back what it is told.
-            let must_tell = has_read && self.events.is_due(true);
+            let must_tell = has_read && self.live.events.is_due(true);
             has_read = false;
-            let Self { events, socket, .. } = self;
+            let Self { live: Live { events, in_flight, .. }, socket, .. } = self;
             tokio::select! {
                 biased;
-                received = socket.receive(), if !must_tell => {
+                (id, finish, outcome) = settled(in_flight) => {
+                    let answer = answer(&id, finish, outcome);
+                    if let Some(end) = self.write(&answer).await? {
+                        return Ok(end);
+                    }
+                }
+                received = socket.receive(), if waiting.is_none() && !must_tell => {
                     let Some(frame) = received? else { return Ok(End::Lost) };
                     self.heard = Instant::now();
                     self.asked = None;
                     has_read = true;
-                    if let Some(end) = self.request(&frame).await? {
-                        return Ok(end);
-                    }
+                    waiting = Some(frame);
                 }
                 next = events.next(true) => match next {
                     Next::End(reason) => return Ok(End::Told(render::end_reason(reason))),
@@ -184,7 +216,8 @@ impl Connection {
         }
     }
 
-    /// Has one request done; what it has done is seen by the next.
+    /// Has one request done. Messages may be on their way into the store together; anything else waits until they are safe,
+    /// so that what one request has done is seen by the next.
     async fn request(&mut self, frame: &str) -> io::Result<Option<End>> {
         let request = match codec::request(frame) {
             Ok(request) => request,
@@ -200,8 +233,20 @@ impl Connection {
             let fault = Fault::new(Condition::NotAllowed).saying("Somebody has signed in already.");
             return self.refuse(Some(&request.id), &fault).await;
         };
+        if method.name != methods::SEND
+            && let Some(end) = self.settle_all().await?
+        {
+            return Ok(Some(end));
+        }
         match run(self.call.clone(), request.raw_params()).await {
-            Ok(result) => {
+            Ok(Outcome::InFlight(in_flight)) => {
+                self.live.in_flight.push_back((request.id, in_flight));
+                Ok(None)
+            }
+            Ok(Outcome::Done(result)) => {
+                if let Some(end) = self.settle_all().await? {
+                    return Ok(Some(end));
+                }
                 let end = self.write(&codec::result(&request.id, &result)).await?;
                 let left = self.call.client.has_signed_out().then_some(End::Told(EndReason::SignedOut));
                 Ok(end.or(left))
@@ -210,9 +255,38 @@ impl Connection {
         }
     }
 
-    /// Says that a request was refused.
+    /// Says that a request was refused, behind the answers to those before it.
     async fn refuse(&mut self, id: Option<&Id>, fault: &Fault) -> io::Result<Option<End>> {
+        if let Some(end) = self.settle_all().await? {
+            return Ok(Some(end));
+        }
         self.write(&codec::error(id, fault)).await
+    }
+
+    /// Waits until every message in flight is safe or refused, and says so.
+    async fn settle_all(&mut self) -> io::Result<Option<End>> {
+        while !self.live.in_flight.is_empty() {
+            let (id, finish, outcome) = settled(&mut self.live.in_flight).await;
+            if let Some(end) = self.write(&answer(&id, finish, outcome)).await? {
+                return Ok(Some(end));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Tells what waits for the account and the archive does not show, and what came while the client came in step.
+    async fn replay(&mut self) -> io::Result<Option<End>> {
+        loop {
+            let page = self.call.chat().replay(self.call.session()).await.map_err(io::Error::other)?;
+            if page.is_empty() {
+                return Ok(None);
+            }
+            for delivery in page {
+                if let Some(end) = self.tell_one(Event::Stanza(delivery)).await? {
+                    return Ok(Some(end));
+                }
+            }
+        }
     }
 
     /// Tells an event and those that wait behind it.
@@ -220,21 +294,34 @@ impl Connection {
         let mut next = Some(first);
         let mut taken = 0;
         while let Some(event) = next {
-            for event in render::rendered(&self.call, event).await {
-                if let Some(end) = self.write(&codec::event(&event)).await? {
-                    return Ok(Some(end));
-                }
+            if let Some(end) = self.tell_one(event).await? {
+                return Ok(Some(end));
             }
             taken += 1;
-            next = if taken < EVENTS_AT_ONCE { self.events.try_recv() } else { None };
+            next = if taken < EVENTS_AT_ONCE { self.live.events.try_recv() } else { None };
         }
+        Ok(None)
+    }
+
+    async fn tell_one(&mut self, event: Event) -> io::Result<Option<End>> {
+        self.live.unwritten = self.live.unwritten.or(archived(&event));
+        let Rendered { frames, archived } = render::rendered(&self.call, event).await;
+        for frame in frames {
+            if let Some(end) = self.write(&frame).await? {
+                return Ok(Some(end));
+            }
+        }
+        if let Some(id) = archived {
+            self.call.chat().delivered(self.call.session(), id);
+        }
+        self.live.unwritten = None;
         Ok(None)
     }
 
     /// Writes one frame, unless the session ends meanwhile: a client that takes nothing must not keep a session that is
     /// over.
     async fn write(&mut self, frame: &str) -> io::Result<Option<End>> {
-        let Self { events, socket, .. } = self;
+        let Self { live: Live { events, .. }, socket, .. } = self;
         tokio::select! {
             biased;
             sent = socket.send(frame) => sent.map(|()| None),
@@ -254,21 +341,64 @@ impl Connection {
     }
 }
 
-/// Keeps a session whose connection was lost for a moment, so that others do not see its owner leave and come back.
-async fn linger(face: &Face, client: &Client, events: &mut Events, grace: Duration) {
-    client.session.suspend(face.chat.now_ms());
-    let mut drain = face.lifecycle.drain_signal();
-    tokio::select! {
-        () = tokio::time::sleep(grace) => {}
-        _ = events.ended() => {}
-        () = drain.draining() => {}
+impl Live {
+    /// Keeps a session whose connection was lost for a moment, so that others do not see its owner leave and come back.
+    async fn linger(&mut self, face: &Face, client: &Client, grace: Duration) {
+        client.session.suspend(face.chat.now_ms());
+        let mut drain = face.lifecycle.drain_signal();
+        tokio::select! {
+            () = tokio::time::sleep(grace) => {}
+            _ = self.events.ended() => {}
+            () = drain.draining() => {}
+        }
+    }
+
+    /// Takes the session out. What it was not told waits in the archive.
+    async fn finish(&mut self, face: &Face, client: &Client) {
+        // Nothing is put into the queue any more once it counts as ended.
+        client.session.close(Close::Ended);
+        let mut oldest = self.unwritten;
+        while let Some(event) = self.events.try_recv() {
+            oldest = oldest.or(archived(&event));
+        }
+        face.chat.unbind(&client.session, oldest).await;
     }
 }
 
-/// Takes the session out.
-async fn finish(face: &Face, client: &Client) {
-    client.session.close(Close::Ended);
-    face.chat.unbind(&client.session, None).await;
+/// The archived message of an event.
+fn archived(event: &Event) -> Option<ArchiveId> {
+    match event {
+        Event::Stanza(delivery) => delivery.archived,
+        _ => None,
+    }
+}
+
+/// Waits until the oldest message in flight is safe or refused. Safe to drop and call again; never resolves when nothing is
+/// in flight.
+async fn settled(
+    in_flight: &mut VecDeque<(Id, InFlight)>,
+) -> (Id, Finish, waxwing_chat::Result<Option<ArchiveId>>) {
+    let outcome = poll_fn(|context| match in_flight.front_mut() {
+        Some((_, oldest)) => oldest.place.as_mut().poll(context),
+        None => Poll::Pending,
+    })
+    .await;
+    match in_flight.pop_front() {
+        Some((id, oldest)) => (id, oldest.finish, outcome),
+        None => std::future::pending().await,
+    }
+}
+
+/// The answer to a message that is safe or refused.
+fn answer(id: &Id, finish: Finish, outcome: waxwing_chat::Result<Option<ArchiveId>>) -> String {
+    let result = outcome.map_err(|error| {
+        tracing::warn!(%error, "a message could not be stored");
+        Fault::from(error)
+    });
+    match result.and_then(finish) {
+        Ok(result) => codec::result(id, &result),
+        Err(fault) => codec::error(Some(id), &fault),
+    }
 }
 
 /// The beginning of what a client sent, to be shown to it.

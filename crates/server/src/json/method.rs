@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use schemars::{Schema, SchemaGenerator};
 use waxwing_chat::Chat;
+use waxwing_chat::archive::ArchiveId;
+use waxwing_chat::rosters::Owner;
 use waxwing_chat::session::Session;
 
 use super::client::Client;
@@ -35,8 +37,28 @@ pub(crate) enum Run {
     Call(for<'a> fn(Call, &'a str) -> Running<'a>),
 }
 
-/// A method at work; its result in JSON.
-pub(crate) type Running<'a> = Pin<Box<dyn Future<Output = Result<String, Fault>> + Send + 'a>>;
+/// A method at work.
+pub(crate) type Running<'a> = Pin<Box<dyn Future<Output = Result<Outcome, Fault>> + Send + 'a>>;
+
+/// What a method has led to.
+pub(crate) enum Outcome {
+    /// It is done, and this is its result in JSON.
+    Done(String),
+    /// A message is on its way into the store.
+    InFlight(InFlight),
+}
+
+/// A message on its way into the store, and how its result is made once it is there.
+pub(crate) struct InFlight {
+    pub(crate) place: Placing,
+    pub(crate) finish: Finish,
+}
+
+/// Waits until a message is safe, and tells where it is kept. Safe to drop and call again.
+pub(crate) type Placing = Pin<Box<dyn Future<Output = waxwing_chat::Result<Option<ArchiveId>>> + Send>>;
+
+/// Makes the result of a message that is safe, in JSON.
+pub(crate) type Finish = Box<dyn FnOnce(Option<ArchiveId>) -> Result<String, Fault> + Send>;
 
 /// What a method works with.
 #[derive(Clone)]
@@ -50,6 +72,17 @@ pub(crate) struct Call {
 }
 
 impl Call {
+    /// The account that asks.
+    pub(crate) fn owner(&self) -> Owner {
+        Owner::from(&**self.session())
+    }
+
+    /// How many things a page has, for one who asked for so many.
+    pub(crate) fn page(&self, asked: Option<u32>) -> usize {
+        let most = self.config.page.max(1);
+        asked.map_or(most, |asked| usize::try_from(asked).unwrap_or(most)).clamp(1, most)
+    }
+
     /// The domain.
     pub(crate) fn chat(&self) -> &Arc<Chat> {
         &self.face.chat
@@ -74,10 +107,30 @@ macro_rules! method {
                 Box::pin(async move {
                     let params: $params = $crate::json::codec::params(text)?;
                     let result: $result = $handler(call, params).await?;
-                    Ok($crate::json::codec::written(&result))
+                    Ok($crate::json::method::Outcome::Done($crate::json::codec::written(&result)))
                 })
             }),
         }
     };
 }
 pub(crate) use method;
+
+/// An entry of the table whose handler leaves a message on its way into the store: the same as `method!`, with
+/// `async fn handler(call: Call, params: Params) -> Result<Outcome, Fault>`.
+macro_rules! sending {
+    ($name:literal, $summary:literal, $params:ty => $result:ty, $handler:path) => {
+        $crate::json::method::Method {
+            name: $name,
+            summary: $summary,
+            params: |generator| generator.subschema_for::<$params>(),
+            result: |generator| generator.subschema_for::<$result>(),
+            run: $crate::json::method::Run::Call(|call, text| {
+                Box::pin(async move {
+                    let params: $params = $crate::json::codec::params(text)?;
+                    $handler(call, params).await
+                })
+            }),
+        }
+    };
+}
+pub(crate) use sending;

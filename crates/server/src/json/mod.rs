@@ -1,11 +1,14 @@
 //! The JSON face: JSON-RPC 2.0 over WebSocket, for the web client and other programs, in front of the domain.
 
+mod account;
 mod client;
 mod codec;
 mod config;
 mod connection;
+mod conversations;
 mod error;
 mod face;
+mod message;
 mod method;
 mod methods;
 mod presence;

@@ -11,14 +11,9 @@ use waxwing_xmpp::xml::Element;
 use super::client::Client;
 use super::types::{Presence, Show};
 
-/// The priority of whoever is there and takes no messages (RFC 6121 section 4.7.2.3). This face does not show any yet, so they
-/// go to the account's other clients, or wait for one of those.
-const TAKES_NO_MESSAGES: &str = "-1";
-
 /// Sends the presence of a client to whoever may see it.
 pub(crate) async fn announce(chat: &Arc<Chat>, client: &Client) -> Result<()> {
-    let priority = Element::new(ns::CLIENT, "priority").with_text(TAKES_NO_MESSAGES);
-    let mut presence = Stanza::presence(PresenceType::Available).with_child(priority);
+    let mut presence = Stanza::presence(PresenceType::Available);
     if !client.is_active() {
         presence = presence.with_child(Element::new(ns::CLIENT, "show").with_text("away"));
     }

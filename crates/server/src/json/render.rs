@@ -1,25 +1,69 @@
 //! What the domain tells a session, in the words of this face.
 
-use waxwing_chat::event::{Close, Event};
+use std::sync::Arc;
+
+use waxwing_chat::archive::{ArchiveId, Direction};
+use waxwing_chat::conversations::folding::MessageView;
+use waxwing_chat::event::{Close, Delivery, Event};
+use waxwing_chat::rooms::news::{RoomEvent, Said};
 use waxwing_chat::roster::{self, RosterItem};
 use waxwing_xmpp::ns;
 use waxwing_xmpp::stanza::{Kind, Stanza};
 
+use super::account;
+use super::codec;
+use super::conversations;
+use super::message::Names;
 use super::method::Call;
 use super::presence;
 use super::rooms;
 use super::types::{self, Contact, EndReason, Subscription, Typing, What};
 
-/// Turns an event of the domain into what the client is told. Messages are not: no session of this face takes any.
-pub(crate) async fn rendered(call: &Call, event: Event) -> Vec<types::Event> {
+/// What a client is sent for one event of the domain.
+#[derive(Debug, Default)]
+pub(crate) struct Rendered {
+    /// What it is told, written.
+    pub(crate) frames: Vec<Arc<str>>,
+    /// The archived message among it, which counts as delivered once it is written.
+    pub(crate) archived: Option<ArchiveId>,
+}
+
+impl From<Vec<types::Event>> for Rendered {
+    fn from(events: Vec<types::Event>) -> Self {
+        let frames = events.iter().map(|event| Arc::from(codec::event(event))).collect();
+        Self { frames, archived: None }
+    }
+}
+
+/// Turns an event of the domain into what the client is told. What cannot be read now is told the next time it comes in step,
+/// and the log says why.
+pub(crate) async fn rendered(call: &Call, event: Event) -> Rendered {
     match event {
-        Event::Stanza(delivery) | Event::Carbon(_, delivery) => {
-            passing(call, delivery.stanza.stanza()).into_iter().collect()
-        }
+        Event::Stanza(delivery) => message(call, &delivery, Direction::Incoming).await,
+        Event::Carbon(direction, delivery) => message(call, &delivery, direction).await,
         Event::Batch(stanzas) => {
-            stanzas.iter().filter_map(|outgoing| passing(call, outgoing.stanza())).collect()
+            stanzas.iter().filter_map(|outgoing| passing(call, outgoing.stanza())).collect::<Vec<_>>().into()
         }
-        Event::Room(event) => rooms::told(call, &event).await.into_iter().map(types::Event::from).collect(),
+        Event::Room(event) => match &*event {
+            RoomEvent::Said(said) if said.archived.is_some() => said_in_room(call, said).await,
+            RoomEvent::Pinned { key, at, .. } => match account::pinned(call, key, *at).await {
+                Ok(events) => events.into(),
+                Err(error) => {
+                    tracing::warn!(%error, "that a message was pinned could not be told");
+                    Rendered::default()
+                }
+            },
+            event => {
+                rooms::told(call, event).await.into_iter().map(types::Event::from).collect::<Vec<_>>().into()
+            }
+        },
+        Event::Account(event) => match account::told(call, &event).await {
+            Ok(events) => events.into(),
+            Err(error) => {
+                tracing::warn!(%error, "what an account keeps could not be told");
+                Rendered::default()
+            }
+        },
         Event::RosterChanged { change, .. } => told(match &*change {
             waxwing_chat::event::RosterChange::Set(item) => What::Contact { contact: contact(item) },
             waxwing_chat::event::RosterChange::Removed(jid) => {
@@ -31,14 +75,59 @@ pub(crate) async fn rendered(call: &Call, event: Event) -> Vec<types::Event> {
             Ok(all) => told(What::Blocked { addresses: all.iter().map(ToString::to_string).collect() }),
             Err(error) => {
                 tracing::warn!(%error, "a list of blocked addresses could not be read");
-                Vec::new()
+                Rendered::default()
             }
         },
     }
 }
 
-fn told(what: What) -> Vec<types::Event> {
-    vec![what.into()]
+fn told(what: What) -> Rendered {
+    vec![types::Event::from(what)].into()
+}
+
+/// A message between two people, and what became of others by it.
+async fn message(call: &Call, delivery: &Delivery, direction: Direction) -> Rendered {
+    let stanza = delivery.stanza.stanza();
+    let Some(id) = delivery.archived.filter(|_| matches!(stanza.kind, Kind::Message(_))) else {
+        return passing(call, stanza).into_iter().collect::<Vec<_>>().into();
+    };
+    let archived = Some(id).filter(|_| direction == Direction::Incoming);
+    let told = call.chat().told_by_message(call.session(), stanza, direction, id).await;
+    Rendered { archived, ..messages(call, told, id).await.into() }
+}
+
+/// What is said in a room is written once for all who are told the same.
+async fn said_in_room(call: &Call, said: &Said) -> Rendered {
+    let Some(id) = said.archived else { return Rendered::default() };
+    if let Some(written) = said.rendered.get() {
+        let frames = written.lines().map(Arc::from).collect();
+        return Rendered { frames, archived: None };
+    }
+    let told = call.chat().told_by_room(call.session(), said).await;
+    let rendered = Rendered::from(messages(call, told, id).await);
+    // JSON has no line breaks but those between its values.
+    said.rendered.get_or_init(|| Arc::from(rendered.frames.join("\n")));
+    rendered
+}
+
+async fn messages(
+    call: &Call,
+    told: waxwing_chat::Result<Vec<MessageView>>,
+    id: ArchiveId,
+) -> Vec<types::Event> {
+    let shown = async {
+        let mut events = Vec::new();
+        let mut names = Names::default();
+        for view in told? {
+            let message = Box::new(conversations::message(call, &view, &mut names).await?);
+            events.push(types::Event::lasting(id.0, What::Message { message }));
+        }
+        Ok::<_, waxwing_chat::Error>(events)
+    };
+    shown.await.unwrap_or_else(|error| {
+        tracing::warn!(%error, "a message could not be told");
+        Vec::new()
+    })
 }
 
 /// What is told of a stanza that is kept nowhere.

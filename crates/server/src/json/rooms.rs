@@ -79,6 +79,8 @@ pub(crate) async fn told(call: &Call, event: &RoomEvent) -> Vec<What> {
             });
             view(call, room).await.into_iter().chain(invitation).collect()
         }
+        // Told with its version.
+        RoomEvent::Pinned { .. } => Vec::new(),
         RoomEvent::Left(room) => vec![What::ConversationRemoved { address: room.to_string() }],
     }
 }

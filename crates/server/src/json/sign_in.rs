@@ -15,7 +15,6 @@ use waxwing_xmpp::sasl::Failure;
 use super::client::Client;
 use super::error::{Condition, Fault};
 use super::face::{Current, Face};
-use super::presence;
 use super::types::{self, AccountRole, Limits, SessionSignIn, SignInBy, SignedIn};
 
 /// The version of the protocol.
@@ -72,17 +71,12 @@ pub(crate) async fn sign_in(
     match enter(face, &session, account, &device, (token.as_deref(), params.remember)).await {
         Ok(issued) => {
             let client = Arc::new(Client::new(Arc::clone(&session), device));
-            if let Err(error) = presence::announce(chat, &client).await {
-                chat.unbind(&session, None).await;
-                return Err(error.into());
-            }
-            replace_absent(face, &session);
             let answer = SignedIn {
                 account: shown(account),
                 token: issued,
                 session: session.jid.to_string(),
                 server: server(face),
-                limits: limits(current),
+                limits: limits(face, current),
             };
             Ok(Entered { client, events, answer })
         }
@@ -187,7 +181,7 @@ async fn enter(
 }
 
 /// Ends what is left of the same device's last connection, now that this one is seen.
-fn replace_absent(face: &Face, session: &Arc<Session>) {
+pub(crate) fn replace_absent(face: &Face, session: &Arc<Session>) {
     let agent = session.info().agent;
     for other in face.chat.sessions().of(&session.bare) {
         if other.id != session.id && other.suspended_since_ms().is_some() && other.info().agent == agent {
@@ -242,8 +236,19 @@ fn server(face: &Face) -> types::Server {
 }
 
 /// What is allowed, from the settings that are enforced.
-pub(crate) fn limits(current: &Current) -> Limits {
+pub(crate) fn limits(face: &Face, current: &Current) -> Limits {
     let config = &current.config;
     let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-    Limits { frame_bytes: config.frame_bytes as u64, page: count(config.page) }
+    Limits {
+        frame_bytes: config.frame_bytes as u64,
+        page: count(config.page),
+        text_bytes: count(config.text_bytes),
+        attachments: count(config.attachments),
+        mentions: count(config.mentions),
+        payloads: count(config.payloads),
+        reactions: count(config.reactions),
+        upload_bytes: face.chat.settings().files.file_bytes_limit,
+        recall_ms: config.recall_ms,
+        edit_ms: config.edit_ms,
+    }
 }

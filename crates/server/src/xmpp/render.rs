@@ -25,8 +25,8 @@ fn render(event: Event, session: &Session) -> Option<Sent> {
         }
         // Whoever takes batches takes them apart (`rendered`).
         Event::Batch(_) => None,
-        // An XMPP client is in the rooms that it hears.
-        Event::Room(_) => None,
+        // An XMPP client is in the rooms that it hears, and is told what its account keeps by publish-subscribe.
+        Event::Room(_) | Event::Account(_) => None,
         Event::Carbon(direction, delivery) => {
             let repeated = direction == Direction::Incoming
                 && delivery.archived.is_some_and(|id| session.is_repeated(id));

@@ -215,7 +215,7 @@ fn affiliates(db: &Connection, id: RoomId) -> Result<Vec<Affiliate>, Failure> {
 
 fn affiliations_of(db: &Connection, jid: &Jid) -> Result<Vec<Belonging>, Failure> {
     let mut statement = db.prepare_cached(
-        "SELECT room.id, room.jid, affiliation FROM room_affiliate JOIN room ON room.id = room_affiliate.room \
+        "SELECT room.id, room.jid, affiliation, nick, seen FROM room_affiliate JOIN room ON room.id = room_affiliate.room \
          WHERE room_affiliate.jid = ?1 ORDER BY room.jid",
     )?;
     let mut rows = statement.query([jid.as_str()])?;
@@ -225,6 +225,8 @@ fn affiliations_of(db: &Connection, jid: &Jid) -> Result<Vec<Belonging>, Failure
             id: RoomId(row.get(0)?),
             room: super::jid(row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?)?,
             affiliation: affiliation(row.get(2)?),
+            nick: row.get(3)?,
+            seen: ArchiveId(numbers::uint(row.get(4)?)),
         });
     }
     Ok(found)

@@ -28,7 +28,7 @@ export interface ClientOptions {
   /** Everything anew: whatever was known before is to be forgotten. */
   onsnapshot: (snapshot: Snapshot) => void;
   /** What was missed, before the events that it holds are handed on one by one. */
-  onchanges: (changes: Pick<Changes, 'contacts' | 'presences' | 'blocked'>) => void;
+  onchanges: (changes: Pick<Changes, 'contacts' | 'presences' | 'blocked' | 'rooms'>) => void;
   onevent: (event: ServerEvent) => void;
   /** Signing in was refused, or the server has ended the session. */
   onended: (cause: EndReason | Refused) => void;

@@ -271,6 +271,8 @@ export interface Snapshot {
   blocked: Address[];
   preferences: Preferences;
   scheduled: Scheduled[];
+  /** Where the conversations go on that are not in it. */
+  next?: Position;
 }
 
 export interface Changes {
@@ -278,9 +280,11 @@ export interface Changes {
   events: ServerEvent[];
   more: boolean;
   reset: boolean;
-  contacts: Contact[];
-  presences: Presence[];
-  blocked: Address[];
+  /** These, and all rooms that one belongs to, stand on the last page only. */
+  contacts?: Contact[];
+  presences?: Presence[];
+  blocked?: Address[];
+  rooms?: Address[];
 }
 
 export type EndReason = 'signed_out' | 'revoked' | 'replaced' | 'too_slow' | 'ended' | 'shutdown';
@@ -295,6 +299,7 @@ type What =
   | { type: 'scheduled'; scheduled: Scheduled }
   | { type: 'scheduled_removed'; id: string }
   | { type: 'thread'; thread: Thread }
+  | { type: 'saved'; conversation: Address; id: MessageId; saved: boolean }
   | { type: 'contact'; contact: Contact }
   | { type: 'contact_removed'; address: Address }
   | { type: 'blocked'; addresses: Address[] }
@@ -348,7 +353,7 @@ export interface Methods {
   'sync.changes': [{ since: Position }, Changes];
   'device.list': [Nothing, { devices: Device[] }];
   'device.end': [{ id: string }, Nothing];
-  'conversation.list': [Paged, { conversations: Conversation[]; more: boolean }];
+  'conversation.list': [Paged, { conversations: Conversation[]; more: boolean; next?: Position }];
   'conversation.get': [InConversation, { conversation: Conversation }];
   'conversation.open': [InConversation, { conversation: Conversation }];
   'conversation.history': [

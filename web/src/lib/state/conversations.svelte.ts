@@ -65,6 +65,13 @@ export class Conversations {
     this.#all.set(conversation.address, conversation);
   }
 
+  /** The reader belongs to these rooms and to no others. */
+  keepRooms(rooms: readonly Address[]): void {
+    for (const { address, kind } of [...this.#all.values()]) {
+      if (kind === 'room' && !rooms.includes(address)) this.remove(address);
+    }
+  }
+
   remove(address: Address): void {
     this.#all.delete(address);
     this.#versions.delete(address);

@@ -96,7 +96,11 @@ export class Session {
       onsignedin: (answer) => void this.#signedIn(answer),
       onsnapshot: (snapshot) => this.#snapshot(snapshot),
       onchanges: (changes) => {
-        this.people.replaceAll(changes);
+        // Only the last page of what was missed says who is there.
+        if (changes.contacts && changes.presences && changes.blocked) {
+          this.people.replaceAll({ contacts: changes.contacts, presences: changes.presences, blocked: changes.blocked });
+        }
+        if (changes.rooms) this.conversations.keepRooms(changes.rooms);
       },
       onevent: (event) => this.#event(event),
       onended: (cause) => {
@@ -166,6 +170,11 @@ export class Session {
     const { conversation } = await this.call('conversation.open', { conversation: address });
     this.#conversation(conversation, asOf);
     return conversation;
+  }
+
+  receiveAccount(account: Account): void {
+    this.account = account;
+    this.people.put(account);
   }
 
   send(conversation: Address, written: Written): Promise<void> {
@@ -321,9 +330,19 @@ export class Session {
   #event(event: ServerEvent): void {
     const version = event.version ?? this.client.version;
     switch (event.type) {
-      case 'message':
-        this.#message(event.message, version);
+      case 'message': {
+        // Events say nothing of what the reader has saved: that stays as it was.
+        const isSaved = this.#known(event.message)?.saved === true;
+        this.#message(isSaved ? { ...event.message, saved: true } : event.message, version);
         break;
+      }
+      case 'saved': {
+        const known = this.#timelines.get(event.conversation)?.find(event.id) ?? this.#fresh.get(event.id)?.message;
+        if (!known) break;
+        const { saved: _, ...rest } = known;
+        this.#message(event.saved ? { ...rest, saved: true } : rest, version);
+        break;
+      }
       case 'conversation':
         this.#conversation(event.conversation, version);
         break;

@@ -1,19 +1,46 @@
 //! Every method of the face, in one table: one file for each group of them.
 
+mod conversation;
 mod device;
+mod message;
+mod preferences;
 mod push;
 mod room;
+mod scheduled;
 mod session;
+mod sync;
 mod token;
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
+use waxwing_xmpp::jid::Jid;
+
+use super::error::Fault;
 use super::method::Method;
 
 /// The groups, in the order of the reference.
-static GROUPS: [&[Method]; 5] =
-    [session::METHODS, device::METHODS, push::METHODS, room::METHODS, token::METHODS];
+static GROUPS: &[&[Method]] = &[
+    session::METHODS,
+    sync::METHODS,
+    conversation::METHODS,
+    message::METHODS,
+    scheduled::METHODS,
+    room::METHODS,
+    preferences::METHODS,
+    device::METHODS,
+    push::METHODS,
+    token::METHODS,
+];
+
+/// The method whose requests may be in the store together.
+pub(crate) const SEND: &str = "message.send";
+
+/// The address in a field.
+fn address_in(field: &'static str, text: &str) -> Result<Jid, Fault> {
+    let jid = Jid::new(text).ok().filter(|jid| jid.is_bare() && jid.local().is_some());
+    jid.ok_or_else(|| Fault::field(field, "That must be an address like romeo@example.org."))
+}
 
 /// Every method.
 pub(crate) fn all() -> impl Iterator<Item = &'static Method> {

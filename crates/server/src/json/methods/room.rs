@@ -5,6 +5,7 @@ use waxwing_chat::rooms::opening::NewRoom;
 use waxwing_chat::rooms::ownership::Farewell;
 use waxwing_xmpp::jid::Jid;
 
+use super::address_in;
 use crate::json::error::Fault;
 use crate::json::method::{Call, Method, method};
 use crate::json::rooms;
@@ -54,19 +55,8 @@ pub(super) const METHODS: &[Method] = &[
     method!("room.browse", "Finds public rooms.", RoomBrowse => RoomsFound, browse),
 ];
 
-/// The address in a field.
-fn address(field: &'static str, text: &str) -> Result<Jid, Fault> {
-    let jid = Jid::new(text).ok().filter(|jid| jid.is_bare() && jid.local().is_some());
-    jid.ok_or_else(|| Fault::field(field, "That must be an address like romeo@example.org."))
-}
-
 fn addresses(field: &'static str, texts: &[String]) -> Result<Vec<Jid>, Fault> {
-    texts.iter().map(|text| address(field, text)).collect()
-}
-
-fn limit(call: &Call, asked: Option<u32>) -> usize {
-    let most = call.config.page;
-    asked.map_or(most, |asked| usize::try_from(asked).unwrap_or(most)).clamp(1, most.max(1))
+    texts.iter().map(|text| address_in(field, text)).collect()
 }
 
 async fn shown(call: &Call, room: &Jid) -> Result<RoomGot, Fault> {
@@ -94,11 +84,11 @@ async fn create(call: Call, params: RoomCreate) -> Result<RoomGot, Fault> {
 }
 
 async fn get(call: Call, params: RoomNamed) -> Result<RoomGot, Fault> {
-    shown(&call, &address("room", &params.room)?).await
+    shown(&call, &address_in("room", &params.room)?).await
 }
 
 async fn change(call: Call, params: RoomChange) -> Result<RoomGot, Fault> {
-    let room = address("room", &params.room)?;
+    let room = address_in("room", &params.room)?;
     let flag = |on: bool| if on { "1" } else { "0" }.to_owned();
     let fields = [
         ("muc#roomconfig_roomname", params.name),
@@ -122,11 +112,11 @@ async fn change(call: Call, params: RoomChange) -> Result<RoomGot, Fault> {
 }
 
 async fn members(call: Call, params: RoomMembers) -> Result<RoomMembersGot, Fault> {
-    let room = address("room", &params.room)?;
+    let room = address_in("room", &params.room)?;
     let after = params.after.as_deref().map(Jid::new).transpose();
     let after = after.map_err(|_| Fault::field("after", "That must be an address of the page before."))?;
     let text = params.text.unwrap_or_default();
-    let limit = limit(&call, params.limit);
+    let limit = call.page(params.limit);
     let asker = &call.session().jid;
     let page = call.chat().room_members(&room, asker, after.as_ref(), limit, &text).await?;
     let members = page.members.into_iter().filter_map(rooms::member).collect();
@@ -134,7 +124,7 @@ async fn members(call: Call, params: RoomMembers) -> Result<RoomMembersGot, Faul
 }
 
 async fn set_role(call: Call, params: RoomSetRole) -> Result<Nothing, Fault> {
-    let (room, person) = (address("room", &params.room)?, address("address", &params.address)?);
+    let (room, person) = (address_in("room", &params.room)?, address_in("address", &params.address)?);
     let to = match params.role {
         RoleGiven::Owner => Affiliation::Owner,
         RoleGiven::Admin => Affiliation::Admin,
@@ -147,40 +137,40 @@ async fn set_role(call: Call, params: RoomSetRole) -> Result<Nothing, Fault> {
 }
 
 async fn invite(call: Call, params: RoomInvite) -> Result<RoomInvited, Fault> {
-    let (room, people) = (address("room", &params.room)?, addresses("addresses", &params.addresses)?);
+    let (room, people) = (address_in("room", &params.room)?, addresses("addresses", &params.addresses)?);
     let asker = &call.session().jid;
     let refused = call.chat().invite_to_room(&room, asker, people, params.reason).await?;
     Ok(RoomInvited { refused: refused.iter().map(ToString::to_string).collect() })
 }
 
 async fn join(call: Call, params: RoomNamed) -> Result<RoomGot, Fault> {
-    let room = address("room", &params.room)?;
+    let room = address_in("room", &params.room)?;
     call.chat().join_room(call.session(), &room).await?;
     shown(&call, &room).await
 }
 
 async fn leave(call: Call, params: RoomNamed) -> Result<Nothing, Fault> {
-    call.chat().leave_room(call.session(), &address("room", &params.room)?).await?;
+    call.chat().leave_room(call.session(), &address_in("room", &params.room)?).await?;
     Ok(Nothing {})
 }
 
 async fn remove(call: Call, params: RoomRemove) -> Result<Nothing, Fault> {
-    let (room, person) = (address("room", &params.room)?, address("address", &params.address)?);
+    let (room, person) = (address_in("room", &params.room)?, address_in("address", &params.address)?);
     call.chat().set_room_affiliation(&room, &call.session().jid, &person, Affiliation::None).await?;
     Ok(Nothing {})
 }
 
 async fn delete(call: Call, params: RoomNamed) -> Result<Nothing, Fault> {
-    let room = address("room", &params.room)?;
+    let room = address_in("room", &params.room)?;
     call.chat().room_view(&room, &call.session().jid).await?;
     call.chat().destroy_room(&room, Some(&call.session().jid), Farewell::default()).await?;
     Ok(Nothing {})
 }
 
 async fn browse(call: Call, params: RoomBrowse) -> Result<RoomsFound, Fault> {
-    let after = params.after.as_deref().map(|after| address("after", after)).transpose()?;
+    let after = params.after.as_deref().map(|after| address_in("after", after)).transpose()?;
     let text = params.text.unwrap_or_default();
-    let limit = limit(&call, params.limit);
+    let limit = call.page(params.limit);
     let asker = &call.session().jid;
     let page = call.chat().browse_rooms(asker, &text, after.as_ref(), limit).await?;
     Ok(RoomsFound {

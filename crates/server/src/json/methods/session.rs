@@ -51,7 +51,7 @@ async fn ping(call: Call, Nothing {}: Nothing) -> Result<SessionPong, Fault> {
 
 async fn active(call: Call, params: SessionActive) -> Result<Nothing, Fault> {
     call.session().set_attended(params.active);
-    if call.client.set_active(params.active) {
+    if call.client.set_active(params.active) && call.client.is_in_step() {
         presence::announce(call.chat(), &call.client).await?;
     }
     Ok(Nothing {})

@@ -41,6 +41,30 @@ pub(crate) struct Account {
     pub(crate) mail: Option<String>,
 }
 
+/// Somebody, as everybody may see him.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub(crate) struct Person {
+    /// The address.
+    pub(crate) address: Address,
+    /// The name to show.
+    pub(crate) name: String,
+    /// The hash of the picture, which is found at `/api/avatar/ADDRESS/HASH`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) avatar: Option<String>,
+    /// What the person does here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) title: Option<String>,
+    /// Where the person works.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) department: Option<String>,
+    /// A telephone number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) phone: Option<String>,
+    /// A mail address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) mail: Option<String>,
+}
+
 /// Who of two contacts sees the other's presence (RFC 6121 section 2.1.2.5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

@@ -1,13 +1,19 @@
 //! What the server tells a client unasked.
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::{Address, Contact, Member, Presence, Room};
+use super::{
+    Address, Contact, Conversation, Draft, Member, Message, MessageId, Position, Preferences, Presence, Room,
+    Scheduled, Thread,
+};
 
-/// Something that happened.
+/// Something that happened. What lasts carries the version that the client has once it has applied it.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub(crate) struct Event {
+    /// Everything up to here has been told; absent for what passes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) version: Option<Position>,
     /// What happened.
     #[serde(flatten)]
     pub(crate) what: What,
@@ -15,7 +21,14 @@ pub(crate) struct Event {
 
 impl From<What> for Event {
     fn from(what: What) -> Self {
-        Self { what }
+        Self { version: None, what }
+    }
+}
+
+impl Event {
+    /// Something that lasts.
+    pub(crate) fn lasting(version: Position, what: What) -> Self {
+        Self { version: Some(version), what }
     }
 }
 
@@ -23,6 +36,62 @@ impl From<What> for Event {
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(crate) enum What {
+    /// A message is new, or is not what it was: edited, reacted to, recalled, pinned or answered in its thread.
+    Message {
+        /// The message as it now is.
+        message: Box<Message>,
+    },
+    /// A conversation is new, or is kept or read otherwise than before.
+    Conversation {
+        /// The conversation as it now is.
+        conversation: Box<Conversation>,
+    },
+    /// Somebody else has read.
+    Read {
+        /// Where.
+        conversation: Address,
+        /// Who.
+        address: Address,
+        /// Up to where.
+        position: Position,
+    },
+    /// What one has begun to write has changed.
+    Draft {
+        /// Where.
+        conversation: Address,
+        /// What; absent if nothing any more.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        draft: Option<Draft>,
+    },
+    /// A message was saved, or is not any more.
+    Saved {
+        /// Where it stands.
+        conversation: Address,
+        /// The message.
+        id: MessageId,
+        /// Whether it is saved.
+        saved: bool,
+    },
+    /// A thread is followed or read otherwise than before.
+    Thread {
+        /// The thread as it now is.
+        thread: Box<Thread>,
+    },
+    /// A message that is to be sent later is new, or has changed.
+    Scheduled {
+        /// The message as it now is.
+        scheduled: Box<Scheduled>,
+    },
+    /// A message is not to be sent later any more; most likely it was sent.
+    ScheduledRemoved {
+        /// Its id.
+        id: String,
+    },
+    /// What one prefers has changed.
+    Preferences {
+        /// All of it.
+        preferences: Box<Preferences>,
+    },
     /// A conversation is not there any more.
     ConversationRemoved {
         /// Its address.
@@ -112,7 +181,7 @@ pub(crate) enum EndReason {
 }
 
 /// What somebody is doing who may be about to send something (XEP-0085).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Typing {
     /// Writing.

@@ -98,6 +98,22 @@ pub(crate) struct Limits {
     pub(crate) frame_bytes: u64,
     /// Things on one page of whatever is read by pages.
     pub(crate) page: u32,
+    /// Bytes of the text of a message.
+    pub(crate) text_bytes: u32,
+    /// Files that go with a message.
+    pub(crate) attachments: u32,
+    /// Mentions in a message.
+    pub(crate) mentions: u32,
+    /// Data for programs that goes with a message.
+    pub(crate) payloads: u32,
+    /// Different emoji with which one person may react to a message.
+    pub(crate) reactions: u32,
+    /// Bytes of one file.
+    pub(crate) upload_bytes: u64,
+    /// How long after it was sent a message may be taken back by whoever sent it; 0 for ever.
+    pub(crate) recall_ms: u64,
+    /// How long after it was sent a message may be edited; 0 for ever.
+    pub(crate) edit_ms: u64,
 }
 
 /// A new token.

@@ -1,0 +1,163 @@
+//! How far somebody has read a conversation: one mark, whichever client moves it and by whatever words.
+//!
+//! Clients of the JSON face set it, others publish it (XEP-0490) or tell the other party (XEP-0333); each of these moves the same
+//! mark, and a mark that is set is told in the others' words.
+
+use waxwing_xmpp::jid::Jid;
+use waxwing_xmpp::ns;
+use waxwing_xmpp::stanza::{MessageType, Stanza};
+use waxwing_xmpp::xml::Element;
+
+use std::sync::Arc;
+
+use super::keeping::Item;
+use super::reading::Reading;
+use crate::archive::{ArchiveId, Direction};
+use crate::chat::Chat;
+use crate::deliver::stanza_id;
+use crate::error::Result;
+use crate::event::AccountEvent;
+use crate::people::following::private_options;
+use crate::rosters::Owner;
+use crate::session::Session;
+use crate::state::StateKind;
+
+impl Chat {
+    /// Notes that somebody has read a conversation up to a place, and tells his other clients and whoever wrote it. A mark
+    /// that is further already stays.
+    pub async fn mark_read(
+        self: &Arc<Self>,
+        session: &Arc<Session>,
+        conversation: &Jid,
+        up_to: ArchiveId,
+    ) -> Result<()> {
+        let reading = self.reading(session, conversation).await?;
+        let owner = Owner::from(&**session);
+        let up_to = up_to.min(self.store.position());
+        if !self.note_read(&owner, conversation, up_to, reading.room).await? {
+            return Ok(());
+        }
+        self.publish_read(&owner, conversation, up_to, reading.room).await;
+        if !reading.room {
+            self.send_marker(session, &reading, up_to).await;
+        }
+        Ok(())
+    }
+
+    /// Has a conversation count as unread from a place on.
+    pub async fn mark_unread(&self, session: &Session, conversation: &Jid, first: ArchiveId) -> Result<()> {
+        self.reading(session, conversation).await?;
+        let seen = ArchiveId(first.0.saturating_sub(1));
+        self.put_mark(&Owner::from(session), conversation, seen).await
+    }
+
+    async fn put_mark(&self, owner: &Owner, conversation: &Jid, seen: ArchiveId) -> Result<()> {
+        let item = Item {
+            owner: owner.clone(),
+            kind: StateKind::Read,
+            key: conversation.bare_str().to_owned(),
+            content: Some(seen.to_string()),
+        };
+        self.keep_in_step(vec![item]).await.map(drop)
+    }
+
+    /// Up to where an account has read a conversation, as far as its mark says.
+    pub(super) async fn mark_of(&self, owner: &Owner, conversation: &Jid) -> Result<ArchiveId> {
+        let kept = self.kept_in_step(owner, StateKind::Read, conversation.bare_str()).await?;
+        Ok(kept.and_then(|mark| mark.parse().ok()).unwrap_or_default())
+    }
+
+    /// Moves a mark forwards; says whether it did.
+    pub(crate) async fn note_read(
+        &self,
+        owner: &Owner,
+        conversation: &Jid,
+        up_to: ArchiveId,
+        in_room: bool,
+    ) -> Result<bool> {
+        let conversation = conversation.to_bare();
+        if self.mark_of(owner, &conversation).await? >= up_to {
+            return Ok(false);
+        }
+        self.put_mark(owner, &conversation, up_to).await?;
+        self.read_elsewhere(owner, &conversation);
+        if in_room {
+            self.seen_in_room(&conversation, &owner.jid, up_to).await?;
+        } else if self.is_local(conversation.domain()) && conversation != owner.jid {
+            let blocked = self.profile(&owner.jid).await?.is_some_and(|own| own.blocks(&conversation));
+            if !blocked {
+                let (by, at) = (owner.jid.clone(), owner.jid.clone());
+                self.tell_account(&conversation, AccountEvent::Read { conversation: at, by, up_to });
+            }
+        }
+        Ok(true)
+    }
+
+    /// XEP-0490: for the account's clients of XMPP.
+    async fn publish_read(&self, owner: &Owner, conversation: &Jid, up_to: ArchiveId, in_room: bool) {
+        let by = if in_room { conversation } else { &owner.jid };
+        let displayed = Element::new(ns::DISPLAYED, "displayed")
+            .with_child(stanza_id(&self.archive_ids().show(up_to), &by.to_bare()));
+        let id = conversation.bare_str();
+        if let Err(error) = self.derive(owner, ns::DISPLAYED, id, &displayed, &private_options()).await {
+            tracing::warn!(%error, account = %owner.jid, "how far somebody has read could not be published");
+        }
+    }
+
+    /// XEP-0333: for whoever wrote the message, if he wants to know.
+    async fn send_marker(self: &Arc<Self>, session: &Arc<Session>, reading: &Reading, up_to: ArchiveId) {
+        let Ok(Some(said)) = self.kept(reading, up_to).await else { return };
+        let wanted = said.direction == Direction::Incoming
+            && said.stanza.child(ns::CHAT_MARKERS, "markable").is_some();
+        let Some(id) = said.stanza.id.as_deref().filter(|_| wanted) else { return };
+        let marker = Element::new(ns::CHAT_MARKERS, "displayed").with_attr("id", id);
+        let message = Stanza::message(MessageType::Chat)
+            .with_to(said.peer.to_bare())
+            .with_from(session.jid.clone())
+            .with_id(&self.token())
+            .with_child(marker);
+        if let Err(error) = self.send(session, message).await {
+            tracing::debug!(%error, "nobody is told that a message was read");
+        }
+    }
+
+    /// A client tells by a marker (XEP-0333) up to where it has read.
+    pub(crate) fn note_marker(self: &Arc<Self>, sender: &Arc<Session>, message: &Stanza) {
+        let Some(marker) = message.child(ns::CHAT_MARKERS, "displayed") else { return };
+        let (Some(to), Some(name)) = (message.to.as_ref().map(Jid::to_bare), marker.attr("id")) else {
+            return;
+        };
+        // Clients of this server have moved their mark already.
+        if sender.attends() {
+            return;
+        }
+        let (chat, sender, name) = (Arc::clone(self), Arc::clone(sender), name.to_owned());
+        tokio::spawn(async move {
+            if let Err(error) = chat.read_by_marker(&sender, &to, &name).await {
+                tracing::debug!(%error, "how far somebody has read is not known");
+            }
+        });
+    }
+
+    async fn read_by_marker(&self, sender: &Session, conversation: &Jid, name: &str) -> Result<()> {
+        let reading = self.reading(sender, conversation).await?;
+        let Some(said) = self.named(&reading, conversation, name, None).await? else { return Ok(()) };
+        self.note_read(&Owner::from(sender), conversation, said.id, reading.room).await.map(drop)
+    }
+
+    /// A client has published (XEP-0490) up to where it has read.
+    pub(crate) async fn read_by_publication(
+        &self,
+        owner: &Owner,
+        conversation: &Jid,
+        payload: &Element,
+    ) -> Result<()> {
+        let shown = payload.child(ns::STANZA_ID, "stanza-id").and_then(|id| id.attr("id").map(str::to_owned));
+        let Some(up_to) = shown.and_then(|shown| self.archive_ids().read(&shown)) else { return Ok(()) };
+        if up_to > self.store.position() {
+            return Ok(());
+        }
+        let in_room = self.service(conversation.domain()).is_some();
+        self.note_read(owner, conversation, up_to, in_room).await.map(drop)
+    }
+}

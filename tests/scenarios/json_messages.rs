@@ -1,0 +1,219 @@
+//! Messages over the JSON face: between pages, and between a page and a client of XMPP, as they come and from the archive.
+
+use serde_json::{Value, json};
+use waxwing_tests::World;
+use waxwing_tests::json::Json;
+
+use crate::world::world;
+
+const ROMEO: &str = "romeo@localhost";
+const JULIET: &str = "juliet@localhost";
+
+/// A person whose page has come in step.
+async fn page(world: &World, user: &str) -> Json {
+    world.user(user);
+    let (mut client, _) =
+        Json::signed_in(&world.server, user, "page").await.unwrap_or_else(|error| panic!("{error:#}"));
+    client.ask("sync.open", json!({})).await;
+    client
+}
+
+async fn send(client: &mut Json, to: &str, client_id: &str, text: &str) -> Value {
+    let params = json!({ "conversation": to, "client_id": client_id, "text": text });
+    client.ask("message.send", params).await["message"].clone()
+}
+
+async fn history(client: &mut Json, conversation: &str) -> Vec<Value> {
+    let answer = client.ask("conversation.history", json!({ "conversation": conversation })).await;
+    answer["messages"].as_array().expect("messages").clone()
+}
+
+/// What was told as an event is what the archive shows.
+async fn assert_in_archive(client: &mut Json, conversation: &str, message: &Value) {
+    let kept = history(client, conversation).await;
+    let same = kept.iter().find(|one| one["id"] == message["id"]);
+    assert_eq!(same, Some(message), "{kept:?}");
+}
+
+#[tokio::test]
+async fn two_pages_talk() {
+    let world = world().await;
+    let (mut romeo, mut juliet) = (page(&world, "romeo").await, page(&world, "juliet").await);
+    let sent = send(&mut romeo, JULIET, "c1", "But soft").await;
+    let heard = juliet.event("message").await;
+    assert_eq!(heard["message"]["id"], sent["id"]);
+    assert_eq!(heard["version"], sent["position"]);
+    assert_eq!(heard["message"]["conversation"], ROMEO);
+    assert_eq!(heard["message"]["from"]["address"], ROMEO);
+    assert_eq!(heard["message"]["text"], "But soft");
+    assert_in_archive(&mut juliet, ROMEO, &heard["message"]).await;
+    assert_in_archive(&mut romeo, JULIET, &sent).await;
+    // The same once more is the same.
+    let again = send(&mut romeo, JULIET, "c1", "But soft").await;
+    assert_eq!(again["id"], sent["id"]);
+    assert_eq!(history(&mut romeo, JULIET).await.len(), 1);
+    let listed = juliet.ask("conversation.list", json!({})).await;
+    let conversation = &listed["conversations"][0];
+    assert_eq!((&conversation["address"], &conversation["unread"]), (&json!(ROMEO), &json!(1)));
+    assert_eq!(conversation["last"]["text"], "But soft");
+}
+
+/// An edit, a reaction, an answer and a recall are told to both, as the message then is, and stand so in the archive.
+#[tokio::test]
+async fn what_is_done_to_a_message_is_seen_by_both() {
+    let world = world().await;
+    let (mut romeo, mut juliet) = (page(&world, "romeo").await, page(&world, "juliet").await);
+    let sent = send(&mut romeo, JULIET, "c1", "But sfot").await;
+    let id = sent["id"].as_str().expect("an id").to_owned();
+    juliet.event("message").await;
+    let edited = romeo
+        .ask("message.edit", json!({ "conversation": JULIET, "id": id, "text": "But soft" }))
+        .await["message"]
+        .clone();
+    assert_eq!((&edited["text"], &edited["edited"]["count"]), (&json!("But soft"), &json!(1)));
+    let told = juliet.event("message").await["message"].clone();
+    assert_eq!(
+        (&told["id"], &told["text"], &told["position"]),
+        (&json!(id), &json!("But soft"), &sent["position"])
+    );
+    juliet.ask("message.react", json!({ "conversation": ROMEO, "id": id, "emojis": ["❤️", "👍"] })).await;
+    let told = romeo.event("message").await["message"].clone();
+    assert_eq!(
+        told["reactions"],
+        json!([{ "emoji": "❤️", "by": [JULIET] }, { "emoji": "👍", "by": [JULIET] }])
+    );
+    let reacted = juliet
+        .ask("message.react", json!({ "conversation": ROMEO, "id": id, "emojis": ["👍"] }))
+        .await["message"]
+        .clone();
+    assert_eq!(reacted["reactions"], json!([{ "emoji": "👍", "by": [JULIET] }]));
+    assert_in_archive(&mut juliet, ROMEO, &reacted).await;
+    let params = json!({ "conversation": ROMEO, "client_id": "c2", "text": "Ay me", "reply_to": id });
+    let answer = juliet.ask("message.send", params).await["message"].clone();
+    assert_eq!((&answer["reply_to"]["id"], &answer["reply_to"]["text"]), (&json!(id), &json!("But soft")));
+    romeo.event("message").await;
+    let told = romeo.event("message").await["message"].clone();
+    assert_eq!(told["reply_to"]["text"], "But soft");
+    assert_eq!(told["reply_to"]["from"]["address"], ROMEO);
+    let versions = juliet.ask("message.versions", json!({ "conversation": ROMEO, "id": id })).await;
+    assert_eq!(versions["versions"][0]["text"], "But sfot");
+    let error = juliet.refused("message.edit", json!({ "conversation": ROMEO, "id": id, "text": "x" })).await;
+    assert_eq!(error["data"]["condition"], "forbidden");
+    let recalled =
+        romeo.ask("message.recall", json!({ "conversation": JULIET, "id": id })).await["message"].clone();
+    assert!(recalled["recalled"]["at_ms"].is_u64() && recalled["text"] == "", "{recalled}");
+    assert!(recalled.get("reactions").is_none(), "{recalled}");
+    let told = juliet.event("message").await["message"].clone();
+    assert_eq!((&told["id"], &told["text"]), (&json!(id), &json!("")));
+    assert_in_archive(&mut juliet, ROMEO, &told).await;
+}
+
+/// Each person's client of the other kind is told the same.
+#[tokio::test]
+async fn a_page_and_an_xmpp_client_talk() {
+    let world = world().await;
+    let mut romeo = page(&world, "romeo").await;
+    let mut juliet = world.online("juliet/balcony").await;
+    let sent = send(&mut romeo, JULIET, "c1", "But soft").await;
+    let id = sent["id"].as_str().expect("an id");
+    juliet
+        .expect(&format!(
+            "<message from='{{any}}' to='{JULIET}' type='chat' id='c1'><origin-id xmlns='urn:xmpp:sid:0' id='c1'/>\
+             <body>But soft</body><markable xmlns='urn:xmpp:chat-markers:0'/>\
+             <stanza-id xmlns='urn:xmpp:sid:0' id='{id}' by='{JULIET}'/></message>"
+        ))
+        .await;
+    juliet
+        .send(&format!(
+            "<message to='{ROMEO}' type='chat' id='x1'><displayed xmlns='urn:xmpp:chat-markers:0' id='c1'/></message>"
+        ))
+        .await;
+    let read = romeo.event("read").await;
+    assert_eq!((&read["conversation"], &read["position"]), (&json!(JULIET), &sent["position"]));
+    juliet
+        .send(&format!(
+            "<message to='{ROMEO}' type='chat' id='x2'><body>Ay me</body>\
+             <reply xmlns='urn:xmpp:reply:0' id='c1' to='{ROMEO}'/></message>"
+        ))
+        .await;
+    let told = romeo.event("message").await["message"].clone();
+    assert_eq!((&told["text"], &told["reply_to"]["id"]), (&json!("Ay me"), &json!(id)));
+    assert_in_archive(&mut romeo, JULIET, &told).await;
+    for (content, seen) in [
+        (
+            "<body>Ay me!</body><replace xmlns='urn:xmpp:message-correct:0' id='x2'/>",
+            json!({ "text": "Ay me!", "reactions": null, "recalled": false }),
+        ),
+        (
+            "<reactions xmlns='urn:xmpp:reactions:0' id='x2'><reaction>🙁</reaction></reactions>",
+            json!({ "text": "Ay me!", "reactions": [{ "emoji": "🙁", "by": [JULIET] }], "recalled": false }),
+        ),
+        (
+            "<retract xmlns='urn:xmpp:message-retract:1' id='x2'/>",
+            json!({ "text": "", "reactions": null, "recalled": true }),
+        ),
+    ] {
+        juliet.send(&format!("<message to='{ROMEO}' type='chat'>{content}</message>")).await;
+        let now = romeo.event("message").await["message"].clone();
+        assert_eq!(now["id"], told["id"], "{content}");
+        let recalled = now.get("recalled").is_some();
+        let shown = json!({ "text": now["text"], "reactions": now["reactions"], "recalled": recalled });
+        assert_eq!(shown, seen, "{content}");
+        assert_in_archive(&mut romeo, JULIET, &now).await;
+    }
+}
+
+#[tokio::test]
+async fn a_room_is_one_for_pages_and_xmpp_clients() {
+    let world = world().await;
+    let (mut romeo, mut juliet) = (page(&world, "romeo").await, page(&world, "juliet").await);
+    let mut nurse = world.online("nurse/kitchen").await;
+    let params = json!({ "name": "Verona", "public": true, "members_only": false, "members": [JULIET] });
+    let room =
+        romeo.ask("room.create", params).await["room"]["address"].as_str().expect("an address").to_owned();
+    assert_eq!(juliet.event("invitation").await["room"], json!(room));
+    nurse
+        .send(&format!("<presence to='{room}/nurse'><x xmlns='http://jabber.org/protocol/muc'/></presence>"))
+        .await;
+    nurse.settle().await;
+    nurse.clear().await;
+    let sent = send(&mut romeo, &room, "c1", "Hear me, Juliet").await;
+    let told = juliet.event("message").await["message"].clone();
+    assert_eq!((&told["id"], &told["from"]["address"]), (&sent["id"], &json!(ROMEO)));
+    let heard = nurse.next().await.expect("a message");
+    assert_eq!(heard.child("jabber:client", "body").map(|b| b.text()).as_deref(), Some("Hear me, Juliet"));
+    let id = sent["id"].as_str().expect("an id");
+    nurse
+        .send(&format!(
+            "<message to='{room}' type='groupchat' id='n1'>\
+             <reactions xmlns='urn:xmpp:reactions:0' id='{id}'><reaction>👂</reaction></reactions></message>"
+        ))
+        .await;
+    // The sender hears himself, like everybody in the room.
+    romeo.event("message").await;
+    let told = romeo.event("message").await["message"].clone();
+    assert_eq!((&told["id"], &told["reactions"][0]["emoji"]), (&json!(id), &json!("👂")));
+    assert_in_archive(&mut romeo, &room, &told).await;
+    let params = json!({ "conversation": room, "client_id": "c2", "text": "I hear", "thread": id });
+    juliet.ask("message.send", params).await;
+    let root = romeo.event("message").await["message"].clone();
+    assert_eq!(
+        (&root["id"], &root["replies"]["count"], &root["replies"]["people"]),
+        (&json!(id), &json!(1), &json!([JULIET]))
+    );
+    assert_eq!(romeo.event("message").await["message"]["thread"], json!(id));
+    juliet.ask("message.pin", json!({ "conversation": room, "id": id, "pinned": true })).await;
+    let told = romeo.event("message").await["message"].clone();
+    assert_eq!(told["pinned"]["by"], JULIET);
+    let pins = romeo.ask("conversation.pins", json!({ "conversation": room })).await;
+    assert_eq!(pins["messages"][0]["id"], json!(id));
+    let conversation =
+        romeo.ask("conversation.get", json!({ "conversation": room })).await["conversation"].clone();
+    assert_eq!((&conversation["kind"], &conversation["unread"]), (&json!("room"), &json!(1)));
+    let last = &conversation["last"]["position"];
+    let read = romeo.ask("conversation.read", json!({ "conversation": room, "position": last })).await;
+    assert_eq!(read["conversation"]["unread"], 0);
+    let mine =
+        romeo.ask("message.readers", json!({ "conversation": room, "id": conversation["last"]["id"] })).await;
+    assert_eq!(mine["read"][0]["address"], ROMEO);
+}

@@ -1,0 +1,151 @@
+// The one session of the page, and what of it is on view.
+import { tick } from 'svelte';
+import { toast } from '$lib/ui';
+import { t } from '$lib/i18n';
+import { Refused, type Address, type Message, type MessageId, type Position, type WebSocketLike } from '$lib/api';
+import { openKeyed } from '$lib/state/keyed';
+import { formatRoute, parseRoute, type Panel, type Route, type View } from '$lib/state/route';
+import { Session } from '$lib/state/session.svelte';
+import { BrowserTokens, clientName, deviceId, isPassingSession, socketUrl } from './platform';
+
+export const tokens = new BrowserTokens();
+tokens.remembers = !isPassingSession();
+
+export const session = new Session({
+  create: () => new WebSocket(socketUrl(), 'waxwing.v1') as WebSocketLike,
+  tokens,
+  client: {
+    name: clientName(),
+    get device() {
+      return deviceId(tokens.remembers);
+    },
+    version: '1',
+  },
+  openKeyed,
+});
+
+export type DialogName = 'switcher' | 'settings' | 'create-room' | 'start' | 'browse' | 'help' | 'status';
+
+class Ui {
+  route = $state.raw<Route>(parseRoute(location.hash));
+  dialog = $state<DialogName | undefined>();
+  settingsPage = $state('profile');
+  unreadOnly = $state(false);
+  /** What each conversation's composer answers to or changes. */
+  replyTo = $state.raw<Message | undefined>();
+  editing = $state.raw<Message | undefined>();
+  /** The message for which a reaction is being chosen by keyboard. */
+  reacting = $state<MessageId | undefined>();
+  /** Pictures that are looked at in full. */
+  viewing = $state.raw<{ message: Message; index: number } | undefined>();
+  /** The page is in front of somebody. */
+  attended = $state(true);
+  announcement = $state('');
+
+  constructor() {
+    addEventListener('hashchange', () => this.#follow(parseRoute(location.hash)));
+  }
+
+  get conversation(): Address | undefined {
+    return this.route.view === 'conversation' ? this.route.conversation : undefined;
+  }
+
+  get panel(): Panel | undefined {
+    return this.route.panel;
+  }
+
+  go(route: Route, replace = false): void {
+    const hash = formatRoute(route);
+    if (hash === location.hash) {
+      // The same place again still moves the eye there.
+      if (route.at !== undefined) this.route = { ...route };
+      return;
+    }
+    if (replace) {
+      history.replaceState(null, '', hash);
+      this.#follow(route);
+    } else {
+      location.hash = hash;
+    }
+  }
+
+  #follow(route: Route): void {
+    if (route.conversation !== this.route.conversation) {
+      this.replyTo = undefined;
+      this.editing = undefined;
+    }
+    this.route = route;
+  }
+
+  open(conversation: Address, at?: Position, thread?: MessageId): void {
+    this.go({
+      view: 'conversation',
+      conversation,
+      ...(at === undefined ? {} : { at }),
+      ...(thread === undefined ? {} : { panel: { kind: 'thread', root: thread } }),
+    });
+  }
+
+  view(view: View): void {
+    this.go({ view });
+  }
+
+  setPanel(panel: Panel | undefined): void {
+    const { panel: _, at: _at, ...rest } = this.route;
+    this.go(panel ? { ...rest, panel } : rest, panel !== undefined && this.route.panel !== undefined);
+  }
+
+  togglePanel(panel: Panel): void {
+    this.setPanel(this.route.panel?.kind === panel.kind ? undefined : panel);
+  }
+
+  /** Reads something aloud to those who do not see it. */
+  announce(text: string): void {
+    this.announcement = '';
+    void tick().then(() => {
+      this.announcement = text;
+    });
+  }
+}
+
+export const ui = new Ui();
+
+/** Says in words why something did not work. */
+export function explain(error: unknown): string {
+  if (error instanceof Refused) return error.message;
+  return t('error.offline');
+}
+
+/** Does something, and says so when it does not work. */
+export async function attempt(work: Promise<unknown>): Promise<boolean> {
+  try {
+    await work;
+    return true;
+  } catch (error) {
+    toast(explain(error), { kind: 'alert' });
+    return false;
+  }
+}
+
+/** Opens the direct conversation with somebody. */
+export async function talkTo(address: Address): Promise<void> {
+  if (session.conversations.get(address)) {
+    ui.open(address);
+    return;
+  }
+  if (await attempt(session.openConversation(address))) ui.open(address);
+}
+
+/** Goes to a message wherever it stands. */
+export function goTo(message: Message): void {
+  if (message.thread !== undefined && message.thread !== message.id) {
+    ui.open(message.conversation, undefined, message.thread);
+  } else {
+    ui.open(message.conversation, message.position);
+  }
+}
+
+export function linkTo(message: Message): string {
+  const hash = formatRoute({ view: 'conversation', conversation: message.conversation, at: message.position });
+  return `${location.origin}${location.pathname}${hash}`;
+}

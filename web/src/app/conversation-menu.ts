@@ -1,0 +1,71 @@
+// What can be done with a conversation, for its menus in the list and in its header.
+import { t } from '$lib/i18n';
+import type { MenuItem } from '$lib/ui';
+import type { Conversation } from '$lib/api';
+import { isMuted, isUnread } from '$lib/state/conversations.svelte';
+import { attempt, session, ui } from './app.svelte';
+
+const HOUR_MS = 3_600_000;
+
+export function conversationMenu(conversation: Conversation): MenuItem[] {
+  const { address, settings, kind } = conversation;
+  const configure = (change: Parameters<typeof session.configure>[1]) => void attempt(session.configure(address, change));
+  const items: MenuItem[] = [];
+  if (isUnread(conversation)) {
+    items.push({
+      label: t('menu.read'),
+      icon: 'check',
+      onselect: () => void attempt(session.read(address, conversation.last?.position ?? conversation.seen)),
+    });
+  } else {
+    items.push({ label: t('menu.unread'), icon: 'circle', onselect: () => configure({ marked_unread: true }) });
+  }
+  items.push({
+    label: settings.favourite ? t('menu.unfavourite') : t('menu.favourite'),
+    icon: settings.favourite ? 'star-filled' : 'star',
+    onselect: () => configure({ favourite: settings.favourite ? null : true }),
+  });
+  if (isMuted(conversation)) {
+    items.push({ label: t('menu.unmute'), icon: 'bell', onselect: () => configure({ muted_until_ms: null }) });
+  } else {
+    items.push({ label: t('menu.mute'), icon: 'bell-off', onselect: () => configure({ muted_until_ms: 0 }) });
+    items.push({
+      label: t('menu.muteHour'),
+      icon: 'clock',
+      onselect: () => configure({ muted_until_ms: Date.now() + HOUR_MS }),
+    });
+  }
+  const rules = ['all', 'mentions', 'nothing'] as const;
+  for (const [index, rule] of rules.entries()) {
+    items.push({
+      label: t(`menu.notify.${rule}`),
+      checked: settings.notify === rule,
+      separated: index === 0,
+      onselect: () => configure({ notify: settings.notify === rule ? null : rule }),
+    });
+  }
+  if (kind === 'room') {
+    items.push({
+      label: t('menu.leave'),
+      icon: 'door',
+      danger: true,
+      separated: true,
+      onselect: () => {
+        void attempt(session.leave(address)).then((left) => {
+          if (left && ui.conversation === address) ui.view('home');
+        });
+      },
+    });
+  } else {
+    items.push({
+      label: t('menu.hide'),
+      icon: 'eye-off',
+      separated: true,
+      onselect: () => {
+        configure({ hidden: true });
+        if (ui.conversation === address) ui.view('home');
+      },
+    });
+  }
+  return items;
+}

@@ -1,0 +1,73 @@
+// Keys that work everywhere on the page.
+import { isUnread } from '$lib/state/conversations.svelte';
+import { session, ui } from './app.svelte';
+
+/** In the order in which F6 goes through them. */
+const REGIONS = ['sidebar', 'header', 'timeline', 'composer', 'panel', 'rail'] as const;
+
+export function handleKeys(event: KeyboardEvent): void {
+  if (event.defaultPrevented || event.isComposing) return;
+  const command = (event.ctrlKey || event.metaKey) && !event.altKey;
+  if (document.querySelector('dialog[open]')) return;
+  if (command && !event.shiftKey && event.key.toLowerCase() === 'k') {
+    event.preventDefault();
+    ui.dialog = 'switcher';
+  } else if (command && (event.key === '/' || event.key === '?')) {
+    event.preventDefault();
+    ui.dialog = 'help';
+  } else if (command && event.key === ',') {
+    event.preventDefault();
+    ui.dialog = 'settings';
+  } else if (command && !event.shiftKey && event.key.toLowerCase() === 'f' && ui.conversation !== undefined) {
+    event.preventDefault();
+    ui.setPanel({ kind: 'search', text: '' });
+    focusLater('[data-region="panel"] input');
+  } else if (event.key === 'F6') {
+    event.preventDefault();
+    nextRegion(event.shiftKey ? -1 : 1);
+  } else if (event.altKey && !command && (event.key === 'ArrowUp' || event.key === 'ArrowDown')) {
+    event.preventDefault();
+    nextConversation(event.key === 'ArrowUp' ? -1 : 1, event.shiftKey);
+  } else if (event.key === 'Escape' && ui.panel) {
+    event.preventDefault();
+    ui.setPanel(undefined);
+    focusLater('[data-region="composer"] textarea');
+  }
+}
+
+function focusLater(selector: string): void {
+  requestAnimationFrame(() => document.querySelector<HTMLElement>(selector)?.focus());
+}
+
+function nextRegion(step: 1 | -1): void {
+  const there = REGIONS.flatMap((name) => {
+    const found = [...document.querySelectorAll<HTMLElement>(`[data-region="${name}"]`)].find((e) => e.checkVisibility());
+    return found ? [found] : [];
+  });
+  const current = there.findIndex((r) => r.contains(document.activeElement));
+  // The panel has a composer of its own: the innermost region counts.
+  const region = there[(current + step + there.length) % there.length];
+  if (!region) return;
+  const target =
+    region.querySelector<HTMLElement>('[aria-current="page"], article[tabindex="0"], textarea, input') ??
+    region.querySelector<HTMLElement>('a[href], button:not(:disabled), [tabindex="0"]') ??
+    region;
+  target.focus();
+}
+
+/** Goes to the conversation above or below in the list, or to the next that is unread. */
+function nextConversation(step: 1 | -1, onlyUnread: boolean): void {
+  const links = [...document.querySelectorAll<HTMLElement>('[data-region="sidebar"] a[data-conversation]')];
+  const addresses = links.map((l) => l.dataset.conversation ?? '');
+  const start = addresses.indexOf(ui.conversation ?? '');
+  for (let i = 1; i <= addresses.length; i++) {
+    const at = (start + step * i + addresses.length * (i + 1)) % addresses.length;
+    const address = addresses[at];
+    const conversation = address === undefined ? undefined : session.conversations.get(address);
+    if (conversation && (!onlyUnread || isUnread(conversation))) {
+      ui.open(conversation.address);
+      links[at]?.scrollIntoView({ block: 'nearest' });
+      return;
+    }
+  }
+}

@@ -1,0 +1,103 @@
+// Single keys for a message that has the focus, and the deeds behind them and behind the buttons.
+import { t } from '$lib/i18n';
+import { rememberEmoji } from '$lib/emoji';
+import { toast } from '$lib/ui';
+import type { Message } from '$lib/api';
+import { attempt, linkTo, session, ui } from './app.svelte';
+
+export function mayEdit(message: Message): boolean {
+  return message.from.address === session.me && !message.recalled && message.kind === 'message' && !message.poll;
+}
+
+/** Owners and admins of a room take back what others wrote. */
+export function mayRecall(message: Message): boolean {
+  const role = session.conversations.get(message.conversation)?.room?.role;
+  return message.from.address === session.me || role === 'owner' || role === 'admin';
+}
+
+export function reply(message: Message): void {
+  ui.editing = undefined;
+  ui.replyTo = message;
+  focusComposer();
+}
+
+export function edit(message: Message): void {
+  ui.replyTo = undefined;
+  ui.editing = message;
+  focusComposer();
+}
+
+export function openThread(message: Message): void {
+  ui.open(message.conversation, undefined, message.thread ?? message.id);
+}
+
+export function react(message: Message, emoji: string): void {
+  rememberEmoji(emoji);
+  void attempt(session.react(message, emoji));
+}
+
+export function save(message: Message): void {
+  void attempt(session.save(message, !message.saved)).then((done) => {
+    if (done) toast(message.saved ? t('toast.unsaved') : t('toast.saved'));
+  });
+}
+
+export function pin(message: Message): void {
+  void attempt(session.pin(message, !message.pinned));
+}
+
+export function recall(message: Message): void {
+  const { text } = message;
+  void attempt(session.recall(message)).then((done) => {
+    if (!done) return;
+    // What was taken back can be written anew.
+    const isOwn = message.from.address === session.me && text !== '';
+    toast(t('toast.recalled'), isOwn ? { undo: () => rewrite(message, text) } : {});
+  });
+}
+
+function rewrite(message: Message, text: string): void {
+  session.drafts.set(message.conversation, text, {});
+  ui.open(message.conversation);
+  focusComposer();
+}
+
+export async function copy(text: string, said: string): Promise<void> {
+  try {
+    await navigator.clipboard.writeText(text);
+    toast(said);
+  } catch {
+    toast(t('toast.notCopied'), { kind: 'alert' });
+  }
+}
+
+export function copyLink(message: Message): void {
+  void copy(linkTo(message), t('toast.linkCopied'));
+}
+
+export function markUnread(message: Message): void {
+  void attempt(session.unread(message.conversation, message.position));
+}
+
+export function focusComposer(within: ParentNode = document): void {
+  requestAnimationFrame(() => within.querySelector<HTMLElement>('[data-region="composer"] textarea')?.focus());
+}
+
+export function messageKeys(event: KeyboardEvent, message: Message, isInThread: boolean): void {
+  const target = event.target as HTMLElement;
+  // The keys are for the message itself and not for the buttons in it.
+  if (target.dataset.message === undefined || event.ctrlKey || event.metaKey || event.altKey || message.recalled) return;
+  const deed = {
+    r: () => reply(message),
+    t: () => !isInThread && openThread(message),
+    e: () => (ui.reacting = message.id),
+    p: () => pin(message),
+    s: () => save(message),
+    u: () => markUnread(message),
+    c: () => void copy(message.text, t('toast.textCopied')),
+    l: () => copyLink(message),
+  }[event.key.toLowerCase()];
+  if (!deed) return;
+  event.preventDefault();
+  deed();
+}

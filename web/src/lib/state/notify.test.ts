@@ -1,0 +1,42 @@
+// Which messages call their reader, row by row.
+import { expect, test } from 'vitest';
+import type { Conversation, Message } from '../api/types';
+import { callsFor } from './notify';
+
+const ME = 'me@localhost';
+const NOW = 1_000_000;
+
+function calls(
+  kind: Conversation['kind'],
+  settings: Conversation['settings'],
+  notify: 'all' | 'mentions' | 'nothing',
+  more: Partial<Message> = {},
+): boolean {
+  const conversation = { kind, settings } as Conversation;
+  const message = { text: 'the Release is out', ...more } as Message;
+  return callsFor(message, conversation, { notify, keywords: ['release '] }, ME, NOW);
+}
+
+const MENTIONED = { text: '@Me', mentions: [{ kind: 'person' as const, address: ME, begin: 0, end: 3 }] };
+const OTHER = { text: '@You', mentions: [{ kind: 'person' as const, address: 'you@localhost', begin: 0, end: 4 }] };
+const PLAIN = { text: 'hello' };
+
+test.each([
+  ['direct', {}, 'mentions', PLAIN, true],
+  ['direct', {}, 'nothing', PLAIN, false],
+  ['direct', { notify: 'mentions' }, 'all', PLAIN, false],
+  ['room', {}, 'all', PLAIN, true],
+  ['room', {}, 'all', { ...PLAIN, thread: 'x' }, false],
+  ['room', {}, 'mentions', PLAIN, false],
+  ['room', {}, 'mentions', MENTIONED, true],
+  ['room', {}, 'mentions', OTHER, false],
+  ['room', {}, 'mentions', { text: 'x', mentions: [{ kind: 'room' as const, begin: 0, end: 1 }] }, true],
+  ['room', {}, 'mentions', {}, true],
+  ['room', { keywords: ['HELLO'] }, 'mentions', PLAIN, true],
+  ['room', { notify: 'all' }, 'nothing', PLAIN, true],
+  ['room', { muted_until_ms: 0 }, 'all', MENTIONED, false],
+  ['room', { muted_until_ms: NOW + 1 }, 'all', MENTIONED, false],
+  ['room', { muted_until_ms: NOW - 1 }, 'all', PLAIN, true],
+] as const)('%s %j %s', (kind, settings, notify, more, expected) => {
+  expect(calls(kind, settings as Conversation['settings'], notify, more as Partial<Message>)).toBe(expected);
+});
