@@ -1,5 +1,5 @@
 // Dates, numbers, sizes and lists as the language of the page writes them.
-import { formatting, t } from './locale.svelte';
+import { formatting, hourCycle, t } from './locale.svelte';
 
 type When = number | Date;
 
@@ -12,10 +12,12 @@ const formats = new Map<string, Intl.DateTimeFormat>();
 
 /** Making a format is slow, and a timeline asks for thousands. */
 function dateFormat(options: Intl.DateTimeFormatOptions): Intl.DateTimeFormat {
-  const key = formatting() + JSON.stringify(options);
+  const hours = options.hour === undefined ? undefined : hourCycle();
+  const language = formatting();
+  const key = `${language} ${hours ?? ''} ${JSON.stringify(options)}`;
   let format = formats.get(key);
   if (!format) {
-    format = new Intl.DateTimeFormat(formatting(), options);
+    format = new Intl.DateTimeFormat(language, { ...options, ...(hours ? { hourCycle: hours } : {}) });
     formats.set(key, format);
   }
   return format;
