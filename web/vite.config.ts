@@ -59,5 +59,7 @@ export default defineConfig({
   test: {
     include: ['src/**/*.test.ts'],
     environment: 'node',
+    // The test of the tokens reads their contrast from the file.
+    css: { include: [/tokens\.css/] },
   },
 });

@@ -78,7 +78,7 @@ const within = (text: string, wanted: string): number => (text === wanted ? 10 :
 function score(emoji: Emoji, wanted: string): number {
   let best = 0;
   for (const [i, code] of emoji.codes.entries()) best = Math.max(best, fit(code, wanted) * (i === 0 ? 1.3 : 1.2));
-  best = Math.max(best, fit(emoji.name.toLowerCase(), wanted), within(emoji.zh, wanted));
+  best = Math.max(best, fit(emoji.name.toLowerCase(), wanted), within(emoji.zh, wanted) * 1.4);
   for (const tag of emoji.tags) best = Math.max(best, fit(tag, wanted) * 0.7);
   for (const tag of emoji.zhTags) best = Math.max(best, within(tag, wanted) * 0.8);
   return best;

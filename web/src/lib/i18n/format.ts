@@ -1,5 +1,5 @@
 // Dates, numbers, sizes and lists as the language of the page writes them.
-import { formatting, t } from './locale.svelte';
+import { formatting, hourCycle, t } from './locale.svelte';
 
 type When = number | Date;
 
@@ -12,10 +12,12 @@ const formats = new Map<string, Intl.DateTimeFormat>();
 
 /** Making a format is slow, and a timeline asks for thousands. */
 function dateFormat(options: Intl.DateTimeFormatOptions): Intl.DateTimeFormat {
-  const key = formatting() + JSON.stringify(options);
+  const hours = options.hour === undefined ? undefined : hourCycle();
+  const language = formatting();
+  const key = `${language} ${hours ?? ''} ${JSON.stringify(options)}`;
   let format = formats.get(key);
   if (!format) {
-    format = new Intl.DateTimeFormat(formatting(), options);
+    format = new Intl.DateTimeFormat(language, { ...options, ...(hours ? { hourCycle: hours } : {}) });
     formats.set(key, format);
   }
   return format;
@@ -63,9 +65,12 @@ export function formatShort(when: When, now: When = Date.now()): string {
   return dateFormat(sameYear ? { day: 'numeric', month: 'short' } : { day: 'numeric', month: 'numeric', year: 'numeric' }).format(when);
 }
 
-/** A day and a time, the day by name where it has one: “Tomorrow at 09:00”. */
+/** A day and a time within a sentence, the day by name where it has one: “tomorrow at 09:00”. */
 export function formatDayTime(when: When, now: When = Date.now()): string {
-  return t('time.dayAt', { day: formatDay(when, now), time: formatTime(when) });
+  const named = { '-1': 'day.within.yesterday', '0': 'day.within.today', '1': 'day.within.tomorrow' } as const;
+  const days = String(daysBetween(now, when)) as keyof typeof named;
+  const day = Object.hasOwn(named, days) ? t(named[days]) : formatDay(when, now);
+  return t('time.dayAt', { day, time: formatTime(when) });
 }
 
 /** How long ago, or in how long: “5 minutes ago”. */

@@ -3,7 +3,7 @@ import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import {
   bestLocale, collator, daysBetween, direction, formatBytes, formatDay, formatDayTime, formatDuration, formatList, formatNumber, formatShort, formatTime, locale, plural, relativeTime, setLocale, t, weekdays,
 } from '.';
-import { fill } from './locale.svelte';
+import { fill, regional } from './locale.svelte';
 import en from './messages/en';
 import zh from './messages/zh-CN';
 import { mirrored } from './pseudo';
@@ -64,6 +64,21 @@ describe('the language', () => {
     expect(bestLocale(['ar-XB'])).toBe('ar-XB');
   });
 
+  it('is written as in the reader’s country', async () => {
+    expect(regional('en', ['de-DE', 'en-GB'])).toBe('en-GB');
+    expect(regional('zh-CN', ['zh-HK'])).toBe('zh-HK');
+    expect(regional('en', ['de-DE'])).toBe('en');
+    const at = new Date(2026, 0, 1, 21, 5);
+    vi.stubGlobal('navigator', { languages: ['en-GB', 'en'] });
+    expect(formatTime(at)).toBe('21:05');
+    // An English page of a German reader.
+    vi.stubGlobal('navigator', { languages: ['de-DE'] });
+    expect(formatTime(at)).toBe('21:05');
+    vi.stubGlobal('navigator', { languages: ['en-US'] });
+    expect(formatTime(at)).toMatch(/^9:05\sPM$/);
+    vi.unstubAllGlobals();
+  });
+
   it('may be mirrored for a test', async () => {
     await setLocale('ar-XB');
     expect(direction()).toBe('rtl');
@@ -107,7 +122,7 @@ describe('dates', () => {
     expect(formatShort(at(25), now)).toBe('Wed');
     expect(formatShort(at(2), now)).toBe('Nov 2');
     expect(formatShort(at(2, 12, 10, 2025), now)).toBe('11/2/2025');
-    expect(formatDayTime(at(30, 9), now)).toMatch(/^Tomorrow at 9:30\sAM$/);
+    expect(formatDayTime(at(30, 9), now)).toMatch(/^tomorrow at 9:30\sAM$/);
   });
 
   it('are told as a distance', async () => {

@@ -35,9 +35,29 @@ export function locale(): Locale {
   return tag;
 }
 
-/** The language to format numbers and dates in. The pseudo-language formats as English so that it can be read. */
+const languageOf = (wish: string): string | undefined => wish.toLowerCase().split('-')[0];
+const browserLanguages = (): readonly string[] => (typeof navigator === 'undefined' ? [] : (navigator.languages ?? []));
+
+/**
+ * The language to format numbers and dates in: the page's, as it is used in the reader's country if the browser tells. The
+ * pseudo-language formats as English so that it can be read.
+ */
 export function formatting(): string {
-  return tag === 'ar-XB' ? 'en' : tag;
+  const page = tag === 'ar-XB' ? 'en' : tag;
+  return regional(page, browserLanguages());
+}
+
+/** A language with the country that somebody's wishes give it. */
+export function regional(page: string, wishes: readonly string[]): string {
+  return wishes.find((wish) => languageOf(wish) === languageOf(page)) ?? page;
+}
+
+/** How the reader counts hours, if the language of the page does not tell: a page in English may have a reader in Germany. */
+export function hourCycle(): 'h23' | 'h12' | undefined {
+  const wishes = browserLanguages();
+  if (wishes.length === 0 || wishes.some((wish) => languageOf(wish) === languageOf(tag))) return undefined;
+  const own = new Intl.DateTimeFormat(wishes[0], { hour: 'numeric' }).resolvedOptions().hourCycle;
+  return own === 'h23' || own === 'h24' ? 'h23' : 'h12';
 }
 
 /** The direction in which the page is read. */
@@ -49,8 +69,7 @@ export function direction(): 'ltr' | 'rtl' {
 export function bestLocale(wishes: readonly string[]): Locale {
   for (const wish of wishes) {
     if (wish === 'ar-XB') return 'ar-XB';
-    const language = wish.toLowerCase().split('-')[0];
-    const found = LOCALES.find((l) => l.tag.toLowerCase() === wish.toLowerCase()) ?? LOCALES.find((l) => l.tag.split('-')[0] === language);
+    const found = LOCALES.find((l) => l.tag.toLowerCase() === wish.toLowerCase()) ?? LOCALES.find((l) => languageOf(l.tag) === languageOf(wish));
     if (found) return found.tag;
   }
   return 'en';
@@ -67,8 +86,7 @@ async function load(locale: Locale): Promise<Record<string, string>> {
  * `dir` of the document. The last of several calls wins, whichever is loaded first.
  */
 export async function setLocale(wish?: string): Promise<void> {
-  const browsers = typeof navigator === 'undefined' ? [] : navigator.languages;
-  const chosen = bestLocale(wish ? [wish, ...browsers] : browsers);
+  const chosen = bestLocale(wish ? [wish, ...browserLanguages()] : browserLanguages());
   wanted = chosen;
   const loaded = await load(chosen);
   if (wanted !== chosen) return;

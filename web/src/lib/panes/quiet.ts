@@ -10,16 +10,27 @@ export function minutesOf(time: string): number | undefined {
   return match ? Number(match[1]) * 60 + Number(match[2]) : undefined;
 }
 
+const clocks = new Map<string, Intl.DateTimeFormat>();
+
+/** A clock of a zone. Making one is slow, and the next change is looked for at many moments. */
+function clockOf(zone: string): Intl.DateTimeFormat {
+  let clock = clocks.get(zone);
+  if (!clock) {
+    const options = { weekday: 'short', hour: '2-digit', minute: '2-digit', hourCycle: 'h23' } as const;
+    try {
+      clock = new Intl.DateTimeFormat('en', { ...options, timeZone: zone });
+    } catch {
+      // A zone that this browser does not know: its own is the best guess.
+      clock = new Intl.DateTimeFormat('en', options);
+    }
+    clocks.set(zone, clock);
+  }
+  return clock;
+}
+
 /** The weekday (Monday is 1, Sunday 7) and the minute of the day in a time zone. */
 export function wallClock(at_ms: number, zone: string): { day: number; minute: number } {
-  let parts: Intl.DateTimeFormatPart[];
-  const options = { weekday: 'short', hour: '2-digit', minute: '2-digit', hourCycle: 'h23' } as const;
-  try {
-    parts = new Intl.DateTimeFormat('en', { ...options, timeZone: zone }).formatToParts(at_ms);
-  } catch {
-    // A zone that this browser does not know: its own is the best guess.
-    parts = new Intl.DateTimeFormat('en', options).formatToParts(at_ms);
-  }
+  const parts = clockOf(zone).formatToParts(at_ms);
   const part = (type: string): string => parts.find((p) => p.type === type)?.value ?? '';
   return { day: ['Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat', 'Sun'].indexOf(part('weekday')) + 1, minute: Number(part('hour')) * 60 + Number(part('minute')) };
 }
@@ -40,15 +51,20 @@ export function isQuiet(quiet: QuietHours, at_ms: number): boolean {
 
 /** When it next becomes quiet or ends to be, within eight days; undefined if never. Exact to the minute. */
 export function nextChange(quiet: QuietHours, at_ms: number): number | undefined {
+  const from = minutesOf(quiet.from);
+  const to = minutesOf(quiet.to);
+  if (from === undefined || to === undefined) return undefined;
   const now = isQuiet(quiet, at_ms);
-  const start = Math.floor(at_ms / MINUTE_MS) * MINUTE_MS;
-  // Quarters of an hour first, then minutes: clocks change by whole quarters.
-  for (let quarter = 1; quarter <= (8 * DAY_MINUTES) / 15; quarter += 1) {
-    const at = start + quarter * 15 * MINUTE_MS;
-    if (isQuiet(quiet, at) === now) continue;
-    for (let minute = 14; minute >= 0; minute -= 1) {
-      const earlier = at - minute * MINUTE_MS;
-      if (isQuiet(quiet, earlier) !== now) return earlier;
+  const QUARTER_MS = 15 * MINUTE_MS;
+  const start = Math.floor(at_ms / QUARTER_MS) * QUARTER_MS;
+  // Clocks change by whole quarters of an hour, so that within a quarter only the two times themselves can be a change.
+  for (let quarter = 0; quarter <= (8 * DAY_MINUTES) / 15; quarter += 1) {
+    const begin = start + quarter * QUARTER_MS;
+    const { minute } = wallClock(begin, quiet.zone);
+    const within = [0, from - minute, to - minute].filter((offset) => offset >= 0 && offset < 15).sort((a, b) => a - b);
+    for (const offset of within) {
+      const at = begin + offset * MINUTE_MS;
+      if (at > at_ms && isQuiet(quiet, at) !== now) return at;
     }
   }
   return undefined;
