@@ -3,7 +3,7 @@
 import { chromium } from 'playwright-core';
 import { openPage, signIn } from './browser';
 
-const PICTURE = 'iVBORw0KGgoAAAANSUhEUgAAAAgAAAAICAIAAABLbSncAAAAFElEQVR42mNk+M+AFTBhFx6oEgBGAwIBlR0C3QAAAABJRU5ErkJggg==';
+const PICTURE = 'iVBORw0KGgoAAAANSUhEUgAAACAAAAAgCAIAAAD8GO2jAAAALUlEQVR4nGM8EWXDQEvARFPTRy0YtWDUglELRi0YtWDUglELRi0YtWDUAioCACK+AZ4xAAKmAAAAAElFTkSuQmCC';
 
 export default async function alone([url = '', address = '', password = '', folder]: string[]): Promise<void> {
   const browser = await chromium.launch({
@@ -29,7 +29,7 @@ export default async function alone([url = '', address = '', password = '', fold
       await settings('Profile');
       await dialog.getByLabel('Title').fill('Ornithologist');
       await dialog.getByRole('button', { name: 'Save' }).click();
-      await page.getByText('Saved', { exact: true }).first().waitFor();
+      await page.getByText('Saved', { exact: true }).filter({ visible: true }).first().waitFor();
       await dialog.locator('input[type="file"]').setInputFiles({ name: 'me.png', mimeType: 'image/png', buffer: Buffer.from(PICTURE, 'base64') });
       await dialog.locator('img').waitFor();
       await page.waitForFunction(() => [...document.querySelectorAll<HTMLImageElement>('dialog img')].every((i) => i.naturalWidth > 0));

@@ -335,7 +335,7 @@ export default {
   'settings.profile': 'Profile',
   'settings.look': 'Appearance',
   'settings.notifications': 'Notifications',
-  'settings.writing': 'Reading and writing',
+  'settings.writing': 'Messages',
   'settings.devices': 'Devices',
   'settings.password': 'Password',
   'settings.picture': 'Choose a picture',

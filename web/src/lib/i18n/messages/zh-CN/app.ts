@@ -337,7 +337,7 @@ export default {
   'settings.profile': '个人资料',
   'settings.look': '外观',
   'settings.notifications': '通知',
-  'settings.writing': '阅读与书写',
+  'settings.writing': '消息',
   'settings.devices': '设备',
   'settings.password': '密码',
   'settings.picture': '选择头像',
