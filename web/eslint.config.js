@@ -28,6 +28,8 @@ export default ts.config(
       // Maps and sets that are only looked up within one call need not be reactive.
       'svelte/prefer-svelte-reactivity': 'off',
       'svelte/no-navigation-without-resolve': 'off',
+      // svelte-check knows better which warnings there would be.
+      'svelte/no-unused-svelte-ignore': 'off',
       'no-undef': 'off',
       '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_' }],
     },

@@ -225,7 +225,11 @@ async fn xmpp_sees_a_json_client_come_and_go() {
     let session = answer["session"].as_str().expect("an address").to_owned();
     juliet.expect(&format!("<presence from='{session}'/>")).await;
     page.ask("session.active", json!({ "active": false })).await;
-    juliet.expect(&format!("<presence from='{session}'><show>away</show></presence>")).await;
+    juliet
+        .expect(&format!(
+            "<presence from='{session}'><idle xmlns='urn:xmpp:idle:1' _='...'/><show>away</show></presence>"
+        ))
+        .await;
     drop(page);
     juliet.expect(&format!("<presence from='{session}' type='unavailable'/>")).await;
 }

@@ -217,3 +217,93 @@ async fn a_room_is_one_for_pages_and_xmpp_clients() {
         romeo.ask("message.readers", json!({ "conversation": room, "id": conversation["last"]["id"] })).await;
     assert_eq!(mine["read"][0]["address"], ROMEO);
 }
+
+/// Whoever began a thread and whoever answers follow it, until they say otherwise.
+#[tokio::test]
+async fn whoever_follows_a_thread_is_concerned_by_it() {
+    let world = world().await;
+    let (mut romeo, mut juliet) = (page(&world, "romeo").await, page(&world, "juliet").await);
+    let root = send(&mut romeo, JULIET, "c1", "But soft").await["id"].clone();
+    let params = json!({ "conversation": ROMEO, "client_id": "c2", "text": "Ay me", "thread": root });
+    let answer = juliet.ask("message.send", params).await["message"].clone();
+    assert_eq!(answer["thread"], root);
+    let threads = romeo.ask("thread.list", json!({})).await["threads"].clone();
+    assert_eq!(
+        (&threads[0]["root"]["id"], &threads[0]["unread"], &threads[0]["following"]),
+        (&root, &json!(1), &json!(true))
+    );
+    let params = json!({ "conversation": JULIET, "root": root, "position": answer["position"] });
+    assert_eq!(romeo.ask("thread.read", params).await["thread"]["unread"], 0);
+    let got = romeo.ask("thread.get", json!({ "conversation": JULIET, "root": root })).await;
+    assert_eq!((&got["messages"][0]["id"], &got["thread"]["last"]), (&answer["id"], &answer["position"]));
+    romeo.ask("thread.follow", json!({ "conversation": JULIET, "root": root, "following": false })).await;
+    let params = json!({ "conversation": ROMEO, "client_id": "c3", "text": "Once more", "thread": root });
+    juliet.ask("message.send", params).await;
+    let threads = romeo.ask("thread.list", json!({})).await["threads"].clone();
+    assert_eq!(threads, json!([]), "what somebody has decided stays");
+}
+
+#[tokio::test]
+async fn messages_are_found_where_one_may_read() {
+    let world = world().await;
+    let (mut romeo, mut juliet) = (page(&world, "romeo").await, page(&world, "juliet").await);
+    let mut paris = page(&world, "paris").await;
+    let params = json!({ "name": "Secret", "public": false, "members_only": true, "members": [JULIET] });
+    let room =
+        romeo.ask("room.create", params).await["room"]["address"].as_str().expect("an address").to_owned();
+    send(&mut romeo, &room, "c1", "the nightingale sings").await;
+    send(&mut romeo, JULIET, "c2", "it was the nightingale").await;
+    send(&mut juliet, ROMEO, "c3", "夜莺在歌唱 and not the lark").await;
+    let mention = json!({ "kind": "person", "address": JULIET, "begin": 0, "end": 7 });
+    let params =
+        json!({ "conversation": room, "client_id": "c4", "text": "@juliet, come", "mentions": [mention] });
+    romeo.ask("message.send", params).await;
+    let texts = |answer: Value| -> Vec<String> {
+        let messages = answer["messages"].as_array().expect("messages").clone();
+        messages.iter().map(|one| one["text"].as_str().expect("a text").to_owned()).collect()
+    };
+    let both = ["it was the nightingale", "the nightingale sings"];
+    for (text, found) in [
+        ("nightingale", &both[..]),
+        ("nightingale from:me", &[][..]),
+        ("nightingale from:romeo", &both[..]),
+        (&*format!("nightingale in:{room}"), &both[1..]),
+        ("歌唱", &["夜莺在歌唱 and not the lark"][..]),
+        ("is:mention", &["@juliet, come"][..]),
+        ("from:juliet", &["夜莺在歌唱 and not the lark"][..]),
+        ("nightingale before:2020-01-01", &[][..]),
+    ] {
+        assert_eq!(texts(juliet.ask("search.messages", json!({ "text": text })).await), found, "{text}");
+    }
+    assert_eq!(texts(juliet.ask("inbox.mentions", json!({})).await), ["@juliet, come"]);
+    assert!(texts(paris.ask("search.messages", json!({ "text": "nightingale" })).await).is_empty());
+    let error =
+        paris.refused("search.messages", json!({ "text": "nightingale", "conversation": room })).await;
+    assert_eq!(error["data"]["condition"], "not_found");
+    let id = history(&mut juliet, ROMEO).await[0]["id"].clone();
+    juliet.ask("message.save", json!({ "conversation": ROMEO, "id": id, "saved": true })).await;
+    assert_eq!(juliet.event("saved").await["id"], id);
+    assert_eq!(texts(juliet.ask("inbox.saved", json!({})).await), ["it was the nightingale"]);
+}
+
+#[tokio::test]
+async fn a_message_is_sent_at_its_time() {
+    let world = world().await;
+    let (mut romeo, mut juliet) = (page(&world, "romeo").await, page(&world, "juliet").await);
+    let now = romeo.ask("session.ping", json!({})).await["time_ms"].as_u64().expect("a time");
+    let past = json!({ "conversation": JULIET, "at_ms": now - 1, "text": "too late" });
+    assert_eq!(romeo.refused("scheduled.create", past).await["data"]["field"], "at_ms");
+    let far = json!({ "conversation": JULIET, "at_ms": now + 3_600_000, "text": "Good morow" });
+    let id = romeo.ask("scheduled.create", far).await["scheduled"]["id"].clone();
+    assert_eq!(romeo.event("scheduled").await["scheduled"]["text"], "Good morow");
+    let params = json!({ "id": id, "text": "Good morrow" });
+    romeo.ask("scheduled.change", params).await;
+    let listed = romeo.ask("scheduled.list", json!({})).await["scheduled"].clone();
+    assert_eq!((listed.as_array().map(Vec::len), &listed[0]["text"]), (Some(1), &json!("Good morrow")));
+    let params = json!({ "id": id, "at_ms": now + 1_500 });
+    romeo.ask("scheduled.change", params).await;
+    let told = juliet.event("message").await["message"].clone();
+    assert_eq!((&told["text"], &told["from"]["address"]), (&json!("Good morrow"), &json!(ROMEO)));
+    assert_eq!(romeo.event("scheduled_removed").await["id"], id);
+    assert_eq!(history(&mut romeo, JULIET).await.len(), 1);
+}

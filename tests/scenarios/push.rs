@@ -1,8 +1,9 @@
 //! Push notifications for XMPP clients (XEP-0357): a service is told when nobody looks.
 
+use serde_json::json;
 use waxwing_tests::{Client, World};
 
-use crate::world::world;
+use crate::world::{self, world};
 
 /// The push service: a client that answers in its place.
 async fn service(world: &World) -> Client {
@@ -109,4 +110,94 @@ async fn who_looks_is_not_called() {
     desk.round_trip().await;
     say(&mut juliet, "left his desk").await;
     assert!(service.next().await.expect("a notification").to_string().contains("left his desk"));
+}
+
+/// Tells of the next notification: from whom or where, and what, if that is shown.
+async fn told(service: &mut Client) -> String {
+    service.next().await.expect("a notification").to_string()
+}
+
+/// What somebody has said by the other face decides about his pushes.
+#[tokio::test]
+async fn what_somebody_prefers_decides() {
+    let world = world().await;
+    let mut service = service(&world).await;
+    let mut phone = world.connected("romeo/phone").await;
+    assert_eq!(phone.ask("set", None, ENABLE).await.attr("type"), Some("result"));
+    let mut romeo = world::json(&world, "romeo").await;
+    romeo.ask("session.active", json!({ "active": false })).await;
+    let mut juliet = world.online("juliet/balcony").await;
+    let mut nurse = world.online("nurse/hall").await;
+
+    romeo.ask("preferences.change", json!({ "previews_in_push": false })).await;
+    say(&mut juliet, "It is the east").await;
+    let told_of = told(&mut service).await;
+    assert!(told_of.contains("juliet@localhost") && !told_of.contains("the east"), "{told_of}");
+    romeo.ask("preferences.change", json!({ "previews_in_push": null })).await;
+
+    // Messages are decided about in their order: what the nurse says shows what became of what was said before.
+    let silent = json!({ "conversation": "juliet@localhost", "settings": { "muted_until_ms": 0 } });
+    romeo.ask("conversation.configure", silent).await;
+    say(&mut juliet, "not now").await;
+    say(&mut nurse, "from the nurse").await;
+    assert!(told(&mut service).await.contains("from the nurse"));
+    let loud = json!({ "conversation": "juliet@localhost", "settings": { "muted_until_ms": null } });
+    romeo.ask("conversation.configure", loud).await;
+    say(&mut juliet, "now").await;
+    assert!(told(&mut service).await.contains("now"));
+
+    let always =
+        json!({ "days": [0, 1, 2, 3, 4, 5, 6], "from": "00:00", "to": "00:00", "zone": "Asia/Shanghai" });
+    let mut nowhere = always.clone();
+    nowhere["zone"] = "Nowhere/Land".into();
+    let refused = romeo.refused("preferences.change", json!({ "quiet_hours": nowhere })).await;
+    assert_eq!(refused["data"]["field"], "quiet_hours.zone");
+    romeo.ask("preferences.change", json!({ "quiet_hours": always })).await;
+    say(&mut juliet, "in the night").await;
+    service.settle().await;
+    service.expect_nothing().await;
+    romeo.ask("preferences.change", json!({ "quiet_hours": null, "notify": "nothing" })).await;
+    say(&mut juliet, "for nobody").await;
+    service.settle().await;
+    service.expect_nothing().await;
+    romeo.ask("preferences.change", json!({ "notify": "mentions" })).await;
+    say(&mut juliet, "in the morning").await;
+    assert!(told(&mut service).await.contains("in the morning"));
+}
+
+/// Where many speak: what names somebody, words that he waits for, or everything, as he has it.
+#[tokio::test]
+async fn in_rooms_only_what_somebody_waits_for_wakes_him() {
+    let world = world().await;
+    let mut service = service(&world).await;
+    let mut phone = world.connected("romeo/phone").await;
+    assert_eq!(phone.ask("set", None, ENABLE).await.attr("type"), Some("result"));
+    let mut romeo = world::json(&world, "romeo").await;
+    romeo.ask("session.active", json!({ "active": false })).await;
+    let mut juliet = world::json(&world, "juliet").await;
+    let room =
+        json!({ "name": "Verona", "public": false, "members_only": true, "members": ["romeo@localhost"] });
+    let room = juliet.ask("room.create", room).await["room"]["address"].as_str().expect("a room").to_owned();
+    let mut count = 0;
+    let mut speak = async |text: &str| {
+        count += 1;
+        let said = json!({ "conversation": room, "client_id": format!("c{count}"), "text": text });
+        juliet.ask("message.send", said).await;
+    };
+    speak("to all of you").await;
+    speak("romeo, come").await;
+    assert!(told(&mut service).await.contains("romeo, come"), "what names him, and not what came before");
+    romeo.ask("preferences.change", json!({ "keywords": ["ladder"] })).await;
+    speak("the cords").await;
+    speak("bring the Ladder").await;
+    assert!(told(&mut service).await.contains("bring the Ladder"));
+    let all = json!({ "conversation": room, "settings": { "notify": "all" } });
+    romeo.ask("conversation.configure", all).await;
+    speak("anything").await;
+    assert!(told(&mut service).await.contains("anything"));
+    let none = json!({ "conversation": room, "settings": { "notify": "nothing" } });
+    romeo.ask("conversation.configure", none).await;
+    speak("romeo, bring the ladder").await;
+    service.settle().await;
+    service.expect_nothing().await;
 }

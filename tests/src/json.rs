@@ -92,6 +92,29 @@ impl Json {
         answer.get("result").unwrap_or_else(|| panic!("{method} was refused: {answer}")).clone()
     }
 
+    /// The results of several requests that are made at one time, in their order.
+    pub async fn ask_all(&mut self, method: &str, params: Vec<Value>) -> Vec<Value> {
+        let first = self.next + 1;
+        for params in &params {
+            self.next += 1;
+            let request = json!({ "jsonrpc": "2.0", "id": self.next, "method": method, "params": params });
+            self.send_raw(&request.to_string()).await.unwrap_or_else(|error| panic!("{method}: {error:#}"));
+        }
+        let mut results = Vec::with_capacity(params.len());
+        while results.len() < params.len() {
+            let frame = self.receive().await.unwrap_or_else(|error| panic!("{method}: {error:#}"));
+            let frame = frame.unwrap_or_else(|| panic!("closed before `{method}` was answered"));
+            if frame["method"] == "event" {
+                self.events.push_back(frame["params"].clone());
+                continue;
+            }
+            let due = first + i64::try_from(results.len()).unwrap_or(i64::MAX);
+            assert_eq!(frame["id"], due, "an answer out of turn: {frame}");
+            results.push(frame.get("result").unwrap_or_else(|| panic!("{method}: {frame}")).clone());
+        }
+        results
+    }
+
     /// What is said of a request that is refused: the whole error.
     pub async fn refused(&mut self, method: &str, params: Value) -> Value {
         let answer = self.call(method, params).await.unwrap_or_else(|error| panic!("{method}: {error:#}"));

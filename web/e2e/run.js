@@ -18,6 +18,6 @@ try {
   await module.default(args);
   process.exit(0);
 } catch (error) {
-  console.error(error instanceof Error ? error.stack : error);
+  console.error(error);
   process.exit(1);
 }

@@ -12,6 +12,7 @@ use crate::at_once::{self, WRITES_AT_ONCE};
 use crate::auth::SignIn;
 use crate::barring::Barred;
 use crate::bytestreams::Relay;
+use crate::conversations::scheduled::Schedule;
 use crate::error::Result;
 use crate::event::Close;
 use crate::federation::Remote;
@@ -55,6 +56,7 @@ pub struct Chat {
     pub(crate) subscribed: Subscribed,
     pub(crate) pushing: Pushing,
     pub(crate) followed: Followed,
+    pub(crate) schedule: Schedule,
     settings: RwLock<Arc<Settings>>,
     started_ms: u64,
     /// Names clients within this process, in a way nobody outside can compute.
@@ -102,6 +104,7 @@ impl Chat {
             subscribed: Subscribed::default(),
             pushing: Pushing::default(),
             followed: Followed::default(),
+            schedule: Schedule::default(),
             settings: RwLock::new(Arc::new(settings)),
             started_ms,
             names: RandomState::new(),

@@ -5,12 +5,15 @@
 //! (`labels`), and is put together with what it is about when somebody reads. Nothing is written for that.
 
 pub mod changes;
+pub mod finding;
 pub mod folding;
 pub mod keeping;
 pub mod listing;
 pub mod marks;
 pub mod pins;
 pub mod reading;
+pub mod scheduled;
 pub mod telling;
 #[cfg(test)]
 mod tests;
+pub mod threads;

@@ -2,11 +2,13 @@
 
 pub mod deciding;
 pub mod subscriptions;
+pub mod wishes;
 
 use waxwing_xmpp::jid::Jid;
 
 use crate::archive::ArchiveId;
 use subscriptions::Subscription;
+use wishes::Wishes;
 
 /// How much of a message a push may carry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -68,6 +70,8 @@ pub struct Preview {
 pub trait Pusher: Send + Sync + 'static {
     /// Whether a push service's address may be asked at all.
     fn accepts(&self, endpoint: &str) -> bool;
+    /// What somebody wants, from his preferences and his settings of the conversation as they are kept.
+    fn wishes(&self, preferences: Option<&str>, settings: Option<&str>) -> Wishes;
     /// Queues a push. Never waits; what does not fit into the queue is dropped, since clients read the archive.
     fn push(&self, push: Push);
 }

@@ -323,6 +323,7 @@ impl Server {
         tokio::spawn(service::watchdog());
         tokio::spawn(acme::run(server.live.clone(), Arc::clone(&server.tls), server.lifecycle.clone()));
         tokio::spawn(upkeep(Arc::clone(&server.chat)));
+        tokio::spawn(Arc::clone(&server.chat).send_scheduled());
         tokio::spawn(remove_expired(Arc::clone(&server.chat), server.live.clone()));
         tokio::spawn(files::check(Arc::clone(&server.chat)));
         tokio::spawn(files::remove_overdue(Arc::clone(&server.chat), server.live.clone()));

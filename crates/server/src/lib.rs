@@ -18,6 +18,7 @@ pub mod json;
 pub mod lifecycle;
 pub mod net;
 pub mod observe;
+mod pictures;
 pub mod rest;
 pub mod service;
 pub mod tls;

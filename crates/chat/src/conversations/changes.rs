@@ -82,9 +82,16 @@ struct Piece {
 }
 
 impl Chat {
+    /// A position that everything which was committed is at or below, and nothing will be that is committed from now on. It
+    /// is not much older than now, so that changes behind it can be told even where nothing happens for months.
+    pub fn version(&self) -> ArchiveId {
+        let recent = ArchiveId::at_ms(self.now_ms().saturating_sub(CHANGES_KEPT_MS / 2));
+        self.store.position().max(recent)
+    }
+
     /// What changed for an account behind a position, up to now.
     pub async fn changes(&self, session: &Session, since: ArchiveId) -> Result<Changes> {
-        let until = self.store.position();
+        let until = self.version();
         let oldest = ArchiveId::at_ms(self.now_ms().saturating_sub(CHANGES_KEPT_MS));
         if since > until || since < oldest {
             return Ok(Changes { changes: Vec::new(), version: until, more: false, reset: true });

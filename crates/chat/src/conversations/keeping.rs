@@ -74,11 +74,6 @@ impl Chat {
         }
     }
 
-    /// The newest position of all: whatever is at it or below is seen by every read that begins from now on.
-    pub fn position(&self) -> ArchiveId {
-        self.store.position()
-    }
-
     /// What an item of an account says.
     pub async fn kept_in_step(&self, owner: &Owner, kind: StateKind, key: &str) -> Result<Option<String>> {
         Ok(self.store.state_item(owner.account, kind, key).await?.and_then(|item| item.content))

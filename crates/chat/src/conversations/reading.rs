@@ -186,7 +186,12 @@ impl Chat {
         let reader = session.bare.clone();
         match self.locate(&conversation) {
             Destination::Service(Service::Rooms) if conversation.local().is_some() => {
-                let (owner, knows_people) = self.readable_room(&conversation, &session.jid).await?;
+                let readable = self.readable_room(&conversation, &session.jid).await;
+                if matches!(readable, Err(Error::Forbidden)) {
+                    // Whoever may not know that a room is there is told that there is none.
+                    self.room_view(&conversation, &session.jid).await?;
+                }
+                let (owner, knows_people) = readable?;
                 Ok(Reading::of_room(conversation, owner.account, reader, knows_people))
             }
             Destination::Server | Destination::Service(_) => Err(Error::NotFound),

@@ -11,7 +11,7 @@ use crate::store::StoreError;
 pub const COUNTED_MS: u64 = 3_600_000;
 
 /// How long a name may be as it comes; what is kept of it is at most [`NAME_BYTES_LIMIT`].
-const GIVEN_NAME_BYTES_LIMIT: usize = 4 * NAME_BYTES_LIMIT;
+pub const GIVEN_NAME_BYTES_LIMIT: usize = 4 * NAME_BYTES_LIMIT;
 
 /// What somebody wants to upload.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -111,7 +111,6 @@ impl Chat {
         place: PeoplePlace,
         limit: Option<usize>,
     ) -> Result<PeoplePage> {
-        let settings = &self.settings().people;
         self.may_search(viewer, domain)?;
         for part in wanted.parts() {
             if part.len() > WORD_BYTES_LIMIT {
@@ -122,6 +121,20 @@ impl Chat {
         if wanted == Wanted::default() {
             return Err(Error::NotAcceptable("nothing is looked for"));
         }
+        self.list_people(viewer, domain, wanted, place, limit).await
+    }
+
+    /// The same, and everybody where nothing is looked for. What is looked for is in lower case.
+    pub async fn list_people(
+        &self,
+        viewer: &Jid,
+        domain: &str,
+        wanted: Wanted,
+        place: PeoplePlace,
+        limit: Option<usize>,
+    ) -> Result<PeoplePage> {
+        self.may_search(viewer, domain)?;
+        let settings = &self.settings().people;
         let limit = limit.unwrap_or(settings.page_limit).min(settings.page_limit);
         let backwards = matches!(place, PeoplePlace::Before(_));
         let findable = settings.findable;

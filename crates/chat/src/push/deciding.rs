@@ -10,6 +10,7 @@ use waxwing_xmpp::ns;
 use waxwing_xmpp::stanza::{Kind, MessageType, Stanza};
 
 use super::subscriptions::{Channel, Subscription};
+use super::wishes::{Meant, Wishes};
 use super::{Content, News, Preview, Push, Pusher};
 use crate::account::AccountId;
 use crate::archive::ArchiveId;
@@ -19,6 +20,7 @@ use crate::labels;
 use crate::mentions;
 use crate::messages::Checked;
 use crate::rosters::Owner;
+use crate::state::StateKind;
 
 /// How many messages may wait to be decided about; more are not pushed, which nobody loses a message by.
 pub const UNDECIDED_LIMIT: usize = 4_096;
@@ -124,13 +126,14 @@ impl Chat {
         match &undecided.place {
             Place::Direct(owner) => {
                 let from = undecided.message.from.as_ref().map(Jid::to_bare).unwrap_or(owner.jid.clone());
-                self.push_to(owner, &from, undecided, true, false).await
+                self.push_to(owner, &from, undecided, Meant::Alone).await
             }
             Place::Room(room, speaker) => {
                 for (owner, nick) in self.members_among(room, self.subscribed.owners()).await? {
                     if owner.jid != *speaker {
                         let named = mentions::names(&undecided.message, &owner.jid, nick.as_deref());
-                        self.push_to(&owner, room, undecided, false, named).await?;
+                        let meant = if named { Meant::Named } else { Meant::ForAll };
+                        self.push_to(&owner, room, undecided, meant).await?;
                     }
                 }
                 Ok(())
@@ -143,8 +146,7 @@ impl Chat {
         owner: &Owner,
         conversation: &Jid,
         undecided: &Undecided,
-        direct: bool,
-        named: bool,
+        meant: Meant,
     ) -> Result<()> {
         let sessions = self.sessions.of(&owner.jid);
         if sessions.iter().any(|session| session.is_attended()) {
@@ -158,21 +160,25 @@ impl Chat {
         }
         let body = undecided.message.child(ns::CLIENT, "body").map(|body| body.text().into_owned());
         let text = body.unwrap_or_default();
-        // Where many speak, only what names somebody is worth waking him.
-        if !(direct || named) || self.has_read(owner, conversation, undecided.id).await? {
+        let Some(wishes) = self.wishes(owner, conversation).await? else { return Ok(()) };
+        let meant = wishes.meant(meant, &text);
+        if !wishes.wake(meant, self.now_ms()) || self.has_read(owner, conversation, undecided.id).await? {
             return Ok(());
         }
         let count = self.count_pushed(owner.account, conversation);
         let content = self.settings().push.content;
-        let sender =
-            if content >= Content::Sender { self.sender_name(undecided, direct).await? } else { None };
+        let sender = match content >= Content::Sender {
+            true => self.sender_name(undecided, meant == Meant::Alone).await?,
+            false => None,
+        };
+        let shown = content >= Content::Full && wishes.previews;
         let preview = Preview {
             position: undecided.id,
             id: self.archive_ids().show(undecided.id),
             count,
             sender,
-            text: (content >= Content::Full).then(|| text.chars().take(PREVIEW_CHARS_LIMIT).collect()),
-            urgent: direct || named,
+            text: shown.then(|| text.chars().take(PREVIEW_CHARS_LIMIT).collect()),
+            urgent: meant != Meant::ForAll,
         };
         for subscription in self.subscribed.of(owner.account) {
             // An app that is connected, though nobody looks at it, gets the message itself.
@@ -187,6 +193,19 @@ impl Chat {
             }
         }
         Ok(())
+    }
+
+    /// What somebody wants of a conversation; `None` where nothing can be pushed.
+    async fn wishes(&self, owner: &Owner, conversation: &Jid) -> Result<Option<Wishes>> {
+        let Some(pusher) = self.pusher() else { return Ok(None) };
+        let kept = async |kind, key: &str| {
+            Ok::<_, Error>(
+                self.store.state_item(owner.account, kind, key).await?.and_then(|item| item.content),
+            )
+        };
+        let preferences = kept(StateKind::Preferences, "").await?;
+        let settings = kept(StateKind::Settings, conversation.bare_str()).await?;
+        Ok(Some(pusher.wishes(preferences.as_deref(), settings.as_deref())))
     }
 
     fn push_by_channel(&self, subscription: Subscription, conversation: &Jid, news: News) {

@@ -1,6 +1,7 @@
 //! HTTP: the web client, metrics, health, host-meta, WebSocket, files, pages of invitations and ACME challenges on one listener.
 
 mod allowance;
+mod avatar;
 mod files;
 mod guard;
 mod health;
@@ -113,6 +114,7 @@ impl Http {
             .route("/.well-known/acme-challenge/{token}", get(acme_challenge))
             .route(invitation::PATH, get(invitation::page))
             .route(invitation::STYLE_PATH, get(invitation::style))
+            .route(avatar::PATH, get(avatar::get))
             .route(websocket::PATH, get(websocket::xmpp))
             .route(websocket::JSON_PATH, get(websocket::json))
             .merge(rest::router())

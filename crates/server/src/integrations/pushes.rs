@@ -14,6 +14,7 @@ use sha2::Sha256;
 use tokio::sync::{Mutex, Semaphore, mpsc};
 use waxwing_chat::Chat;
 use waxwing_chat::push::subscriptions::Channel;
+use waxwing_chat::push::wishes::Wishes;
 use waxwing_chat::push::{News, Push, Pusher};
 use waxwing_xmpp::jid::Jid;
 
@@ -96,6 +97,10 @@ impl Pushes {
 impl Pusher for Pushes {
     fn accepts(&self, endpoint: &str) -> bool {
         self.reach.accepts(endpoint)
+    }
+
+    fn wishes(&self, preferences: Option<&str>, settings: Option<&str>) -> Wishes {
+        crate::json::wishes(preferences, settings)
     }
 
     fn push(&self, push: Push) {

@@ -1,13 +1,14 @@
 //! What the account's clients keep in step, as they are told of it.
 
 use waxwing_chat::archive::ArchiveId;
+use waxwing_chat::conversations::scheduled::Due;
 use waxwing_chat::event::AccountEvent;
 use waxwing_chat::state::{StateItem, StateKind};
 use waxwing_chat::{Error, Result};
 use waxwing_xmpp::jid::Jid;
 
 use super::conversations::{self, kept, named};
-use super::message::Names;
+use super::message::{self, Names};
 use super::method::Call;
 use super::types::{Event, What};
 
@@ -51,7 +52,28 @@ pub(crate) async fn of_item(call: &Call, item: &StateItem) -> Result<Vec<Event>>
         StateKind::Preferences => {
             lasting(What::Preferences { preferences: kept(item.content.as_deref()).unwrap_or_default() })
         }
-        StateKind::Thread | StateKind::Scheduled | StateKind::Status => Ok(Vec::new()),
+        StateKind::Thread => {
+            let Some((conversation, root)) = call.chat().thread_named(&item.key) else {
+                return Ok(Vec::new());
+            };
+            match call.chat().thread(call.session(), &conversation, root, None, 1).await {
+                Ok(part) => {
+                    let thread = Box::new(conversations::thread(call, part.thread).await?);
+                    lasting(What::Thread { thread })
+                }
+                Err(Error::NotFound | Error::Forbidden) => Ok(Vec::new()),
+                Err(error) => Err(error),
+            }
+        }
+        StateKind::Scheduled => match Due::read(item) {
+            Some(due) => match message::scheduled(call.chat(), &due).await? {
+                Some(scheduled) => lasting(What::Scheduled { scheduled: Box::new(scheduled) }),
+                None => Ok(Vec::new()),
+            },
+            None => lasting(What::ScheduledRemoved { id: item.key.clone() }),
+        },
+        // Told as presence.
+        StateKind::Status => Ok(Vec::new()),
     }
 }
 

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use waxwing_chat::Result;
 use waxwing_chat::conversations::folding::MessageView;
 use waxwing_chat::conversations::listing::{ConversationView, Party};
+use waxwing_chat::conversations::threads::ThreadView;
 use waxwing_chat::state::{StateItem, StateKind};
 use waxwing_xmpp::jid::Jid;
 
@@ -125,6 +126,20 @@ pub(crate) async fn conversation(
         settings: kept(view.settings.as_deref()).unwrap_or_default(),
         draft: kept(view.draft.as_deref()),
         room: view.room.map(rooms::room),
+    })
+}
+
+/// A thread as somebody has it.
+pub(crate) async fn thread(call: &Call, view: ThreadView) -> Result<types::Thread> {
+    let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+    Ok(types::Thread {
+        conversation: view.root.conversation.to_string(),
+        root: one(call, &view.root).await?,
+        seen: view.seen.0,
+        unread: count(view.unread),
+        mentions: count(view.mentions),
+        following: view.following,
+        last: view.last.0,
     })
 }
 

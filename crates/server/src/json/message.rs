@@ -6,6 +6,7 @@ use serde_json::Value;
 use waxwing_chat::archive::ArchiveId;
 use waxwing_chat::conversations::folding::MessageView;
 use waxwing_chat::conversations::reading::Author;
+use waxwing_chat::conversations::scheduled::Due;
 use waxwing_chat::webhooks::incoming::carried;
 use waxwing_chat::{Chat, Result};
 use waxwing_xmpp::jid::Jid;
@@ -193,13 +194,14 @@ pub(crate) async fn shown(chat: &Chat, view: &MessageView, names: &mut Names) ->
         None => None,
         Some(answered) => Some(reply_to(chat, answered, view, names).await?),
     };
+    let is_from_room = view.in_room && view.author.address == view.conversation;
     let mut message = Message {
         id: show(view.id),
         conversation: view.conversation.to_string(),
         position: view.id.0,
         client_id: client_id(&view.original),
         from: names.sender(chat, &view.author).await?,
-        kind: MessageKind::Message,
+        kind: if is_from_room { MessageKind::System } else { MessageKind::Message },
         text: text(content),
         mentions: Vec::new(),
         attachments: Vec::new(),
@@ -458,6 +460,19 @@ fn is_encrypted(stanza: &Stanza) -> bool {
                 | (ns::OPENPGP, "openpgp")
         )
     })
+}
+
+/// A message that is to be sent later; `None` where it cannot be read.
+pub(crate) async fn scheduled(chat: &Chat, due: &Due) -> Result<Option<types::Scheduled>> {
+    let Some(to) = &due.message.to else { return Ok(None) };
+    Ok(Some(types::Scheduled {
+        id: due.id.clone(),
+        conversation: to.bare_str().to_owned(),
+        at_ms: due.at_ms,
+        text: text(&due.message),
+        attachments: attachments(chat, &due.message).await?,
+        failed: due.failed.clone(),
+    }))
 }
 
 /// What a message said in each of its versions.

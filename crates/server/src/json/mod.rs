@@ -11,12 +11,15 @@ mod face;
 mod message;
 mod method;
 mod methods;
+mod people;
 mod presence;
 pub mod reference;
 mod render;
 mod rooms;
 mod sign_in;
 mod types;
+mod wishes;
 
 pub use config::Config;
 pub use face::{Face, OverWebSocket};
+pub(crate) use wishes::wishes;

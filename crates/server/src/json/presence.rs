@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use waxwing_chat::status::{self, Status};
+use waxwing_chat::time::{parse_timestamp, timestamp};
 use waxwing_chat::{Chat, Result};
 use waxwing_xmpp::jid::Jid;
 use waxwing_xmpp::ns;
@@ -13,9 +15,11 @@ use super::types::{Presence, Show};
 
 /// Sends the presence of a client to whoever may see it.
 pub(crate) async fn announce(chat: &Arc<Chat>, client: &Client) -> Result<()> {
+    // How the person is, is put in by the domain (`waxwing_chat::status`); away where nobody looks.
     let mut presence = Stanza::presence(PresenceType::Available);
     if !client.is_active() {
-        presence = presence.with_child(Element::new(ns::CLIENT, "show").with_text("away"));
+        let since = timestamp(chat.now_ms());
+        presence = presence.with_child(Element::new(ns::IDLE, "idle").with_attr("since", &since));
     }
     chat.presence(&client.session, presence).await
 }
@@ -33,8 +37,18 @@ pub(crate) fn of(chat: &Chat, stanza: &Stanza) -> Option<Presence> {
 pub(crate) fn of_account(chat: &Chat, address: &Jid) -> Presence {
     let offline = Presence { address: address.to_string(), ..Presence::default() };
     let all = chat.sessions().of(address);
-    let each = all.iter().filter_map(|session| session.presence()).map(|stanza| shown(stanza.stanza()));
-    each.fold(offline, |best, next| if rank(next.show) > rank(best.show) { next } else { best })
+    let each: Vec<Presence> =
+        all.iter().filter_map(|session| session.presence()).map(|stanza| shown(stanza.stanza())).collect();
+    let best = each.iter().rev().max_by_key(|presence| rank(presence.show));
+    let Some(mut best) = best.cloned() else { return offline };
+    // What is said on one device is said by the person.
+    if best.text.is_none()
+        && best.emoji.is_none()
+        && let Some(said) = each.iter().find(|presence| presence.text.is_some() || presence.emoji.is_some())
+    {
+        (best.text, best.emoji, best.until_ms) = (said.text.clone(), said.emoji.clone(), said.until_ms);
+    }
+    best
 }
 
 /// Who is not to be disturbed on one device is not on any; otherwise the device counts that is most there.
@@ -49,17 +63,22 @@ fn rank(show: Show) -> u8 {
 
 /// What one stanza says.
 fn shown(stanza: &Stanza) -> Presence {
-    let text = |name| stanza.child(ns::CLIENT, name).map(|child| child.text().into_owned());
-    let show = match (stanza.kind, text("show").as_deref()) {
+    let Status { show, text, emoji, until_ms } = Status::of(stanza);
+    let show = match (stanza.kind, show) {
         (Kind::Presence(PresenceType::Unavailable), _) => Show::Offline,
-        (_, Some("away" | "xa")) => Show::Away,
-        (_, Some("dnd")) => Show::Busy,
-        _ => Show::Online,
+        (_, status::Show::Away) => Show::Away,
+        (_, status::Show::Busy) => Show::Busy,
+        (_, status::Show::Online) => Show::Online,
     };
+    let idle = stanza.child(ns::IDLE, "idle");
+    let since = idle.and_then(|idle| idle.attr("since").and_then(parse_timestamp));
     Presence {
         address: stanza.from.as_ref().map(|from| from.to_bare().to_string()).unwrap_or_default(),
         show,
-        text: text("status").filter(|text| !text.is_empty()),
-        ..Presence::default()
+        text,
+        emoji,
+        until_ms,
+        idle_since_ms: since.filter(|_| show == Show::Away),
+        last_seen_ms: None,
     }
 }

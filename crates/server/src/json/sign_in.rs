@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use waxwing_chat::account::{Account, Role};
+use waxwing_chat::account::Account;
 use waxwing_chat::auth::{Attempt, Grant};
 use waxwing_chat::bearers;
 use waxwing_chat::event::Close;
@@ -15,7 +15,8 @@ use waxwing_xmpp::sasl::Failure;
 use super::client::Client;
 use super::error::{Condition, Fault};
 use super::face::{Current, Face};
-use super::types::{self, AccountRole, Limits, SessionSignIn, SignInBy, SignedIn};
+use super::people;
+use super::types::{self, Limits, SessionSignIn, SignInBy, SignedIn};
 
 /// The version of the protocol.
 pub(crate) const PROTOCOL: u32 = 1;
@@ -68,11 +69,15 @@ pub(crate) async fn sign_in(
             waxwing_chat::Error::Forbidden => unauthorized(),
             error => error.into(),
         })?;
-    match enter(face, &session, account, &device, (token.as_deref(), params.remember)).await {
-        Ok(issued) => {
+    let entered = async {
+        let issued = enter(face, &session, account, &device, (token.as_deref(), params.remember)).await?;
+        Ok((issued, people::own_account(chat, account).await?))
+    };
+    match entered.await {
+        Ok((issued, shown)) => {
             let client = Arc::new(Client::new(Arc::clone(&session), device));
             let answer = SignedIn {
-                account: shown(account),
+                account: shown,
                 token: issued,
                 session: session.jid.to_string(),
                 server: server(face),
@@ -204,23 +209,6 @@ fn client_info(origin: &Origin, client: &types::Client, grant: &Grant, now_ms: u
         agent: Some(bearers::agent(&client.device)),
         connection: origin.connection.clone(),
         since_ms: now_ms,
-    }
-}
-
-/// An account as its owner sees it.
-pub(crate) fn shown(account: &Account) -> types::Account {
-    types::Account {
-        address: account.jid.to_string(),
-        name: account.name.clone().unwrap_or_else(|| account.jid.local().unwrap_or_default().to_owned()),
-        avatar: None,
-        role: match account.role {
-            Role::Member => AccountRole::User,
-            Role::Administrator => AccountRole::Administrator,
-        },
-        title: None,
-        department: None,
-        phone: None,
-        mail: None,
     }
 }
 

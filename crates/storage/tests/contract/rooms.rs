@@ -94,11 +94,17 @@ pub(crate) async fn keeps_affiliates(store: Arc<dyn Store>) {
     store.put_affiliates(room.id, vec![again.clone()]).await.unwrap();
     let kept = Affiliate { seen: ArchiveId(7), ..again };
     assert!(store.affiliates(room.id).await.unwrap().contains(&kept));
-    let own = |id, jid: &Jid, affiliation| Belonging { id, room: jid.clone(), affiliation };
+    let own = |affiliation, nick: &Option<String>, seen| Belonging {
+        id: room.id,
+        room: room.jid.clone(),
+        affiliation,
+        nick: nick.clone(),
+        seen: ArchiveId(seen),
+    };
     let nurses = store.affiliations_of(&nurse.jid).await.unwrap();
-    assert_eq!(nurses, [own(room.id, &room.jid, Affiliation::Admin)]);
+    assert_eq!(nurses, [own(Affiliation::Admin, &nurse.nick, 7)]);
     let domain = store.affiliations_of(&Jid::new("x.example").unwrap()).await.unwrap();
-    assert_eq!(domain, [own(room.id, &room.jid, Affiliation::Outcast)]);
+    assert_eq!(domain, [own(Affiliation::Outcast, &None, 0)]);
     assert_eq!(store.room_of(room.id).await.unwrap().map(|found| found.jid), Some(room.jid.clone()));
     assert!(store.room_of(RoomId(99)).await.unwrap().is_none());
     nurse.affiliation = Affiliation::None;

@@ -70,7 +70,7 @@ export class People {
     if (this.#asked.has(address)) return;
     this.#asked.add(address);
     this.#wanted.add(address);
-    this.#timer ??= setTimeout(() => void this.#ask(), BATCH_WAIT_MS);
+    if (this.#timer === undefined) this.#timer = setTimeout(() => void this.#ask(), BATCH_WAIT_MS);
   }
 
   async #ask(): Promise<void> {

@@ -29,12 +29,8 @@ export class Preferences {
   /** Changes what is shown at once; it goes back when the server does not take it. */
   async change(change: Partially<Values>): Promise<void> {
     const before = this.values;
-    const next: Record<string, unknown> = { ...before };
-    for (const [key, value] of Object.entries(change)) {
-      if (value === null) delete next[key];
-      else if (value !== undefined) next[key] = value;
-    }
-    this.values = next as unknown as Values;
+    const next = Object.entries({ ...before, ...change }).filter(([, value]) => value !== null && value !== undefined);
+    this.values = Object.fromEntries(next) as unknown as Values;
     try {
       this.values = (await this.call('preferences.change', change)).preferences;
     } catch (error) {

@@ -82,6 +82,7 @@ export class Session {
   #fresh = new SvelteMap<MessageId, { message: Message; version: Position }>();
   /** Conversations that messages have come for and that are not in the list yet. */
   #missing = new Set<Address>();
+  #isOpened = false;
   #listeners = new Set<(event: ServerEvent) => void>();
   #keyed: Keyed = new KeyedInMemory();
   #keptFor: Address | undefined;
@@ -165,11 +166,28 @@ export class Session {
     return this.#fresh.get(message.id)?.message ?? message;
   }
 
+  /** Brings a conversation into the list: a direct one, or that of a room one belongs to. */
   async openConversation(address: Address): Promise<Conversation> {
     const asOf = this.client.version;
-    const { conversation } = await this.call('conversation.open', { conversation: address });
+    const isOfHere = this.server?.domains.includes(address.slice(address.indexOf('@') + 1)) ?? false;
+    const asked = { conversation: address };
+    const { conversation } = isOfHere
+      ? await this.call('conversation.open', asked)
+      : await this.call('conversation.get', asked).catch(() => this.call('conversation.open', asked));
     this.#conversation(conversation, asOf);
     return conversation;
+  }
+
+  async joinRoom(room: Address): Promise<void> {
+    await this.call('room.join', { room });
+    this.dismissInvitation(room);
+    await this.openConversation(room);
+  }
+
+  async createRoom(params: Params<'room.create'>): Promise<Address> {
+    const { room } = await this.call('room.create', params);
+    await this.openConversation(room.address);
+    return room.address;
   }
 
   receiveAccount(account: Account): void {
@@ -287,6 +305,8 @@ export class Session {
     this.link = state;
     this.outbox?.setOnline(state === 'online');
     if (state === 'online') {
+      // Only now requests are taken, so only now there is something to show.
+      this.ready = this.#isOpened;
       void this.drafts.flush();
       void this.#fetchMissing();
     } else if (state !== 'connecting') {
@@ -324,7 +344,7 @@ export class Session {
     this.people.replaceAll(snapshot);
     this.preferences.receive(snapshot.preferences);
     this.scheduled = snapshot.scheduled;
-    this.ready = true;
+    this.#isOpened = true;
   }
 
   #event(event: ServerEvent): void {
@@ -379,7 +399,11 @@ export class Session {
         break;
       case 'room':
         this.conversations.room(event.room);
+        if (event.room.role === 'none') break;
         this.dismissInvitation(event.room.address);
+        if (this.conversations.get(event.room.address)) break;
+        this.#missing.add(event.room.address);
+        void this.#fetchMissing();
         break;
       case 'typing':
         if (event.address !== this.me) this.typing.set(event.conversation, event.address, event.state);
@@ -445,6 +469,7 @@ export class Session {
 
   #forget(): void {
     this.ready = false;
+    this.#isOpened = false;
     this.account = undefined;
     this.#keptFor = undefined;
     this.#timelines.clear();

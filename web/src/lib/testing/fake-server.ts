@@ -430,11 +430,8 @@ export class FakeServer {
         held.seen.set(params.conversation as Address, (params.position as number) - 1);
         return conversationChanged(named());
       case 'conversation.configure': {
-        const settings = { ...held.settings.get(params.conversation as Address) } as Json;
-        for (const [key, value] of Object.entries(params.settings as Json)) {
-          if (value === null) delete settings[key];
-          else settings[key] = value;
-        }
+        const merged = { ...held.settings.get(params.conversation as Address), ...(params.settings as Json) };
+        const settings = Object.fromEntries(Object.entries(merged).filter(([, value]) => value !== null));
         held.settings.set(params.conversation as Address, settings as Conversation['settings']);
         return conversationChanged(named());
       }
@@ -549,7 +546,7 @@ export class FakeServer {
         const words = (params.text as string).toLowerCase();
         return this.#found(
           me,
-          (m) => m.text.toLowerCase().includes(words) && m.recalled === undefined,
+          (m) => (words === 'has:file' ? m.attachments !== undefined : m.text.toLowerCase().includes(words)) && m.recalled === undefined,
           params.conversation as Address | undefined,
         );
       }

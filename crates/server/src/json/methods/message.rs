@@ -70,7 +70,7 @@ pub(super) const METHODS: &[Method] = &[
 ];
 
 /// The place of a message that a request names.
-fn place(call: &Call, field: &'static str, id: &str) -> Result<ArchiveId, Fault> {
+pub(super) fn place(call: &Call, field: &'static str, id: &str) -> Result<ArchiveId, Fault> {
     let none = || Fault::new(Condition::NotFound).saying("There is no such message.").about(field);
     call.chat().archive_ids().read(id).ok_or_else(none)
 }
@@ -104,7 +104,7 @@ fn about(call: &Call, view: &MessageView) -> Element {
     Element::new(ns::MESSAGE, "about").with_attr("id", &call.chat().archive_ids().show(view.id))
 }
 
-fn check_content(call: &Call, content: &Content<'_>) -> Result<(), Fault> {
+pub(super) fn check_content(call: &Call, content: &Content<'_>) -> Result<(), Fault> {
     let config = &call.config;
     if content.text.len() > config.text_bytes {
         return Err(Fault::field("text", format!("It may have {} bytes.", config.text_bytes)));
@@ -168,7 +168,7 @@ fn check_payload(payload: &Payload) -> Result<(), Fault> {
 }
 
 /// A message of the client to a conversation, with what it says.
-fn stanza(call: &Call, conversation: &Jid, in_room: bool, client_id: &str) -> Stanza {
+pub(super) fn stanza(call: &Call, conversation: &Jid, in_room: bool, client_id: &str) -> Stanza {
     let id = carried(client_id);
     let kind = if in_room { MessageType::Groupchat } else { MessageType::Chat };
     Stanza::message(kind)
@@ -224,6 +224,13 @@ async fn send(call: Call, params: MessageSend) -> Result<Outcome, Fault> {
         let view = found(&call, &conversation, "thread", root).await?;
         // An answer to an answer belongs to the same thread.
         let root = view.thread.unwrap_or(view.id);
+        let view = match root == view.id {
+            true => view,
+            false => call.chat().conversation_message(call.session(), &conversation, root).await?,
+        };
+        let mentioned = params.mentions.iter().filter_map(|mention| Jid::new(mention.address.as_ref()?).ok());
+        let mentioned: Vec<Jid> = mentioned.collect();
+        call.chat().concern_by_answer(call.session(), &view, &mentioned).await?;
         message.append(Element::new(ns::CLIENT, "thread").with_text(&call.chat().archive_ids().show(root)));
         thread = Some(root);
     }

@@ -1,14 +1,22 @@
 //! Every method of the face, in one table: one file for each group of them.
 
+mod contact;
 mod conversation;
 mod device;
+mod file;
+mod inbox;
 mod message;
+mod people;
 mod preferences;
+mod presence;
+mod profile;
 mod push;
 mod room;
 mod scheduled;
+mod search;
 mod session;
 mod sync;
+mod thread;
 mod token;
 
 use std::collections::HashMap;
@@ -25,8 +33,16 @@ static GROUPS: &[&[Method]] = &[
     sync::METHODS,
     conversation::METHODS,
     message::METHODS,
+    thread::METHODS,
+    inbox::METHODS,
+    search::METHODS,
     scheduled::METHODS,
+    people::METHODS,
+    profile::METHODS,
+    contact::METHODS,
+    presence::METHODS,
     room::METHODS,
+    file::METHODS,
     preferences::METHODS,
     device::METHODS,
     push::METHODS,

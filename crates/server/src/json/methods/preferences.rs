@@ -1,6 +1,7 @@
 //! What somebody prefers, on all devices.
 
 use waxwing_chat::conversations::keeping::Item;
+use waxwing_chat::push::wishes::is_zone;
 use waxwing_chat::state::StateKind;
 
 use crate::json::codec;
@@ -63,6 +64,10 @@ fn check(preferences: &Preferences) -> Result<(), Fault> {
             "quiet_hours",
             "Times are like 22:00, and days 0 for Sunday to 6 for Saturday.",
         ));
+    }
+    if !is_zone(&quiet.zone) {
+        let sentence = "The time zone has to have a name like Europe/Berlin.";
+        return Err(Fault::field("quiet_hours.zone", sentence));
     }
     Ok(())
 }

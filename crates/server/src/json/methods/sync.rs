@@ -44,7 +44,7 @@ async fn come_in_step(call: &Call) -> Result<(), Fault> {
 async fn open(call: Call, Nothing {}: Nothing) -> Result<Snapshot, Fault> {
     come_in_step(&call).await?;
     // What is read from here on may hold more than that, and never less.
-    let version = call.chat().position();
+    let version = call.chat().version();
     let listing = call.chat().conversations(call.session(), None, call.config.conversations).await?;
     let preferences = call.chat().kept_in_step(&call.owner(), StateKind::Preferences, "").await?;
     let (contacts, presences) = people(&call).await?;

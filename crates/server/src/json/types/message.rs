@@ -24,7 +24,7 @@ pub(crate) struct Sender {
 pub(crate) enum MessageKind {
     /// Somebody wrote it.
     Message,
-    /// The conversation tells what happened.
+    /// The room says it itself.
     System,
 }
 
@@ -406,6 +406,78 @@ pub(crate) struct MessagesGot {
 pub(crate) struct MessagesPage {
     /// The messages.
     pub(crate) messages: Vec<Message>,
-    /// There are older ones: ask with the position of the last as `before`.
+    /// There are more.
     pub(crate) more: bool,
+    /// Where to go on, as `before`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) next: Option<Position>,
+}
+
+/// Messages are searched for.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SearchMessages {
+    /// Words, with operators among them.
+    pub(crate) text: String,
+    /// Only in this conversation.
+    #[serde(default)]
+    pub(crate) conversation: Option<Address>,
+    /// Only what is before this place.
+    #[serde(default)]
+    pub(crate) before: Option<Position>,
+    /// How many at most.
+    #[serde(default)]
+    pub(crate) limit: Option<u32>,
+}
+
+/// A message is to be sent later.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ScheduledCreate {
+    /// Where it goes.
+    pub(crate) conversation: Address,
+    /// When, in milliseconds since the Unix epoch.
+    pub(crate) at_ms: u64,
+    /// What it says.
+    #[serde(default)]
+    pub(crate) text: String,
+    /// Files that go with it.
+    #[serde(default)]
+    pub(crate) attachments: Vec<Attachment>,
+}
+
+/// A message that waits is to be otherwise. What is absent stays as it is.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ScheduledChange {
+    /// Its id.
+    pub(crate) id: String,
+    /// When it is sent.
+    #[serde(default)]
+    pub(crate) at_ms: Option<u64>,
+    /// What it says.
+    #[serde(default)]
+    pub(crate) text: Option<String>,
+}
+
+/// A message that waits, named.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ScheduledNamed {
+    /// Its id.
+    pub(crate) id: String,
+}
+
+/// A message that waits, told.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct ScheduledGot {
+    /// The message as it now is.
+    pub(crate) scheduled: Scheduled,
+}
+
+/// The messages that wait.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct ScheduledListed {
+    /// Those that are due first before the others.
+    pub(crate) scheduled: Vec<Scheduled>,
 }

@@ -115,7 +115,7 @@ impl Default for Preferences {
             density: Density::default(),
             language: None,
             enter_sends: true,
-            notify: Notify::All,
+            notify: Notify::Mentions,
             keywords: Vec::new(),
             sound: true,
             desktop: true,
