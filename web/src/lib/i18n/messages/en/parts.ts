@@ -31,6 +31,8 @@ export default {
   'markup.wrap': 'Wrap long lines',
   'markup.quote': 'Quotation',
   'markup.table': 'Table',
+  'markup.showAll': 'Show all',
+  'markup.showLess': 'Show less',
   'markup.openIn': '{label} (opens {host} in a new tab)',
   'emoji.title': 'Emoji',
   'emoji.search': 'Search emoji',

@@ -33,6 +33,8 @@ export default {
   'markup.wrap': '自动换行',
   'markup.quote': '引用',
   'markup.table': '表格',
+  'markup.showAll': '展开全部',
+  'markup.showLess': '收起',
   'markup.openIn': '{label}（在新标签页中打开 {host}）',
   'emoji.title': '表情',
   'emoji.search': '搜索表情',
