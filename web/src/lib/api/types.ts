@@ -425,6 +425,9 @@ export interface Methods {
   ];
   'preferences.get': [Nothing, { preferences: Preferences }];
   'preferences.change': [Partially<Preferences>, { preferences: Preferences }];
+  'push.key': [Nothing, { key: string }];
+  'push.subscribe': [{ endpoint: string; keys: { p256dh: string; auth: string } }, Nothing];
+  'push.unsubscribe': [{ endpoint: string }, Nothing];
   'room.create': [
     {
       name: string;

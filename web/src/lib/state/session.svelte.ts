@@ -216,15 +216,19 @@ export class Session {
 
   /** Adds a reaction of the reader, or takes it back. */
   react(message: Message, emoji: string): Promise<void> {
-    const current = this.fresh(message);
-    const mine = (current.reactions ?? []).filter((r) => r.by.includes(this.me)).map((r) => r.emoji);
-    const isMine = mine.includes(emoji);
-    const emojis = isMine ? mine.filter((e) => e !== emoji) : [...mine, emoji];
-    const reactions = (current.reactions ?? []).map((r) => ({
+    const mine = (this.fresh(message).reactions ?? []).filter((r) => r.by.includes(this.me)).map((r) => r.emoji);
+    return this.setReactions(message, mine.includes(emoji) ? mine.filter((e) => e !== emoji) : [...mine, emoji]);
+  }
+
+  /** Makes these all of the reader's reactions. */
+  setReactions(message: Message, emojis: string[]): Promise<void> {
+    const reactions = (this.fresh(message).reactions ?? []).map((r) => ({
       emoji: r.emoji,
       by: r.by.filter((a) => a !== this.me).concat(emojis.includes(r.emoji) ? [this.me] : []),
     }));
-    if (!isMine && !reactions.some((r) => r.emoji === emoji)) reactions.push({ emoji, by: [this.me] });
+    for (const emoji of emojis) {
+      if (!reactions.some((r) => r.emoji === emoji)) reactions.push({ emoji, by: [this.me] });
+    }
     return this.#changed(message, { reactions: reactions.filter((r) => r.by.length > 0) }, () =>
       this.call('message.react', { conversation: message.conversation, id: message.id, emojis }),
     );

@@ -39,7 +39,8 @@ export class Uploads {
     return this.items.flatMap((u) => u.attachment ?? []);
   }
 
-  add(file: File, extra: Partial<Attachment> = {}): void {
+  /** Begins to send a file; the promise ends when it is there, or not. */
+  add(file: File, extra: Partial<Attachment> = {}): Promise<void> {
     const id = ++lastId;
     const isPicture = /^image\/(png|jpeg|gif|webp|avif)$/.test(file.type);
     const upload: Upload = {
@@ -53,7 +54,7 @@ export class Uploads {
     };
     this.items = [...this.items, upload];
     this.#running.set(id, { file, extra });
-    void this.#send(id);
+    return this.#send(id);
   }
 
   retry(id: number): void {

@@ -200,6 +200,7 @@ export default {
   'composer.more': 'More to send',
   'composer.poll': 'Ask in a poll',
   'composer.later': 'Send later',
+  'composer.unschedule': 'Do not send it',
   'composer.voice': 'Record a voice message',
   'composer.scheduled': 'Will be sent: {when}',
   'composer.files': 'Files to send',

@@ -202,6 +202,7 @@ export default {
   'composer.more': '更多发送方式',
   'composer.poll': '发起投票',
   'composer.later': '定时发送',
+  'composer.unschedule': '取消定时发送',
   'composer.voice': '录制语音消息',
   'composer.scheduled': '将于{when}发送',
   'composer.files': '待发送的文件',
