@@ -5,6 +5,8 @@ import {
 } from '.';
 import { fill, regional } from './locale.svelte';
 import en from './messages/en';
+import app from './messages/en/app';
+import parts from './messages/en/parts';
 import zh from './messages/zh-CN';
 import { mirrored } from './pseudo';
 
@@ -21,6 +23,11 @@ describe('the texts', () => {
   it('are all there in Chinese, with the same placeholders', () => {
     expect(Object.keys(zh).sort()).toEqual([...keys].sort());
     for (const key of keys) expect(names(zh[key] ?? ''), key).toEqual(names(en[key]));
+  });
+
+  it('have each key once', () => {
+    const own: readonly string[] = Object.keys(parts);
+    expect(Object.keys(app).filter((key) => own.includes(key))).toEqual([]);
   });
 
   it('are not empty, not untranslated, and use the right signs', () => {
