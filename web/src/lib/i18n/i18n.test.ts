@@ -83,6 +83,8 @@ describe('the language', () => {
     expect(formatTime(at)).toBe('21:05');
     vi.stubGlobal('navigator', { languages: ['en-US'] });
     expect(formatTime(at)).toMatch(/^9:05\sPM$/);
+    await setLocale('zh-CN');
+    expect(formatTime(at)).toBe('21:05');
     vi.unstubAllGlobals();
   });
 

@@ -52,10 +52,13 @@ export function regional(page: string, wishes: readonly string[]): string {
   return wishes.find((wish) => languageOf(wish) === languageOf(page)) ?? page;
 }
 
-/** How the reader counts hours, if the language of the page does not tell: a page in English may have a reader in Germany. */
+/**
+ * How the reader counts hours, if the language of the page does not tell. English alone does not: people read it everywhere, and only
+ * some countries count to twelve.
+ */
 export function hourCycle(): 'h23' | 'h12' | undefined {
   const wishes = browserLanguages();
-  if (wishes.length === 0 || wishes.some((wish) => languageOf(wish) === languageOf(tag))) return undefined;
+  if (languageOf(tag) !== 'en' || wishes.length === 0 || wishes.some((wish) => languageOf(wish) === languageOf(tag))) return undefined;
   const own = new Intl.DateTimeFormat(wishes[0], { hour: 'numeric' }).resolvedOptions().hourCycle;
   return own === 'h23' || own === 'h24' ? 'h23' : 'h12';
 }
