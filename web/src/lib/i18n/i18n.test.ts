@@ -58,6 +58,8 @@ describe('the texts', () => {
   it('fill in values as they are', () => {
     expect(fill('{a} {b}', { a: '{b}', b: '$&' })).toBe('{b} $&');
     expect(fill('{a} {toString}', { a: 1 })).toBe('1 {toString}');
+    expect(fill('{a} left', { a: 'عمر' })).toBe('\u2068عمر\u2069 left');
+    expect(fill('{a} {b}', { a: 'Anna', b: '12:00' }, true)).toBe('\u2068Anna\u2069 12:00');
   });
 });
 
@@ -92,7 +94,7 @@ describe('the language', () => {
     await setLocale('ar-XB');
     expect(direction()).toBe('rtl');
     expect(t('ui.close')).toBe('\u202eClose\u202c');
-    expect(t('ui.remove', { name: 'Anna' })).toBe('\u202eRemove\u202c Anna');
+    expect(t('ui.remove', { name: 'Anna' })).toBe('\u202eRemove\u202c \u2068Anna\u2069');
     expect(mirrored('a {b} c')).toBe('\u202ea\u202c {b} \u202ec\u202c');
     expect(formatTime(new Date(2026, 0, 1, 9, 5))).toMatch(/^9:05\sAM$/);
   });
