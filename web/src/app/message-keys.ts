@@ -50,6 +50,8 @@ export function recall(message: Message): void {
   const { text } = message;
   void attempt(session.recall(message)).then((done) => {
     if (!done) return;
+    // The buttons are gone with the text, and the focus must not be.
+    requestAnimationFrame(() => document.querySelector<HTMLElement>(`[data-message="${CSS.escape(message.id)}"]`)?.focus());
     // What was taken back can be written anew.
     const isOwn = message.from.address === session.me && text !== '';
     toast(t('toast.recalled'), isOwn ? { undo: () => rewrite(message, text) } : {});
