@@ -5,6 +5,8 @@ import {
 } from '.';
 import { fill, regional } from './locale.svelte';
 import en from './messages/en';
+import app from './messages/en/app';
+import parts from './messages/en/parts';
 import zh from './messages/zh-CN';
 import { mirrored } from './pseudo';
 
@@ -21,6 +23,11 @@ describe('the texts', () => {
   it('are all there in Chinese, with the same placeholders', () => {
     expect(Object.keys(zh).sort()).toEqual([...keys].sort());
     for (const key of keys) expect(names(zh[key] ?? ''), key).toEqual(names(en[key]));
+  });
+
+  it('have each key once', () => {
+    const own: readonly string[] = Object.keys(parts);
+    expect(Object.keys(app).filter((key) => own.includes(key))).toEqual([]);
   });
 
   it('are not empty, not untranslated, and use the right signs', () => {
@@ -51,6 +58,8 @@ describe('the texts', () => {
   it('fill in values as they are', () => {
     expect(fill('{a} {b}', { a: '{b}', b: '$&' })).toBe('{b} $&');
     expect(fill('{a} {toString}', { a: 1 })).toBe('1 {toString}');
+    expect(fill('{a} left', { a: 'عمر' })).toBe('\u2068عمر\u2069 left');
+    expect(fill('{a} {b}', { a: 'Anna', b: '12:00' }, true)).toBe('\u2068Anna\u2069 12:00');
   });
 });
 
@@ -76,6 +85,8 @@ describe('the language', () => {
     expect(formatTime(at)).toBe('21:05');
     vi.stubGlobal('navigator', { languages: ['en-US'] });
     expect(formatTime(at)).toMatch(/^9:05\sPM$/);
+    await setLocale('zh-CN');
+    expect(formatTime(at)).toBe('21:05');
     vi.unstubAllGlobals();
   });
 
@@ -83,7 +94,7 @@ describe('the language', () => {
     await setLocale('ar-XB');
     expect(direction()).toBe('rtl');
     expect(t('ui.close')).toBe('\u202eClose\u202c');
-    expect(t('ui.remove', { name: 'Anna' })).toBe('\u202eRemove\u202c Anna');
+    expect(t('ui.remove', { name: 'Anna' })).toBe('\u202eRemove\u202c \u2068Anna\u2069');
     expect(mirrored('a {b} c')).toBe('\u202ea\u202c {b} \u202ec\u202c');
     expect(formatTime(new Date(2026, 0, 1, 9, 5))).toMatch(/^9:05\sAM$/);
   });

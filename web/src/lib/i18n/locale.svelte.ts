@@ -52,10 +52,13 @@ export function regional(page: string, wishes: readonly string[]): string {
   return wishes.find((wish) => languageOf(wish) === languageOf(page)) ?? page;
 }
 
-/** How the reader counts hours, if the language of the page does not tell: a page in English may have a reader in Germany. */
+/**
+ * How the reader counts hours, if the language of the page does not tell. English alone does not: people read it everywhere, and only
+ * some countries count to twelve.
+ */
 export function hourCycle(): 'h23' | 'h12' | undefined {
   const wishes = browserLanguages();
-  if (wishes.length === 0 || wishes.some((wish) => languageOf(wish) === languageOf(tag))) return undefined;
+  if (languageOf(tag) !== 'en' || wishes.length === 0 || wishes.some((wish) => languageOf(wish) === languageOf(tag))) return undefined;
   const own = new Intl.DateTimeFormat(wishes[0], { hour: 'numeric' }).resolvedOptions().hourCycle;
   return own === 'h23' || own === 'h24' ? 'h23' : 'h12';
 }
@@ -98,15 +101,27 @@ export async function setLocale(wish?: string): Promise<void> {
   }
 }
 
+const RIGHT_TO_LEFT = /[\p{Script=Arabic}\p{Script=Hebrew}\p{Script=Syriac}\p{Script=Thaana}\p{Script=Nko}]/u;
+const LEFT_TO_RIGHT = /\p{L}/u;
+
+/** A value whose direction is not the text's is kept from turning round what stands beside it. */
+function isolated(value: string, rtl: boolean): string {
+  const foreign = rtl ? LEFT_TO_RIGHT.test(value) : RIGHT_TO_LEFT.test(value);
+  return foreign ? `\u2068${value}\u2069` : value;
+}
+
 /** Puts values into the {placeholders} of a text; one that has no value stays as it is. */
-export function fill(text: string, values?: Record<string, string | number>): string {
+export function fill(text: string, values?: Record<string, string | number>, rtl = false): string {
   if (!values) return text;
-  return text.replace(/\{(\w+)\}/g, (whole, name: string) => (Object.hasOwn(values, name) ? String(values[name]) : whole));
+  return text.replace(/\{(\w+)\}/g, (whole, name: string) => {
+    const value = Object.hasOwn(values, name) ? values[name] : undefined;
+    return value === undefined ? whole : typeof value === 'number' ? String(value) : isolated(value, rtl);
+  });
 }
 
 /** The text of a key in the language of the page, in English where there is no translation. */
 export function t<K extends Key>(key: K, ...values: Arguments<Texts[K]>): string {
-  return fill(texts[key] ?? en[key], values[0] as Record<string, string | number> | undefined);
+  return fill(texts[key] ?? en[key], values[0] as Record<string, string | number> | undefined, direction() === 'rtl');
 }
 
 /** The text of a key in the form that the language of the page takes for `n`; `{n}` is the number as it is written there. */
@@ -114,5 +129,5 @@ export function plural<K extends PluralKey>(key: K, n: number, ...values: Plural
   const form = new Intl.PluralRules(formatting()).select(n);
   const english: Record<string, string> = en;
   const text = texts[`${key}.${form}`] ?? texts[`${key}.other`] ?? english[`${key}.other`] ?? key;
-  return fill(text, { n: new Intl.NumberFormat(formatting()).format(n), ...(values[0] as Record<string, string | number> | undefined) });
+  return fill(text, { n: new Intl.NumberFormat(formatting()).format(n), ...(values[0] as Record<string, string | number> | undefined) }, direction() === 'rtl');
 }

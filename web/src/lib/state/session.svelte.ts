@@ -67,6 +67,8 @@ export class Session {
   ready = $state(false);
   /** Why nobody is signed in any more. */
   ended = $state.raw<EndReason | Refused | undefined>();
+  /** Where the list of conversations goes on, if it does. */
+  more = $state.raw<Position | undefined>();
   scheduled = $state.raw<readonly Scheduled[]>([]);
   invitations = $state.raw<readonly Invitation[]>([]);
 
@@ -176,6 +178,15 @@ export class Session {
       : await this.call('conversation.get', asked).catch(() => this.call('conversation.open', asked));
     this.#conversation(conversation, asOf);
     return conversation;
+  }
+
+  /** Reads on in the list of conversations. */
+  async loadMore(): Promise<void> {
+    if (this.more === undefined) return;
+    const asOf = this.client.version;
+    const { conversations, more, next } = await this.call('conversation.list', { before: this.more });
+    for (const conversation of conversations) this.#conversation(conversation, asOf);
+    this.more = more ? (next ?? conversations.at(-1)?.last?.position) : undefined;
   }
 
   async joinRoom(room: Address): Promise<void> {
@@ -348,6 +359,7 @@ export class Session {
     this.people.replaceAll(snapshot);
     this.preferences.receive(snapshot.preferences);
     this.scheduled = snapshot.scheduled;
+    this.more = snapshot.next;
     this.#isOpened = true;
   }
 

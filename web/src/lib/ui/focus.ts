@@ -5,7 +5,7 @@ const FOCUSABLE =
 
 /** What the Tab key reaches within an element, in order. */
 export function focusables(within: Element): HTMLElement[] {
-  return [...within.querySelectorAll<HTMLElement>(FOCUSABLE)].filter((e) => e.tabIndex >= 0 && e.checkVisibility());
+  return [...within.querySelectorAll<HTMLElement>(FOCUSABLE)].filter((e) => e.tabIndex >= 0 && e.getClientRects().length > 0);
 }
 
 /** Lets the Tab key go round within an element. */
