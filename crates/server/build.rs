@@ -32,6 +32,10 @@ const SOURCES: [&str; 9] = [
 /// The page that stands in for the web client.
 const STAND_IN: &str = "src/http/web/without.html";
 
+/// What npm says where there is no network.
+const UNREACHABLE: [&str; 6] =
+    ["EAI_AGAIN", "ECONNREFUSED", "EHOSTUNREACH", "ENETUNREACH", "ENOTFOUND", "ETIMEDOUT"];
+
 /// What is compressed: the rest is compressed already.
 const COMPRESSED: [&str; 9] = ["html", "css", "js", "mjs", "json", "webmanifest", "svg", "txt", "wasm"];
 
@@ -104,9 +108,16 @@ fn build(web: &Path, out: &Path) -> Outcome<Option<PathBuf>> {
     if changed("package-lock.json").is_ok_and(|locked| locked > installed) {
         let said = npm(&["ci".as_ref(), "--no-audit".as_ref(), "--no-fund".as_ref()])?;
         if !said.status.success() {
+            let said = String::from_utf8_lossy(&said.stderr);
+            eprintln!("{said}");
             // Without a network nothing else can be done, and the server is of use all the same.
-            eprintln!("{}", String::from_utf8_lossy(&said.stderr));
-            return without("npm could not bring what it is built with");
+            if UNREACHABLE.iter().any(|code| said.contains(code)) {
+                return without("npm cannot reach the registry of what it is built with");
+            }
+            return Err(
+                "npm could not bring what the web client is built with (WAXWING_WEB=none does without)"
+                    .into(),
+            );
         }
     }
     let build = ["run", "build", "--", "--emptyOutDir", "--outDir"].map(OsStr::new);

@@ -3,6 +3,7 @@
 
 #![allow(missing_docs, clippy::print_stdout, reason = "tests are named by what they show")]
 
+mod browser;
 mod federation;
 mod rest;
 

@@ -1,9 +1,10 @@
 //! The web client as a browser gets it: the page and what it loads, with their headers.
 
-use waxwing_tests::World;
+use serde_json::{Value, json};
 use waxwing_tests::web::{Answer, get, request};
+use waxwing_tests::{Setup, World};
 
-use crate::world::world;
+use crate::world::{world, world_with};
 
 const NAVIGATION: &str = "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
 
@@ -60,6 +61,29 @@ async fn a_browser_gets_the_page_wherever_it_goes() {
     }
     let posted = request(&world, "POST /", &["Content-Length: 0"], b"").await.unwrap();
     assert_eq!((posted.status, posted.header("allow")), (405, Some("GET, HEAD")));
+}
+
+/// What a page knows before anybody has signed in, and nothing more.
+#[tokio::test]
+async fn a_page_knows_the_domains_before_anybody_signs_in() {
+    for (setup, domains, registration) in [
+        (Setup::default(), &["localhost"][..], false),
+        (
+            Setup::default().domains(&["one.example", "two.example"]).section("open_registration = true"),
+            &["one.example", "two.example"],
+            true,
+        ),
+    ] {
+        let world = world_with(setup).await;
+        let answer = get(&world, "/api/about", &[]).await;
+        assert_eq!((answer.status, answer.header("content-type")), (200, Some("application/json")));
+        assert_eq!(answer.header("cache-control"), Some("public, max-age=60"));
+        let about: Value = serde_json::from_slice(&answer.body).unwrap();
+        let told = json!({ "name": domains[0], "domains": domains, "registration": registration });
+        assert_eq!(about, told);
+        let posted = request(&world, "POST /api/about", &["Content-Length: 0"], b"").await.unwrap();
+        assert_eq!(posted.status, 405);
+    }
 }
 
 #[tokio::test]

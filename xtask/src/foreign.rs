@@ -10,6 +10,7 @@ use crate::shell;
 
 /// Debian's packages, each with a program that it brings.
 const PACKAGES: &[(&str, &str)] = &[
+    ("chromium", "chromium"),
     ("curl", "curl"),
     ("e2fsprogs", "mkfs.ext4"),
     ("gcc", "cc"),

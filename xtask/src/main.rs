@@ -12,6 +12,7 @@ mod sbom;
 mod shell;
 mod tidy;
 mod verify;
+mod web;
 
 use std::process::ExitCode;
 

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::{foreign, fuzz, instructions, sbom, shell, tidy};
+use crate::{foreign, fuzz, instructions, sbom, shell, tidy, web};
 
 /// One step: its name and what it does.
 struct Step {
@@ -21,6 +21,9 @@ const STEPS: &[Step] = &[
     Step { name: "advisories", run: advisories },
     Step { name: "bill of materials", run: sbom::check },
     Step { name: "unit hardening", run: hardening },
+    Step { name: "web client: types, style", run: web::check },
+    Step { name: "web client: tests", run: web::test },
+    Step { name: "web client: build, budgets", run: web::budgets },
     Step { name: "fuzz", run: || fuzz::run(&[]) },
     Step { name: "instructions", run: || instructions::run(false) },
     Step { name: "tests, scenarios, foreign clients, faults of the disk", run: tests },
@@ -105,6 +108,8 @@ fn hardening() -> Result<()> {
 fn tests() -> Result<()> {
     foreign::packages()?;
     let clients = foreign::clients()?;
+    // The binary that is tested has the web client in it, and a test drives that with a browser.
+    web::install()?;
     let mut command = shell::command("cargo", &["test", "--workspace", "--locked", "--no-fail-fast"]);
     command.env("WAXWING_TEST_ALL", "1").env("WAXWING_INTEROP", clients);
     // Most of a scenario is waiting.

@@ -14,7 +14,7 @@ use crate::split::{Piece, Splitter};
 use crate::target::{Target, Transport};
 use crate::websocket::{self, Frame};
 use crate::wire::Wire;
-use crate::{random, sign_in};
+use crate::{json, random, sign_in};
 
 /// How stanzas lie in the bytes.
 enum Framing {
@@ -70,7 +70,7 @@ impl Client {
         };
         match target.options.transport {
             Transport::Tls | Transport::Wss => client.start_tls().await?,
-            Transport::Tcp | Transport::Starttls | Transport::Ws => {}
+            Transport::Tcp | Transport::Starttls | Transport::Ws | Transport::Json => {}
         }
         if target.options.floor {
             if target.options.transport == Transport::Starttls {
@@ -80,6 +80,9 @@ impl Client {
         }
         if target.websocket() {
             client.upgrade().await?;
+        }
+        if target.speaks_json() {
+            return Ok(client);
         }
         client.open().await?;
         if target.options.transport == Transport::Starttls {
@@ -109,7 +112,12 @@ impl Client {
     }
 
     async fn upgrade(&mut self) -> Result<()> {
-        let request = websocket::request(&self.target.options.server, &self.target.options.path);
+        let options = &self.target.options;
+        let (path, subprotocol) = match self.target.speaks_json() {
+            true => (json::PATH, json::SUBPROTOCOL),
+            false => (options.path.as_str(), "xmpp"),
+        };
+        let request = websocket::request(&options.server, path, subprotocol);
         self.wire.write(request.as_bytes()).await?;
         loop {
             self.read().await?;
@@ -177,6 +185,9 @@ impl Client {
     /// Signs in and binds a resource.
     pub(crate) async fn sign_in(&mut self, username: &str, resource: &str) -> Result<()> {
         self.username = username.to_owned();
+        if self.target.speaks_json() {
+            return json::sign_in(self).await;
+        }
         sign_in::authenticate(self).await?;
         self.open().await?;
         let bind = format!("<bind xmlns='{}'><resource>{resource}</resource></bind>", ns::BIND);
@@ -391,6 +402,9 @@ impl Client {
 
     /// Closes the stream and waits until the server has closed its own.
     pub(crate) async fn close(mut self) -> Result<()> {
+        if self.target.speaks_json() {
+            return json::sign_out(&mut self).await;
+        }
         match &self.framing {
             Framing::Stream(_) => self.queue_raw(b"</stream:stream>"),
             Framing::WebSocket { .. } => self.queue(&format!("<close xmlns='{FRAMING}'/>")),

@@ -5,6 +5,7 @@ mod contacts;
 mod exchange;
 mod histogram;
 mod http;
+mod json;
 mod ledger;
 mod processes;
 mod random;

@@ -10,6 +10,7 @@ use tokio::task::{JoinSet, spawn_local};
 use waxwing_xmpp::ns;
 
 use crate::client::Client;
+use crate::json;
 use crate::target::Target;
 
 /// What a session does after it has signed in.
@@ -148,6 +149,9 @@ pub(crate) async fn session(target: &Rc<Target>, number: usize, setup: Setup) ->
 
 /// What clients do after they have signed in.
 pub(crate) async fn prepare(client: &mut Client, setup: Setup) -> Result<()> {
+    if client.target.speaks_json() {
+        return if setup.presence { json::come_in_step(client).await } else { Ok(()) };
+    }
     if setup.stream_management {
         client.enable_stream_management().await?;
     }

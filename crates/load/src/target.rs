@@ -28,6 +28,8 @@ pub(crate) enum Transport {
     Ws,
     /// WebSocket over TLS.
     Wss,
+    /// JSON over WebSocket without encryption, as Waxwing's own clients speak; for `chat` and `idle`.
+    Json,
 }
 
 /// How accounts sign in.
@@ -142,13 +144,16 @@ impl Target {
         let alpn = match options.transport {
             Transport::Tls => Some("xmpp-client"),
             Transport::Wss => Some("http/1.1"),
-            Transport::Tcp | Transport::Starttls | Transport::Ws => None,
+            Transport::Tcp | Transport::Starttls | Transport::Ws | Transport::Json => None,
         };
         let system = Path::new(tls::SYSTEM_AUTHORITIES);
         let authorities = options.authorities.as_deref().unwrap_or(system);
         let authorities = Some(authorities).filter(|_| !options.insecure);
-        let encrypted = !matches!(options.transport, Transport::Tcp | Transport::Ws);
+        let encrypted = !matches!(options.transport, Transport::Tcp | Transport::Ws | Transport::Json);
         let tls = encrypted.then(|| tls::client(authorities, options.tls13, alpn)).transpose()?;
+        if options.transport == Transport::Json && options.register {
+            bail!("accounts are registered over XMPP: register them with another --transport before");
+        }
         if options.concurrency == 0 {
             bail!("--concurrency is at least 1");
         }
@@ -177,7 +182,12 @@ impl Target {
 
     /// Whether stanzas travel over a WebSocket.
     pub(crate) fn websocket(&self) -> bool {
-        matches!(self.options.transport, Transport::Ws | Transport::Wss)
+        matches!(self.options.transport, Transport::Ws | Transport::Wss | Transport::Json)
+    }
+
+    /// Whether the server is spoken to in JSON.
+    pub(crate) fn speaks_json(&self) -> bool {
+        self.options.transport == Transport::Json
     }
 
     /// Says how far it has come, unless nobody wants to know.

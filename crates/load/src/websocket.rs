@@ -14,11 +14,11 @@ const PING: u8 = 9;
 const PONG: u8 = 10;
 
 /// The request that opens it (RFC 6455 section 4.1, RFC 7395 section 3.1).
-pub(crate) fn request(host: &str, path: &str) -> String {
+pub(crate) fn request(host: &str, path: &str, subprotocol: &str) -> String {
     let key = BASE64_STANDARD.encode(random::bytes::<16>());
     format!(
         "GET {path} HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-         Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: xmpp\r\n\r\n"
+         Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: {subprotocol}\r\n\r\n"
     )
 }
 

@@ -22,12 +22,25 @@ impl Line {
     }
 }
 
+impl Line {
+    /// Whether a server can carry it.
+    pub(super) fn is_for(&self, kind: Kind) -> bool {
+        match kind {
+            Kind::Waxwing => true,
+            Kind::Floor => self.floor,
+            Kind::Ejabberd | Kind::Prosody => self.way != Way::Json,
+        }
+    }
+}
+
 /// How the generator connects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Way {
     Tcp,
     Tls,
     WebSocket,
+    /// JSON over WebSocket, which Waxwing alone speaks.
+    Json,
 }
 
 /// One load.
@@ -176,6 +189,27 @@ pub(super) const LINES: &[Line] = &[
         ..CHAT
     },
     Line {
+        key: "chat-websocket-archive",
+        title: "archive on, over WebSocket without TLS, each message with an id of its sender",
+        archive: Archive::On,
+        peers: Archive::On,
+        way: Way::WebSocket,
+        scenario: &["chat", "--pairs", "1000", "--origin-id"],
+        floor: false,
+        figures: &[cpu("a message", &[])],
+        ..CHAT
+    },
+    Line {
+        key: "chat-json",
+        title: "the same in JSON",
+        archive: Archive::On,
+        way: Way::Json,
+        scenario: &["chat", "--pairs", "1000"],
+        floor: false,
+        figures: &[cpu("a message", &[TimesLine(1.3, "chat-websocket-archive")])],
+        ..CHAT
+    },
+    Line {
         key: "ping",
         title: "ping, one request in flight on each of 1,000 connections",
         archive: Archive::On,
@@ -318,6 +352,32 @@ pub(super) const LINES: &[Line] = &[
         timed: false,
         floor: false,
         figures: &[memory(&[AtMost(12_000.0), LessThanEjabberd(8.0)])],
+        ..CHAT
+    },
+    Line {
+        key: "memory-websocket",
+        title: "5,000 idle connections over WebSocket without TLS, three rounds",
+        most_rounds: 3,
+        archive: Archive::On,
+        way: Way::WebSocket,
+        accounts: ("idler", 10_000),
+        scenario: &["idle", "--connections", "5000", "--settle", "4"],
+        timed: false,
+        floor: false,
+        figures: &[memory(&[])],
+        ..CHAT
+    },
+    Line {
+        key: "memory-json",
+        title: "the same in JSON",
+        most_rounds: 3,
+        archive: Archive::On,
+        way: Way::Json,
+        accounts: ("idler", 10_000),
+        scenario: &["idle", "--connections", "5000", "--settle", "4"],
+        timed: false,
+        floor: false,
+        figures: &[memory(&[TimesLine(1.3, "memory-websocket")])],
         ..CHAT
     },
     Line {

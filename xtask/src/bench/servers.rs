@@ -168,6 +168,7 @@ impl Server {
             Way::Tcp => ("tcp", self.ports[0]),
             Way::Tls => ("tls", self.ports[1]),
             Way::WebSocket => ("ws", self.ports[2]),
+            Way::Json => ("json", self.ports[2]),
         };
         let path = if self.kind == Kind::Ejabberd { "/ws" } else { "/xmpp-websocket" };
         let mut arguments: Vec<String> =

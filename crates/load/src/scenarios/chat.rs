@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use crate::client::Client;
 use crate::exchange::{Exchange, Span};
+use crate::json;
 use crate::ledger::{Ledger, Tally};
 use crate::report::Report;
 use crate::sessions::{self, RESOURCE, Setup, Task};
@@ -84,14 +85,28 @@ pub(crate) struct End {
 /// The parts of a message around its id.
 struct Template {
     head: String,
+    /// What ends the id.
+    id_end: &'static str,
     origin_id: bool,
     tail: String,
 }
 
 impl Template {
     fn new(client: &Client, to: &str, message: Message) -> Self {
+        if client.target.speaks_json() {
+            return Self {
+                head: format!(
+                    r#"{{"jsonrpc":"2.0","id":0,"method":"message.send","params":{{"conversation":"{to}","text":"{}","client_id":""#,
+                    body(message.body_bytes)
+                ),
+                origin_id: false,
+                id_end: r#"""#,
+                tail: "}}".to_owned(),
+            };
+        }
         Self {
             head: format!("<message{} to='{to}' type='chat' id='", client.scope()),
+            id_end: "'>",
             origin_id: message.origin_id,
             tail: format!(
                 "<body>{}</body>{}</message>",
@@ -105,7 +120,7 @@ impl Template {
         text.clear();
         text.push_str(&self.head);
         // Writing to a string cannot fail.
-        let _ = write!(text, "l{number:x}.{now:x}'>");
+        let _ = write!(text, "l{number:x}.{now:x}{}", self.id_end);
         if self.origin_id {
             let _ = write!(text, "<origin-id xmlns='urn:xmpp:sid:0' id='{number:x}.{now:x}'/>");
         }
@@ -128,18 +143,28 @@ enum Arrival {
 
 /// Reads the number and the time that our own ids hold.
 fn arrival(stanza: &[u8]) -> Arrival {
+    if stanza.starts_with(b"{") {
+        let id = json::text(stanza, "client_id").filter(|_| json::is_event(stanza));
+        return match id.and_then(numbers) {
+            Some((number, sent)) => Arrival::Message { number, sent },
+            None if json::is_refusal(stanza) => Arrival::Error,
+            None => Arrival::Other,
+        };
+    }
     if !stanza.starts_with(b"<message") {
         return Arrival::Other;
     }
     if attribute(stanza, "type") == Some(b"error") {
         return Arrival::Error;
     }
-    let numbers = || {
-        let id = std::str::from_utf8(attribute(stanza, "id")?).ok()?;
-        let (number, sent) = id.strip_prefix('l')?.split_once('.')?;
-        Some((u64::from_str_radix(number, 16).ok()?, u64::from_str_radix(sent, 16).ok()?))
-    };
-    numbers().map_or(Arrival::Other, |(number, sent)| Arrival::Message { number, sent })
+    let found = attribute(stanza, "id").and_then(numbers);
+    found.map_or(Arrival::Other, |(number, sent)| Arrival::Message { number, sent })
+}
+
+/// The numbers in an id of ours.
+fn numbers(id: &[u8]) -> Option<(u64, u64)> {
+    let (number, sent) = std::str::from_utf8(id).ok()?.strip_prefix('l')?.split_once('.')?;
+    Some((u64::from_str_radix(number, 16).ok()?, u64::from_str_radix(sent, 16).ok()?))
 }
 
 impl End {
@@ -294,6 +319,7 @@ mod tests {
     fn ids_come_back_as_they_were_written() {
         let template = Template {
             head: "<message to='a' id='".to_owned(),
+            id_end: "'>",
             origin_id: true,
             tail: "</message>".to_owned(),
         };

@@ -79,7 +79,9 @@ pub(super) async fn page(
     let Some(chat) = &http.chat else { return StatusCode::NOT_FOUND.into_response() };
     let browser = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     match chat.invitation(&token).await {
-        Ok(Some(invitation)) => answer(StatusCode::OK, good(&invitation, browser)),
+        Ok(Some(invitation)) => {
+            answer(StatusCode::OK, good(&invitation, browser, super::WEB_CLIENT_IS_BUILT_IN))
+        }
         Ok(None) => answer(StatusCode::NOT_FOUND, spent()),
         Err(error) => {
             tracing::error!(%error, "an invitation could not be looked up");
@@ -114,8 +116,8 @@ fn frame(title: &str, body: &str) -> String {
     )
 }
 
-/// The page of an invitation that can be used.
-fn good(invitation: &Invitation, browser: &str) -> String {
+/// The page of an invitation that can be used: here, where there is a web client and the invitation makes an account, or with an app.
+fn good(invitation: &Invitation, browser: &str, web_client: bool) -> String {
     let Invitation { register_at, username, inviter, .. } = invitation;
     let here = register_at.as_deref().or(inviter.as_ref().map(|jid| jid.domain())).unwrap_or_default();
     let here = escape(here);
@@ -147,9 +149,20 @@ fn good(invitation: &Invitation, browser: &str) -> String {
         n => format!("It can be used {n} times."),
     };
     let mut body = format!(
-        "<p class=\"server\">Invitation from the XMPP server {here}</p>\n<h1>{title}</h1>\n<p>{purpose}</p>\n\
-         <h2>1. Install an app</h2>\n<p>The invitation opens in an XMPP app. Without one, the button below does nothing. \
-         If you have one already, go on with step 2.</p>\n"
+        "<p class=\"server\">Invitation from the XMPP server {here}</p>\n<h1>{title}</h1>\n<p>{purpose}</p>\n"
+    );
+    if web_client && register_at.is_some() {
+        // The fragment stays in the browser, so that no server in between gets to see the token once more.
+        let _ = write!(
+            body,
+            "<a class=\"button\" href=\"/#/invite/{}\">Go on in this browser</a>\n\
+             <p>Or use an XMPP app, in two steps:</p>\n",
+            escape(&invitation.token)
+        );
+    }
+    body.push_str(
+        "<h2>1. Install an app</h2>\n<p>The invitation opens in an XMPP app. Without one, the button below does nothing. \
+         If you have one already, go on with step 2.</p>\n",
     );
     clients(&mut body, browser);
     let _ = write!(
@@ -241,7 +254,7 @@ mod tests {
     /// XEP-0401 section 5.2: who invites, clients for this device, and the link.
     #[test]
     fn the_page_says_what_it_is_for() {
-        let page = good(&invitation(), "Mozilla/5.0 (Linux; Android 14; Pixel 8)");
+        let page = good(&invitation(), "Mozilla/5.0 (Linux; Android 14; Pixel 8)", false);
         assert!(page.contains("om@example.com invites you to chat"), "{page}");
         let link = "href=\"xmpp:om@example.com?roster;preauth=TOKEN;ibr=y\"";
         assert!(page.contains(link), "{page}");
@@ -250,15 +263,24 @@ mod tests {
         assert!(first.contains("For Android:") && first.contains("Conversations"), "{first}");
         assert!(rest.contains("<h3>Linux</h3>") && !rest.contains("<h3>Android</h3>"), "{rest}");
         assert!(!page.contains("<script") && !page.contains("style="), "{page}");
-        let unknown = good(&invitation(), "");
+        let unknown = good(&invitation(), "", false);
         assert!(unknown.contains("<details open>") && unknown.contains("<h3>Android</h3>"), "{unknown}");
+    }
+
+    #[test]
+    fn an_account_can_be_made_in_the_browser() {
+        let link = "href=\"/#/invite/TOKEN\"";
+        assert!(good(&invitation(), "", true).contains(link));
+        assert!(!good(&invitation(), "", false).contains(link), "not without a web client");
+        let contacts = Invitation { register_at: None, ..invitation() };
+        assert!(!good(&contacts, "", true).contains(link), "nor where no account is made");
     }
 
     #[test]
     fn what_is_not_ours_is_escaped() {
         assert_eq!(escape("<a href='x'>&\""), "&lt;a href=&#39;x&#39;&gt;&amp;&quot;");
         let named = Invitation { username: Some("a<b".to_owned()), inviter: None, ..invitation() };
-        let page = good(&named, "");
+        let page = good(&named, "", false);
         assert!(page.contains("a&lt;b@example.com") && !page.contains("a<b"), "{page}");
         assert!(page.contains("You are invited to chat on example.com"), "{page}");
     }

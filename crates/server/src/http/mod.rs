@@ -1,5 +1,6 @@
 //! HTTP: the web client, metrics, health, host-meta, WebSocket, files, pages of invitations and ACME challenges on one listener.
 
+mod about;
 mod allowance;
 mod avatar;
 mod files;
@@ -114,6 +115,7 @@ impl Http {
             .route("/.well-known/acme-challenge/{token}", get(acme_challenge))
             .route(invitation::PATH, get(invitation::page))
             .route(invitation::STYLE_PATH, get(invitation::style))
+            .route(about::PATH, get(about::get))
             .route(avatar::PATH, get(avatar::get))
             .route(websocket::PATH, get(websocket::xmpp))
             .route(websocket::JSON_PATH, get(websocket::json))

@@ -32,7 +32,7 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
      base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
 /// What the page may ask the browser for: to record what somebody says or shows, and nothing else.
-const PERMISSIONS: &str = "camera=(self), microphone=(self), accelerometer=(), bluetooth=(), display-capture=(), \
+const PERMISSIONS: &str = "camera=(self), microphone=(self), accelerometer=(), display-capture=(), \
      geolocation=(), gyroscope=(), hid=(), magnetometer=(), midi=(), payment=(), serial=(), usb=()";
 
 /// A file of the web client.

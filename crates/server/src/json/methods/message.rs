@@ -219,20 +219,12 @@ async fn send(call: Call, params: MessageSend) -> Result<Outcome, Fault> {
         );
         message.append(about(&call, view));
     }
-    let mut thread = None;
-    if let Some(root) = &params.thread {
-        let view = found(&call, &conversation, "thread", root).await?;
-        // An answer to an answer belongs to the same thread.
-        let root = view.thread.unwrap_or(view.id);
-        let view = match root == view.id {
-            true => view,
-            false => call.chat().conversation_message(call.session(), &conversation, root).await?,
-        };
-        let mentioned = params.mentions.iter().filter_map(|mention| Jid::new(mention.address.as_ref()?).ok());
-        let mentioned: Vec<Jid> = mentioned.collect();
-        call.chat().concern_by_answer(call.session(), &view, &mentioned).await?;
+    let thread = match &params.thread {
+        Some(root) => Some(begun_by(&call, &conversation, root, &params.mentions).await?),
+        None => None,
+    };
+    if let Some(root) = thread {
         message.append(Element::new(ns::CLIENT, "thread").with_text(&call.chat().archive_ids().show(root)));
-        thread = Some(root);
     }
     let mut shown = draft_of(&call, &conversation, &message, &params).await?;
     shown.thread = thread.map(|root| call.chat().archive_ids().show(root));
@@ -248,6 +240,24 @@ async fn send(call: Call, params: MessageSend) -> Result<Outcome, Fault> {
         Ok(codec::written(&MessageGot { message: shown }))
     };
     Ok(Outcome::InFlight(InFlight { place: Box::pin(receipt.place()), finish: Box::new(finish) }))
+}
+
+/// The first message of the thread that one answers in; those whom it concerns follow it from now on.
+async fn begun_by(
+    call: &Call,
+    conversation: &Jid,
+    root: &str,
+    mentions: &[Mention],
+) -> Result<ArchiveId, Fault> {
+    let mut view = found(call, conversation, "thread", root).await?;
+    // An answer to an answer belongs to the same thread.
+    if let Some(root) = view.thread {
+        view = call.chat().conversation_message(call.session(), conversation, root).await?;
+    }
+    let mentioned = mentions.iter().filter_map(|mention| Jid::new(mention.address.as_ref()?).ok());
+    let mentioned: Vec<Jid> = mentioned.collect();
+    call.chat().concern_by_answer(call.session(), &view, &mentioned).await?;
+    Ok(view.id)
 }
 
 fn unkept() -> Fault {
