@@ -6,7 +6,7 @@ import { Refused, type Address, type Message, type MessageId, type Position, typ
 import { openKeyed } from '$lib/state/keyed';
 import { formatRoute, parseRoute, type Panel, type Route, type View } from '$lib/state/route';
 import { Session } from '$lib/state/session.svelte';
-import { BrowserTokens, clientName, deviceId, isPassingSession, socketUrl } from './platform';
+import { BrowserAccounts, BrowserTokens, clientName, deviceId, isPassingSession, socketUrl } from './platform';
 
 export const tokens = new BrowserTokens();
 tokens.remembers = !isPassingSession();
@@ -22,6 +22,7 @@ export const session = new Session({
     version: '1',
   },
   openKeyed,
+  accounts: new BrowserAccounts(),
 });
 
 export type DialogName = 'switcher' | 'settings' | 'create-room' | 'start' | 'browse' | 'help' | 'status';

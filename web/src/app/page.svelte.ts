@@ -59,7 +59,10 @@ function watchNetwork(): () => void {
   const nudge = () => session.client.nudge();
   const shown = () => {
     if (document.visibilityState === 'visible') nudge();
-    else void session.drafts.flush();
+    else {
+      void session.drafts.flush();
+      void session.keepNow();
+    }
   };
   addEventListener('online', nudge);
   addEventListener('offline', nudge);
