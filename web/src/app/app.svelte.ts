@@ -1,5 +1,6 @@
 // The one session of the page, and what of it is on view.
 import { tick } from 'svelte';
+import { SvelteMap } from 'svelte/reactivity';
 import { toast } from '$lib/ui';
 import { t } from '$lib/i18n';
 import { Refused, type Address, type Message, type MessageId, type Position, type WebSocketLike } from '$lib/api';
@@ -37,6 +38,9 @@ class Ui {
   /** What each conversation's composer answers to or changes. */
   replyTo = $state.raw<Message | undefined>();
   editing = $state.raw<Message | undefined>();
+  /** What the reader took back in this visit, to be written anew. */
+  readonly takenBack = new SvelteMap<MessageId, string>();
+  rewriting = $state.raw<{ conversation: Address; thread?: MessageId; text: string } | undefined>();
   /** The message for which a reaction is being chosen by keyboard. */
   reacting = $state<MessageId | undefined>();
   /** Pictures that are looked at in full. */

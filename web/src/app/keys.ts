@@ -1,5 +1,6 @@
 // Keys that work everywhere on the page.
 import { isUnread } from '$lib/state/conversations.svelte';
+import { focusables } from '$lib/ui';
 import { session, ui } from './app.svelte';
 
 /** In the order in which F6 goes through them. */
@@ -48,11 +49,9 @@ function nextRegion(step: 1 | -1): void {
   // The panel has a composer of its own: the innermost region counts.
   const region = there[(current + step + there.length) % there.length];
   if (!region) return;
-  const target =
-    region.querySelector<HTMLElement>('[aria-current="page"], article[tabindex="0"], textarea, input') ??
-    region.querySelector<HTMLElement>('a[href], button:not(:disabled), [tabindex="0"]') ??
-    region;
-  target.focus();
+  const reached = focusables(region);
+  const chosen = reached.find((e) => e.matches('[aria-current="page"], article, textarea, input'));
+  (chosen ?? reached[0] ?? region).focus();
 }
 
 /** Goes to the conversation above or below in the list, or to the next that is unread. */

@@ -38,12 +38,15 @@ export function react(message: Message, emoji: string): void {
 
 export function save(message: Message): void {
   void attempt(session.save(message, !message.saved)).then((done) => {
-    if (done) toast(message.saved ? t('toast.unsaved') : t('toast.saved'));
+    if (done) toast(message.saved ? t('toast.unsaved') : t('toast.saved'), { undo: () => void attempt(session.save(message, message.saved === true)) });
   });
 }
 
 export function pin(message: Message): void {
-  void attempt(session.pin(message, !message.pinned));
+  const wasPinned = message.pinned !== undefined;
+  void attempt(session.pin(message, !wasPinned)).then((done) => {
+    if (done && wasPinned) toast(t('toast.unpinned'), { undo: () => void attempt(session.pin(message, true)) });
+  });
 }
 
 export function recall(message: Message): void {
@@ -52,15 +55,17 @@ export function recall(message: Message): void {
     if (!done) return;
     // The buttons are gone with the text, and the focus must not be.
     requestAnimationFrame(() => document.querySelector<HTMLElement>(`[data-message="${CSS.escape(message.id)}"]`)?.focus());
-    // What was taken back can be written anew.
-    const isOwn = message.from.address === session.me && text !== '';
-    toast(t('toast.recalled'), isOwn ? { undo: () => rewrite(message, text) } : {});
+    if (message.from.address === session.me && text !== '') ui.takenBack.set(message.id, text);
+    ui.announce(t('toast.recalled'));
   });
 }
 
-function rewrite(message: Message, text: string): void {
-  session.drafts.set(message.conversation, text, {});
-  ui.open(message.conversation);
+/** Puts what was taken back into the field, to be sent in other words. */
+export function rewrite(message: Message): void {
+  const text = ui.takenBack.get(message.id);
+  if (text === undefined) return;
+  ui.takenBack.delete(message.id);
+  ui.rewriting = { conversation: message.conversation, text, ...(message.thread === undefined ? {} : { thread: message.thread }) };
   focusComposer();
 }
 

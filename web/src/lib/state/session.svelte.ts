@@ -79,6 +79,8 @@ export class Session {
   ready = $state(false);
   /** Why nobody is signed in any more. */
   ended = $state.raw<EndReason | Refused | undefined>();
+  /** Where the list of conversations goes on, if it does. */
+  more = $state.raw<Position | undefined>();
   scheduled = $state.raw<readonly Scheduled[]>([]);
   invitations = $state.raw<readonly Invitation[]>([]);
 
@@ -262,6 +264,15 @@ export class Session {
     return conversation;
   }
 
+  /** Reads on in the list of conversations. */
+  async loadMore(): Promise<void> {
+    if (this.more === undefined) return;
+    const asOf = this.client.version;
+    const { conversations, more, next } = await this.call('conversation.list', { before: this.more });
+    for (const conversation of conversations) this.#conversation(conversation, asOf);
+    this.more = more ? (next ?? conversations.at(-1)?.last?.position) : undefined;
+  }
+
   async joinRoom(room: Address): Promise<void> {
     await this.call('room.join', { room });
     this.dismissInvitation(room);
@@ -439,6 +450,7 @@ export class Session {
     this.people.replaceAll(snapshot);
     this.preferences.receive(snapshot.preferences);
     this.scheduled = snapshot.scheduled;
+    this.more = snapshot.next;
     this.#isOpened = true;
   }
 
