@@ -60,12 +60,12 @@ pub struct Said {
     /// The other party; in a room, who really said it.
     pub(super) peer: Jid,
     pub(super) direction: Direction,
-    pub(super) stanza: Stanza,
+    pub(crate) stanza: Stanza,
 }
 
 impl Said {
     /// Reads what the archive keeps; `None` where it cannot be read, which the log tells.
-    pub(super) fn read(archived: &Archived) -> Option<Self> {
+    pub(crate) fn read(archived: &Archived) -> Option<Self> {
         let parsed = std::str::from_utf8(&archived.xml).ok().and_then(|xml| Element::parse(xml).ok());
         let Some(stanza) = parsed.and_then(|element| Stanza::from_element(element).ok()) else {
             tracing::error!(id = %archived.id, "an archived message cannot be read");
