@@ -22,6 +22,9 @@ const composer = (page: Page): Locator => page.locator('main [data-region="compo
 const message = (page: Page, text: string): Locator => page.locator('main article', { hasText: text }).last();
 const row = (page: Page, name: string): Locator => page.getByRole('navigation', { name: 'Conversations' }).getByRole('link', { name: new RegExp(`^${name}`) });
 
+/** The same row while something in it waits for its reader. */
+const waiting = (page: Page, name: string): Locator => page.getByRole('navigation', { name: 'Conversations' }).getByRole('link', { name: new RegExp(`^${name}.*for you`) });
+
 async function write(page: Page, text: string): Promise<void> {
   await composer(page).fill(text);
   await composer(page).press('Enter');
@@ -46,7 +49,7 @@ async function startWith(page: Page, name: string): Promise<void> {
   await page.getByRole('combobox', { name: 'With whom?' }).fill(name);
   await page.getByRole('option', { name }).first().click();
   await page.getByRole('dialog').getByRole('button', { name: 'Start' }).click();
-  await composer(page).waitFor();
+  await page.locator('main').getByRole('heading', { level: 1, name }).waitFor();
 }
 
 export default async function twoPeople(args: string[]): Promise<void> {
@@ -70,11 +73,11 @@ export default async function twoPeople(args: string[]): Promise<void> {
     await step('a direct message', async () => {
       await startWith(a, nameB);
       await write(a, `Hello ${mark}`);
-      await row(b, nameA).getByText('1').waitFor();
+      await waiting(b, nameA).waitFor();
       check((await b.title()).startsWith('('), 'The title of the page does not count what is unread.');
       await row(b, nameA).click();
       await message(b, `Hello ${mark}`).waitFor();
-      await row(b, nameA).getByText('1').waitFor({ state: 'detached' });
+      await waiting(b, nameA).waitFor({ state: 'detached' });
       await a.getByText('Seen').waitFor();
     });
 
@@ -120,7 +123,7 @@ export default async function twoPeople(args: string[]): Promise<void> {
       await a.getByRole('menuitem', { name: 'Create a room' }).click();
       await a.getByLabel('Name', { exact: true }).fill(room);
       await a.getByRole('dialog').getByRole('button', { name: 'Create' }).click();
-      await composer(a).waitFor();
+      await a.locator('main').getByRole('heading', { level: 1, name: room }).waitFor();
       await write(a, `First in the room ${mark}`);
       await b.getByRole('button', { name: 'New', exact: true }).click();
       await b.getByRole('menuitem', { name: 'Browse rooms' }).click();
@@ -131,11 +134,12 @@ export default async function twoPeople(args: string[]): Promise<void> {
 
     await step('a mention', async () => {
       await row(b, nameA).click();
+      await b.locator('main').getByRole('heading', { level: 1, name: nameA }).waitFor();
       await composer(a).pressSequentially(`Look @${nameB.slice(0, 2)}`);
       await a.getByRole('option', { name: nameB }).click();
       await composer(a).pressSequentially(`here ${mark}`);
       await composer(a).press('Enter');
-      await row(b, room).getByText('1').waitFor();
+      await waiting(b, room).waitFor();
       await row(b, room).click();
       await message(b, `here ${mark}`).waitFor();
     });
@@ -182,6 +186,7 @@ export default async function twoPeople(args: string[]): Promise<void> {
     await step('a draft on a second device', async () => {
       await composer(a).fill(`Half a thought ${mark}`);
       await row(a, nameB).click();
+      await a.locator('main').getByRole('heading', { level: 1, name: nameB }).waitFor();
       await a.waitForTimeout(1200);
       const other = await openPage(browser, `${first} elsewhere`);
       await signIn(other.page, url, first, firstPassword);

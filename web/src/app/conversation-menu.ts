@@ -1,9 +1,10 @@
 // What can be done with a conversation, for its menus in the list and in its header.
 import { t } from '$lib/i18n';
-import type { MenuItem } from '$lib/ui';
+import { toast, type MenuItem } from '$lib/ui';
 import type { Conversation } from '$lib/api';
 import { isMuted, isUnread } from '$lib/state/conversations.svelte';
 import { attempt, session, ui } from './app.svelte';
+import { leaveRoom } from './commands';
 
 const HOUR_MS = 3_600_000;
 
@@ -50,11 +51,7 @@ export function conversationMenu(conversation: Conversation): MenuItem[] {
       icon: 'door',
       danger: true,
       separated: true,
-      onselect: () => {
-        void attempt(session.leave(address)).then((left) => {
-          if (left && ui.conversation === address) ui.view('home');
-        });
-      },
+      onselect: () => void leaveRoom(conversation),
     });
   } else {
     items.push({
@@ -64,6 +61,7 @@ export function conversationMenu(conversation: Conversation): MenuItem[] {
       onselect: () => {
         configure({ hidden: true });
         if (ui.conversation === address) ui.view('home');
+        toast(t('toast.hidden', { name: conversation.name }), { undo: () => configure({ hidden: null }) });
       },
     });
   }

@@ -38,12 +38,15 @@ export function react(message: Message, emoji: string): void {
 
 export function save(message: Message): void {
   void attempt(session.save(message, !message.saved)).then((done) => {
-    if (done) toast(message.saved ? t('toast.unsaved') : t('toast.saved'));
+    if (done) toast(message.saved ? t('toast.unsaved') : t('toast.saved'), { undo: () => void attempt(session.save(message, message.saved === true)) });
   });
 }
 
 export function pin(message: Message): void {
-  void attempt(session.pin(message, !message.pinned));
+  const wasPinned = message.pinned !== undefined;
+  void attempt(session.pin(message, !wasPinned)).then((done) => {
+    if (done && wasPinned) toast(t('toast.unpinned'), { undo: () => void attempt(session.pin(message, true)) });
+  });
 }
 
 export function recall(message: Message): void {

@@ -80,3 +80,8 @@ export function suggestPeople(conversation: Conversation, word: string, onmore: 
   }, members.has(room) ? ASK_WAIT_MS : 0);
   return local();
 }
+
+/** The reader's rooms whose names fit. */
+export function suggestRooms(word: string): Conversation[] {
+  return session.conversations.list.filter((c) => c.kind === 'room' && fits(word, c.name)).slice(0, MOST);
+}

@@ -67,6 +67,9 @@ const PULSE_MS = 25_000;
 const PULSE_TIMEOUT_MS = 8_000;
 const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 30_000;
+/** A server that is being started anew is back within seconds: so long it is tried often. */
+const RESTART_MS = 10_000;
+const RESTART_WAIT_MS = 400;
 
 interface Pending {
   resolve: (value: never) => void;
@@ -86,6 +89,7 @@ export class Socket {
   #retry: ReturnType<typeof setTimeout> | undefined;
   #pulse: ReturnType<typeof setInterval> | undefined;
   #heardAt = 0;
+  #restartUntil = 0;
   /** When the next try happens, in milliseconds since the epoch; 0 when none is planned. */
   retryAt = 0;
 
@@ -199,6 +203,7 @@ export class Socket {
         this.end(frame.params.reason);
         return;
       }
+      if (frame.params.type === 'ended' && frame.params.reason === 'shutdown') this.#restartUntil = Date.now() + RESTART_MS;
       this.options.onevent(frame.params);
       return;
     }
@@ -233,9 +238,10 @@ export class Socket {
 
   #later(cause?: unknown): void {
     const random = this.options.random ?? Math.random;
-    const longest = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** this.#failures);
+    const isRestart = Date.now() < this.#restartUntil;
+    const longest = isRestart ? RESTART_WAIT_MS : Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** this.#failures);
     const wait = longest * (0.5 + random() / 2);
-    this.#failures = Math.min(this.#failures + 1, 16);
+    if (!isRestart) this.#failures = Math.min(this.#failures + 1, 16);
     this.retryAt = Date.now() + wait;
     this.#retry = setTimeout(() => this.#open(), wait);
     this.#become('offline', cause);

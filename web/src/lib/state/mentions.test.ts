@@ -1,6 +1,6 @@
 // Ranges of mentions in code points, and what is offered while a name is being written.
 import { describe, expect, test } from 'vitest';
-import { findMentions, pickedIn, wordBefore, type Picked } from './mentions';
+import { findMentions, linkRooms, pickedIn, wordBefore, type Picked } from './mentions';
 
 const ANN: Picked = { kind: 'person', address: 'ann@localhost', name: 'Ann' };
 const ANN_LEE: Picked = { kind: 'person', address: 'lee@localhost', name: 'Ann Lee' };
@@ -50,4 +50,14 @@ describe('the word before the cursor', () => {
   ] as const)('%s offers nothing', (text, sign) => {
     expect(wordBefore(text, text.length, sign)).toBeUndefined();
   });
+});
+
+test('rooms that were picked become links, once', () => {
+  const rooms = [
+    { name: 'Design', address: 'design@rooms.localhost' },
+    { name: 'Design reviews', address: 'reviews@rooms.localhost' },
+  ];
+  const linked = linkRooms('see #Design reviews, #Design and #Designers', rooms);
+  expect(linked).toBe('see [#Design reviews](xmpp:reviews@rooms.localhost?join), [#Design](xmpp:design@rooms.localhost?join) and #Designers');
+  expect(linkRooms(linked, rooms)).toBe(linked);
 });

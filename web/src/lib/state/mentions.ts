@@ -36,6 +36,22 @@ function isWordEnd(text: string, at: number): boolean {
   return next === '' || !/[a-z0-9_]/i.test(next);
 }
 
+/** A text in which rooms that were picked by name are links to them, which every client follows. */
+export function linkRooms(text: string, rooms: readonly { name: string; address: Address }[]): string {
+  const byLength = [...rooms].sort((a, b) => b.name.length - a.name.length);
+  let linked = '';
+  let at = 0;
+  for (let hash = text.indexOf('#'); hash >= 0; hash = text.indexOf('#', at)) {
+    const room = byLength.find((r) => text.startsWith(r.name, hash + 1) && isWordEnd(text, hash + 1 + r.name.length));
+    const end = hash + 1 + (room?.name.length ?? 0);
+    const isLinked = text[hash - 1] === '[';
+    linked += text.slice(at, hash);
+    linked += room && !isLinked ? `[#${room.name.replaceAll(/[[\]]/g, '')}](xmpp:${encodeURI(room.address)}?join)` : text.slice(hash, end);
+    at = end;
+  }
+  return linked + text.slice(at);
+}
+
 /** Those who are mentioned in a text that was sent, so that they stay mentioned when it is changed. */
 export function pickedIn(text: string, mentions: readonly Mention[]): Picked[] {
   const letters = [...text];
@@ -47,7 +63,7 @@ export function pickedIn(text: string, mentions: readonly Mention[]): Picked[] {
 }
 
 /** The word before the cursor that begins with `sign`, if something is to be completed there. */
-export function wordBefore(text: string, cursor: number, sign: '@' | ':'): { from: number; word: string } | undefined {
+export function wordBefore(text: string, cursor: number, sign: '@' | ':' | '#'): { from: number; word: string } | undefined {
   const before = text.slice(0, cursor);
   const from = before.lastIndexOf(sign);
   if (from < 0) return undefined;
@@ -57,6 +73,6 @@ export function wordBefore(text: string, cursor: number, sign: '@' | ':'): { fro
   if (word.length > 40 || /\n/.test(word)) return undefined;
   // A name may hold spaces, a name of an emoji may not.
   if (sign === ':' && (word.length < 2 || !/^[\p{L}\p{N}_+-]+$/u.test(word))) return undefined;
-  if (sign === '@' && (/^\s/.test(word) || word.split(' ').length > 3)) return undefined;
+  if (sign !== ':' && (/^\s/.test(word) || word.split(' ').length > 3)) return undefined;
   return { from, word };
 }
