@@ -79,6 +79,8 @@ export function livelyServer(): FakeServer {
 
 /** Lets a page talk to the server in memory. */
 export async function connect(page: Page, server: FakeServer): Promise<void> {
+  // Only connections of the page itself can be stood in for, not that of a worker of all tabs.
+  await page.addInitScript(() => void Reflect.deleteProperty(window, 'SharedWorker'));
   await page.routeWebSocket(/\/api\/socket$/, (ws) => {
     const socket = server.connect();
     socket.onmessage = ({ data }) => ws.send(String(data));

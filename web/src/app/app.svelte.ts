@@ -4,16 +4,18 @@ import { SvelteMap } from 'svelte/reactivity';
 import { toast } from '$lib/ui';
 import { t } from '$lib/i18n';
 import { Refused, type Address, type Message, type MessageId, type Position, type WebSocketLike } from '$lib/api';
+import { canShare, openShared } from '$lib/api/shared-socket';
 import { openKeyed } from '$lib/state/keyed';
 import { formatRoute, parseRoute, type Panel, type Route, type View } from '$lib/state/route';
 import { Session } from '$lib/state/session.svelte';
-import { BrowserTokens, clientName, deviceId, isPassingSession, socketUrl } from './platform';
+import { BrowserAccounts, BrowserTokens, clientName, deviceId, isPassingSession, socketUrl } from './platform';
 
 export const tokens = new BrowserTokens();
 tokens.remembers = !isPassingSession();
 
 export const session = new Session({
-  create: () => new WebSocket(socketUrl(), 'waxwing.v1') as WebSocketLike,
+  // A tab that is not to be remembered is a device of its own, with a connection of its own.
+  create: () => (canShare() && tokens.remembers ? openShared() : (new WebSocket(socketUrl(), 'waxwing.v1') as WebSocketLike)),
   tokens,
   client: {
     name: clientName(),
@@ -23,6 +25,7 @@ export const session = new Session({
     version: '1',
   },
   openKeyed,
+  accounts: new BrowserAccounts(),
 });
 
 export type DialogName = 'section' | 'switcher' | 'settings' | 'create-room' | 'start' | 'browse' | 'help' | 'status';

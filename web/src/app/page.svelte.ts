@@ -4,6 +4,7 @@ import { plain } from '$lib/markup';
 import type { Message, ServerEvent } from '$lib/api';
 import { callsFor } from '$lib/state/notify';
 import { session, ui } from './app.svelte';
+import { attendedElsewhere, joinTabs, speaks, tellAttention } from './tabs';
 
 /** Whoever does nothing for so long does not look at the page. */
 const INATTENTION_MS = 60_000;
@@ -11,10 +12,17 @@ const INATTENTION_MS = 60_000;
 const FRESH_MS = 60_000;
 
 export function watchPage(): () => void {
-  const stops = [watchAttention(), watchNetwork(), session.listen(heard), $effect.root(showTitle)];
+  const stops = [watchAttention(), watchNetwork(), session.listen(heard), $effect.root(showTitle), joinTabs(), $effect.root(showAttention)];
   return () => {
     for (const stop of stops) stop();
   };
+}
+
+/** Tells the other tabs what is looked at here. */
+function showAttention(): void {
+  $effect(() => {
+    if (ui.attended) return tellAttention(ui.conversation);
+  });
 }
 
 function watchAttention(): () => void {
@@ -59,7 +67,10 @@ function watchNetwork(): () => void {
   const nudge = () => session.client.nudge();
   const shown = () => {
     if (document.visibilityState === 'visible') nudge();
-    else void session.drafts.flush();
+    else {
+      void session.drafts.flush();
+      void session.keepNow();
+    }
   };
   addEventListener('online', nudge);
   addEventListener('offline', nudge);
@@ -138,8 +149,11 @@ function heard(event: ServerEvent): void {
   const { values } = session.preferences;
   const isBusy = session.people.presence(session.me).show === 'busy';
   if (isBusy || !callsFor(message, conversation, values, session.me)) return;
+  // One tab calls for all, and none calls for what is in view in another.
+  const other = attendedElsewhere();
+  if (!speaks() || other?.conversation === message.conversation) return;
   if (values.sound) chime();
-  if (values.desktop && !ui.attended) notify(message, conversation.kind === 'room' ? conversation.name : undefined);
+  if (values.desktop && !ui.attended && !other) notify(message, conversation.kind === 'room' ? conversation.name : undefined);
 }
 
 function notify(message: Message, room: string | undefined): void {

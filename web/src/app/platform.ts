@@ -1,8 +1,10 @@
 // What the client knows of the browser it runs in: where its tokens are, what the device is called, how it reaches the server.
 import type { TokenStore } from '$lib/api';
+import type { AccountStore } from '$lib/state/session.svelte';
 
 const TOKEN = 'waxwing.token';
 const DEVICE = 'waxwing.device';
+const ACCOUNT = 'waxwing.account';
 
 /** Storage may be forbidden by the browser: then what is kept lasts as long as the page. */
 const pageOnly = new Map<string, string>();
@@ -44,6 +46,21 @@ export class BrowserTokens implements TokenStore {
     }
     const isPassing = read(passing, TOKEN) !== undefined || !this.remembers;
     write(isPassing ? passing : lasting, TOKEN, token);
+  }
+}
+
+/** Whose conversations this browser keeps to read without a connection; those of a tab that is not to be remembered it does not keep. */
+export class BrowserAccounts implements AccountStore {
+  keeps(): boolean {
+    return read(passing, TOKEN) === undefined;
+  }
+
+  get(): string | undefined {
+    return this.keeps() ? read(lasting, ACCOUNT) : undefined;
+  }
+
+  set(account: string | undefined): void {
+    write(lasting, ACCOUNT, account);
   }
 }
 

@@ -23,6 +23,8 @@ export class People {
   #timer: ReturnType<typeof setTimeout> | undefined;
   blocked = $state.raw<readonly Address[]>([]);
 
+  /** Everybody who is known, those heard of last at the end. */
+  persons: readonly Person[] = $derived([...this.#persons.values()]);
   contacts = $derived([...this.#contacts.values()].sort((a, b) => this.name(a.address).localeCompare(this.name(b.address))));
   /** Those who wait for an answer. */
   requests = $derived(this.contacts.filter((c) => c.requested));
@@ -58,6 +60,11 @@ export class People {
   /** Remembers a name that came along with something else. */
   hear(address: Address, name: string): void {
     if (name && this.#names.get(address) !== name) this.#names.set(address, name);
+  }
+
+  /** Takes people as an earlier visit knew them; they are asked for again when they are wanted. */
+  restore(persons: readonly Person[]): void {
+    for (const person of persons) if (!this.#persons.has(person.address)) this.#persons.set(person.address, person);
   }
 
   put(person: Person): void {

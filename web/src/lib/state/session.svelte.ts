@@ -28,6 +28,7 @@ import {
   type TokenStore,
   type WebSocketLike,
 } from '../api';
+import { Cache } from './cache';
 import { Conversations } from './conversations.svelte';
 import { Drafts } from './drafts.svelte';
 import { KeyedInMemory, type Keyed } from './keyed';
@@ -42,6 +43,8 @@ import { Typing } from './typing.svelte';
 const TIMELINES_KEPT = 24;
 /** So many messages are remembered as they now are for panes that show them outside of a timeline. */
 const FRESH_KEPT = 2_000;
+/** How often what is known is kept for the next visit, if it has changed. */
+const KEEP_EVERY_MS = 5_000;
 
 export interface Invitation {
   room: Address;
@@ -49,11 +52,20 @@ export interface Invitation {
   reason?: string;
 }
 
+export interface AccountStore {
+  /** Whether anything may be kept: not for a visit that is not to be remembered. */
+  keeps(): boolean;
+  get(): Address | undefined;
+  set(account: Address | undefined): void;
+}
+
 export interface SessionOptions {
   create: () => WebSocketLike;
   tokens: TokenStore;
   client: { name: string; device: string; version?: string };
   openKeyed: (account: Address) => Promise<Keyed>;
+  /** Whose things this browser keeps for the next visit. Without it nothing that was read is kept. */
+  accounts?: AccountStore;
   random?: () => number;
 }
 
@@ -88,6 +100,12 @@ export class Session {
   #listeners = new Set<(event: ServerEvent) => void>();
   #keyed: Keyed = new KeyedInMemory();
   #keptFor: Address | undefined;
+  #cache: Cache | undefined;
+  #restoring: Promise<void> | undefined;
+  /** Whether this visit goes on with an earlier one, and not with a password that was typed. */
+  #isBack = false;
+  #keeping: Promise<void> | undefined;
+  #keepTimer: ReturnType<typeof setInterval> | undefined;
 
   constructor(private readonly options: SessionOptions) {
     this.client = new Client({
@@ -108,6 +126,9 @@ export class Session {
       onevent: (event) => this.#event(event),
       onended: (cause) => {
         this.ended = cause;
+        // Whoever was signed out from elsewhere is to find nothing here any more.
+        const isOut = cause === 'revoked' || cause === 'signed_out' || (typeof cause !== 'string' && cause.condition === 'unauthorized');
+        if (isOut && (this.#isBack || this.#keptFor !== undefined)) void this.#wipe();
         this.#forget();
       },
     });
@@ -132,18 +153,79 @@ export class Session {
 
   signIn(credentials: Credentials): void {
     this.ended = undefined;
+    this.#isBack = false;
     this.client.signIn(credentials);
   }
 
   resume(): boolean {
+    if (!this.options.tokens.get()) return false;
+    this.#isBack = true;
+    this.#restoring = this.#restore().catch(() => undefined);
     return this.client.resume();
   }
 
   async signOut(): Promise<void> {
     await this.client.signOut();
     // Nothing of the account stays in the browser.
-    await this.#keyed.clear();
+    await this.#wipe();
     this.#forget();
+  }
+
+  /** Shows what an earlier visit kept, until the server has told what there is now. */
+  async #restore(): Promise<void> {
+    const address = this.options.accounts?.get();
+    if (address === undefined) return;
+    const keyed = await this.options.openKeyed(address);
+    const cache = new Cache(keyed);
+    const state = await cache.state();
+    if (state?.account.address !== address || this.account !== undefined || this.ended !== undefined) return;
+    this.#keptFor = address;
+    this.#keep(keyed);
+    this.account = state.account;
+    this.server = state.server;
+    this.limits = state.limits;
+    this.conversations.replaceAll([...state.conversations], 0);
+    this.people.restore(state.persons);
+    this.people.replaceAll({ contacts: [...state.contacts], presences: [], blocked: [...state.blocked] });
+    for (const conversation of state.conversations) this.#heard(conversation);
+    this.preferences.receive(state.preferences);
+    this.scheduled = state.scheduled;
+    this.#isOpened = this.ready = true;
+    await Promise.all([this.drafts.restore(), this.outbox.restore()]);
+  }
+
+  /** Keeps what is known now for the next visit. */
+  keepNow(): Promise<void> {
+    const { account, server } = this;
+    const cache = this.#cache;
+    if (!cache || !account || !server || !this.ready || this.client.version === 0) return Promise.resolve();
+    const live: [Address, readonly Message[]][] = [];
+    for (const [address, timeline] of this.#timelines) if (timeline.live) live.push([address, timeline.live.messages]);
+    const state = {
+      account,
+      server,
+      limits: this.limits,
+      conversations: this.conversations.list,
+      contacts: this.people.contacts,
+      persons: this.people.persons,
+      blocked: this.people.blocked,
+      preferences: this.preferences.values,
+      scheduled: this.scheduled,
+    };
+    // One after the other. A browser that has no room keeps nothing.
+    this.#keeping = (this.#keeping ?? Promise.resolve()).then(() => (cache === this.#cache ? cache.keep(state, live) : undefined)).catch(() => undefined);
+    return this.#keeping;
+  }
+
+  async #wipe(): Promise<void> {
+    const { accounts, openKeyed } = this.options;
+    // It may have ended before anything of it was opened.
+    const account = this.#keptFor === undefined ? accounts?.get() : undefined;
+    const keyed = account === undefined ? this.#keyed : await openKeyed(account);
+    this.#cache = undefined;
+    accounts?.set(undefined);
+    await this.#keeping;
+    await keyed.clear();
   }
 
   timeline(conversation: Address): Timeline {
@@ -156,6 +238,8 @@ export class Session {
     }
     const timeline = new Timeline(conversation, this.call, () => this.client.version);
     this.#timelines.set(conversation, timeline);
+    // Without a connection, or before there is one, that is all there is to read.
+    if (this.link !== 'online') void this.#cache?.messages(conversation).then((messages) => timeline.restore(messages));
     if (this.#timelines.size > TIMELINES_KEPT) {
       const [oldest] = this.#timelines.keys();
       if (oldest !== undefined) this.#timelines.delete(oldest);
@@ -330,12 +414,12 @@ export class Session {
   }
 
   async #signedIn(answer: SignedIn): Promise<void> {
-    const isAnother = this.#keptFor !== answer.account.address;
     this.account = answer.account;
     this.server = answer.server;
     this.limits = answer.limits;
     this.people.put(answer.account);
-    if (!isAnother) return;
+    await this.#restoring;
+    if (this.#keptFor === answer.account.address) return;
     this.#keptFor = answer.account.address;
     this.#keep(await this.options.openKeyed(answer.account.address));
     await Promise.all([this.drafts.restore(), this.outbox.restore()]);
@@ -346,6 +430,13 @@ export class Session {
   #keep(keyed: Keyed): void {
     this.outbox?.stop();
     this.#keyed = keyed;
+    clearInterval(this.#keepTimer);
+    this.#cache = undefined;
+    if (this.#keptFor !== undefined && this.options.accounts?.keeps()) {
+      this.#cache = new Cache(keyed);
+      this.options.accounts.set(this.#keptFor);
+      this.#keepTimer = setInterval(() => void this.keepNow(), KEEP_EVERY_MS);
+    }
     this.outbox = new Outbox(this.call, keyed, (message) => this.#message(message, this.client.version));
     this.drafts = new Drafts(this.call, keyed);
   }

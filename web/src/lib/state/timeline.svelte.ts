@@ -42,6 +42,8 @@ export class Timeline {
   #stretches = $state.raw<readonly Stretch[]>([]);
   /** A position within the stretch that is looked at; undefined means the newest. */
   #place = $state.raw<Position | undefined>(undefined);
+  /** What was kept by an earlier visit: shown until the server has told what there is. */
+  #kept = $state.raw<Stretch | undefined>(undefined);
   #versions = new Map<MessageId, Position>();
   #where = new Map<MessageId, Position>();
   /** Messages that came while a page was on its way, which may lack them. */
@@ -62,8 +64,19 @@ export class Timeline {
   /** The stretch that is looked at. */
   get shown(): Stretch {
     const place = this.#place;
+    if (this.isKept) return this.#kept ?? EMPTY;
     if (place === undefined) return this.live ?? EMPTY;
     return this.#stretches.find((s) => first(s) <= place && place <= last(s)) ?? this.live ?? EMPTY;
+  }
+
+  /** Whether only what an earlier visit kept is there to show. */
+  get isKept(): boolean {
+    return this.#stretches.length === 0 && this.#kept !== undefined;
+  }
+
+  /** Takes what an earlier visit kept. */
+  restore(messages: readonly Message[]): void {
+    if (messages.length > 0) this.#kept = { messages, moreBefore: true, moreAfter: true };
   }
 
   /** The stretch that ends with the newest message. */
@@ -108,13 +121,13 @@ export class Timeline {
 
   async loadBefore(): Promise<void> {
     const stretch = this.shown;
-    if (this.loadingBefore || !stretch.moreBefore || stretch.messages.length === 0) return;
+    if (this.loadingBefore || !stretch.moreBefore || stretch.messages.length === 0 || this.isKept) return;
     await this.#load('loadingBefore', { before: first(stretch) });
   }
 
   async loadAfter(): Promise<void> {
     const stretch = this.shown;
-    if (this.loadingAfter || !stretch.moreAfter || stretch.messages.length === 0) return;
+    if (this.loadingAfter || !stretch.moreAfter || stretch.messages.length === 0 || this.isKept) return;
     const wasAt = last(stretch);
     await this.#load('loadingAfter', { after: wasAt });
     if (this.#place !== undefined && this.shown === this.live) this.#place = undefined;

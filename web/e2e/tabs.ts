@@ -1,0 +1,163 @@
+// Two tabs of one browser share a connection; what was read is there without one; signing out leaves nothing behind.
+// `tabs URL ADDRESS PASSWORD ADDRESS PASSWORD`: the server runs already, and the accounts exist.
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+import type { Locator, Page } from 'playwright-core';
+import { openBrowser, openPage, signIn } from './browser';
+
+const composer = (page: Page): Locator => page.locator('main [data-region="composer"] textarea');
+const message = (page: Page, text: string): Locator => page.locator('main article[data-message]', { hasText: text }).last();
+
+async function step(what: string, work: () => Promise<void>): Promise<void> {
+  const start = Date.now();
+  await work();
+  console.log(`${what}: ${Date.now() - start} ms`);
+}
+
+function check(holds: boolean, what: string): void {
+  if (!holds) throw new Error(what);
+}
+
+async function write(page: Page, text: string): Promise<void> {
+  await composer(page).fill(text);
+  await composer(page).press('Enter');
+  await message(page, text).waitFor();
+}
+
+/** A way to the server that can be cut: browsers can be told to be off line, but their workers go on. */
+async function cuttable(url: string): Promise<{ url: string; cut: () => Promise<void>; mend: () => Promise<void> }> {
+  const { hostname, port } = new URL(url);
+  const open = new Set<Socket>();
+  const server = createServer((here) => {
+    const there = connect(Number(port), hostname);
+    for (const [from, to] of [[here, there], [there, here]] as const) {
+      open.add(from);
+      from.pipe(to);
+      from.on('error', () => to.destroy());
+      from.on('close', () => {
+        open.delete(from);
+        to.destroy();
+      });
+    }
+  });
+  const listen = (at: number): Promise<void> => new Promise((resolve) => server.listen(at, '127.0.0.1', resolve));
+  await listen(0);
+  const at = (server.address() as AddressInfo).port;
+  return {
+    url: `http://127.0.0.1:${at}/`,
+    cut: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        for (const socket of open) socket.destroy();
+      }),
+    mend: () => listen(at),
+  };
+}
+
+/** What the browser has stored for the page: names of databases with how many entries, and keys. */
+async function stored(page: Page): Promise<string[]> {
+  return page.evaluate(async () => {
+    const found: string[] = [];
+    for (const { name } of await indexedDB.databases()) {
+      if (!name) continue;
+      const database = await new Promise<IDBDatabase>((resolve, reject) => {
+        const request = indexedDB.open(name);
+        request.onsuccess = () => resolve(request.result);
+        request.onerror = () => reject(request.error);
+      });
+      for (const table of database.objectStoreNames) {
+        const keys = await new Promise<IDBValidKey[]>((resolve, reject) => {
+          const request = database.transaction(table).objectStore(table).getAllKeys();
+          request.onsuccess = () => resolve(request.result);
+          request.onerror = () => reject(request.error);
+        });
+        found.push(...keys.map((key) => `${name}/${String(key)}`));
+      }
+      database.close();
+    }
+    return found;
+  });
+}
+
+export default async function tabs([server = '', first = '', firstPassword = '', second = '', secondPassword = '']: string[]): Promise<void> {
+  if (secondPassword === '') throw new Error('tabs URL ADDRESS PASSWORD ADDRESS PASSWORD');
+  const way = await cuttable(server);
+  const { url } = way;
+  const browser = await openBrowser();
+  const { page: one, complaints } = await openPage(browser, 'one');
+  const other = await openPage(browser, 'other');
+  const mark = Date.now().toString(36);
+  const place = (address: string): string => `${url.replace(/\/$/, '')}/#/c/${encodeURIComponent(address)}`;
+  let sockets = 0;
+  one.on('websocket', () => (sockets += 1));
+  let two: Page = one;
+
+  await step('a second tab is signed in at once, by the same connection', async () => {
+    await signIn(one, url, first, firstPassword);
+    two = await one.context().newPage();
+    two.setDefaultTimeout(10_000);
+    two.on('websocket', () => (sockets += 1));
+    two.on('pageerror', (error) => complaints.push(`two: ${error.message}`));
+    await two.goto(place(second));
+    await composer(two).waitFor();
+    await one.goto(place(second));
+    await composer(one).waitFor();
+    check(sockets === 0, `the tabs opened ${sockets} connections of their own`);
+  });
+  await step('both hear what others say', async () => {
+    await signIn(other.page, server, second, secondPassword);
+    await other.page.goto(`${server.replace(/\/$/, '')}/#/c/${encodeURIComponent(first)}`);
+    await write(other.page, `Hello tabs ${mark}`);
+    await Promise.all([message(one, `Hello tabs ${mark}`).waitFor(), message(two, `Hello tabs ${mark}`).waitFor()]);
+  });
+  await step('each shows what the other says', async () => {
+    await write(one, `From one ${mark}`);
+    await message(two, `From one ${mark}`).waitFor();
+    await write(two, `From two ${mark}`);
+    await message(one, `From two ${mark}`).waitFor();
+    await message(other.page, `From two ${mark}`).waitFor();
+  });
+  await step('one goes on when the other closes', async () => {
+    await one.close();
+    await write(two, `Alone ${mark}`);
+    await message(other.page, `Alone ${mark}`).waitFor();
+    await write(other.page, `Still there ${mark}`);
+    await message(two, `Still there ${mark}`).waitFor();
+  });
+  await step('the page starts without a network, and shows what was read', async () => {
+    // Long enough for the worker to keep the page, and for what was read to be kept.
+    await two.waitForFunction(async () => (await caches.keys()).length > 0 && navigator.serviceWorker.controller !== null);
+    await two.waitForTimeout(6_000);
+    const context = two.context();
+    await two.close();
+    await way.cut();
+    two = await context.newPage();
+    two.setDefaultTimeout(10_000);
+    await two.goto(place(second));
+    await message(two, `Still there ${mark}`).waitFor();
+    await two.getByRole('status').filter({ hasText: /connect/i }).first().waitFor();
+  });
+  await step('what is written meanwhile goes when the network is back', async () => {
+    await composer(two).fill(`Written off line ${mark}`);
+    await composer(two).press('Enter');
+    await way.mend();
+    await message(other.page, `Written off line ${mark}`).waitFor({ timeout: 45_000 });
+    await message(two, `Written off line ${mark}`).waitFor();
+  });
+  await step('signing out leaves nothing behind', async () => {
+    check((await stored(two)).some((key) => key.includes('cache:')), 'nothing was kept before');
+    await two.getByRole('button', { name: /status and account$/ }).first().click();
+    await two.getByRole('menuitem', { name: 'Sign out' }).click();
+    await two.getByLabel('Password', { exact: true }).waitFor();
+    await two.waitForTimeout(500);
+    const left = await stored(two);
+    check(left.length === 0, `left behind: ${left.join(', ')}`);
+    const keys = await two.evaluate(() => Object.keys(localStorage));
+    check(!keys.includes('waxwing.token') && !keys.includes('waxwing.account'), `left behind: ${keys.join(', ')}`);
+  });
+  await browser.close();
+  await way.cut();
+  // Chromium says of each request that failed without a network that it failed.
+  const serious = [...complaints, ...other.complaints].filter((line) => !/ERR_CONNECTION|Failed to load resource|WebSocket connection/.test(line));
+  if (serious.length > 0) throw new Error(serious.join('\n'));
+  console.log('one truth in all tabs');
+}

@@ -1,0 +1,67 @@
+// A connection that a tab shares with the other tabs of the browser; it looks like a WebSocket of its own.
+import type { WebSocketLike } from './socket';
+
+export type FromTab = { type: 'lock'; lock: string } | { type: 'frame'; data: string } | { type: 'close' };
+export type ToTab = { type: 'open' } | { type: 'frame'; data: string } | { type: 'close' };
+
+/** Whether tabs can share a connection here. Some browsers on telephones cannot; there one tab at a time is looked at anyway. */
+export function canShare(): boolean {
+  return typeof SharedWorker !== 'undefined' && typeof navigator !== 'undefined' && 'locks' in navigator;
+}
+
+class SharedSocket implements WebSocketLike {
+  onopen: ((event: never) => void) | null = null;
+  onmessage: ((event: { data: unknown }) => void) | null = null;
+  onclose: ((event: never) => void) | null = null;
+  onerror: ((event: never) => void) | null = null;
+  #port: MessagePort;
+  #release: (() => void) | undefined;
+  #isClosed = false;
+
+  constructor() {
+    const worker = new SharedWorker(new URL('./hub-worker.ts', import.meta.url), { type: 'module', name: 'waxwing' });
+    worker.onerror = () => this.#closed();
+    this.#port = worker.port;
+    this.#port.onmessage = ({ data }: MessageEvent<ToTab>) => {
+      if (this.#isClosed) return;
+      if (data.type === 'open') this.onopen?.(undefined as never);
+      else if (data.type === 'frame') this.onmessage?.({ data: data.data });
+      else this.#closed();
+    };
+    // Held until this tab is gone or closes; the worker waits for it.
+    const lock = `waxwing-tab-${Math.random().toString(36).slice(2)}${Date.now().toString(36)}`;
+    void navigator.locks.request(lock, () => {
+      if (this.#isClosed) return undefined;
+      this.#say({ type: 'lock', lock });
+      return new Promise<void>((resolve) => (this.#release = resolve));
+    });
+  }
+
+  send(data: string): void {
+    if (this.#isClosed) throw new Error('The connection is closed.');
+    this.#say({ type: 'frame', data });
+  }
+
+  close(): void {
+    if (this.#isClosed) return;
+    this.#say({ type: 'close' });
+    this.#closed();
+  }
+
+  #say(message: FromTab): void {
+    this.#port.postMessage(message);
+  }
+
+  #closed(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#release?.();
+    this.#port.close();
+    this.onclose?.(undefined as never);
+  }
+}
+
+/** Opens a connection that is shared with the other tabs. */
+export function openShared(): WebSocketLike {
+  return new SharedSocket();
+}
