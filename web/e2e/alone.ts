@@ -1,7 +1,7 @@
 // What one person does alone: profile, picture, status, look, language, devices, polls, voice, sending later.
 // `alone URL ADDRESS PASSWORD [FOLDER]`: the server runs already, and the account exists.
 import { chromium } from 'playwright-core';
-import { openPage, signIn } from './browser';
+import { closeBrowser, openPage, signIn } from './browser';
 
 const PICTURE = 'iVBORw0KGgoAAAANSUhEUgAAACAAAAAgCAIAAAD8GO2jAAAALUlEQVR4nGM8EWXDQEvARFPTRy0YtWDUglELRi0YtWDUglELRi0YtWDUAioCACK+AZ4xAAKmAAAAAElFTkSuQmCC';
 
@@ -146,7 +146,7 @@ export default async function alone([url = '', address = '', password = '', fold
     for (const complaint of complaints) console.error(complaint);
     throw new Error(`It failed while doing: ${doing}`, { cause: error });
   }
-  await browser.close();
+  await closeBrowser(browser);
   if (complaints.length > 0) throw new Error(`The page complained:\n${complaints.join('\n')}`);
   console.log('Everything works.');
 }
