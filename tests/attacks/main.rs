@@ -15,6 +15,7 @@ mod files;
 mod forgery;
 mod guessing;
 mod http;
+mod json;
 mod middle;
 mod negotiation;
 mod overload;

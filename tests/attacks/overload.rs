@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::Instant;
 
+use serde_json::json;
 use tokio::time::timeout;
+use waxwing_tests::json::Json;
 use waxwing_tests::server::PATIENCE;
 use waxwing_tests::world::password;
 use waxwing_tests::xml::Element;
@@ -53,14 +55,33 @@ async fn pour(
     numbers: std::ops::Range<usize>,
     bytes: usize,
 ) -> u64 {
-    let server = process(world);
     // Not in the body: what searching for so much text costs is another matter.
-    let filler = "x".repeat(bytes);
+    let filler = format!("<x xmlns='urn:example:filler'>{}</x>", "x".repeat(bytes));
+    pour_with(world, romeo, to, numbers, &filler).await
+}
+
+/// The same with a filler that pages are told.
+async fn pour_json(world: &World, romeo: &mut Client, to: &str, count: usize, bytes: usize) -> u64 {
+    let filler = format!(
+        "<payload xmlns='urn:xmpp:json-msg:0' datatype='urn:example:filler'>\
+         <json xmlns='urn:xmpp:json:0'>\"{}\"</json></payload>",
+        "x".repeat(bytes)
+    );
+    pour_with(world, romeo, to, 0..count, &filler).await
+}
+
+async fn pour_with(
+    world: &World,
+    romeo: &mut Client,
+    to: &str,
+    numbers: std::ops::Range<usize>,
+    filler: &str,
+) -> u64 {
+    let server = process(world);
     let mut most = 0;
     for n in numbers {
-        let message = format!(
-            "<message to='{to}' type='chat' id='pour-{n}'><body>x</body><x xmlns='urn:example:filler'>{filler}</x></message>"
-        );
+        let message =
+            format!("<message to='{to}' type='chat' id='pour-{n}'><body>x</body>{filler}</message>");
         let sent = timeout(PATIENCE, romeo.transport_mut().write(message.as_bytes())).await;
         sent.expect("the server takes messages although the recipient does not")
             .expect("the sender is connected");
@@ -113,6 +134,45 @@ async fn a_recipient_that_never_reads_is_bounded() {
 #[tokio::test]
 async fn a_recipient_that_never_acknowledges_is_bounded() {
     never_reads(true).await;
+}
+
+/// The same for a page: it is given up, and told all of it when it comes back.
+#[tokio::test]
+async fn a_page_that_never_reads_is_bounded() {
+    let world = world().await;
+    for user in ["nurse", "juliet"] {
+        world.user(user);
+    }
+    let mut romeo = world.online("romeo/orchard").await;
+    let (count, bytes) = (size(10_000, 600), 64 << 10);
+    let stored = pour_json(&world, &mut romeo, "nurse@localhost", count, bytes).await;
+    let (mut page, _) = Json::signed_in(&world.server, "juliet", "page").await.expect("a page");
+    let version = page.ask("sync.open", json!({})).await["version"].as_u64().expect("a version");
+    let most = pour_json(&world, &mut romeo, "juliet@localhost", count, bytes).await;
+    let rise = most.saturating_sub(stored);
+    figure(&format!(
+        "a page that never reads: {count} messages of 64 KiB, memory at most {} above what storing as many takes ({})",
+        kib(rise),
+        kib(stored)
+    ));
+    assert!(rise <= HELD, "memory rose by {}", kib(rise));
+    romeo.round_trip().await;
+    drop(page);
+    let (mut page, _) = Json::signed_in(&world.server, "juliet", "page").await.expect("a page");
+    let mut since = version;
+    let mut ids = BTreeSet::new();
+    loop {
+        let got = page.ask("sync.changes", json!({ "since": since })).await;
+        for event in got["events"].as_array().expect("events") {
+            ids.extend(event["message"]["client_id"].as_str().map(str::to_owned));
+        }
+        since = got["version"].as_u64().expect("a version");
+        if got["more"] == false {
+            break;
+        }
+    }
+    let missing: Vec<usize> = (0..count).filter(|n| !ids.contains(&format!("pour-{n}"))).collect();
+    assert!(missing.is_empty(), "{} messages are missing: {missing:?}", missing.len());
 }
 
 /// A sender that never reads the answers to its own requests is not read any further.

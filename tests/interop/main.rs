@@ -4,6 +4,7 @@
 #![allow(missing_docs, clippy::print_stdout, reason = "tests are named by what they show")]
 
 mod browser;
+mod examples;
 mod federation;
 mod rest;
 

@@ -139,6 +139,11 @@ impl Json {
         }
     }
 
+    /// The events that came while answers were waited for, and have not been looked at.
+    pub fn told(&mut self) -> Vec<Value> {
+        self.events.drain(..).collect()
+    }
+
     /// Waits until the server has closed the connection.
     pub async fn expect_end(&mut self) {
         while let Some(frame) = self.receive().await.unwrap_or_else(|error| panic!("{error:#}")) {

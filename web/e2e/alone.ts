@@ -1,7 +1,7 @@
 // What one person does alone: profile, picture, status, look, language, devices, polls, voice, sending later.
 // `alone URL ADDRESS PASSWORD [FOLDER]`: the server runs already, and the account exists.
 import { chromium } from 'playwright-core';
-import { openPage, signIn } from './browser';
+import { closeBrowser, openPage, signIn } from './browser';
 
 const PICTURE = 'iVBORw0KGgoAAAANSUhEUgAAACAAAAAgCAIAAAD8GO2jAAAALUlEQVR4nGM8EWXDQEvARFPTRy0YtWDUglELRi0YtWDUglELRi0YtWDUAioCACK+AZ4xAAKmAAAAAElFTkSuQmCC';
 
@@ -72,6 +72,37 @@ export default async function alone([url = '', address = '', password = '', fold
       await page.keyboard.press('Enter');
       await page.locator('main article[data-message]', { hasText: 'A note' }).last().waitFor();
     });
+    await step('sections', async () => {
+      const list = page.getByRole('navigation', { name: 'Conversations' });
+      await page.getByRole('button', { name: 'New', exact: true }).click();
+      await page.getByRole('menuitem', { name: 'New section' }).click();
+      await dialog.getByLabel('Name').fill('Mine');
+      await dialog.getByRole('button', { name: 'Save' }).click();
+      const mine = list.locator('section').filter({ has: page.getByRole('button', { name: 'Mine', exact: true }) });
+      await mine.waitFor();
+      await list.getByRole('link', { name: /^Notes to self/ }).dragTo(mine.getByText('Drag conversations here'));
+      await mine.getByRole('link', { name: /^Notes to self/ }).waitFor();
+      await mine.getByRole('link', { name: /^Notes to self/ }).click({ button: 'right' });
+      await page.getByRole('menuitem', { name: 'Take out of the section' }).click();
+      await mine.getByRole('link', { name: /^Notes to self/ }).waitFor({ state: 'detached' });
+      await mine.getByRole('button', { name: 'Section Mine' }).click();
+      await page.getByRole('menuitem', { name: 'Delete the section' }).click();
+      await mine.waitFor({ state: 'detached' });
+    });
+    await step('widths', async () => {
+      const line = page.getByRole('separator', { name: 'Width of the list' });
+      await line.focus();
+      await page.keyboard.press('ArrowRight');
+      await page.waitForFunction(() => document.querySelector('[data-region="sidebar"]')?.clientWidth === 295);
+      await page.keyboard.press('Enter');
+    });
+    await step('a command', async () => {
+      await page.locator('main textarea').pressSequentially('/shr');
+      await page.getByRole('option', { name: /shrug/ }).click();
+      await page.locator('main textarea').pressSequentially('well');
+      await page.keyboard.press('Enter');
+      await page.locator('main article[data-message]', { hasText: 'well ¯' }).last().waitFor();
+    });
     const more = async (item: string) => {
       await page.locator('main [data-region="composer"]').getByRole('button', { name: 'More to send' }).click();
       await page.getByRole('menuitem', { name: item }).click();
@@ -115,7 +146,7 @@ export default async function alone([url = '', address = '', password = '', fold
     for (const complaint of complaints) console.error(complaint);
     throw new Error(`It failed while doing: ${doing}`, { cause: error });
   }
-  await browser.close();
+  await closeBrowser(browser);
   if (complaints.length > 0) throw new Error(`The page complained:\n${complaints.join('\n')}`);
   console.log('Everything works.');
 }

@@ -15,6 +15,11 @@ export async function openBrowser(): Promise<Browser> {
   });
 }
 
+/** Closes the browser, and does not wait for ever for one that is gone. */
+export async function closeBrowser(browser: Browser): Promise<void> {
+  await Promise.race([browser.close(), new Promise((resolve) => setTimeout(resolve, 5_000))]);
+}
+
 /** A page of its own, as if on a device of its own. Whatever it complains of is collected. */
 export async function openPage(browser: Browser, name: string, options: BrowserContextOptions = {}): Promise<{ page: Page; complaints: string[] }> {
   const context = await browser.newContext({

@@ -1,6 +1,6 @@
 // Scrolls through ten thousand messages of a server in memory, and measures: `long URL [FOLDER]`.
 import { FakeServer } from '$lib/testing/fake-server';
-import { openBrowser, openPage } from './browser';
+import { closeBrowser, openBrowser, openPage } from './browser';
 import { connect } from './screens';
 
 const ME = 'anna@localhost';
@@ -65,7 +65,7 @@ export default async function long([url = '', folder]: string[]): Promise<void> 
   await page.getByRole('button', { name: /newest message/ }).click();
   await page.locator('article', { hasText: String(COUNT - 1) }).waitFor();
   for (const complaint of complaints) console.log(complaint);
-  await browser.close();
+  await closeBrowser(browser);
   if (result.jumps > result.steps / 100) throw new Error(`Rows jumped ${result.jumps} times.`);
   if (result.most > 400) throw new Error(`There were ${result.most} messages on the page at once.`);
 }

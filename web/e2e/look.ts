@@ -1,5 +1,5 @@
 // Signs in and takes pictures of what is there: `look URL ADDRESS PASSWORD FOLDER [light|dark] [HASH…]`.
-import { openBrowser, openPage, signIn } from './browser';
+import { closeBrowser, openBrowser, openPage, signIn } from './browser';
 
 export default async function look([url = '', address = '', password = '', folder = '.', scheme = 'light', ...hashes]: string[]): Promise<void> {
   const browser = await openBrowser();
@@ -21,5 +21,5 @@ export default async function look([url = '', address = '', password = '', folde
     for (const complaint of complaints) console.log(complaint);
     await page.context().close();
   }
-  await browser.close();
+  await closeBrowser(browser);
 }

@@ -2,7 +2,7 @@
 import type { Page } from 'playwright-core';
 import type { Message } from '$lib/api/types';
 import { FakeServer } from '$lib/testing/fake-server';
-import { openBrowser, openPage } from './browser';
+import { closeBrowser, openBrowser, openPage } from './browser';
 
 const ME = 'anna@localhost';
 const GENERAL = 'general@rooms.localhost';
@@ -174,6 +174,6 @@ export default async function screens([url = '', folder = '.', theme = 'light', 
     for (const complaint of complaints) console.log(complaint);
     await page.context().close();
   }
-  await browser.close();
+  await closeBrowser(browser);
 }
 

@@ -1,7 +1,7 @@
 // Two people at two browsers: signing in, chatting, reacting, editing, taking back, threads, rooms, drafts, files, an outage.
 // `two-people URL ADDRESS PASSWORD ADDRESS PASSWORD [FOLDER]`: the server runs already, and the accounts exist.
 import type { Locator, Page } from 'playwright-core';
-import { openBrowser, openPage, signIn } from './browser';
+import { closeBrowser, openBrowser, openPage, signIn } from './browser';
 
 const PIXEL = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==';
 
@@ -230,7 +230,7 @@ export default async function twoPeople(args: string[]): Promise<void> {
     throw new Error(`It failed while doing: ${doing}`, { cause: error });
   }
   const complaints = [...one.complaints, ...two.complaints].filter((c) => !c.includes('ERR_INTERNET_DISCONNECTED'));
-  await browser.close();
+  await closeBrowser(browser);
   if (complaints.length > 0) throw new Error(`The pages complained:\n${complaints.join('\n')}`);
   console.log('Everything works.');
 }

@@ -253,9 +253,7 @@ fn shorten(count: usize, quick: bool) -> usize {
 
 /// The servers of a line, another one first each time.
 fn order<'a>(servers: &'a [Server], line: &Line, turn: usize) -> Vec<&'a Server> {
-    let carries = |server: &&Server| {
-        server.archive == line.instance(server.kind) && line.is_for(server.kind)
-    };
+    let carries = |server: &&Server| server.archive == line.instance(server.kind) && line.is_for(server.kind);
     let mut chosen: Vec<&Server> = servers.iter().filter(carries).collect();
     let turn = turn % chosen.len().max(1);
     chosen.rotate_left(turn);

@@ -50,13 +50,14 @@ pub(crate) fn install(missing: &[&str]) -> Result<()> {
     shell::check(install)
 }
 
-/// Fetches slixmpp with its tests, poezio, @xmpp/client and schemathesis; returns the folder they are in.
+/// Fetches slixmpp with its tests, poezio, @xmpp/client, schemathesis and websockets; returns the folder they are in.
 pub(crate) fn clients() -> Result<PathBuf> {
     let folder = shell::root().join("target/interop");
     fs::create_dir_all(&folder)?;
     slixmpp(&folder)?;
     xmppjs(&folder)?;
     scanners()?;
+    python("json")?;
     python("object-storage")?;
     python("poezio")?;
     python("rest")?;

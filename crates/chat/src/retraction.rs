@@ -7,14 +7,18 @@ use waxwing_xmpp::stanza::Stanza;
 use waxwing_xmpp::xml::Element;
 
 use crate::account::AccountId;
-use crate::archive::{ArchiveQuery, Archived, Direction, PageFrom};
+use crate::archive::{ArchiveId, ArchiveQuery, Archived, Direction, PageFrom};
 use crate::chat::Chat;
+use crate::conversations::folding::hint;
+use crate::conversations::reading::Said;
 use crate::error::Result;
 use crate::history::PAGE_LIMIT;
 use crate::messages::Checked;
+use crate::store::StoreError;
 use crate::time::timestamp;
 
-/// How many messages of a conversation are looked through, from the newest on, for the one that is taken back.
+/// How many messages of a conversation are looked through, from the newest on, for the one that is taken back, where its place
+/// is not said.
 pub const RETRACTION_REACH: usize = 1_000;
 
 impl Chat {
@@ -41,7 +45,12 @@ impl Chat {
         }
         let mut found = None;
         for (owner, peer, direction) in archives {
-            found = self.find_said(owner, &peer.to_bare(), direction, id).await?.map(|said| (owner, said));
+            let at = hint(&checked.message).and_then(|place| self.archive_ids().read(place));
+            let said = match self.said_at(owner, (&peer.to_bare(), direction), id, at).await? {
+                Some(said) => Some(said),
+                None => self.find_said(owner, &peer.to_bare(), direction, id).await?,
+            };
+            found = said.map(|said| (owner, said));
             if found.is_some() {
                 break;
             }
@@ -55,6 +64,27 @@ impl Chat {
         let mut xml = Vec::new();
         tombstone(original, &checked.message, self.now_ms()).write(&mut xml, "");
         Ok(self.store.replace_archived(owner, found.id, xml).await?)
+    }
+
+    /// The message at the place that a client of this server names, if it is the one that it means.
+    async fn said_at(
+        &self,
+        owner: AccountId,
+        (peer, direction): (&Jid, Direction),
+        id: &str,
+        at: Option<ArchiveId>,
+    ) -> Result<Option<(Archived, Stanza)>> {
+        let Some(at) = at else { return Ok(None) };
+        let item = match self.store.archived(owner, &[at]).await {
+            Ok(mut found) => found.pop(),
+            Err(StoreError::NotFound) => None,
+            Err(error) => return Err(error.into()),
+        };
+        let item = item.filter(|item| item.peer.same_bare(peer) && item.direction == direction);
+        Ok(item.and_then(|item| {
+            let stanza = Said::read(&item)?.stanza;
+            is_called(&stanza, id).then_some((item, stanza))
+        }))
     }
 
     /// The newest message of a conversation that goes this way and has this id of its sender.
@@ -215,5 +245,26 @@ mod tests {
         send(&romeo, "juliet", "beyond", &retract("old")).await;
         let kept = archive(&world, "romeo").await;
         assert!(kept[0].contains("old") && kept[1].contains("<retracted "), "{kept:?}");
+    }
+
+    /// However far back a message lies, its place leads to it; a place that leads elsewhere does not count.
+    #[tokio::test]
+    async fn a_place_leads_to_a_message_of_long_ago() {
+        let world = World::of(&["romeo", "juliet"]).await;
+        let romeo = world.online("romeo", "a").await;
+        send(&romeo, "juliet", "first", "<body>secret</body>").await;
+        for number in 0..=RETRACTION_REACH {
+            send(&romeo, "juliet", &format!("m{number}"), "<body>x</body>").await;
+        }
+        let page =
+            world.chat.history(&world.owner("romeo").await, HistoryQuery::default()).await.expect("a page");
+        let place = |at: usize| {
+            let id = world.chat.archive_ids().show(page.items[at].id);
+            format!("{}<about xmlns='{}' id='{id}'/>", retract("first"), ns::MESSAGE)
+        };
+        for (elsewhere, gone) in [(1, false), (0, true)] {
+            send(&romeo, "juliet", "r", &place(elsewhere)).await;
+            assert_eq!(!archive(&world, "juliet").await[0].contains("secret"), gone);
+        }
     }
 }

@@ -16,6 +16,8 @@ fn main() -> Result<()> {
     std::fs::write(root.join("docs/configuration.md"), config::reference())?;
     std::fs::write(root.join("docs/openapi.json"), rest::openapi::document())?;
     std::fs::write(root.join("docs/openrpc.json"), json::reference::document())?;
+    std::fs::write(root.join("docs/asyncapi.json"), json::asyncapi::document())?;
+    std::fs::write(root.join("docs/api.d.ts"), json::typescript::document())?;
     std::fs::write(root.join("docs/metrics.md"), observe::reference())?;
     Ok(())
 }

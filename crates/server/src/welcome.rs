@@ -77,7 +77,8 @@ impl Welcome<'_> {
         writeln!(f, "\nThe first administrator has been made. Its password is shown only now:\n")?;
         let browser = self.browser();
         if let Some(browser) = &browser {
-            writeln!(f, "  Open         {browser}")?;
+            // A browser does not send what stands behind the hash, and the page asks for another password at once.
+            writeln!(f, "  Open         {browser}#/first/{address}/{}", administrator.password)?;
         }
         writeln!(f, "  Address      {address}")?;
         writeln!(f, "  Password     {}", administrator.password)?;

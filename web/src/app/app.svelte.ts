@@ -28,11 +28,13 @@ export const session = new Session({
   accounts: new BrowserAccounts(),
 });
 
-export type DialogName = 'switcher' | 'settings' | 'create-room' | 'start' | 'browse' | 'help' | 'status';
+export type DialogName = 'section' | 'switcher' | 'settings' | 'create-room' | 'start' | 'browse' | 'help' | 'status';
 
 class Ui {
   route = $state.raw<Route>(parseRoute(location.hash));
   dialog = $state<DialogName | undefined>();
+  /** The section whose name is asked for; none is a new one, into which a conversation may go. */
+  section = $state.raw<{ id?: string; conversation?: Address }>({});
   settingsPage = $state('profile');
   unreadOnly = $state(false);
   /** What each conversation's composer answers to or changes. */
@@ -91,6 +93,11 @@ class Ui {
       ...(at === undefined ? {} : { at }),
       ...(thread === undefined ? {} : { panel: { kind: 'thread', root: thread } }),
     });
+  }
+
+  editSection(section: { id?: string; conversation?: Address }): void {
+    this.section = section;
+    this.dialog = 'section';
   }
 
   view(view: View): void {

@@ -64,7 +64,7 @@ export class BrowserAccounts implements AccountStore {
   }
 }
 
-function newId(): string {
+export function newId(): string {
   // randomUUID is there only on pages that came over TLS or from this machine.
   if (typeof crypto.randomUUID === 'function') return crypto.randomUUID();
   return [...crypto.getRandomValues(new Uint8Array(16))].map((b) => b.toString(16).padStart(2, '0')).join('');
@@ -84,7 +84,6 @@ export function isPassingSession(): boolean {
   return read(passing, TOKEN) !== undefined;
 }
 
-export { newId };
 
 /** The browser and the system, as people call them. */
 export function clientName(agent = navigator.userAgent): string {

@@ -190,11 +190,11 @@ pub(super) const LINES: &[Line] = &[
     },
     Line {
         key: "chat-websocket-archive",
-        title: "archive on, over WebSocket without TLS, each message with an id of its sender",
+        title: "archive on, over WebSocket without TLS, each message with an id of its sender and acknowledged",
         archive: Archive::On,
         peers: Archive::On,
         way: Way::WebSocket,
-        scenario: &["chat", "--pairs", "1000", "--origin-id"],
+        scenario: &["chat", "--pairs", "1000", "--origin-id", "--stream-management"],
         floor: false,
         figures: &[cpu("a message", &[])],
         ..CHAT

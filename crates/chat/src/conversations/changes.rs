@@ -10,11 +10,12 @@ use std::sync::{Mutex, PoisonError};
 use waxwing_xmpp::jid::Jid;
 
 use super::folding::{MessageView, hint};
-use super::reading::{Reading, Said, is_shown};
+use super::reading::{Reading, Said, fitting, is_shown};
 use crate::account::AccountId;
 use crate::archive::{ArchiveId, ArchiveQuery, PageFrom};
 use crate::chat::Chat;
 use crate::error::{Error, Result};
+use crate::history::PAGE_BYTES_LIMIT;
 use crate::labels;
 use crate::rosters::Owner;
 use crate::session::Session;
@@ -109,9 +110,10 @@ impl Chat {
             }
         }
         let piece = (CHANGES_PAGE / readings.len()).max(PIECE);
+        let bytes = PAGE_BYTES_LIMIT / readings.len();
         let mut pieces = Vec::with_capacity(readings.len());
         for reading in readings {
-            pieces.push(self.piece(reading, (since, until), piece).await?);
+            pieces.push(self.piece(reading, (since, until), (piece, bytes)).await?);
         }
         let state = self.store.state_since(owner.account, since, piece).await?;
         let state_to =
@@ -143,11 +145,14 @@ impl Chat {
         &self,
         reading: Reading,
         (since, until): (ArchiveId, ArchiveId),
-        size: usize,
+        (size, bytes): (usize, usize),
     ) -> Result<Piece> {
         let start = Some(ArchiveId(since.0.saturating_add(1)));
         let query = ArchiveQuery { start, end: Some(until), ..reading.query(PageFrom::Start, size) };
-        let page = self.store.archive_page(query).await?;
+        let mut page = self.store.archive_page(query).await?;
+        let all = page.items.len();
+        page.items.truncate(fitting(&page.items, bytes));
+        page.complete &= page.items.len() == all;
         let last = page.items.last().map(|last| last.id);
         let mut read_to = last.filter(|_| !page.complete).unwrap_or(until);
         let said = page.items.iter().filter_map(Said::read).collect();

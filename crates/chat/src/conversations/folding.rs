@@ -250,7 +250,7 @@ impl Chat {
 }
 
 /// The place that a client of this server says another message has which it is about.
-pub(super) fn hint(message: &Stanza) -> Option<&str> {
+pub(crate) fn hint(message: &Stanza) -> Option<&str> {
     message.child(ns::MESSAGE, "about")?.attr("id")
 }
 

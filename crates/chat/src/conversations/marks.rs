@@ -62,7 +62,7 @@ impl Chat {
     }
 
     /// Up to where an account has read a conversation, as far as its mark says.
-    pub(super) async fn mark_of(&self, owner: &Owner, conversation: &Jid) -> Result<ArchiveId> {
+    pub(crate) async fn mark_of(&self, owner: &Owner, conversation: &Jid) -> Result<ArchiveId> {
         let kept = self.kept_in_step(owner, StateKind::Read, conversation.bare_str()).await?;
         Ok(kept.and_then(|mark| mark.parse().ok()).unwrap_or_default())
     }
@@ -93,8 +93,13 @@ impl Chat {
         Ok(true)
     }
 
-    /// XEP-0490: for the account's clients of XMPP.
+    /// XEP-0490: for the account's clients of XMPP, if any of them has ever published how far it has read.
     async fn publish_read(&self, owner: &Owner, conversation: &Jid, up_to: ArchiveId, in_room: bool) {
+        match self.store.node(&owner.jid, ns::DISPLAYED, &owner.jid).await {
+            Ok(Some(_)) => {}
+            Ok(None) => return,
+            Err(error) => return tracing::warn!(%error, "whether marks are published is not known"),
+        }
         let by = if in_room { conversation } else { &owner.jid };
         let displayed = Element::new(ns::DISPLAYED, "displayed")
             .with_child(stanza_id(&self.archive_ids().show(up_to), &by.to_bare()));

@@ -10,6 +10,7 @@ use crate::account::AccountId;
 use crate::archive::{ArchiveId, ArchiveQuery, Archived, Direction, PageFrom};
 use crate::chat::Chat;
 use crate::error::{Error, Result};
+use crate::history::PAGE_BYTES_LIMIT;
 use crate::labels;
 use crate::route::Destination;
 use crate::service::Service;
@@ -59,12 +60,12 @@ pub struct Said {
     /// The other party; in a room, who really said it.
     pub(super) peer: Jid,
     pub(super) direction: Direction,
-    pub(super) stanza: Stanza,
+    pub(crate) stanza: Stanza,
 }
 
 impl Said {
     /// Reads what the archive keeps; `None` where it cannot be read, which the log tells.
-    pub(super) fn read(archived: &Archived) -> Option<Self> {
+    pub(crate) fn read(archived: &Archived) -> Option<Self> {
         let parsed = std::str::from_utf8(&archived.xml).ok().and_then(|xml| Element::parse(xml).ok());
         let Some(stanza) = parsed.and_then(|element| Stanza::from_element(element).ok()) else {
             tracing::error!(id = %archived.id, "an archived message cannot be read");
@@ -170,6 +171,16 @@ pub fn is_shown(message: &Stanza) -> bool {
             }))
 }
 
+/// How many of these messages are within so many bytes; one at least, or nobody could ever read past it.
+pub(super) fn fitting(items: &[Archived], bytes: usize) -> usize {
+    let mut sum = 0;
+    let within = |item: &&Archived| {
+        sum += item.xml.len();
+        sum <= bytes
+    };
+    items.iter().take_while(within).count().max(1).min(items.len())
+}
+
 /// What others call a message by: the room's id of it, or those that its sender gave it.
 pub(super) fn names(room: bool, shown: &str, message: &Stanza) -> Vec<String> {
     let origin = message.child(ns::STANZA_ID, "origin-id").and_then(|o| o.attr("id").map(str::to_owned));
@@ -258,7 +269,7 @@ impl Chat {
     /// Messages that are shown, oldest first, and whether there may be more that way.
     async fn said(&self, reading: &Reading, mut way: Way, limit: usize) -> Result<(Vec<Said>, bool)> {
         let mut found = Vec::with_capacity(limit);
-        let mut more = true;
+        let (mut more, mut bytes) = (true, 0);
         'scan: for _ in 0..SCAN_PAGES {
             let query = match way {
                 Way::Backwards(end) => ArchiveQuery { end: Some(end), ..reading.query(PageFrom::End, SCAN) },
@@ -273,7 +284,8 @@ impl Chat {
             let last = page.items.last().map(|item| item.id);
             for item in page.items {
                 let Some(said) = Said::read(&item).filter(|said| is_shown(&said.stanza)) else { continue };
-                if found.len() == limit {
+                bytes += item.xml.len();
+                if found.len() == limit || (bytes > PAGE_BYTES_LIMIT && !found.is_empty()) {
                     break 'scan;
                 }
                 found.push(said);

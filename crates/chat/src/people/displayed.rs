@@ -13,6 +13,9 @@ use crate::error::Result;
 use crate::rosters::Owner;
 use crate::session::Session;
 
+/// How many of the newest marks are looked at when one is published: more are not published at the same moment.
+const AT_ONCE: usize = 10;
+
 impl Chat {
     /// The message without what is for the account itself, which is published under the address it goes to, as it stands.
     pub(crate) async fn publish_displayed(&self, sender: &Arc<Session>, mut message: Stanza) -> Stanza {
@@ -38,11 +41,9 @@ impl Chat {
 
     /// Somebody has published how far he has read: nothing need call him there any more.
     pub(crate) async fn displayed_elsewhere(&self, owner: &Owner) -> Result<()> {
-        let newest = self.kept_items(owner, ns::DISPLAYED, 1).await?;
-        let Some(item) = newest.first() else { return Ok(()) };
-        let Ok(conversation) = Jid::new(&item.id) else { return Ok(()) };
-        self.read_elsewhere(owner, &conversation);
-        if let Some(payload) = &item.payload {
+        // Others may have been published since, for which this is called as well.
+        for item in self.kept_items(owner, ns::DISPLAYED, AT_ONCE).await? {
+            let (Ok(conversation), Some(payload)) = (Jid::new(&item.id), &item.payload) else { continue };
             self.read_by_publication(owner, &conversation, &following::read(payload)?).await?;
         }
         Ok(())

@@ -231,11 +231,7 @@ impl Chat {
 
     /// Whether an account has read a conversation up to here on some client.
     async fn has_read(&self, owner: &Owner, conversation: &Jid, id: ArchiveId) -> Result<bool> {
-        let displayed = self.pep_item(owner, ns::DISPLAYED, conversation.as_str()).await?;
-        let Some(payload) = displayed.and_then(|item| item.payload) else { return Ok(false) };
-        let element = crate::people::following::read(&payload)?;
-        let shown = element.child(ns::STANZA_ID, "stanza-id").and_then(|id| id.attr("id").map(str::to_owned));
-        Ok(shown.and_then(|shown| self.archive_ids().read(&shown)).is_some_and(|seen| seen >= id))
+        Ok(self.mark_of(owner, conversation).await? >= id)
     }
 
     fn count_pushed(&self, account: AccountId, conversation: &Jid) -> u32 {

@@ -1,6 +1,7 @@
 //! The JSON face: JSON-RPC 2.0 over WebSocket, for the web client and other programs, in front of the domain.
 
 mod account;
+pub mod asyncapi;
 mod client;
 mod codec;
 mod config;
@@ -18,6 +19,7 @@ mod render;
 mod rooms;
 mod sign_in;
 mod types;
+pub mod typescript;
 mod wishes;
 
 pub use config::Config;

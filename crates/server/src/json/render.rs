@@ -13,7 +13,7 @@ use waxwing_xmpp::stanza::{Kind, Stanza};
 use super::account;
 use super::codec;
 use super::conversations;
-use super::message::Names;
+use super::message::{self, Names};
 use super::method::Call;
 use super::presence;
 use super::rooms;
@@ -39,8 +39,8 @@ impl From<Vec<types::Event>> for Rendered {
 /// and the log says why.
 pub(crate) async fn rendered(call: &Call, event: Event) -> Rendered {
     match event {
-        Event::Stanza(delivery) => message(call, &delivery, Direction::Incoming).await,
-        Event::Carbon(direction, delivery) => message(call, &delivery, direction).await,
+        Event::Stanza(delivery) => between_people(call, &delivery, Direction::Incoming).await,
+        Event::Carbon(direction, delivery) => between_people(call, &delivery, direction).await,
         Event::Batch(stanzas) => {
             stanzas.iter().filter_map(|outgoing| passing(call, outgoing.stanza())).collect::<Vec<_>>().into()
         }
@@ -86,7 +86,7 @@ fn told(what: What) -> Rendered {
 }
 
 /// A message between two people, and what became of others by it.
-async fn message(call: &Call, delivery: &Delivery, direction: Direction) -> Rendered {
+async fn between_people(call: &Call, delivery: &Delivery, direction: Direction) -> Rendered {
     let stanza = delivery.stanza.stanza();
     let Some(id) = delivery.archived.filter(|_| matches!(stanza.kind, Kind::Message(_))) else {
         return passing(call, stanza).into_iter().collect::<Vec<_>>().into();
@@ -119,7 +119,11 @@ async fn messages(
         let mut events = Vec::new();
         let mut names = Names::default();
         for view in told? {
-            let message = Box::new(conversations::message(call, &view, &mut names).await?);
+            let message = Box::new(match view.id == id {
+                // Nobody can have pinned what has just been said.
+                true => message::shown(call.chat(), &view, &mut names).await?,
+                false => conversations::message(call, &view, &mut names).await?,
+            });
             events.push(types::Event::lasting(id.0, What::Message { message }));
         }
         Ok::<_, waxwing_chat::Error>(events)

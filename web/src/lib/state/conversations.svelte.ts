@@ -1,6 +1,7 @@
 // The list of conversations: what is in it, in which order, and what in it is unread.
 import { SvelteMap } from 'svelte/reactivity';
 import type { Address, Conversation, Message, Position, Room } from '../api/types';
+import { inOrder } from './sections';
 
 /** More than this the server does not count. */
 export const UNREAD_LIMIT = 100;
@@ -26,10 +27,6 @@ function byLast(a: Conversation, b: Conversation): number {
   return (b.last?.position ?? 0) - (a.last?.position ?? 0) || (a.name < b.name ? -1 : 1);
 }
 
-function byName(a: Conversation, b: Conversation): number {
-  return a.name.localeCompare(b.name) || (a.address < b.address ? -1 : 1);
-}
-
 export class Conversations {
   #all = new SvelteMap<Address, Conversation>();
   #versions = new Map<Address, Position>();
@@ -38,9 +35,9 @@ export class Conversations {
   list = $derived([...this.#all.values()].sort(byLast));
 
   shown = $derived(this.list.filter((c) => !c.settings.hidden || isUnread(c)));
-  favourites = $derived(this.shown.filter((c) => c.settings.favourite).sort(byName));
+  favourites = $derived(inOrder(this.shown.filter((c) => c.settings.favourite)));
   direct = $derived(this.shown.filter((c) => c.kind !== 'room' && !c.settings.favourite));
-  rooms = $derived(this.shown.filter((c) => c.kind === 'room' && !c.settings.favourite).sort(byName));
+  rooms = $derived(inOrder(this.shown.filter((c) => c.kind === 'room' && !c.settings.favourite)));
   unread = $derived(this.shown.filter((c) => isUnread(c)));
 
   /** What the icon of the page shows: messages meant for the reader. */

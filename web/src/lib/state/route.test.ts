@@ -19,3 +19,9 @@ test.each<Route>([
 test.each(['', '#', '#/', '#/nowhere', '#/c/', '#/c', '#%%%', '#/?at=x&panel=y'])('%s shows the beginning', (hash) => {
   expect(parseRoute(hash)).toEqual({ view: 'home' });
 });
+
+test('the link of the first start is read, and not written again', () => {
+  const route = parseRoute('#/first/admin@localhost/ytbv-kqba');
+  expect(route).toEqual({ view: 'home', first: { address: 'admin@localhost', password: 'ytbv-kqba' } });
+  expect(formatRoute(route)).toBe('#/');
+});

@@ -17,6 +17,8 @@ export interface Route {
   panel?: Panel;
   /** The token of an invitation somebody follows. */
   invitation?: string;
+  /** The account that the server made at its first start, as the link says that it printed. Never written to an address. */
+  first?: { address: Address; password: string };
 }
 
 const PANELS = ['details', 'members', 'files', 'pinned'] as const;
@@ -32,9 +34,12 @@ function decode(text: string): string {
 
 export function parseRoute(hash: string): Route {
   const [path = '', query = ''] = hash.replace(/^#\/?/, '').split('?');
-  const [first = '', second = ''] = path.split('/');
+  const [first = '', second = '', third = ''] = path.split('/');
   const words = new URLSearchParams(query);
   if (first === 'invite' && second) return { view: 'home', invitation: decode(second) };
+  if (first === 'first' && second && third) {
+    return { view: 'home', first: { address: decode(second), password: decode(third) } };
+  }
   const isConversation = first === 'c' && second !== '';
   const view = isConversation ? 'conversation' : (VIEWS.find((v) => v === first) ?? 'home');
   const route: Route = { view };
