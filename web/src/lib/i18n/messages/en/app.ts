@@ -179,7 +179,7 @@ export default {
   'sentence.saved': 'Saved',
   'sentence.reactions': 'Reactions: {list}',
   'reaction.title': 'Reactions',
-  'reaction.label': '{emoji} by {names}',
+  'reaction.label': '{emoji} {n} by {names}',
   'reaction.others': '{n} others',
 
   'action.title': 'Actions',

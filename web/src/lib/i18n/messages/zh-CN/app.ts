@@ -181,7 +181,7 @@ export default {
   'sentence.saved': '已收藏',
   'sentence.reactions': '表情回应：{list}',
   'reaction.title': '表情回应',
-  'reaction.label': '{emoji}，来自 {names}',
+  'reaction.label': '{emoji} {n}，来自 {names}',
   'reaction.others': '另外 {n} 人',
 
   'action.title': '操作',
