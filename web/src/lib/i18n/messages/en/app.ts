@@ -37,6 +37,7 @@ export default {
   'first.people': 'Bring people in',
   'first.peopleText': 'Run one of these in a terminal on the server: the first makes a link for somebody, the second an account.',
   'first.done': 'Open Waxwing',
+  'first.copy': 'Copy the command',
   'first.used': 'That link was used already. Sign in with the password that was chosen then.',
   'first.roomGeneral': 'General',
   'first.topicGeneral': 'What concerns everybody',
@@ -178,7 +179,7 @@ export default {
   'sentence.saved': 'Saved',
   'sentence.reactions': 'Reactions: {list}',
   'reaction.title': 'Reactions',
-  'reaction.label': '{emoji} by {names}',
+  'reaction.label': '{emoji} {n} by {names}',
   'reaction.others': '{n} others',
 
   'action.title': 'Actions',
@@ -209,7 +210,7 @@ export default {
   'toast.saved': 'Saved for later',
   'toast.unsaved': 'Removed from saved',
   'toast.recalled': 'The message was taken back',
-  'toast.copied': 'Copied',
+
   'toast.linkCopied': 'Link copied',
   'toast.textCopied': 'Text copied',
   'toast.notCopied': 'The browser did not let it be copied.',

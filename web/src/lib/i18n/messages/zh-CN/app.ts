@@ -39,6 +39,7 @@ export default {
   'first.people': '邀请同事',
   'first.peopleText': '在服务器的终端中运行其中一条：第一条生成邀请链接，第二条直接创建账号。',
   'first.done': '打开 Waxwing',
+  'first.copy': '复制命令',
   'first.used': '该链接已被使用。请用当时设置的密码登录。',
   'first.roomGeneral': '综合',
   'first.topicGeneral': '与所有人有关的事',
@@ -180,7 +181,7 @@ export default {
   'sentence.saved': '已收藏',
   'sentence.reactions': '表情回应：{list}',
   'reaction.title': '表情回应',
-  'reaction.label': '{emoji}，来自 {names}',
+  'reaction.label': '{emoji} {n}，来自 {names}',
   'reaction.others': '另外 {n} 人',
 
   'action.title': '操作',
@@ -211,7 +212,7 @@ export default {
   'toast.saved': '已收藏',
   'toast.unsaved': '已取消收藏',
   'toast.recalled': '消息已撤回',
-  'toast.copied': '已复制',
+
   'toast.linkCopied': '链接已复制',
   'toast.textCopied': '文字已复制',
   'toast.notCopied': '浏览器不允许复制。',
