@@ -20,6 +20,7 @@ mod files;
 mod json;
 mod json_contacts;
 mod json_files;
+mod json_mapping;
 mod json_messages;
 mod json_people;
 mod json_presence;
