@@ -95,9 +95,9 @@ export default async function twoPeople(args: string[]): Promise<void> {
 
     await step('a reaction', async () => {
       await act(a, `Answer ${mark}`, 'React with 👍');
-      await message(b, `Answer ${mark}`).getByRole('button', { name: /^👍 by/ }).waitFor();
-      await message(b, `Answer ${mark}`).getByRole('button', { name: /^👍 by/ }).click();
-      await message(a, `Answer ${mark}`).getByRole('button', { name: /^👍 by/ }).getByText('2').waitFor();
+      await message(b, `Answer ${mark}`).getByRole('button', { name: /^👍 \d+ by/ }).waitFor();
+      await message(b, `Answer ${mark}`).getByRole('button', { name: /^👍 \d+ by/ }).click();
+      await message(a, `Answer ${mark}`).getByRole('button', { name: /^👍 \d+ by/ }).getByText('2').waitFor();
     });
 
     await step('editing', async () => {
