@@ -117,13 +117,14 @@ export default async function alone([url = '', address = '', password = '', fold
       await page.getByRole('menuitem', { name: item }).click();
     };
     await step('a poll', async () => {
+      const question = `Tea or coffee ${Date.now().toString(36)}?`;
       await more('Ask in a poll');
       const fields = dialog.getByRole('textbox');
-      await fields.nth(0).fill('Tea or coffee?');
+      await fields.nth(0).fill(question);
       await fields.nth(1).fill('Tea');
       await fields.nth(2).fill('Coffee');
       await dialog.locator('footer').getByRole('button').last().click();
-      const poll = page.locator('main article[data-message]', { hasText: 'Tea or coffee?' }).last();
+      const poll = page.locator('main article[data-message]', { hasText: question }).last();
       await poll.waitFor();
       await poll.getByText('Coffee', { exact: true }).click();
       await poll.getByText('100').waitFor();
