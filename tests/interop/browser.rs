@@ -69,3 +69,20 @@ async fn a_browser_and_slixmpp() {
         assert!(nurse.wait().expect("it ends").success());
     }
 }
+
+/// Every view at both widths, by day in English and by night in Chinese, from a page that is full of life. Pages that complain
+/// fail; the pictures are for whoever looks at them.
+#[tokio::test]
+async fn every_view_has_its_picture() {
+    if fetched("Chromium").is_none() {
+        return;
+    }
+    let (_world, url) = served().await;
+    for (scheme, language) in [("light", "en"), ("dark", "zh-CN")] {
+        let folder = folders().1.join(format!("{scheme}-{language}"));
+        std::fs::create_dir_all(&folder).expect("a folder");
+        run(script("screens", &url).arg(&folder).args([scheme, language]));
+        let pictures = std::fs::read_dir(&folder).expect("the folder").count();
+        assert!(pictures > 20, "{pictures} pictures");
+    }
+}
