@@ -262,7 +262,7 @@ async fn ambiguous_requests_are_refused() {
     ];
     for request in requests {
         let (mut stream, head) = ask(&world, request).await;
-        let refused = head.is_empty() || ["400", "404", "413", "505"].contains(&status(&head));
+        let refused = head.is_empty() || ["400", "404", "405", "413", "505"].contains(&status(&head));
         assert!(refused, "{request:?}: {head}");
         let mut rest = String::new();
         let _ = timeout(PATIENCE, stream.read_to_string(&mut rest)).await.expect("the connection ends");

@@ -8,6 +8,7 @@ use super::folding::MessageView;
 use super::keeping::Item;
 use super::reading::{Reading, Said, is_shown};
 use crate::archive::{ArchiveId, ArchiveQuery, PageFrom};
+use crate::at_once::{Work, gathered};
 use crate::chat::Chat;
 use crate::error::{Error, Result};
 use crate::mentions;
@@ -120,35 +121,29 @@ impl Chat {
                 people.push(person);
             }
         }
-        let mut found = Vec::new();
-        for person in people.iter().filter(|person| self.service(person.domain()).is_none()) {
-            found.push(self.with_person(session, person, &kept).await?);
+        let rooms = if before.is_none() { self.belongings(&owner).await? } else { Vec::new() };
+        people.retain(|person| self.service(person.domain()).is_none());
+        let mut work: Vec<Work<'_, Result<ConversationView>>> =
+            Vec::with_capacity(people.len() + rooms.len());
+        for person in &people {
+            work.push(Box::pin(self.with_person(session, person, &kept)));
         }
-        if before.is_none() {
-            for belonging in self.belongings(&owner).await? {
-                match self.of_room(session, &belonging, &kept).await {
-                    Ok(view) => found.push(view),
-                    // It has ended, or he was put out of it, since the list was read.
-                    Err(Error::NotFound | Error::Forbidden) => {}
-                    Err(error) => return Err(error),
-                }
-            }
+        for belonging in &rooms {
+            work.push(Box::pin(self.of_room(session, belonging, &kept)));
         }
+        let mut found = there(gathered(work).await)?;
         found.sort_by_key(|one| std::cmp::Reverse(one.last.as_ref().map(|last| last.id)));
         Ok(Listing { conversations: found, next })
     }
 
     /// All rooms of an account as conversations.
     pub async fn room_conversations(&self, session: &Session) -> Result<Vec<ConversationView>> {
-        let mut found = Vec::new();
-        for belonging in self.belongings(&Owner::from(session)).await? {
-            match self.conversation(session, &belonging.room).await {
-                Ok(view) => found.push(view),
-                Err(Error::NotFound | Error::Forbidden) => {}
-                Err(error) => return Err(error),
-            }
+        let rooms = self.belongings(&Owner::from(session)).await?;
+        let mut work: Vec<Work<'_, Result<ConversationView>>> = Vec::with_capacity(rooms.len());
+        for belonging in &rooms {
+            work.push(Box::pin(self.conversation(session, &belonging.room)));
         }
-        Ok(found)
+        there(gathered(work).await)
     }
 
     /// One conversation, whether or not anything has been said in it.
@@ -288,6 +283,12 @@ impl Chat {
             size = UNREAD_COUNTED;
         }
     }
+}
+
+/// Those that are still there: a room has ended, or somebody was put out of it, since the list of them was read.
+fn there(found: Vec<Result<ConversationView>>) -> Result<Vec<ConversationView>> {
+    let gone = |one: &Result<ConversationView>| matches!(one, Err(Error::NotFound | Error::Forbidden));
+    found.into_iter().filter(|one| !gone(one)).collect()
 }
 
 impl Kept {

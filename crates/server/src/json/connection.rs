@@ -171,7 +171,7 @@ impl Connection {
                 continue;
             }
             if self.call.session().replay_due()
-                && let Some(end) = self.replay().await?
+                && let Some(end) = Box::pin(self.replay()).await?
             {
                 return Ok(end);
             }
@@ -305,7 +305,8 @@ impl Connection {
 
     async fn tell_one(&mut self, event: Event) -> io::Result<Option<End>> {
         self.live.unwritten = self.live.unwritten.or(archived(&event));
-        let Rendered { frames, archived } = render::rendered(&self.call, event).await;
+        // In a box of its own, so that a connection on which nothing happens does not hold the room for it.
+        let Rendered { frames, archived } = Box::pin(render::rendered(&self.call, event)).await;
         for frame in frames {
             if let Some(end) = self.write(&frame).await? {
                 return Ok(Some(end));
@@ -404,4 +405,21 @@ fn answer(id: &Id, finish: Finish, outcome: waxwing_chat::Result<Option<ArchiveI
 /// The beginning of what a client sent, to be shown to it.
 fn shortened(text: &str) -> String {
     text.chars().take(64).filter(|letter| !letter.is_control()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Bytes that a connection holds for its task while nothing happens.
+    const STEADY_BYTES_LIMIT: usize = 2_048;
+
+    #[test]
+    fn an_idle_client_takes_little_memory() {
+        fn size<'a, F>(_: impl FnOnce(&'a mut Connection) -> F) -> usize {
+            size_of::<F>()
+        }
+        let bytes = size(|connection| connection.steady());
+        assert!(bytes <= STEADY_BYTES_LIMIT, "{bytes} bytes");
+    }
 }
