@@ -27,7 +27,10 @@ async function connect(page: Page, address: string, password: string): Promise<v
   await page.evaluate(
     async ([address, password]) => {
       const socket = new WebSocket(`${location.origin.replace('http', 'ws')}/api/socket`, 'waxwing.v1');
-      await new Promise((done) => (socket.onopen = done));
+      await new Promise((done, failed) => {
+        socket.onopen = done;
+        socket.onerror = () => failed(new Error('no connection'));
+      });
       let number = 0;
       const ask = (method: string, params: object) =>
         new Promise<{ ms: number; bytes: number; result: Record<string, unknown> }>((done, failed) => {
@@ -83,7 +86,7 @@ export default async function large(args: string[]): Promise<void> {
   const say = (what: string, value: string) => console.log(`| ${what} | ${value} |`);
   try {
     const { page: bare } = await openPage(browser, 'bare');
-    await bare.goto(new URL('/invite/style.css', url).href);
+    await bare.goto(url);
     await connect(bare, address, password);
     const { version, room, before } = await bare.evaluate(async () => {
       const { ask } = window as unknown as { ask: (method: string, params: object) => Promise<{ result: Record<string, unknown> }> };
@@ -97,9 +100,9 @@ export default async function large(args: string[]): Promise<void> {
       ['conversation.list', { limit: 50 }],
       ['conversation.history', { conversation: room, limit: 50 }],
       ['conversation.history', { conversation: room, limit: 50, before }],
-      ['search.messages', { text: 'budget', limit: 20 }],
-      ['search.messages', { text: '采购', limit: 20 }],
-      ['search.messages', { text: 'budget', conversation: room, limit: 20 }],
+      ['search.messages', { text: 'server', limit: 20 }],
+      ['search.messages', { text: 'server from:p2', limit: 20 }],
+      ['search.messages', { text: 'server', conversation: room, limit: 20 }],
       ['search.messages', { text: 'nobodysaysthis', limit: 20 }],
       ['people.search', { text: 'Ada', limit: 20 }],
       ['people.search', { text: '思远', limit: 20 }],

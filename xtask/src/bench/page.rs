@@ -28,6 +28,8 @@ installs both from Debian, starts each by hand with a data folder of its own, an
   are off, as Debian ships them.
 - Each figure is the median of the rounds.
 
+How the JSON face and the web client do with a large organisation behind them stands in [performance-client.md](performance-client.md).
+
 ";
 
 /// All files, by name.
