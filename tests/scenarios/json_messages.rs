@@ -271,6 +271,7 @@ async fn messages_are_found_where_one_may_read() {
         ("歌唱", &["夜莺在歌唱 and not the lark"][..]),
         ("is:mention", &["@juliet, come"][..]),
         ("from:juliet", &["夜莺在歌唱 and not the lark"][..]),
+        ("from:romeo in:nurse", &[][..]),
         ("nightingale before:2020-01-01", &[][..]),
     ] {
         assert_eq!(texts(juliet.ask("search.messages", json!({ "text": text })).await), found, "{text}");

@@ -117,12 +117,14 @@ impl Chat {
             end = last_end;
             let mut count = 0;
             'pages: for _ in 0..FINDING_PAGES {
+                let query = reading.query(PageFrom::End, PAGE.min(limit.max(1) * 2));
                 let query = ArchiveQuery {
                     start,
                     end: Some(end),
                     text: wanted.text.clone(),
                     labels: labels.clone(),
-                    ..reading.query(PageFrom::End, PAGE.min(limit.max(1) * 2))
+                    with: query.with.or_else(|| wanted.from.clone().filter(|from| reading.keeps_apart(from))),
+                    ..query
                 };
                 let page = self.store.archive_page(query).await?;
                 let Some(first) = page.items.first().map(|first| first.id) else { break };
@@ -147,8 +149,8 @@ impl Chat {
         Ok(found)
     }
 
-    /// Whether a message that the archive proposes is one to show. A room is not asked by somebody's address unless everybody
-    /// there may know it, so who wrote is looked at here.
+    /// Whether a message that the archive proposes is one to show. Who wrote it is looked at here, since an archive cannot always
+    /// be asked for that.
     fn fits(&self, reading: &Reading, said: &Said, wanted: &Wanted) -> bool {
         let author = reading.author(said);
         let from = wanted.from.as_ref().is_none_or(|from| author.address.same_bare(from));

@@ -118,6 +118,12 @@ impl Reading {
         ArchiveQuery { with, ..ArchiveQuery::page(self.owner, page, limit) }
     }
 
+    /// Whether the archive can be asked for what one person wrote: a room's by whoever may know who wrote, one's own for what
+    /// others wrote.
+    pub(super) fn keeps_apart(&self, person: &Jid) -> bool {
+        if self.room { self.knows_people } else { !person.same_bare(&self.reader) }
+    }
+
     /// The conversation that a message belongs to.
     pub(super) fn conversation_of(&self, said: &Said) -> Jid {
         self.conversation.clone().unwrap_or_else(|| said.peer.to_bare())
