@@ -206,7 +206,12 @@ impl Server {
             match notify.recv(&mut buffer) {
                 Ok(n) if buffer[..n].split(|&b| b == b'\n').any(|line| line == b"READY=1") => return Ok(()),
                 Ok(_) => {}
-                Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
+                // A signal interrupts a wait that has an end (socket(7)).
+                Err(e)
+                    if matches!(
+                        e.kind(),
+                        ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted
+                    ) => {}
                 Err(e) => return Err(e.into()),
             }
             if let Some(status) = self.child.as_mut().map(Child::try_wait).transpose()?.flatten() {
