@@ -95,10 +95,12 @@ async fn affiliate(owner: &mut Client, user: &str, affiliation: &str) {
     assert_eq!(set(owner, "admin", &item).await, "result");
 }
 
-/// Empties several inboxes.
-async fn quiet<const N: usize>(clients: [&mut Client; N]) {
-    for client in clients {
+/// Empties several inboxes, once all that any of them has sent has reached the others.
+async fn quiet<const N: usize>(mut clients: [&mut Client; N]) {
+    for client in &mut clients {
         client.settle().await;
+    }
+    for client in clients {
         client.clear().await;
     }
 }
