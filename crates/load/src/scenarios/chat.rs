@@ -13,6 +13,7 @@ use crate::client::Client;
 use crate::exchange::{Exchange, Span};
 use crate::json;
 use crate::ledger::{Ledger, Tally};
+use crate::random;
 use crate::report::Report;
 use crate::sessions::{self, RESOURCE, Setup, Task};
 use crate::split::attribute;
@@ -86,8 +87,10 @@ pub(crate) struct End {
 struct Template {
     head: String,
     /// What ends the id.
-    id_end: &'static str,
-    origin_id: bool,
+    id_end: String,
+    /// What ends the id by which a server recognises a message that is sent again, if there is one: in another run the same
+    /// would be taken for the same message.
+    origin_id: Option<String>,
     tail: String,
 }
 
@@ -99,15 +102,16 @@ impl Template {
                     r#"{{"jsonrpc":"2.0","id":0,"method":"message.send","params":{{"conversation":"{to}","text":"{}","client_id":""#,
                     body(message.body_bytes)
                 ),
-                origin_id: false,
-                id_end: r#"""#,
+                // A server takes the same id in another run for the same message.
+                id_end: format!(".{}\"", random::token()),
+                origin_id: None,
                 tail: "}}".to_owned(),
             };
         }
         Self {
             head: format!("<message{} to='{to}' type='chat' id='", client.scope()),
-            id_end: "'>",
-            origin_id: message.origin_id,
+            id_end: "'>".to_owned(),
+            origin_id: message.origin_id.then(random::token),
             tail: format!(
                 "<body>{}</body>{}</message>",
                 body(message.body_bytes),
@@ -121,8 +125,8 @@ impl Template {
         text.push_str(&self.head);
         // Writing to a string cannot fail.
         let _ = write!(text, "l{number:x}.{now:x}{}", self.id_end);
-        if self.origin_id {
-            let _ = write!(text, "<origin-id xmlns='urn:xmpp:sid:0' id='{number:x}.{now:x}'/>");
+        if let Some(run) = &self.origin_id {
+            let _ = write!(text, "<origin-id xmlns='urn:xmpp:sid:0' id='{number:x}.{now:x}.{run}'/>");
         }
         text.push_str(&self.tail);
     }
@@ -164,6 +168,7 @@ fn arrival(stanza: &[u8]) -> Arrival {
 /// The numbers in an id of ours.
 fn numbers(id: &[u8]) -> Option<(u64, u64)> {
     let (number, sent) = std::str::from_utf8(id).ok()?.strip_prefix('l')?.split_once('.')?;
+    let sent = sent.split('.').next()?;
     Some((u64::from_str_radix(number, 16).ok()?, u64::from_str_radix(sent, 16).ok()?))
 }
 
@@ -319,17 +324,19 @@ mod tests {
     fn ids_come_back_as_they_were_written() {
         let template = Template {
             head: "<message to='a' id='".to_owned(),
-            id_end: "'>",
-            origin_id: true,
+            id_end: "'>".to_owned(),
+            origin_id: Some("run".to_owned()),
             tail: "</message>".to_owned(),
         };
         let mut text = String::new();
         template.write(0x1f, 0xabc, &mut text);
         assert_eq!(
             text,
-            "<message to='a' id='l1f.abc'><origin-id xmlns='urn:xmpp:sid:0' id='1f.abc'/></message>"
+            "<message to='a' id='l1f.abc'><origin-id xmlns='urn:xmpp:sid:0' id='1f.abc.run'/></message>"
         );
         assert_eq!(arrival(text.as_bytes()), Arrival::Message { number: 0x1f, sent: 0xabc });
+        let event = br#"{"jsonrpc":"2.0","method":"event","params":{"message":{"client_id":"l1f.abc.run"}}}"#;
+        assert_eq!(arrival(event), Arrival::Message { number: 0x1f, sent: 0xabc });
         assert_eq!(arrival(b"<message type=\"error\" id='l1.2'/>"), Arrival::Error);
         assert_eq!(arrival(b"<message id='another'/>"), Arrival::Other);
         assert_eq!(arrival(b"<presence id='l1.2'/>"), Arrival::Other);
