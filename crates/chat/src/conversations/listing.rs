@@ -136,16 +136,6 @@ impl Chat {
         Ok(Listing { conversations: found, next })
     }
 
-    /// All rooms of an account as conversations.
-    pub async fn room_conversations(&self, session: &Session) -> Result<Vec<ConversationView>> {
-        let rooms = self.belongings(&Owner::from(session)).await?;
-        let mut work: Vec<Work<'_, Result<ConversationView>>> = Vec::with_capacity(rooms.len());
-        for belonging in &rooms {
-            work.push(Box::pin(self.conversation(session, &belonging.room)));
-        }
-        there(gathered(work).await)
-    }
-
     /// One conversation, whether or not anything has been said in it.
     pub async fn conversation(&self, session: &Session, address: &Jid) -> Result<ConversationView> {
         let (owner, address) = (Owner::from(session), address.to_bare());

@@ -1,11 +1,11 @@
 //! The description of the face as messages on a channel (AsyncAPI 3.0), drawn from the table of methods and the types: for tools
 //! that draw pages and code from it.
 
-use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
 use super::error::ErrorObject;
 use super::methods;
+use super::reference::{generator, written};
 use super::types::Event;
 
 /// The one channel.
@@ -13,15 +13,11 @@ const CHANNEL: &str = "#/channels/socket";
 
 /// The document, as it stands in the project's documents.
 pub fn document() -> String {
-    let mut text = serde_json::to_string_pretty(&describe()).unwrap_or_default();
-    text.push('\n');
-    text
+    written(&describe())
 }
 
 fn describe() -> Value {
-    let settings = SchemaSettings::draft2020_12()
-        .with(|settings| settings.definitions_path = "/components/schemas".into());
-    let mut generator = settings.into_generator();
+    let mut generator = generator();
     let (mut messages, mut operations) = (Map::new(), Map::new());
     let on_channel = |name: &str| json!({ "$ref": format!("{CHANNEL}/messages/{name}") });
     for method in methods::all() {

@@ -10,15 +10,25 @@ use super::types::Event;
 
 /// The document, as it stands in the project's documents.
 pub fn document() -> String {
-    let mut text = serde_json::to_string_pretty(&describe()).unwrap_or_default();
+    written(&describe())
+}
+
+/// A description as it stands in a file.
+pub(super) fn written(description: &Value) -> String {
+    let mut text = serde_json::to_string_pretty(description).unwrap_or_default();
     text.push('\n');
     text
 }
 
+/// Draws schemas from the types, and keeps them where documents of this kind have them.
+pub(super) fn generator() -> SchemaGenerator {
+    SchemaSettings::draft2020_12()
+        .with(|settings| settings.definitions_path = "/components/schemas".into())
+        .into_generator()
+}
+
 fn describe() -> Value {
-    let settings = SchemaSettings::draft2020_12()
-        .with(|settings| settings.definitions_path = "/components/schemas".into());
-    let mut generator = settings.into_generator();
+    let mut generator = generator();
     let listed: Vec<Value> = methods::all()
         .map(|method| {
             json!({
