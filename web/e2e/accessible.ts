@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
-import { openBrowser, openPage } from './browser';
+import { openBrowser, openPage, still } from './browser';
 import { connect, livelyServer } from './screens';
 
 const ME = 'anna@localhost';
@@ -36,7 +36,7 @@ const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.mi
 
 async function inspect(page: Page, what: string, found: string[]): Promise<void> {
   // Nothing is judged in the middle of a movement.
-  await page.waitForTimeout(350);
+  await still(page);
   if (!(await page.evaluate(() => 'axe' in window))) await page.evaluate(axe);
   const violations = await page.evaluate(
     (rules) => (window as unknown as { axe: { run: (context: unknown, options: unknown) => Promise<{ violations: Violation[] }> } }).axe.run(document, { runOnly: rules }).then((r) => r.violations),
@@ -127,7 +127,7 @@ async function walk(browser: Browser, look: Look, url: string, found: string[]):
     await field.fill('');
     server.isDown = true;
     server.cut();
-    await page.waitForTimeout(3000);
+    await page.locator('[role="status"] .bar').waitFor();
     await see('without a connection');
   }
   for (const complaint of complaints) found.push(complaint);

@@ -139,9 +139,11 @@ export default async function alone([url = '', address = '', password = '', fold
     });
     await step('a voice message', async () => {
       await more('Record a voice message');
+      // Something has to be recorded, which takes its time.
       await page.waitForTimeout(1500);
       if (folder) await page.screenshot({ path: `${folder}/alone-recording.png` });
       await page.locator('main .voice').getByRole('button').last().click();
+      // The recorder may ask once more before it sends, or not.
       await page.waitForTimeout(400);
       const again = page.locator('main .voice').getByRole('button', { name: 'Send' });
       if ((await again.count()) > 0) await again.click();

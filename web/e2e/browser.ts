@@ -20,6 +20,31 @@ export async function closeBrowser(browser: Browser): Promise<void> {
   await Promise.race([browser.close(), new Promise((resolve) => setTimeout(resolve, 5_000))]);
 }
 
+/** Waits until nothing on the page changes or moves any more; what moves for ever is left out. */
+export async function still(page: Page): Promise<void> {
+  await page.evaluate(
+    () =>
+      new Promise<void>((resolve) => {
+        const isMoving = (a: Animation) => a.playState === 'running' && Number.isFinite(Number(a.effect?.getComputedTiming().endTime));
+        let timer: ReturnType<typeof setTimeout> | undefined;
+        const wait = () => {
+          clearTimeout(timer);
+          timer = setTimeout(() => (document.getAnimations().some(isMoving) ? wait() : end()), 250);
+        };
+        const observer = new MutationObserver(wait);
+        const end = () => {
+          clearTimeout(timer);
+          observer.disconnect();
+          resolve();
+        };
+        observer.observe(document, { subtree: true, childList: true, attributes: true, characterData: true });
+        wait();
+        // A clock on the page may tick without an end.
+        setTimeout(end, 5_000);
+      }),
+  );
+}
+
 /** A page of its own, as if on a device of its own. Whatever it complains of is collected. */
 export async function openPage(browser: Browser, name: string, options: BrowserContextOptions = {}): Promise<{ page: Page; complaints: string[] }> {
   const context = await browser.newContext({

@@ -2,7 +2,7 @@
 // `hostile URL ADDRESS PASSWORD ADDRESS PASSWORD`: the server runs already, and the accounts exist.
 import type { Page } from 'playwright-core';
 import type { Method, Params, Result } from '$lib/api';
-import { openBrowser, openPage, signIn } from './browser';
+import { openBrowser, openPage, signIn, still } from './browser';
 
 /** Each calls `hit`, if it runs. */
 const TEXTS = [
@@ -130,7 +130,7 @@ export default async function hostile([url = '', victim = '', victimPassword = '
   await signIn(page, url, victim, victimPassword);
   const go = async (to: string): Promise<void> => {
     await page.evaluate((h) => (location.hash = h), to);
-    await page.waitForTimeout(500);
+    await still(page);
   };
   await go(hash(attacker));
   await page.locator('main article[data-message]', { hasText: mark }).first().waitFor();
@@ -145,10 +145,10 @@ export default async function hostile([url = '', victim = '', victimPassword = '
   for (const view of ['threads', 'mentions', 'saved', 'people', '']) await go(`#/${view}`);
   await page.keyboard.press('Control+k');
   await page.keyboard.type(mark.slice(0, 4));
-  await page.waitForTimeout(700);
+  await still(page);
   await page.keyboard.press('Escape');
   for (const text of ['#/c/%22%3E%3Csvg%20onload%3Dhit()%3E', '#/invite/%3Cimg%20src%3Dx%20onerror%3Dhit()%3E', '#/c/javascript%3Ahit()?search=%3Cimg%20src%3Dx%20onerror%3Dhit()%3E']) await go(text);
-  await page.waitForTimeout(500);
+  await still(page);
   if (before !== undefined) await dare('profile.change', { name: before, title: null, department: null, phone: null, mail: null } as Params<'profile.change'>);
   await browser.close();
 

@@ -1,5 +1,5 @@
 // Signs in and takes pictures of what is there: `look URL ADDRESS PASSWORD FOLDER [light|dark] [HASH…]`.
-import { closeBrowser, openBrowser, openPage, signIn } from './browser';
+import { closeBrowser, openBrowser, openPage, signIn, still } from './browser';
 
 export default async function look([url = '', address = '', password = '', folder = '.', scheme = 'light', ...hashes]: string[]): Promise<void> {
   const browser = await openBrowser();
@@ -15,7 +15,7 @@ export default async function look([url = '', address = '', password = '', folde
     await signIn(page, url, address, password);
     for (const [index, hash] of ['#/', ...hashes].entries()) {
       await page.evaluate((h) => (location.hash = h), hash);
-      await page.waitForTimeout(900);
+      await still(page);
       await page.screenshot({ path: `${folder}/${scheme}-${size}-${index}.png` });
     }
     for (const complaint of complaints) console.log(complaint);

@@ -217,9 +217,11 @@ await check('a picture is zoomed, moved and turned over by keys', 'part=panes&vi
 
 await check('a voice message is recorded, listened to and sent', 'part=panes&recorder', async (page) => {
   await page.waitForSelector('.recorder [aria-label="Pause the recording"]');
+  // Something has to be recorded, which takes its time.
   await page.waitForTimeout(1500);
   await page.click('[aria-label="Pause the recording"]');
   const at = await page.textContent('.recorder .time');
+  // Longer than a second, so that a clock that goes on is seen.
   await page.waitForTimeout(1200);
   assert.equal(await page.textContent('.recorder .time'), at, 'the time stands still while paused');
   await page.click('[aria-label="Go on recording"]');
@@ -242,6 +244,7 @@ await check('a moment in the past is refused', 'part=panes&schedule', async (pag
 const phone = { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true };
 for (const part of ['ui', 'panes', 'emoji', 'markup']) {
   await check(`fingers hit every control of ${part}`, `part=${part}`, async (page) => {
+    // Controls that move in are measured where they come to rest.
     await page.waitForTimeout(600);
     const small = await page.evaluate(() => {
       // Ten tabs share the width of a telephone.

@@ -2,7 +2,7 @@
 import type { Page } from 'playwright-core';
 import type { Message } from '$lib/api/types';
 import { FakeServer } from '$lib/testing/fake-server';
-import { closeBrowser, openBrowser, openPage } from './browser';
+import { closeBrowser, openBrowser, openPage, still } from './browser';
 
 const ME = 'anna@localhost';
 const GENERAL = 'general@rooms.localhost';
@@ -113,7 +113,7 @@ export default async function screens([url = '', folder = '.', theme = 'light', 
     await page.getByRole('button', { name: 'Sign in' }).click();
     await page.locator('[data-region="sidebar"]').waitFor();
     const shoot = async (name: string) => {
-      await page.waitForTimeout(500);
+      await still(page);
       await page.screenshot({ path: `${folder}/${theme}-${language}-${size}-${name}.png` });
     };
     const go = (hash: string) => page.evaluate((h) => (location.hash = h), hash);
@@ -168,7 +168,7 @@ export default async function screens([url = '', folder = '.', theme = 'light', 
       await go(`#/c/${encodeURIComponent(GENERAL)}`);
       await page.locator('[data-region="composer"] textarea').fill('Written without a connection');
       await page.keyboard.press('Enter');
-      await page.waitForTimeout(2500);
+      await page.locator('[role="status"] .bar').waitFor();
       await shoot('offline');
     }
     for (const complaint of complaints) console.log(complaint);

@@ -148,6 +148,7 @@ export default async function tabs([server = '', first = '', firstPassword = '',
     await two.getByRole('button', { name: /status and account$/ }).first().click();
     await two.getByRole('menuitem', { name: 'Sign out' }).click();
     await two.getByLabel('Password', { exact: true }).waitFor();
+    // What was on its way into the browser's memory when it was wiped would be there by now.
     await two.waitForTimeout(500);
     const left = await stored(two);
     check(left.length === 0, `left behind: ${left.join(', ')}`);

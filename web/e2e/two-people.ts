@@ -187,6 +187,7 @@ export default async function twoPeople(args: string[]): Promise<void> {
       await composer(a).fill(`Half a thought ${mark}`);
       await row(a, nameB).click();
       await a.locator('main').getByRole('heading', { level: 1, name: nameB }).waitFor();
+      // A draft is kept once one has stopped writing for a moment; the page shows nothing of that.
       await a.waitForTimeout(1200);
       const other = await openPage(browser, `${first} elsewhere`);
       await signIn(other.page, url, first, firstPassword);
@@ -202,6 +203,7 @@ export default async function twoPeople(args: string[]): Promise<void> {
       await a.context().setOffline(true);
       await a.evaluate(() => dispatchEvent(new Event('offline')));
       await write(b, `While you were away ${mark}`);
+      // Without a connection nothing comes, which no condition tells.
       await a.waitForTimeout(500);
       await a.context().setOffline(false);
       await a.evaluate(() => dispatchEvent(new Event('online')));
