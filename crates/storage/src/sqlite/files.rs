@@ -55,7 +55,7 @@ pub(super) fn bytes_on_disk(path: &Path) -> u64 {
 /// Held while the store is open. The kernel lets go of it when the process ends, however it ends.
 #[derive(Debug)]
 pub(super) struct Lock {
-    _file: File,
+    file: File,
 }
 
 impl Lock {
@@ -69,9 +69,17 @@ impl Lock {
             .open(&name)
             .map_err(|error| OpenError::File(name.clone(), error))?;
         match file.try_lock() {
-            Ok(()) => Ok(Self { _file: file }),
+            Ok(()) => Ok(Self { file }),
             Err(TryLockError::WouldBlock) => Err(OpenError::InUse(path.to_owned())),
             Err(TryLockError::Error(error)) => Err(OpenError::File(name, error)),
         }
+    }
+}
+
+impl Drop for Lock {
+    /// Closing alone would leave the lock to a process that is just being started and has not yet closed what it
+    /// inherited.
+    fn drop(&mut self) {
+        let _ = self.file.unlock();
     }
 }
