@@ -50,6 +50,7 @@ mod memory_state;
 pub mod memory_store;
 pub mod mentions;
 pub mod messages;
+pub mod nodes;
 pub mod people;
 pub mod port;
 pub mod preferences;
