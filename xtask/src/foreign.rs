@@ -16,6 +16,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("gcc", "cc"),
     ("go-sendxmpp", "go-sendxmpp"),
     ("lua-unbound", "prosody"),
+    ("nats-server", "nats-server"),
     ("nodejs", "node"),
     ("npm", "npm"),
     ("pebble", "pebble"),
