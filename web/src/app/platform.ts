@@ -1,5 +1,6 @@
 // What the client knows of the browser it runs in: where its tokens are, what the device is called, how it reaches the server.
 import type { TokenStore } from '$lib/api';
+import { newId } from '$lib/state/id';
 import type { AccountStore } from '$lib/state/session.svelte';
 
 const TOKEN = 'waxwing.token';
@@ -64,12 +65,6 @@ export class BrowserAccounts implements AccountStore {
   }
 }
 
-export function newId(): string {
-  // randomUUID is there only on pages that came over TLS or from this machine.
-  if (typeof crypto.randomUUID === 'function') return crypto.randomUUID();
-  return [...crypto.getRandomValues(new Uint8Array(16))].map((b) => b.toString(16).padStart(2, '0')).join('');
-}
-
 /** An id of this browser, the same at each visit. A tab that is not to be remembered is a device of its own. */
 export function deviceId(remembers: boolean): string {
   const storage = remembers ? lasting : passing;
@@ -83,7 +78,6 @@ export function deviceId(remembers: boolean): string {
 export function isPassingSession(): boolean {
   return read(passing, TOKEN) !== undefined;
 }
-
 
 /** The browser and the system, as people call them. */
 export function clientName(agent = navigator.userAgent): string {
