@@ -6,6 +6,7 @@ import type { AccountStore } from '$lib/state/session.svelte';
 const TOKEN = 'waxwing.token';
 const DEVICE = 'waxwing.device';
 const ACCOUNT = 'waxwing.account';
+const PICTURES = 'waxwing-pictures';
 
 /** Storage may be forbidden by the browser: then what is kept lasts as long as the page. */
 const pageOnly = new Map<string, string>();
@@ -62,6 +63,10 @@ export class BrowserAccounts implements AccountStore {
 
   set(account: string | undefined): void {
     write(lasting, ACCOUNT, account);
+    // The service worker keeps pictures of people for as long as there is a place for them. Only pages over TLS or from this machine have one.
+    if (typeof caches === 'undefined') return;
+    const change = account === undefined ? caches.delete(PICTURES) : caches.open(PICTURES);
+    change.catch(() => undefined);
   }
 }
 
