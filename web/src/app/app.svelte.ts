@@ -47,6 +47,8 @@ class Ui {
   reacting = $state<MessageId | undefined>();
   /** Pictures that are looked at in full. */
   viewing = $state.raw<{ message: Message; index: number } | undefined>();
+  /** The conversation that its reader has just left unread: it is not read by being in view until it is opened anew. */
+  leftUnread: Address | undefined;
   /** The page is in front of somebody. */
   attended = $state(true);
   announcement = $state('');
