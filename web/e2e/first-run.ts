@@ -34,9 +34,14 @@ export default async function firstRun([binary = '', folder]: string[]): Promise
     await page.getByLabel('Password once more').pressSequentially('ada-secret-1', { delay: KEY_MS });
     await page.getByRole('button', { name: 'Next' }).click();
     await page.getByRole('heading', { name: 'Make it a place for everybody' }).waitFor();
+    // A room that is not wanted is not made.
+    await page.getByRole('checkbox', { name: /^Help/ }).click();
     await shoot('others');
     await page.getByRole('button', { name: 'Open Waxwing' }).click();
     await page.getByRole('heading', { level: 1, name: 'General' }).waitFor();
+    const rooms = page.getByRole('navigation', { name: 'Conversations' });
+    await rooms.getByRole('link', { name: /^Coffee corner/ }).waitFor();
+    if ((await rooms.getByRole('link', { name: /^Help/ }).count()) > 0) throw new Error('A room was made that was not wanted.');
     // Nothing has to be looked for: the keys go into the field.
     await until('the field has the focus', () => page.evaluate(() => document.activeElement?.tagName === 'TEXTAREA'));
     await page.keyboard.type('Hello everybody', { delay: KEY_MS });

@@ -135,6 +135,7 @@ async function dialogs(walk: Walk): Promise<void> {
   });
   await walk.within('keys', () => page.keyboard.press('Control+/'));
   await page.keyboard.press('Control+,');
+  await page.locator('dialog nav button').first().waitFor();
   const pages = await page.locator('dialog nav button').count();
   for (let i = 0; i < pages; i += 1) {
     await page.locator('dialog nav button').nth(i).click();

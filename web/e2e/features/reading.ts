@@ -187,6 +187,12 @@ export const READING: readonly Feature[] = [
       await juliet.open(room);
       await juliet.act(juliet.message(latin), 'action.save');
       await found(`is:saved pilgrim`, latin, [hers]);
+      // Elsewhere it is not, unless one looks everywhere.
+      await juliet.open(romeo.account.address);
+      const elsewhere = await juliet.beside(romeo.account.address, `search=${encodeURIComponent(latin)}`);
+      await elsewhere.getByText(juliet.say('search.none')).waitFor();
+      await elsewhere.getByText(juliet.say('search.all'), { exact: true }).click();
+      await elsewhere.locator('article', { hasText: latin }).first().waitFor();
       // What was found leads to its place.
       await juliet.panel.locator('article', { hasText: latin }).getByRole('button').first().click();
       await juliet.message(latin).waitFor();

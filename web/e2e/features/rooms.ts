@@ -43,6 +43,7 @@ export const ROOMS: readonly Feature[] = [
       await romeo.main.getByRole('heading', { level: 1, name }).waitFor();
       const address = decodeURIComponent(new URL(romeo.page.url()).hash.slice('#/c/'.length));
       await juliet.home();
+      await (await romeo.beside(address, 'panel=details')).getByText(romeo.like('room.private')).first().waitFor();
       let panel = await romeo.beside(address, 'panel=members');
       await romeo.button('members.invite', {}, panel).click();
       for (const account of [accounts.juliet, accounts.nurse]) {

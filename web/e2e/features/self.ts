@@ -190,6 +190,16 @@ export const SELF: readonly Feature[] = [
       await guest.button('signin.submit').waitFor();
       await page.reload();
       await guest.button('signin.submit').waitFor();
+      // A visit that is not to be remembered ends with its tab.
+      await page.getByLabel(guest.say('signin.remember')).click();
+      await page.getByLabel(guest.say('signin.address')).fill(user);
+      await page.getByLabel(guest.say('signin.password'), { exact: true }).fill('benvolio-secret-2');
+      await guest.button('signin.submit').click();
+      await guest.list.waitFor();
+      const next = await page.context().newPage();
+      await next.goto(server.url);
+      await next.getByRole('button', { name: guest.say('signin.submit'), exact: true }).waitFor();
+      await next.close();
     },
   },
   {
