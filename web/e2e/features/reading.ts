@@ -72,6 +72,33 @@ export const READING: readonly Feature[] = [
     },
   },
   {
+    name: 'jump to a date',
+    async run({ romeo, room, text }) {
+      await romeo.open(room);
+      const last = text('Here and now');
+      await romeo.write(last);
+      const go = async (date: string): Promise<void> => {
+        await romeo.dialog.getByLabel(romeo.say('date.day')).fill(date);
+        await romeo.button('date.go', {}, romeo.dialog).click();
+        await romeo.dialog.waitFor({ state: 'detached' });
+      };
+      const isFocused = (index: 0 | -1): Promise<boolean> =>
+        romeo.page.evaluate((index) => {
+          const rows = [...document.querySelectorAll('[data-region="timeline"] article[data-message]')];
+          return document.activeElement !== null && document.activeElement === rows.at(index);
+        }, index);
+      await romeo.main.locator('[data-region="header"]').getByRole('button', { name: romeo.say('header.more'), exact: true }).click();
+      await romeo.choose(romeo.say('date.title'));
+      // Before there was anything: the beginning, which is where the first day begins too.
+      await go('2020-02-02');
+      await romeo.main.getByText(romeo.like('timeline.roomBegins')).waitFor();
+      await until('the first message has the focus', () => isFocused(0));
+      await romeo.main.getByRole('button', { name: romeo.like('date.from') }).first().click();
+      await go(new Date().toLocaleDateString('sv'));
+      await until('the first message of today has the focus', () => isFocused(0));
+    },
+  },
+  {
     name: 'unread from here, and marking a conversation',
     async run({ romeo, juliet, room, text }) {
       const [first, second] = [text('One fair daughter'), text('and no more')];
