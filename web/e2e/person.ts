@@ -123,8 +123,13 @@ export class Person {
   /** Has the buttons of a message shown, with the mouse or with a finger. */
   async reach(message: Locator): Promise<Locator> {
     await message.scrollIntoViewIfNeeded();
-    if (this.isPhone) await message.click({ position: { x: 12, y: 24 } });
-    else await message.hover();
+    if (this.isPhone) {
+      // Beside the words, where nothing else is to be pressed.
+      const box = await message.boundingBox();
+      await message.click({ position: { x: (box?.width ?? 40) - 10, y: 8 } });
+    } else {
+      await message.hover();
+    }
     const bar = message.getByRole('toolbar');
     await bar.waitFor();
     return bar;

@@ -191,6 +191,21 @@ export const ROOMS: readonly Feature[] = [
     },
   },
   {
+    name: 'the card of somebody',
+    async run({ romeo, nurse, accounts, room, text }) {
+      await romeo.open(room);
+      await romeo.write(text('Where is she'));
+      await nurse.enter(room);
+      const said = text('Here');
+      await nurse.type(said);
+      await romeo.message(said).getByRole('button', { name: romeo.say('card.more', { name: accounts.nurse.name }) }).click();
+      const card = romeo.page.locator('.popover').getByRole('article', { name: accounts.nurse.name });
+      await card.getByText(accounts.nurse.address).waitFor();
+      await romeo.button('card.message', {}, card).click();
+      await romeo.main.getByRole('heading', { level: 1, name: accounts.nurse.name }).waitFor();
+    },
+  },
+  {
     name: 'presence with a text and an end',
     async run({ romeo, juliet, nurse, accounts, text }) {
       const caller = await Caller.open(romeo.page, romeo.account);
