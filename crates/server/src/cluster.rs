@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail, ensure};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use waxwing_chat::nodes::NodeId;
+use waxwing_chat::nodes::{Bus as _, NodeId};
 use waxwing_chat::store::Store;
 use waxwing_cluster::nats::{Credentials, Nats, Options};
 use waxwing_cluster::{Count, Key, Settings};
@@ -151,9 +151,16 @@ async fn secret(store: &dyn Store) -> anyhow::Result<[u8; 32]> {
     secret.context("the store holds no secret for the bus where it should")
 }
 
-/// The server is ready as long as it can reach the others.
-pub fn require_bus(health: &Health, bus: &Arc<Nats>) {
-    let bus = Arc::clone(bus);
+/// Sends what is queued, and tells the others that this node goes.
+pub async fn leave(bus: Option<&Arc<Nats>>) {
+    if let Some(bus) = bus {
+        bus.close().await;
+    }
+}
+
+/// A node is ready as long as it can reach the others.
+pub fn require_bus(health: &Health, bus: Option<&Arc<Nats>>) {
+    let Some(bus) = bus.map(Arc::clone) else { return };
     health.require("bus", move || {
         let reachable = bus.is_reachable();
         async move { if reachable { Ok(()) } else { Err("NATS cannot be reached".to_owned()) } }
