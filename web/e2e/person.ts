@@ -198,7 +198,7 @@ export class Person {
 }
 
 /** Waits until something holds. */
-export async function until(what: string, holds: () => Promise<boolean>, patience_ms = 10_000): Promise<void> {
+export async function until(what: string, holds: () => Promise<boolean>, patience_ms = 20_000): Promise<void> {
   const end = Date.now() + patience_ms;
   while (!(await holds())) {
     if (Date.now() > end) throw new Error(`It does not come to be: ${what}`);
