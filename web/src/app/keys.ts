@@ -40,6 +40,11 @@ function focusLater(selector: string): void {
   requestAnimationFrame(() => document.querySelector<HTMLElement>(selector)?.focus());
 }
 
+/** Gives the focus to the first region, if what had it is gone: the form that somebody signed in with. */
+export function keepFocus(): void {
+  if (document.activeElement === document.body) nextRegion(1);
+}
+
 function nextRegion(step: 1 | -1): void {
   const there = REGIONS.flatMap((name) => {
     const found = [...document.querySelectorAll<HTMLElement>(`[data-region="${name}"]`)].find((e) => e.checkVisibility());
