@@ -171,6 +171,11 @@ impl PubSub {
         usize::try_from(hash % STRIPES as u64).unwrap_or_default()
     }
 
+    /// Notes that another node of the cluster has changed something.
+    pub(crate) fn changed_elsewhere(&self, place: &Jid, node: &str) {
+        self.stripes[self.stripe(place, node)].1.fetch_add(2, Ordering::AcqRel);
+    }
+
     /// Whether a node, or another under its lock, was being changed when these counts were taken, or has begun to since.
     pub(crate) fn changed_since(&self, place: &Jid, node: &str, before: &[u64]) -> bool {
         let stripe = self.stripe(place, node);

@@ -9,6 +9,7 @@ use waxwing_xmpp::xml::Element;
 
 use crate::archive::ArchiveId;
 use crate::chat::Chat;
+use crate::cluster::Cached;
 use crate::error::Result;
 use crate::rosters::Owner;
 
@@ -33,6 +34,12 @@ pub(crate) fn with_photo_hash(mut presence: Stanza, hash: Option<&str>) -> Stanz
 impl Chat {
     /// Shows everybody who sees an account's sessions that its picture is another one.
     pub(crate) async fn show_photo_hash(&self, owner: &Owner) -> Result<()> {
+        self.tell_changed(&owner.jid, Cached::Photo);
+        self.show_photo_hash_here(owner).await
+    }
+
+    /// The same for the sessions of this node.
+    pub(crate) async fn show_photo_hash_here(&self, owner: &Owner) -> Result<()> {
         let _lock = self.rosters.lock(&owner.jid).await;
         let Some(profile) = self.profile(&owner.jid).await? else {
             return Ok(());
@@ -43,6 +50,7 @@ impl Chat {
             if let (Some(presence), Some(priority)) = (session.presence(), session.priority()) {
                 let shown = with_photo_hash(presence.stanza().clone(), profile.photo_hash.as_deref());
                 session.set_presence(Some((priority, Arc::new(Outgoing::new(shown.clone())))), delivered);
+                self.tell_presence(&session);
                 self.broadcast(&profile, &contacts, &shown).await;
             }
         }

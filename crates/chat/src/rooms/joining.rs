@@ -111,15 +111,13 @@ impl Room {
         let own = self.jid.with_resource(nick).map_err(|_| Error::JidMalformed)?;
         let password = join.child(ns::MUC, "password").map(|password| password.text().into_owned());
         let affiliation = self.admit(&bare, nick, password.as_deref())?;
-        if let Seat::Local(session) = seat
-            && !session.enter_room(own.clone())
-        {
+        if !seat.enter(&self.chat, &own) {
             return Err(Error::ResourceConstraint("the session is in too many rooms"));
         }
         let content = telling::presence_content(&stanza.element, |domain| self.chat.is_ours(domain));
         let seated = self.sit_down(seat, &own, affiliation, content);
-        if let (Err(_), Seat::Local(session)) = (&seated, seat) {
-            session.leave_room(&own);
+        if seated.is_err() {
+            seat.leave(&self.chat, &own);
         }
         seated?;
         self.welcome(seat, &own, Wanted::read(Some(join)), statuses, stanza.id.clone()).await
@@ -304,11 +302,9 @@ impl Room {
             ..Notice::of(&occupant, PresenceType::Unavailable, &nothing)
         };
         self.tell(&occupants, &notice);
-        for local in &occupant.seats {
-            if let Seat::Local(session) = local {
-                session.leave_room(&old);
-                session.enter_room(new.clone());
-            }
+        for seat in &occupant.seats {
+            seat.leave(&self.chat, &old);
+            seat.enter(&self.chat, &new);
         }
         occupant.jid = new;
         let content = telling::presence_content(&stanza.element, |domain| self.chat.is_ours(domain));
@@ -334,7 +330,7 @@ impl Room {
             let content = telling::presence_content(&stanza.element, |domain| self.chat.is_ours(domain));
             match (occupants.leave(jid), own) {
                 (Some(Ok(gone)), _) => {
-                    forget(&gone.seats, &gone.jid);
+                    gone.seats.iter().for_each(|seat| seat.leave(&self.chat, &gone.jid));
                     let id = stanza.id.clone();
                     let notice =
                         Notice { statuses, id, ..Notice::of(&gone, PresenceType::Unavailable, &content) };
@@ -342,7 +338,7 @@ impl Room {
                 }
                 (Some(Err(seat)), Some(own)) => {
                     // Others of his clients stay, so nobody but this one is told.
-                    forget(std::slice::from_ref(&seat), &own);
+                    seat.leave(&self.chat, &own);
                     if let Some(stays) = occupants.named(own.resource().unwrap_or_default()) {
                         let notice = Notice {
                             statuses,
@@ -399,7 +395,13 @@ impl Room {
     }
 
     /// Somebody whose stream was kept over a restart is in the room again, as if he had never left.
-    async fn reenter(&mut self, session: &Arc<Session>, own: &Jid, content: Element) -> Result<()> {
+    async fn reenter(
+        &mut self,
+        session: &Arc<Session>,
+        own: &Jid,
+        content: Element,
+        since_ms: Option<u64>,
+    ) -> Result<()> {
         let seat = Seat::Local(Arc::clone(session));
         let nick = own.resource().ok_or(Error::JidMalformed)?;
         let state = self.state()?;
@@ -411,12 +413,12 @@ impl Room {
         let content = telling::presence_content(&content, |domain| self.chat.is_ours(domain));
         self.sit_down(&seat, own, affiliation, content)?;
         // What was said since the restart he cannot have heard.
-        let wanted = Wanted::since(self.chat.started_ms());
+        let wanted = Wanted::since(since_ms.unwrap_or(self.chat.started_ms()));
         self.welcome(&seat, own, wanted, Vec::new(), None).await
     }
 
     /// Somebody whose stream was kept over a restart has not come back: those who did still believe him here.
-    fn never_came_back(&mut self, own: &Jid) {
+    pub(super) fn never_came_back(&mut self, own: &Jid) {
         let occupants = self.floor.occupants();
         let here = occupants.named(own.resource().unwrap_or_default());
         if here.is_some() || self.state.is_none() {
@@ -458,10 +460,18 @@ impl Chat {
     }
 
     /// Puts a session that was kept over a restart back into a room. If that cannot be, its client is told that it is out.
-    pub async fn reenter_room(&self, session: &Arc<Session>, own: &Jid, presence: Element) {
+    /// What was said since it was given away by another node it has not heard; otherwise, what was said since the restart.
+    pub async fn reenter_room(
+        &self,
+        session: &Arc<Session>,
+        own: &Jid,
+        presence: Element,
+        since_ms: Option<u64>,
+    ) {
         let (seat, place) = (Arc::clone(session), own.clone());
-        let done = self
-            .in_room(own, move |room| Box::pin(async move { room.reenter(&seat, &place, presence).await }));
+        let done = self.in_room(own, move |room| {
+            Box::pin(async move { room.reenter(&seat, &place, presence, since_ms).await })
+        });
         if !matches!(done.await, Ok(Ok(()))) {
             session.leave_room(own);
             turn_away(self, &Seat::Local(Arc::clone(session)), own);
@@ -503,14 +513,6 @@ fn empty() -> Element {
 
 pub(super) fn bare_leave() -> Stanza {
     Stanza::presence(PresenceType::Unavailable)
-}
-
-fn forget(seats: &[Seat], own: &Jid) {
-    for seat in seats {
-        if let Seat::Local(session) = seat {
-            session.leave_room(own);
-        }
-    }
 }
 
 /// In a time that does not depend on where they differ.
