@@ -162,6 +162,8 @@ async fn haproxy_balances_xmpp_and_follows_readiness() {
     let http = addresses.http.rsplit(':').next().unwrap_or_default().to_owned();
     let nowhere = format!(" 127.0.0.1:{} disabled", free_port());
     let replacements = [
+        // As many as the files that this process may open allow.
+        ("maxconn 100000", "maxconn 1000".to_owned()),
         ("bind :5222", format!("bind {xmpp}")),
         ("bind :5223", format!("bind {xmpps}")),
         ("bind :5269", format!("bind {federation}")),
