@@ -6,6 +6,5 @@ pub mod blobs;
 mod clock;
 mod kinds;
 mod lists;
-pub mod postgres;
 pub mod sqlite;
 mod words;
