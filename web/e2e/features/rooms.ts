@@ -191,6 +191,19 @@ export const ROOMS: readonly Feature[] = [
     },
   },
   {
+    name: 'presence of colleagues who are no contacts',
+    async run({ server, stranger, romeo, text }) {
+      const paris = await stranger(await server.user(text('paris').replaceAll(' ', ''), 'Count Paris'));
+      await romeo.go(`#/c/${encodeURIComponent(paris.account.address)}`);
+      const about = romeo.main.locator('[data-region="header"] p');
+      await romeo.main.getByRole('heading', { level: 1, name: 'Count Paris' }).waitFor();
+      check(!((await about.textContent().catch(() => '')) ?? '').includes(romeo.say('presence.online')), 'Somebody who has never been there is online.');
+      await paris.signIn();
+      await about.getByText(romeo.say('presence.online')).waitFor();
+      await paris.page.context().close();
+    },
+  },
+  {
     name: 'the card of somebody',
     async run({ romeo, nurse, accounts, room, text }) {
       await romeo.open(room);
