@@ -53,7 +53,7 @@ export const ROOMS: readonly Feature[] = [
       await romeo.button('members.invite', {}, panel).click();
       await nurse.shows(address.split('@')[0] ?? '');
       // Whoever is invited into a room for members belongs to it, and says whether he wants to see it.
-      const invitation = juliet.list.getByRole('group', { name: juliet.say('sidebar.invitation') }).filter({ hasText: address.split('@')[0] ?? '' });
+      const invitation = juliet.list.getByRole('group', { name: juliet.say('sidebar.invitation') }).filter({ hasText: name });
       await invitation.or(juliet.row(address)).first().waitFor();
       if ((await invitation.count()) > 0) await juliet.button('sidebar.join', {}, invitation).click();
       else await juliet.open(address);
