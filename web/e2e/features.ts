@@ -100,6 +100,6 @@ export default async function features([binary = '', folder, ...rest]: string[])
     await closeBrowser(browser);
     await server.stop();
   }
-  if (failed.length > 0) throw new Error(`\n${failed.join('\n')}`);
+  if (failed.length > 0) throw new Error(`\n${[...new Set(failed)].join('\n')}`);
   console.log('Everything works.');
 }

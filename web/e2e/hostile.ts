@@ -85,7 +85,6 @@ async function everyField(browser: Browser, url: string): Promise<string[]> {
   const server = livelyServer();
   server.addPerson(NEWCOMER, 'Nia Newcomer');
   // What is not there on a usual day is told as well.
-  server.emit(ME, { type: 'invitation', room: 'design@rooms.localhost', from: 'bo@localhost', reason: 'Come' });
   server.of(ME).contacts.set('emma@localhost', { address: 'emma@localhost', name: 'Emma', groups: ['Friends'], subscription: 'from', asking: true });
   server.of(ME).preferences = { ...server.of(ME).preferences, keywords: ['word'], sections: [{ id: 'mine', name: 'Mine' }] };
   const next = { n: 0 };
@@ -94,6 +93,7 @@ async function everyField(browser: Browser, url: string): Promise<string[]> {
   await connect(page, server, (frame) => JSON.stringify(poisoned(JSON.parse(frame), '', next)));
   const found: string[] = [];
   const walk = new Walk({ name: 'hostile', theme: 'system', language: 'en', options: {} }, page, server, async (what) => {
+    if (what === 'list') server.emit(ME, { type: 'invitation', room: 'design@rooms.localhost', from: 'bo@localhost', reason: 'Come' });
     for (const stranger of await strangersOn(page)) found.push(`${stranger} (${what})`);
   });
   await walkThrough(walk, url);

@@ -85,6 +85,14 @@ export class Person {
     return within.getByRole('button', { name: this.say(key, values), exact: true });
   }
 
+  /** After whatever somebody does the focus is on something that is shown, and not on the page as a whole; where not, that is a complaint. */
+  async keepsFocus(after: string): Promise<void> {
+    const isKept = (): Promise<boolean> => this.page.evaluate(() => document.activeElement !== null && document.activeElement !== document.body && document.activeElement.checkVisibility());
+    await until('the focus is somewhere', isKept, 2_000).catch(() => {
+      this.complaints.push(`the focus is lost after: ${after} (${this.account.name}, ${this.look.width})`);
+    });
+  }
+
   // What people do.
 
   /** Goes to a place by the address of the page. */
@@ -100,7 +108,10 @@ export class Person {
 
   /** Closes what lies over the page. */
   async closeAll(): Promise<void> {
-    for (let i = 0; i < 4 && (await this.page.locator('dialog[open], [role="menu"], .popover').count()) > 0; i += 1) await this.page.keyboard.press('Escape');
+    for (let i = 0; i < 4 && (await this.page.locator('dialog[open], [role="menu"], .popover').count()) > 0; i += 1) {
+      await this.page.keyboard.press('Escape');
+      await this.keepsFocus('Escape');
+    }
   }
 
   /** Opens a conversation from the list. */
@@ -108,6 +119,7 @@ export class Person {
     if (this.isPhone) await this.home();
     await this.row(address).click();
     await this.composer().waitFor();
+    await this.keepsFocus('opening a conversation');
   }
 
   async write(text: string, within: Locator = this.main): Promise<void> {
@@ -118,6 +130,7 @@ export class Person {
 
   async send(within: Locator = this.main): Promise<void> {
     await within.locator('[data-region="composer"]').getByRole('button', { name: this.say('composer.send'), exact: true }).click();
+    await this.keepsFocus('sending');
   }
 
   /** Has the buttons of a message shown, with the mouse or with a finger. */
@@ -142,6 +155,7 @@ export class Person {
     const button = bar.getByRole('button', { name, exact: true });
     if ((await button.count()) > 0) {
       await button.click();
+      await this.keepsFocus(name);
       return;
     }
     await bar.getByRole('button', { name: this.say('action.more'), exact: true }).click();
@@ -151,6 +165,7 @@ export class Person {
   /** Chooses from the menu that is open. */
   async choose(name: string | RegExp): Promise<void> {
     await this.page.getByRole('menuitem', { name }).or(this.page.getByRole('menuitemradio', { name })).or(this.page.getByRole('menuitemcheckbox', { name })).first().click();
+    await this.keepsFocus(String(name));
   }
 
   /** Chooses from the menu of a conversation in the list. */
@@ -198,7 +213,7 @@ export class Person {
 }
 
 /** Waits until something holds. */
-export async function until(what: string, holds: () => Promise<boolean>, patience_ms = 10_000): Promise<void> {
+export async function until(what: string, holds: () => Promise<boolean>, patience_ms = 20_000): Promise<void> {
   const end = Date.now() + patience_ms;
   while (!(await holds())) {
     if (Date.now() > end) throw new Error(`It does not come to be: ${what}`);

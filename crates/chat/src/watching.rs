@@ -133,7 +133,7 @@ mod tests {
         let world = World::of(&["romeo", "juliet", "nurse"]).await;
         let mut romeo = world.online("romeo", "orchard").await;
         world.chat.watch(&romeo.session, vec![jid("juliet")]).unwrap();
-        let mut juliet = world.online("juliet", "balcony").await;
+        let juliet = world.online("juliet", "balcony").await;
         let _nurse = world.online("nurse", "hall").await;
         assert_eq!(romeo.told().len(), 1);
         world.chat.watch(&romeo.session, vec![jid("nurse")]).unwrap();
@@ -146,7 +146,7 @@ mod tests {
         let world = World::of(&["romeo", "juliet"]).await;
         let mut romeo = world.online("romeo", "orchard").await;
         world.chat.watch(&romeo.session, vec![jid("juliet")]).unwrap();
-        let mut juliet = world.online("juliet", "balcony").await;
+        let juliet = world.online("juliet", "balcony").await;
         assert_eq!(romeo.told().len(), 1);
         world.chat.block(&world.owner("juliet").await, vec![jid("romeo")]).await.unwrap();
         romeo.told();

@@ -3,7 +3,7 @@ import { check, until, type Person } from '../person';
 import type { Feature } from '../stage';
 
 /** What has the focus, as somebody would name it who hears the page. */
-const focus = (person: Person): Promise<{ tag: string; name: string; region: string; message: string; isShown: boolean }> =>
+const focus = (person: Person): Promise<{ tag: string; name: string; region: string; message: string }> =>
   person.page.evaluate(() => {
     const element = document.activeElement as HTMLElement | null;
     const region = element?.closest<HTMLElement>('dialog, [data-region]');
@@ -12,17 +12,8 @@ const focus = (person: Person): Promise<{ tag: string; name: string; region: str
       name: element?.getAttribute('aria-label') ?? element?.textContent?.trim().slice(0, 60) ?? '',
       region: region?.dataset.region ?? region?.tagName.toLowerCase() ?? '',
       message: element?.dataset.message ?? '',
-      isShown: element?.checkVisibility() ?? false,
     };
   });
-
-/** The focus is on something that is shown, and not on the page as a whole. */
-export async function keepsFocus(person: Person, after: string): Promise<void> {
-  await until(`the focus is somewhere after: ${after} (${JSON.stringify(await focus(person))})`, async () => {
-    const { tag, isShown } = await focus(person);
-    return tag !== 'body' && tag !== 'html' && tag !== '' && isShown;
-  }, 3_000);
-}
 
 export const KEYS: readonly Feature[] = [
   {
@@ -31,7 +22,7 @@ export const KEYS: readonly Feature[] = [
       const { page } = romeo;
       const press = async (key: string): Promise<void> => {
         await page.keyboard.press(key);
-        await keepsFocus(romeo, key);
+        await romeo.keepsFocus(key);
       };
       await romeo.open(room);
       await romeo.composer().focus();
@@ -83,7 +74,7 @@ export const KEYS: readonly Feature[] = [
       await page.keyboard.press('Shift+ArrowUp');
       await romeo.main.getByText(juliet.account.name, { exact: true }).last().waitFor();
       await page.keyboard.press('Escape');
-      await keepsFocus(romeo, 'Escape from an answer');
+      await romeo.keepsFocus('Escape from an answer');
       const message = romeo.message(hers);
       const on = async (key: string): Promise<void> => {
         await message.focus();
@@ -100,27 +91,27 @@ export const KEYS: readonly Feature[] = [
       await message.getByText(romeo.say('message.savedMark')).waitFor();
       await on('s');
       await message.getByText(romeo.say('message.savedMark')).waitFor({ state: 'detached' });
-      await keepsFocus(romeo, 's');
+      await romeo.keepsFocus('s');
       await on('c');
       await until('the text is copied', async () => (await page.evaluate(() => navigator.clipboard.readText())) === hers);
       await on('e');
       await page.locator('.popover .cell').first().waitFor();
       await page.keyboard.press('Escape');
-      await keepsFocus(romeo, 'Escape from reactions');
+      await romeo.keepsFocus('Escape from reactions');
       await on('t');
       await romeo.panel.waitFor();
       await page.keyboard.press('Escape');
       await romeo.panel.waitFor({ state: 'detached' });
-      await keepsFocus(romeo, 'Escape from a thread');
+      await romeo.keepsFocus('Escape from a thread');
       await on('r');
       await until('answering leads to the field', async () => (await focus(romeo)).region === 'composer');
       await page.keyboard.press('Escape');
       await romeo.act(romeo.message(ours), 'action.recall');
       await romeo.button('action.recall', {}, romeo.dialog).click();
       await romeo.message(ours).waitFor({ state: 'detached' });
-      await keepsFocus(romeo, 'taking back');
+      await romeo.keepsFocus('taking back');
       await on('u');
-      await keepsFocus(romeo, 'u');
+      await romeo.keepsFocus('u');
     },
   },
   {

@@ -32,6 +32,9 @@ export const WRITING: readonly Feature[] = [
       await juliet.open(room);
       await romeo.write(ours);
       await juliet.message(ours).waitFor();
+      // Who hears the page is told who has said what.
+      const log = juliet.page.locator('[role="log"]');
+      await until('it is read out', async () => (await log.textContent()) === juliet.say('live.message', { name: romeo.account.name, text: ours }));
       await nurse.shows(ours);
       await nurse.type(hers);
       await romeo.message(hers).waitFor();

@@ -40,9 +40,10 @@ function focusLater(selector: string): void {
   requestAnimationFrame(() => document.querySelector<HTMLElement>(selector)?.focus());
 }
 
-/** Gives the focus to the first region, if what had it is gone: the form that somebody signed in with. */
+/** Gives the focus to the first region in view, if what had it is gone: the form that somebody signed in with, a pane of a narrow page. */
 export function keepFocus(): void {
-  if (document.activeElement === document.body) nextRegion(1);
+  const at = document.activeElement;
+  if (at === null || at === document.body || !at.checkVisibility()) nextRegion(1);
 }
 
 function nextRegion(step: 1 | -1): void {
