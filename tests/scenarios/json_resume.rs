@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use waxwing_tests::{Setup, World};
 use waxwing_tests::json::{Json, by_token};
 use waxwing_tests::world::password;
+use waxwing_tests::{Setup, World};
 
 use crate::world::{self, world, world_with};
 
