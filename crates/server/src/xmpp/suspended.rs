@@ -372,7 +372,7 @@ pub(crate) async fn restore(
     live.management = Some(Management {
         counts: sm::Session::from_parts(config.management_limits(), parts),
         bytes,
-        refusals: saved.refusals,
+        refusals: saved.refusals.clone(),
         registration: face.resumable.register(id.to_owned(), account.id, config.resumable_streams_limit),
         patience: Duration::from_millis(config.resume_timeout_ms),
     });
