@@ -318,7 +318,10 @@ impl Chat {
                         .with_to(contact.clone()),
                 )
             } else if self.sessions.with(contact, |all| all.iter().any(|s| s.is_available())) == Some(true) {
-                self.answer_probe_here(&session.jid, contact).await.map(drop)
+                match self.answer_probe_here(&session.jid, contact).await {
+                    Ok(Probed::Refused) => self.refuse_probe(&session.jid, contact).await,
+                    answered => answered.map(drop),
+                }
             } else {
                 // Section 4.3.2 rule 3 leaves it to the server whether to say that nobody is there. Saying nothing
                 // means the same to a client that has just come, and spares it a stanza for each absent contact.

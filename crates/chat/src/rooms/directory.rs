@@ -113,7 +113,7 @@ impl Chat {
             return 0;
         }
         let count = |room: &mut Room| room.floor.occupants().len();
-        self.look_into_room(room, move |room| Box::pin(async move { count(room) })).await.unwrap_or(0)
+        self.look_into_room_at_once(room, move |room| Box::pin(async move { count(room) })).await.unwrap_or(0)
     }
 
     /// What somebody may know about a room.

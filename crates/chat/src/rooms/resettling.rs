@@ -204,9 +204,24 @@ impl Chat {
         room: &Jid,
         work: impl for<'r> FnOnce(&'r mut Room) -> Doing<'r, T> + Send + 'static,
     ) -> Result<T> {
+        self.look_into_room_at_once(room, |room| {
+            Box::pin(async move {
+                room.settle().await;
+                work(room).await
+            })
+        })
+        .await
+    }
+
+    /// The same without waiting for messages that are on their way to the store.
+    pub(crate) async fn look_into_room_at_once<T: Send + 'static>(
+        &self,
+        room: &Jid,
+        work: impl for<'r> FnOnce(&'r mut Room) -> Doing<'r, T> + Send + 'static,
+    ) -> Result<T> {
         let jid = room.to_bare();
         let Some(cluster) = self.cluster().filter(|cluster| !cluster.is_home(&jid)) else {
-            return self.in_room(room, work).await;
+            return self.in_room_at_once(room, work).await;
         };
         let chat = self.itself().ok_or(Error::ServiceUnavailable)?;
         let sitting = cluster.occupants_elsewhere(&jid).await?;
