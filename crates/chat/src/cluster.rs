@@ -65,6 +65,9 @@ pub const TICK: Duration = Duration::from_secs(1);
 /// How many frames of one node may wait until this one is as far in the log as their sender was.
 pub const LANE_LIMIT: usize = 65_536;
 
+/// How many nodes that are gone are remembered.
+const PARTED_LIMIT: usize = 1024;
+
 /// Bytes of sessions in one frame of a snapshot.
 const SNAPSHOT_BYTES: usize = FRAME_BYTES_LIMIT / 2;
 
@@ -120,6 +123,10 @@ pub struct Cluster {
     lives: Mutex<HashMap<NodeId, NodeId>>,
     /// Nodes for which something could not be sent.
     owed: Mutex<BTreeSet<NodeId>>,
+    /// Nodes that were told gone: whichever of them joins once more was cut off, and has missed things as this one has.
+    parted: Mutex<BTreeSet<NodeId>>,
+    /// Nodes of which something was lost: it is made up for once their sessions are known anew.
+    stale: Mutex<BTreeSet<NodeId>>,
     /// A session has been taken out.
     went: Notify,
     homes: Mutex<homes::Homes>,
@@ -156,6 +163,8 @@ impl Cluster {
             life: Mutex::default(),
             lives: Mutex::default(),
             owed: Mutex::default(),
+            parted: Mutex::default(),
+            stale: Mutex::default(),
             went: Notify::new(),
             homes: Mutex::default(),
             lines: Mutex::default(),
@@ -344,6 +353,9 @@ impl Cluster {
         let (lane, waiting) = mpsc::channel(LANE_LIMIT);
         lock(&self.lanes).insert(node, lane);
         tokio::spawn(Arc::clone(self).run_lane(node, waiting));
+        if lock(&self.parted).remove(&node) {
+            lock(&self.stale).insert(node);
+        }
         if let Some(life) = *lock(&self.life) {
             self.send(node, &Content::Hello(life.name));
         }
@@ -355,6 +367,13 @@ impl Cluster {
         lock(&self.snapshots).remove(&node);
         lock(&self.lives).retain(|_, holder| *holder != node);
         lock(&self.owed).remove(&node);
+        lock(&self.stale).remove(&node);
+        let mut parted = lock(&self.parted);
+        parted.insert(node);
+        if parted.len() > PARTED_LIMIT {
+            parted.pop_first();
+        }
+        drop(parted);
         self.asked.gone(node);
         // What it sent before it went is acted on first.
         self.put(node, Item::Gone(gone));
@@ -368,8 +387,8 @@ impl Cluster {
     fn missed(&self, node: NodeId) {
         tracing::warn!(%node, "frames of another node were lost");
         self.asked.gone(node);
+        lock(&self.stale).insert(node);
         self.send(node, &Content::SnapshotWanted);
-        self.put(node, Item::Missed);
     }
 
     /// Asks the log how far it is.
@@ -431,6 +450,9 @@ impl Cluster {
             let gone = self.directory.sweep(node, |session| there.contains(&session), false);
             if !gone.is_empty() {
                 self.put(node, Item::Gone(gone));
+            }
+            if lock(&self.stale).remove(&node) {
+                self.put(node, Item::Missed);
             }
         }
     }

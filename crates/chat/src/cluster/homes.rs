@@ -153,9 +153,11 @@ impl Cluster {
         if held.node != name {
             return Ok(None);
         }
-        // What the former home said last may still be on its way to others, and come behind what is said here.
-        let heard = self.gather(chat, room).await.heard;
-        Ok(Some((held, Arrivals { sitting, whole: true, heard, ..Arrivals::default() })))
+        // What the former home said last may still be on its way to others, and come behind what is said here. And it may have
+        // believed people gone who were only cut off.
+        let gathered = self.gather(chat, room).await;
+        let sitting = sitting.into_iter().chain(gathered.sitting).collect();
+        Ok(Some((held, Arrivals { sitting, whole: true, heard: gathered.heard, ..Arrivals::default() })))
     }
 
     /// Whether this node is the one that does something which one node does for all. It stays so until this node goes.

@@ -10,6 +10,7 @@ use waxwing_xmpp::xml::Element;
 
 use super::affiliation::Affiliation;
 use super::occupants::{Occupant, Seat};
+use super::role::Role;
 use super::room::Room;
 use super::{Doing, joining};
 use crate::archive::{ArchiveId, ArchiveQuery, Archived, PageFrom};
@@ -38,9 +39,17 @@ impl Room {
         let Arrivals { sitting, whole, heard, seen } = arrivals;
         let mut seated = BTreeSet::new();
         for one in sitting {
+            let was_there = self.floor.occupants().named(one.own.resource().unwrap_or_default()).is_some();
             if let Some(sessions) = self.seat_again(&cluster, &one, whole)? {
                 for session in sessions {
                     session.enter_room(one.own.clone());
+                }
+                if whole && !was_there && one.role == Role::None {
+                    // The former home believed him gone, and said so.
+                    let occupants = self.floor.occupants();
+                    if let Some(back) = occupants.named(one.own.resource().unwrap_or_default()) {
+                        self.tell_current(&occupants, back, None);
+                    }
                 }
                 seated.insert(one.own);
             }
@@ -74,7 +83,9 @@ impl Room {
         {
             return Ok(None);
         }
-        let role = if whole { one.role } else { state.configuration().role_of(affiliation) };
+        // One who comes from his own node alone says nothing of a role.
+        let given = Some(one.role).filter(|role| whole && *role != Role::None);
+        let role = given.unwrap_or_else(|| state.configuration().role_of(affiliation));
         let (id, hats) = (state.occupant_id(&bare), state.hats.of(&bare));
         let presence = Element::parse(&one.presence).unwrap_or_else(|_| super::telling::empty_presence());
         let presence = super::telling::presence_content(&presence, |domain| self.chat.is_ours(domain));
