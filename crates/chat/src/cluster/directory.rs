@@ -318,7 +318,8 @@ impl Directory {
     }
 
     /// Bytes that it takes in memory, as far as its own tables say: allocators round up.
-    pub(crate) fn memory(&self) -> usize {
+    #[cfg(test)]
+    fn memory(&self) -> usize {
         /// A word before each piece that an allocator hands out, and what rounding costs.
         const PIECE: usize = 16;
         let mut bytes = 0;
