@@ -11,8 +11,8 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use waxwing_chat::Chat;
 use waxwing_chat::event::Close;
+use waxwing_chat::nodes::NodeId;
 use waxwing_chat::port::{SystemClock, SystemRandom};
-use waxwing_storage::sqlite::{OpenError, Options, Sqlite};
 
 use crate::accounts;
 use crate::admin::backup::DATABASE;
@@ -36,6 +36,7 @@ use crate::observe::{Log, Metrics, names};
 use crate::rest::Rest;
 use crate::service;
 use crate::signals::{Order, Signals};
+use crate::store;
 use crate::tls::{Purpose, Tls, acme};
 use crate::welcome::Welcome;
 use crate::xmpp;
@@ -119,7 +120,7 @@ async fn run(config: Config, file: Option<PathBuf>) -> anyhow::Result<Ending> {
     let log = Log::start(&config.log);
     // What lasts: the data folder is ours alone from here on, then the store, then the domain on top of it.
     let folder = DataFolder::take(&config.data_dir)?;
-    let chat = open_chat(&config, &folder)?;
+    let (chat, _) = open_chat(&config, &folder).await?;
     // What faces the network, and what works beside it.
     let live = Live::new(config, file.clone());
     chat.hide_archive_ids().await.context("the store cannot be used")?;
@@ -166,28 +167,18 @@ async fn run(config: Config, file: Option<PathBuf>) -> anyhow::Result<Ending> {
     Ok(ending)
 }
 
-/// The store and the domain on it.
-fn open_chat(config: &Config, folder: &DataFolder) -> anyhow::Result<Arc<Chat>> {
-    let store = open_store(&folder.path().join(DATABASE))?;
-    let chat =
-        Chat::new(Arc::new(store), Arc::new(SystemClock), Arc::new(SystemRandom), accounts::settings(config));
+/// The store and the domain on it, for a node that has not been there before.
+async fn open_chat(config: &Config, folder: &DataFolder) -> anyhow::Result<(Arc<Chat>, store::Opened)> {
+    let node = NodeId(getrandom::u64().context("the system has no randomness")?.max(1));
+    let opened = store::open(&config.store, &folder.path().join(DATABASE), node).await?;
+    let chat = Chat::new(
+        opened.store(),
+        Arc::new(SystemClock),
+        Arc::new(SystemRandom),
+        accounts::settings(config),
+    );
     chat.keep_files_in(files::open(&config.files, folder.path())?);
-    Ok(chat)
-}
-
-#[cfg(not(debug_assertions))]
-fn open_store(path: &Path) -> Result<Sqlite, OpenError> {
-    Sqlite::open(path, Options::default())
-}
-
-/// A debug build can be told not to sync, as the negative control of the power-cut suite: it must be seen to lose
-/// messages.
-#[cfg(debug_assertions)]
-fn open_store(path: &Path) -> Result<Sqlite, OpenError> {
-    if std::env::var_os("WAXWING_LOSE_MESSAGES_AT_POWER_CUTS").is_some_and(|value| value == "1") {
-        return Sqlite::open_losing_messages_at_power_cuts(path, Options::default());
-    }
-    Sqlite::open(path, Options::default())
+    Ok((chat, opened))
 }
 
 /// What is listened on, for people and programs.
@@ -565,11 +556,12 @@ pub struct Stopped {
 
 impl Stopped {
     /// Takes the data folder and opens the store in it.
-    pub fn open(config: &Config) -> Result<Self, Failure> {
+    pub async fn open(config: &Config) -> Result<Self, Failure> {
         let folder = DataFolder::take(&config.data_dir)
             .map_err(|error| Failure::new(Code::Refused, format!("{error}.")))?;
-        let chat =
-            open_chat(config, &folder).map_err(|error| Failure::new(Code::Failed, format!("{error:#}.")))?;
+        let (chat, _) = open_chat(config, &folder)
+            .await
+            .map_err(|error| Failure::new(Code::Failed, format!("{error:#}.")))?;
         let admin = Admin { chat, data_dir: folder.path().to_owned(), running: None };
         Ok(Self { admin: Arc::new(admin), _folder: folder })
     }

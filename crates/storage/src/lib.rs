@@ -6,5 +6,6 @@ pub mod blobs;
 mod clock;
 mod kinds;
 mod lists;
+pub mod postgres;
 pub mod sqlite;
 mod words;

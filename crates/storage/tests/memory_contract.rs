@@ -10,8 +10,8 @@ use std::sync::Arc;
 use waxwing_chat::memory_store::MemoryStore;
 use waxwing_chat::store::Store;
 
-fn open() -> (Arc<dyn Store>, ()) {
-    (Arc::new(MemoryStore::default()), ())
+fn open() -> Option<(Arc<dyn Store>, ())> {
+    Some((Arc::new(MemoryStore::default()), ()))
 }
 
 contract::contract! { crate::open();

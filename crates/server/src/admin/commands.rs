@@ -7,6 +7,7 @@ mod federation;
 mod file;
 mod installation;
 mod invite;
+mod migrate;
 mod notice;
 mod people;
 mod pubsub;
@@ -80,6 +81,7 @@ pub const ALL: &[Command] = &[
     backup::RESTORE,
     transfer::EXPORT,
     transfer::IMPORT,
+    migrate::SQLITE_TO_POSTGRES,
     upkeep::UPKEEP,
     installation::RELOAD,
     installation::RESTART,

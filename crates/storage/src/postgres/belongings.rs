@@ -235,3 +235,10 @@ pub(super) async fn setting(db: &Session, key: &str) -> Result<Option<String>, F
 pub(super) async fn put_setting(db: &Session, key: &str, value: &str) -> Result<(), Failure> {
     db.execute(&statements::put("setting", "key", "value"), &[&key, &value]).await.map(drop)
 }
+
+/// The value that is there, or this one.
+pub(super) async fn setting_or(db: &Session, key: &str, fresh: &str) -> Result<String, Failure> {
+    let put = "INSERT INTO setting (key, value) VALUES ($1, $2) ON CONFLICT (key) DO NOTHING";
+    db.execute(put, &[&key, &fresh]).await?;
+    Ok(db.only_row("SELECT value FROM setting WHERE key = $1", &[&key]).await?.try_get(0)?)
+}

@@ -118,7 +118,12 @@ impl Server {
 
     /// Runs statements as the administrator, and returns what they print.
     pub(crate) fn run(&self, sql: &str) -> String {
-        let output = self.ask("postgres", sql).expect("psql runs");
+        self.run_in("postgres", sql)
+    }
+
+    /// The same in a database of its own.
+    pub(crate) fn run_in(&self, database: &str, sql: &str) -> String {
+        let output = self.ask(database, sql).expect("psql runs");
         assert!(output.status.success(), "{sql}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8_lossy(&output.stdout).trim().to_owned()
     }
