@@ -2,5 +2,10 @@
 
 mod audit_chain;
 pub mod blobs;
+mod copies;
+mod hashes;
+mod keys;
+mod labels;
+mod queue;
 pub mod sqlite;
 mod words;

@@ -14,7 +14,8 @@ use waxwing_xmpp::jid::Jid;
 
 use super::accounts::exists;
 use super::errors::Failure;
-use super::{Sqlite, answered, copies, numbers};
+use super::{Sqlite, answered, numbers};
+use crate::copies;
 
 #[async_trait]
 impl RoomStore for Sqlite {
