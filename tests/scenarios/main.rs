@@ -8,6 +8,7 @@
 mod accounts;
 mod administration;
 mod archive;
+mod balancing;
 mod binding;
 mod blocking;
 mod bots;

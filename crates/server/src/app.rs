@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use waxwing_chat::Chat;
@@ -30,11 +29,13 @@ use crate::first_start;
 use crate::http::{self, Health, Http, Transfers};
 use crate::integrations;
 use crate::json;
+use crate::leaving;
 use crate::lifecycle::Lifecycle;
 use crate::net::{Admission, Listener, Listeners, accept_loop};
 use crate::observe::{Log, Metrics, names};
 use crate::rest::Rest;
 use crate::service;
+use crate::signals::{Order, Signals};
 use crate::tls::{Purpose, Tls, acme};
 use crate::welcome::Welcome;
 use crate::xmpp;
@@ -73,7 +74,7 @@ pub fn serve(file: Option<&Path>) -> u8 {
         }
     };
     match runtime.block_on(run(config, file)) {
-        Ok(Ending::Stop) => cli::OK,
+        Ok(Ending::Stop | Ending::Leave) => cli::OK,
         Ok(Ending::Restart) => {
             // The threads of this process end before another program takes its place.
             drop(runtime);
@@ -91,6 +92,8 @@ pub fn serve(file: Option<&Path>) -> u8 {
 /// How the server ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ending {
+    /// For good, once balancers have noticed and clients have been sent away a few at a time.
+    Leave,
     /// For good.
     Stop,
     /// To start anew in the same process.
@@ -148,7 +151,13 @@ async fn run(config: Config, file: Option<PathBuf>) -> anyhow::Result<Ending> {
     cli::terminal::line(&welcome.to_string());
     drop(administrator);
 
-    let ending = server.steer(&mut signals, &mut asked).await;
+    let ending = match server.steer(&mut signals, &mut asked).await {
+        Ending::Leave => tokio::select! {
+            () = server.leave() => Ending::Stop,
+            hurried = server.steer(&mut signals, &mut asked) => hurried,
+        },
+        ending => ending,
+    };
     let _ = std::fs::remove_file(folder.path().join(ADDRESSES));
     server.drain(ending).await;
     administration.abort();
@@ -346,6 +355,7 @@ impl Server {
     fn serve(&self, listeners: Listeners, metrics: Metrics) {
         let health = Health::default();
         require_store(&health, &self.chat);
+        health.require_room(self.live.clone());
         let http = Arc::new(Http {
             live: self.live.clone(),
             tls: Arc::clone(&self.tls),
@@ -436,10 +446,17 @@ impl Server {
         Ok(tokio::spawn(socket.serve(admin, self.lifecycle.clone())))
     }
 
+    /// Has balancers notice, then sends clients away over time.
+    async fn leave(&self) {
+        let shutdown = self.live.current().shutdown.clone();
+        service::stopping();
+        leaving::leave(&self.chat, &self.lifecycle, &shutdown).await;
+    }
+
     /// Nobody new is served, those who are there are told, and what is under way is finished.
     async fn drain(&self, ending: Ending) {
         tracing::info!(?ending, "stopping");
-        if ending == Ending::Stop {
+        if ending != Ending::Restart {
             service::stopping();
         }
         // While streams to other servers are still there.
@@ -465,6 +482,10 @@ impl Server {
                 ask = asked.recv() => match ask {
                     Some(Steer::Reload(answer)) => { let _ = answer.send(self.reload()); }
                     Some(Steer::Reset(domain, answer)) => { let _ = answer.send(self.reset(domain.as_deref())); }
+                    Some(Steer::Leave(answer)) => {
+                        let _ = answer.send(());
+                        return Ending::Leave;
+                    }
                     Some(Steer::Stop(answer)) => {
                         let _ = answer.send(());
                         return Ending::Stop;
@@ -477,6 +498,7 @@ impl Server {
                 },
                 order = signals.next() => match order {
                     Order::Reload => { let _ = self.reload(); }
+                    Order::Leave => return Ending::Leave,
                     Order::Stop => return Ending::Stop,
                 },
             }
@@ -531,37 +553,6 @@ impl Server {
         self.chat.reload(settings);
         tokio::spawn(domains::remember(Arc::clone(&self.chat)));
         Ok(changes)
-    }
-}
-
-/// What a signal orders.
-enum Order {
-    Reload,
-    Stop,
-}
-
-/// The signals the server listens to.
-struct Signals {
-    hangup: Signal,
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    fn new() -> std::io::Result<Self> {
-        Ok(Self {
-            hangup: signal(SignalKind::hangup())?,
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-        })
-    }
-
-    async fn next(&mut self) -> Order {
-        tokio::select! {
-            _ = self.hangup.recv() => Order::Reload,
-            _ = self.terminate.recv() => Order::Stop,
-            _ = self.interrupt.recv() => Order::Stop,
-        }
     }
 }
 

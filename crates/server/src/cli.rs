@@ -107,7 +107,7 @@ fn execute(
     let socket = config.admin_socket();
     if let Some(mut server) = client::connect(&socket)? {
         let result = client::ask(&mut server, command.name, arguments)?;
-        if command.name == "stop" {
+        if matches!(command.name, "drain" | "stop") {
             data_folder::wait_until_free(&config.data_dir)?;
         }
         return Ok(result);

@@ -14,7 +14,6 @@ mod filter;
 mod import;
 mod index;
 mod integrations;
-mod lists;
 mod migrations;
 mod numbers;
 mod passing;
@@ -41,7 +40,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use rusqlite::Connection;
 use tokio::sync::oneshot;
@@ -117,18 +116,13 @@ impl Default for Options {
             tail_copies: 32_768,
             filter_bytes: 64 << 20,
             dedupe_window: Duration::from_secs(7 * 24 * 60 * 60),
-            now_us: system_now_us,
+            now_us: crate::clock::now_us,
             on_fatal: Arc::new(|cause| {
                 tracing::error!(cause, "the store failed and the process ends");
                 std::process::exit(74)
             }),
         }
     }
-}
-
-fn system_now_us() -> u64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// Why a store could not be opened.

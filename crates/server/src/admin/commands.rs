@@ -83,6 +83,7 @@ pub const ALL: &[Command] = &[
     upkeep::UPKEEP,
     installation::RELOAD,
     installation::RESTART,
+    installation::DRAIN,
     installation::STOP,
     check::CHECK,
     version::VERSION,

@@ -72,6 +72,8 @@ pub enum Steer {
     /// Read the certificates again, forget what lets TLS sessions be resumed, and end the sessions at a domain, or all,
     /// so that they negotiate anew; the answer says how many.
     Reset(Option<String>, oneshot::Sender<Result<usize, String>>),
+    /// Leave: say that nobody new is wanted, send clients away over time, then stop; the answer comes when that begins.
+    Leave(oneshot::Sender<()>),
     /// Drain and stop; the answer comes when the drain begins.
     Stop(oneshot::Sender<()>),
     /// The same, and start anew.

@@ -55,6 +55,8 @@ impl Live {
             ("files.s3", old.files.s3 != new.files.s3),
             ("files.uploads_at_once", old.files.uploads_at_once != new.files.uploads_at_once),
             ("files.downloads_at_once", old.files.downloads_at_once != new.files.downloads_at_once),
+            ("http.forwarded_from", old.http.forwarded_from != new.http.forwarded_from),
+            ("http.forwarded_header", old.http.forwarded_header != new.http.forwarded_header),
             ("federation.enabled", old.federation.enabled != new.federation.enabled),
             ("log.format", old.log.format != new.log.format),
             ("log.traces_endpoint", old.log.traces_endpoint != new.log.traces_endpoint),

@@ -111,6 +111,32 @@ config! {
         /// Unset: `admin.sock` in `data_dir`.
         /// Example: "/run/waxwing/admin.sock"
         admin: Option<PathBuf> = None,
+        /// The balancers in front, for each listener: their networks. They begin every connection with a header of the PROXY
+        /// protocol, version 1 or 2, to say for whom they connect, and the client's address then counts for limits, delays,
+        /// the log and the list of devices. Who is listed must send the header; from everybody else the same bytes are
+        /// garbage, as far as the listener is concerned. List nothing but balancers: who is listed can claim any address.
+        proxy_from: ProxyFrom = ProxyFrom::default(),
+    }
+}
+
+config! {
+    /// The networks of balancers that speak the PROXY protocol, for each listener.
+    pub struct ProxyFrom {
+        /// For `listen.xmpp`.
+        /// Example: ["10.0.0.5"]
+        xmpp: Vec<Network> = Vec::new(),
+        /// For `listen.xmpp_tls`.
+        xmpp_tls: Vec<Network> = Vec::new(),
+        /// For `listen.federation`.
+        federation: Vec<Network> = Vec::new(),
+        /// For `listen.federation_tls`.
+        federation_tls: Vec<Network> = Vec::new(),
+        /// For `listen.http`. A proxy that understands HTTP belongs into `http.forwarded_from` instead.
+        http: Vec<Network> = Vec::new(),
+        /// For `listen.https`.
+        https: Vec<Network> = Vec::new(),
+        /// For `listen.bytestreams`.
+        bytestreams: Vec<Network> = Vec::new(),
     }
 }
 

@@ -40,10 +40,19 @@ metrics! {
     CONNECTIONS_ACCEPTED = Counter "waxwing_connections_accepted_total" [];
     /// Connections closed at once because one of `limits` was reached.
     CONNECTIONS_REFUSED = Counter "waxwing_connections_refused_total" [];
+    /// Connections closed because a balancer of `listen.proxy_from` did not say for whom it connects, or not in time.
+    PROXY_HEADERS_REFUSED = Counter "waxwing_proxy_headers_refused_total" [];
     /// Connections open now, on all listeners.
     CONNECTIONS = Gauge "waxwing_connections" [];
     /// Connections open now that have not signed in.
     CONNECTIONS_UNAUTHENTICATED = Gauge "waxwing_connections_unauthenticated" [];
+    /// Steps of signing in that wait for their turn now.
+    SIGN_INS_WAITING = Gauge "waxwing_sign_ins_waiting" [];
+    /// How long steps of signing in waited for their turn, those that had to, in seconds.
+    SIGN_IN_WAIT_SECONDS = Histogram "waxwing_sign_in_wait_seconds" [];
+    /// Clients turned away before they could sign in, by `reason`: "too many" or "too long" (`limits.sign_ins_waiting`,
+    /// `limits.sign_in_wait_ms`).
+    SIGN_INS_TURNED_AWAY = Counter "waxwing_sign_ins_turned_away_total" ["reason"];
     /// TLS handshakes, by `result`: "ok", "failed" or "timeout".
     TLS_HANDSHAKES = Counter "waxwing_tls_handshakes_total" ["result"];
     /// How long TLS handshakes took, in seconds.

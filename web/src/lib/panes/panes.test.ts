@@ -9,7 +9,7 @@ import { MOST_KEYWORDS, withKeywords } from './keywords';
 import { isMuted, muteChoices } from './mute';
 import NotificationSettings from './NotificationSettings.svelte';
 import { bars, lastBars, loudness, recordingName, recordingType } from './peaks';
-import PeoplePane from './PeoplePane.svelte';
+import ProfileCard from './ProfileCard.svelte';
 import { checked, KEYCAPS, reactionsAfter, resultOf } from './poll';
 import PollCard from './PollCard.svelte';
 import { isQuiet, minutesOf, nextChange, wallClock, zones } from './quiet';
@@ -255,7 +255,7 @@ describe('the panes', () => {
   const room: Conversation = { address: 'r@rooms.example', kind: 'room', name: 'Releases', seen: 0, unread: 0, mentions: 0, settings: { muted_until_ms: 0 } };
 
   it('render what they are given, as text', () => {
-    expect(render(PeoplePane, { props: { people: [{ address: 'a@b.example', name: '<b>Anna' }], onsearch: nothing, onmessage: nothing, chosen: 'a@b.example' } }).body).toContain('&lt;b>Anna');
+    expect(render(ProfileCard, { props: { person: { address: 'a@b.example', name: '<b>Anna' }, onmessage: nothing } }).body).toContain('&lt;b>Anna');
     expect(render(DevicesPane, { props: { devices: [{ id: '1', name: 'Laptop', client: 'Waxwing', face: 'json', last_seen_ms: 0, online: true, current: true }], onend: nothing, onendothers: nothing } }).body).toContain('This device');
     const settings = render(NotificationSettings, { props: { preferences, conversations: [room], permission: 'denied', onchange: nothing, onconfigure: nothing } }).body;
     for (const text of ['deploy', 'Releases', 'Muted', 'aria-pressed="true"']) expect(settings).toContain(text);

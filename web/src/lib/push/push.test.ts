@@ -44,6 +44,7 @@ function world(lang = 'en') {
     open: () => Promise.resolve(cache),
     match: (request: Request | string) => Promise.resolve(files.get(keyOf(request))?.clone()),
     keys: () => Promise.resolve([...names]),
+    has: (name: string) => Promise.resolve(names.has(name)),
     delete: (name: string) => Promise.resolve(names.delete(name)),
   };
   const self = {
@@ -157,10 +158,23 @@ describe('files', () => {
 
   it('of people and calls of the server are never touched', async () => {
     const { get } = world();
-    for (const path of ['/api/socket', '/api/avatar/a/b', '/files/x', '/files/x.html']) expect(await get(path)).toBeUndefined();
+    for (const path of ['/api/socket', '/api/about', '/files/x', '/files/x.html']) expect(await get(path)).toBeUndefined();
     expect(await get('/assets/a.js', { method: 'POST' })).toBeUndefined();
     expect(await get('https://other.example/assets/a.js')).toBeUndefined();
     expect(await get('/files/page.html', { mode: 'navigate' })).toBeUndefined();
+  });
+
+  it('with the picture of somebody are kept for as long as the page has a place for them', async () => {
+    const { get, send, network, files, names } = world();
+    network.mockImplementation(() => Promise.resolve(basic('face')));
+    await get('/api/avatar/a@b/1');
+    expect(files.size).toBe(0);
+    names.add('waxwing-pictures');
+    await get('/api/avatar/a@b/1');
+    network.mockRejectedValue(new TypeError('no network'));
+    expect(await (await get('/api/avatar/a@b/1'))?.text()).toBe('face');
+    await send('activate');
+    expect(names.has('waxwing-pictures')).toBe(true);
   });
 });
 

@@ -268,8 +268,10 @@ export class Session {
   async loadMore(): Promise<void> {
     if (this.more === undefined) return;
     const asOf = this.client.version;
-    const { conversations, more, next } = await this.call('conversation.list', { before: this.more });
+    const { conversations, more, next, missing } = await this.call('conversation.list', { before: this.more });
     for (const conversation of conversations) this.#conversation(conversation, asOf);
+    for (const address of missing ?? []) this.#missing.add(address);
+    void this.#fetchMissing();
     this.more = more ? (next ?? conversations.at(-1)?.last?.position) : undefined;
   }
 
@@ -407,6 +409,7 @@ export class Session {
       // Only now requests are taken, so only now there is something to show.
       this.ready = this.#isOpened;
       void this.drafts.flush();
+      this.people.watchAnew();
       void this.#fetchMissing();
     } else if (state !== 'connecting') {
       this.typing.clear();
@@ -451,6 +454,7 @@ export class Session {
     this.preferences.receive(snapshot.preferences);
     this.scheduled = snapshot.scheduled;
     this.more = snapshot.next;
+    for (const address of snapshot.missing ?? []) this.#missing.add(address);
     this.#isOpened = true;
   }
 

@@ -1,7 +1,7 @@
 //! Lists of texts in one column: a line each, with line feeds and backslashes inside a text escaped.
 
 /// Writes a list.
-pub(super) fn join(items: &[String]) -> String {
+pub(crate) fn join(items: &[String]) -> String {
     let mut out = String::new();
     for item in items {
         for c in item.chars() {
@@ -17,7 +17,7 @@ pub(super) fn join(items: &[String]) -> String {
 }
 
 /// Reads a list written by `join`.
-pub(super) fn split(list: &str) -> Vec<String> {
+pub(crate) fn split(list: &str) -> Vec<String> {
     list.split_terminator('\n').map(unescape).collect()
 }
 
