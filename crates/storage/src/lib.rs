@@ -10,6 +10,7 @@ mod keys;
 mod kinds;
 mod labels;
 mod lists;
+pub mod postgres;
 mod queue;
 pub mod sqlite;
 mod words;

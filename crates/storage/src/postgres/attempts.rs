@@ -30,13 +30,18 @@ impl Attempts {
     }
 }
 
+/// Says which failures work may have, where nothing else does.
+pub(super) fn of_database<T>(result: Result<T, Failure>) -> Result<T, Failure> {
+    result
+}
+
 /// Asks the primary: `reading!(store, |db| work)`. The work gives a `Result` with a `Failure`.
 macro_rules! reading {
     ($store:expr, |$db:ident| $work:expr) => {
         $crate::postgres::attempts::repeated!({
             let session = $store.primary.session().await?;
             let $db = &session;
-            $work
+            $crate::postgres::attempts::of_database($work)
         })
     };
 }
@@ -48,7 +53,7 @@ macro_rules! reading_at_once {
             let mut session = $store.primary.session().await?;
             session.begin("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
             let $db = &session;
-            let found = $work?;
+            let found = $crate::postgres::attempts::of_database($work)?;
             session.commit().await?;
             Ok(found)
         })
@@ -63,7 +68,7 @@ macro_rules! writing {
             let mut session = $store.primary.session().await?;
             session.begin("BEGIN");
             let $db = &session;
-            let done = $work?;
+            let done = $crate::postgres::attempts::of_database($work)?;
             session.commit().await.map_err($crate::postgres::errors::Failure::at_commit)?;
             Ok(done)
         })

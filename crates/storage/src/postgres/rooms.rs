@@ -13,9 +13,9 @@ use waxwing_chat::store::{StoreError, StoreResult};
 use waxwing_xmpp::jid::Jid;
 
 use super::accounts::{exists, note_for_erasing};
+use super::attempts::{reading, writing};
 use super::errors::Failure;
 use super::session::{Session, Values};
-use super::attempts::{reading, writing};
 use super::{Postgres, numbers};
 use crate::kinds;
 
@@ -57,7 +57,7 @@ impl RoomStore for Postgres {
     }
 
     async fn change_room(&self, id: RoomId, change: RoomChange) -> StoreResult<()> {
-        writing!(self, |db| self::change(db, id, &change).await)
+        writing!(self, |db| super::rooms::change(db, id, &change).await)
     }
 
     async fn delete_room(&self, id: RoomId) -> StoreResult<()> {

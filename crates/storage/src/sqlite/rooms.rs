@@ -250,7 +250,8 @@ fn put_affiliates(db: &Connection, id: RoomId, affiliates: &[Affiliate]) -> Resu
         if affiliate.affiliation == Affiliation::None {
             remove.execute(params![id.0, jid])?;
         } else {
-            let (number, seen) = (kinds::of_affiliation(affiliate.affiliation), numbers::int(affiliate.seen.0));
+            let (number, seen) =
+                (kinds::of_affiliation(affiliate.affiliation), numbers::int(affiliate.seen.0));
             put.execute(params![id.0, jid, number, affiliate.nick, affiliate.reason, seen])?;
         }
     }
