@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 use waxwing_chat::Chat;
 use waxwing_chat::event::Close;
 use waxwing_chat::port::{SystemClock, SystemRandom};
+use waxwing_cluster::nats::Nats;
 use waxwing_storage::sqlite::{OpenError, Options, Sqlite};
 
 use crate::accounts;
@@ -21,6 +22,7 @@ use crate::admin::socket::Socket;
 use crate::admin::{Admin, Code, Failure};
 use crate::bytestreams;
 use crate::cli;
+use crate::cluster;
 use crate::config::{Config, Live};
 use crate::data_folder::DataFolder;
 use crate::domains;
@@ -57,8 +59,8 @@ const FIRST_REMOVAL: Duration = Duration::from_secs(600);
 /// The file that tells other programs where the server listens, in the data folder.
 const ADDRESSES: &str = "addresses.json";
 
-/// Runs the server until it is told to stop; returns the exit status.
-pub fn serve(file: Option<&Path>) -> u8 {
+/// Runs the server until it is told to stop; returns the exit status. As a node, it refuses to run alone.
+pub fn serve(file: Option<&Path>, as_node: bool) -> u8 {
     let (config, file) = match Config::load(file) {
         Ok(loaded) => loaded,
         Err(error) => {
@@ -66,6 +68,10 @@ pub fn serve(file: Option<&Path>) -> u8 {
             return cli::CONFIGURATION;
         }
     };
+    if as_node && !config.cluster.is_set() {
+        cli::terminal::error("--cluster needs a bus: `urls` or `url_file` in the section [cluster]");
+        return cli::CONFIGURATION;
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -125,7 +131,8 @@ async fn run(config: Config, file: Option<PathBuf>) -> anyhow::Result<Ending> {
     chat.hide_archive_ids().await.context("the store cannot be used")?;
     chat.load_barred().await.context("the store cannot be read")?;
     let former = domains::former(&chat).await.context("the store cannot be read")?;
-    let server = Server::start(live, Arc::clone(&chat), log, former)?;
+    let bus = cluster::open(&live.current().cluster, chat.store().as_ref()).await?;
+    let server = Server::start(live, Arc::clone(&chat), bus, log, former)?;
     integrations::start(&chat, &server.live.current()).await?;
     let path = server.live.current().admin_socket();
     let socket =
@@ -162,6 +169,7 @@ async fn run(config: Config, file: Option<PathBuf>) -> anyhow::Result<Ending> {
     server.drain(ending).await;
     administration.abort();
     chat.write_marks().await;
+    cluster::leave(server.bus.as_ref()).await;
     chat.store().close().await;
     Ok(ending)
 }
@@ -286,6 +294,7 @@ struct Server {
     face: Arc<xmpp::Face>,
     json: Arc<json::Face>,
     federation: Option<Arc<Federation>>,
+    bus: Option<Arc<Nats>>,
     rest: Arc<Rest>,
     admission: Admission,
     lifecycle: Lifecycle,
@@ -296,7 +305,13 @@ struct Server {
 
 impl Server {
     /// Starts everything that faces the network, and what works beside it.
-    fn start(live: Live, chat: Arc<Chat>, log: Log, former: BTreeSet<String>) -> anyhow::Result<Self> {
+    fn start(
+        live: Live,
+        chat: Arc<Chat>,
+        bus: Option<Arc<Nats>>,
+        log: Log,
+        former: BTreeSet<String>,
+    ) -> anyhow::Result<Self> {
         let config = live.current();
         let metrics = Metrics::start();
         let lifecycle = Lifecycle::new();
@@ -316,6 +331,7 @@ impl Server {
             face: xmpp::Face::new(Arc::clone(&chat), &tls, lifecycle.clone(), &config, former),
             json: json::Face::new(Arc::clone(&chat), lifecycle.clone(), &config),
             federation,
+            bus,
             rest: Arc::default(),
             admission: Admission::new(&config.limits),
             listening: describe(&listeners),
@@ -355,6 +371,7 @@ impl Server {
     fn serve(&self, listeners: Listeners, metrics: Metrics) {
         let health = Health::default();
         require_store(&health, &self.chat);
+        cluster::require_bus(&health, self.bus.as_ref());
         health.require_room(self.live.clone());
         let http = Arc::new(Http {
             live: self.live.clone(),
@@ -431,6 +448,7 @@ impl Server {
             listeners: self.listening.clone(),
             tls: Arc::clone(&self.tls),
             federation: self.federation.clone(),
+            bus: self.bus.clone(),
             steering,
         };
         let admin = Admin {

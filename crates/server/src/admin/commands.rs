@@ -7,6 +7,7 @@ mod federation;
 mod file;
 mod installation;
 mod invite;
+mod nodes;
 mod notice;
 mod people;
 mod pubsub;
@@ -27,6 +28,7 @@ pub(crate) use webhook::INCOMING_PATH;
 /// All commands, in the order in which they are documented.
 pub const ALL: &[Command] = &[
     status::STATUS,
+    nodes::NODES,
     user::ADD,
     user::LIST,
     user::SHOW,

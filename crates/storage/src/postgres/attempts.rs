@@ -30,18 +30,13 @@ impl Attempts {
     }
 }
 
-/// Says which failures work may have, where nothing else does.
-pub(super) fn of_database<T>(result: Result<T, Failure>) -> Result<T, Failure> {
-    result
-}
-
 /// Asks the primary: `reading!(store, |db| work)`. The work gives a `Result` with a `Failure`.
 macro_rules! reading {
     ($store:expr, |$db:ident| $work:expr) => {
         $crate::postgres::attempts::repeated!({
             let session = $store.primary.session().await?;
             let $db = &session;
-            $crate::postgres::attempts::of_database($work)
+            $work
         })
     };
 }
@@ -53,7 +48,8 @@ macro_rules! reading_at_once {
             let mut session = $store.primary.session().await?;
             session.begin("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
             let $db = &session;
-            let found = $crate::postgres::attempts::of_database($work)?;
+            let found: Result<_, $crate::postgres::errors::Failure> = $work;
+            let found = found?;
             session.commit().await?;
             Ok(found)
         })
@@ -68,7 +64,8 @@ macro_rules! writing {
             let mut session = $store.primary.session().await?;
             session.begin("BEGIN");
             let $db = &session;
-            let done = $crate::postgres::attempts::of_database($work)?;
+            let done: Result<_, $crate::postgres::errors::Failure> = $work;
+            let done = done?;
             session.commit().await.map_err($crate::postgres::errors::Failure::at_commit)?;
             Ok(done)
         })
