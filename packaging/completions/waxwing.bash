@@ -31,6 +31,9 @@ _waxwing() {
             waxwing,completions)
                 cmd="waxwing__subcmd__completions"
                 ;;
+            waxwing,drain)
+                cmd="waxwing__subcmd__drain"
+                ;;
             waxwing,export)
                 cmd="waxwing__subcmd__export"
                 ;;
@@ -168,6 +171,9 @@ _waxwing() {
                 ;;
             waxwing__subcmd__help,completions)
                 cmd="waxwing__subcmd__help__subcmd__completions"
+                ;;
+            waxwing__subcmd__help,drain)
+                cmd="waxwing__subcmd__help__subcmd__drain"
                 ;;
             waxwing__subcmd__help,export)
                 cmd="waxwing__subcmd__help__subcmd__export"
@@ -668,7 +674,7 @@ _waxwing() {
 
     case "${cmd}" in
         waxwing)
-            opts="-c -h -V --config --json --help --version serve status user invite file sessions pubsub room token webhook federation announce motd welcome audit backup restore export import upkeep reload restart stop check version completions man help"
+            opts="-c -h -V --config --json --help --version serve status user invite file sessions pubsub room token webhook federation announce motd welcome audit backup restore export import upkeep reload restart drain stop check version completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -860,6 +866,36 @@ _waxwing() {
                 return 0
             fi
             case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__drain)
+            opts="-c -h --delay --announcement --config --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --delay)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --announcement)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1194,7 +1230,7 @@ _waxwing() {
             return 0
             ;;
         waxwing__subcmd__help)
-            opts="serve status user invite file sessions pubsub room token webhook federation announce motd welcome audit backup restore export import upkeep reload restart stop check version completions man help"
+            opts="serve status user invite file sessions pubsub room token webhook federation announce motd welcome audit backup restore export import upkeep reload restart drain stop check version completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1278,6 +1314,20 @@ _waxwing() {
             return 0
             ;;
         waxwing__subcmd__help__subcmd__completions)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__help__subcmd__drain)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

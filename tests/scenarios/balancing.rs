@@ -166,7 +166,7 @@ async fn a_node_that_leaves_says_so_and_serves_on() {
     assert!(world.server.wait().expect("it ends").success());
 }
 
-/// covers: operation drain over time; XEP-0198 5 after a drain
+/// covers: operation drain over time; operation resumption after a drain
 #[tokio::test]
 async fn clients_are_sent_away_one_after_the_other_and_resume() {
     let section = "[shutdown]\nspread_ms = 600_000";

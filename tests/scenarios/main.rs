@@ -28,6 +28,7 @@ mod json_presence;
 mod json_resume;
 mod messages;
 mod modern_login;
+mod nodes;
 mod operation;
 mod people;
 mod personal;

@@ -3,7 +3,7 @@
 import type { Browser, Page } from 'playwright-core';
 import { FakeServer } from '$lib/testing/fake-server';
 import { openBrowser, openPage } from './browser';
-import { connect } from './screens';
+import { connect } from './lively';
 
 const ME = 'anna@localhost';
 const LONG = 'long@rooms.localhost';

@@ -1,8 +1,9 @@
 // Two tabs of one browser share a connection; what was read is there without one; signing out leaves nothing behind.
-// `tabs URL ADDRESS PASSWORD ADDRESS PASSWORD`: the server runs already, and the accounts exist.
-import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+// `tabs BINARY`.
 import type { Locator, Page } from 'playwright-core';
 import { openBrowser, openPage, signIn } from './browser';
+import { Server } from './server';
+import { cuttable } from './way';
 
 const composer = (page: Page): Locator => page.locator('main [data-region="composer"] textarea');
 const message = (page: Page, text: string): Locator => page.locator('main article[data-message]', { hasText: text }).last();
@@ -21,36 +22,6 @@ async function write(page: Page, text: string): Promise<void> {
   await composer(page).fill(text);
   await composer(page).press('Enter');
   await message(page, text).waitFor();
-}
-
-/** A way to the server that can be cut: browsers can be told to be off line, but their workers go on. */
-async function cuttable(url: string): Promise<{ url: string; cut: () => Promise<void>; mend: () => Promise<void> }> {
-  const { hostname, port } = new URL(url);
-  const open = new Set<Socket>();
-  const server = createServer((here) => {
-    const there = connect(Number(port), hostname);
-    for (const [from, to] of [[here, there], [there, here]] as const) {
-      open.add(from);
-      from.pipe(to);
-      from.on('error', () => to.destroy());
-      from.on('close', () => {
-        open.delete(from);
-        to.destroy();
-      });
-    }
-  });
-  const listen = (at: number): Promise<void> => new Promise((resolve) => server.listen(at, '127.0.0.1', resolve));
-  await listen(0);
-  const at = (server.address() as AddressInfo).port;
-  return {
-    url: `http://127.0.0.1:${at}/`,
-    cut: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        for (const socket of open) socket.destroy();
-      }),
-    mend: () => listen(at),
-  };
 }
 
 /** What the browser has stored for the page: names of databases with how many entries, and keys. */
@@ -78,8 +49,20 @@ async function stored(page: Page): Promise<string[]> {
   });
 }
 
-export default async function tabs([server = '', first = '', firstPassword = '', second = '', secondPassword = '']: string[]): Promise<void> {
-  if (secondPassword === '') throw new Error('tabs URL ADDRESS PASSWORD ADDRESS PASSWORD');
+export default async function tabs([binary = '']: string[]): Promise<void> {
+  if (binary === '') throw new Error('tabs BINARY');
+  const started = await Server.start(binary);
+  try {
+    await share(started);
+  } finally {
+    await started.stop();
+  }
+}
+
+async function share(started: Server): Promise<void> {
+  const { url: server } = started;
+  const { address: first, password: firstPassword } = await started.user('romeo', 'Romeo Montague');
+  const { address: second, password: secondPassword } = await started.user('juliet', 'Juliet Capulet');
   const way = await cuttable(server);
   const { url } = way;
   const browser = await openBrowser();

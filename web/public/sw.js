@@ -129,12 +129,17 @@ async function pushed(event) {
   }
   const tag = typeof message.tag === 'string' ? message.tag : 'waxwing';
   if (message.type === 'read') {
-    for (const shown of await self.registration.getNotifications({ tag })) shown.close();
+    for (const shown of await self.registration.getNotifications()) {
+      if (shown.tag === tag || shown.tag === message.conversation) shown.close();
+    }
     return;
   }
   const pages = await self.clients.matchAll({ type: 'window', includeUncontrolled: true });
   // Who looks at the page sees the message there.
   if (pages.some((one) => one.focused && one.visibilityState === 'visible')) return;
+  // The page itself may have told of it while nobody looked.
+  const told = await self.registration.getNotifications();
+  if (typeof message.id === 'string' && told.some((one) => one.data?.id === message.id && one.tag !== tag)) return;
   const { title, body } = noticeOf(message);
   await self.registration.showNotification(title, {
     body,

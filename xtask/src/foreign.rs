@@ -17,6 +17,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("go-sendxmpp", "go-sendxmpp"),
     ("haproxy", "haproxy"),
     ("lua-unbound", "prosody"),
+    ("nats-server", "nats-server"),
     ("nginx-light", "nginx"),
     ("nodejs", "node"),
     ("npm", "npm"),

@@ -83,6 +83,7 @@ pub mod throttle;
 pub mod time;
 pub mod token;
 pub mod tokens;
+pub mod watching;
 pub mod webhooks;
 
 pub use chat::Chat;

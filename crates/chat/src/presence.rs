@@ -168,6 +168,7 @@ impl Chat {
     /// A session has been taken out: whoever saw it is told in its name (RFC 6121 section 4.5.2).
     pub async fn session_gone(&self, session: &Arc<Session>) {
         self.rooms.listening.stop(session);
+        self.watching.stop(session);
         let owner = Owner::from(&**session);
         let stanza = Stanza::presence(PresenceType::Unavailable).with_from(session.jid.clone());
         let lock = self.rosters.lock(&owner.jid).await;
@@ -223,6 +224,7 @@ impl Chat {
                 tracing::warn!(%error, "presence could not be shown to a contact");
             }
         }
+        self.tell_watching(profile, contacts, stanza).await;
     }
 
     /// Presence for one address (RFC 6121 section 4.6).

@@ -98,7 +98,7 @@ pub fn settings(config: &crate::config::Config) -> Settings {
 /// The services beside each domain.
 fn services(config: &crate::config::Config) -> Vec<Service> {
     let mut services = Settings::default().services;
-    if crate::files::settings(config).url.is_some() {
+    if crate::files::is_offered(config) {
         services.push(Service::Upload);
     }
     if !config.listen.bytestreams.is_empty() {

@@ -13,6 +13,7 @@ use waxwing_chat::Chat;
 use waxwing_chat::event::Close;
 use waxwing_chat::nodes::NodeId;
 use waxwing_chat::port::{SystemClock, SystemRandom};
+use waxwing_cluster::nats::Nats;
 
 use crate::accounts;
 use crate::admin::backup::DATABASE;
@@ -21,6 +22,7 @@ use crate::admin::socket::Socket;
 use crate::admin::{Admin, Code, Failure};
 use crate::bytestreams;
 use crate::cli;
+use crate::cluster;
 use crate::config::{Config, Live};
 use crate::data_folder::DataFolder;
 use crate::domains;
@@ -58,8 +60,8 @@ const FIRST_REMOVAL: Duration = Duration::from_secs(600);
 /// The file that tells other programs where the server listens, in the data folder.
 const ADDRESSES: &str = "addresses.json";
 
-/// Runs the server until it is told to stop; returns the exit status.
-pub fn serve(file: Option<&Path>) -> u8 {
+/// Runs the server until it is told to stop; returns the exit status. As a node, it refuses to run alone.
+pub fn serve(file: Option<&Path>, as_node: bool) -> u8 {
     let (config, file) = match Config::load(file) {
         Ok(loaded) => loaded,
         Err(error) => {
@@ -67,6 +69,12 @@ pub fn serve(file: Option<&Path>) -> u8 {
             return cli::CONFIGURATION;
         }
     };
+    if as_node && !(config.cluster.is_set() && config.store.is_shared()) {
+        cli::terminal::error(
+            "--cluster needs a bus and a database: `urls` or `url_file` in the section [cluster], `url` or `url_file` in [store]",
+        );
+        return cli::CONFIGURATION;
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -120,13 +128,15 @@ async fn run(config: Config, file: Option<PathBuf>) -> anyhow::Result<Ending> {
     let log = Log::start(&config.log);
     // What lasts: the data folder is ours alone from here on, then the store, then the domain on top of it.
     let folder = DataFolder::take(&config.data_dir)?;
-    let (chat, _) = open_chat(&config, &folder).await?;
+    let node = new_node()?;
+    let chat = open_chat(&config, &folder, node).await?;
     // What faces the network, and what works beside it.
     let live = Live::new(config, file.clone());
     chat.hide_archive_ids().await.context("the store cannot be used")?;
     chat.load_barred().await.context("the store cannot be read")?;
     let former = domains::former(&chat).await.context("the store cannot be read")?;
-    let server = Server::start(live, Arc::clone(&chat), log, former)?;
+    let bus = cluster::open(&live.current().cluster, node, chat.store().as_ref()).await?;
+    let server = Server::start(live, Arc::clone(&chat), bus, log, former)?;
     integrations::start(&chat, &server.live.current()).await?;
     let path = server.live.current().admin_socket();
     let socket =
@@ -163,22 +173,23 @@ async fn run(config: Config, file: Option<PathBuf>) -> anyhow::Result<Ending> {
     server.drain(ending).await;
     administration.abort();
     chat.write_marks().await;
+    cluster::leave(server.bus.as_ref()).await;
     chat.store().close().await;
     Ok(ending)
 }
 
-/// The store and the domain on it, for a node that has not been there before.
-async fn open_chat(config: &Config, folder: &DataFolder) -> anyhow::Result<(Arc<Chat>, store::Opened)> {
-    let node = NodeId(getrandom::u64().context("the system has no randomness")?.max(1));
+/// The id of this process among the nodes of an installation, which no other has or had.
+fn new_node() -> anyhow::Result<NodeId> {
+    Ok(NodeId(getrandom::u64().context("the system has no randomness")?.max(1)))
+}
+
+/// The store and the domain on it.
+async fn open_chat(config: &Config, folder: &DataFolder, node: NodeId) -> anyhow::Result<Arc<Chat>> {
     let opened = store::open(&config.store, &folder.path().join(DATABASE), node).await?;
-    let chat = Chat::new(
-        opened.store(),
-        Arc::new(SystemClock),
-        Arc::new(SystemRandom),
-        accounts::settings(config),
-    );
+    let chat =
+        Chat::new(opened.store(), Arc::new(SystemClock), Arc::new(SystemRandom), accounts::settings(config));
     chat.keep_files_in(files::open(&config.files, folder.path())?);
-    Ok((chat, opened))
+    Ok(chat)
 }
 
 /// What is listened on, for people and programs.
@@ -277,6 +288,7 @@ struct Server {
     face: Arc<xmpp::Face>,
     json: Arc<json::Face>,
     federation: Option<Arc<Federation>>,
+    bus: Option<Arc<Nats>>,
     rest: Arc<Rest>,
     admission: Admission,
     lifecycle: Lifecycle,
@@ -287,7 +299,13 @@ struct Server {
 
 impl Server {
     /// Starts everything that faces the network, and what works beside it.
-    fn start(live: Live, chat: Arc<Chat>, log: Log, former: BTreeSet<String>) -> anyhow::Result<Self> {
+    fn start(
+        live: Live,
+        chat: Arc<Chat>,
+        bus: Option<Arc<Nats>>,
+        log: Log,
+        former: BTreeSet<String>,
+    ) -> anyhow::Result<Self> {
         let config = live.current();
         let metrics = Metrics::start();
         let lifecycle = Lifecycle::new();
@@ -307,6 +325,7 @@ impl Server {
             face: xmpp::Face::new(Arc::clone(&chat), &tls, lifecycle.clone(), &config, former),
             json: json::Face::new(Arc::clone(&chat), lifecycle.clone(), &config),
             federation,
+            bus,
             rest: Arc::default(),
             admission: Admission::new(&config.limits),
             listening: describe(&listeners),
@@ -346,6 +365,7 @@ impl Server {
     fn serve(&self, listeners: Listeners, metrics: Metrics) {
         let health = Health::default();
         require_store(&health, &self.chat);
+        cluster::require_bus(&health, self.bus.as_ref());
         health.require_room(self.live.clone());
         let http = Arc::new(Http {
             live: self.live.clone(),
@@ -422,6 +442,7 @@ impl Server {
             listeners: self.listening.clone(),
             tls: Arc::clone(&self.tls),
             federation: self.federation.clone(),
+            bus: self.bus.clone(),
             steering,
         };
         let admin = Admin {
@@ -559,9 +580,9 @@ impl Stopped {
     pub async fn open(config: &Config) -> Result<Self, Failure> {
         let folder = DataFolder::take(&config.data_dir)
             .map_err(|error| Failure::new(Code::Refused, format!("{error}.")))?;
-        let (chat, _) = open_chat(config, &folder)
-            .await
-            .map_err(|error| Failure::new(Code::Failed, format!("{error:#}.")))?;
+        let failed = |error| Failure::new(Code::Failed, format!("{error:#}."));
+        let node = new_node().map_err(failed)?;
+        let chat = open_chat(config, &folder, node).await.map_err(failed)?;
         let admin = Admin { chat, data_dir: folder.path().to_owned(), running: None };
         Ok(Self { admin: Arc::new(admin), _folder: folder })
     }

@@ -37,7 +37,8 @@ pub fn main() -> ExitCode {
     let matches = tree::command().get_matches();
     let config = matches.get_one::<PathBuf>("config").cloned();
     let status = match matches.subcommand() {
-        None | Some(("serve", _)) => app::serve(config.as_deref()),
+        None => app::serve(config.as_deref(), false),
+        Some(("serve", matches)) => app::serve(config.as_deref(), matches.get_flag("cluster")),
         Some(("completions", matches)) => generated::print_completions(matches),
         Some(("man", matches)) => generated::print_man(matches),
         Some((name, inner)) => run(name, inner, config, matches.get_flag("json")),

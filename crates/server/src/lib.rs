@@ -6,6 +6,7 @@ pub mod app;
 pub mod bytestreams;
 pub mod check;
 pub mod cli;
+pub mod cluster;
 pub mod config;
 pub mod data_folder;
 pub mod dns;

@@ -33,7 +33,7 @@ config! {
         replica_url_file: Option<PathBuf> = None,
         /// A PEM file with the authorities that PostgreSQL's certificates are checked by. Unset: the system's.
         /// Example: "/etc/waxwing/database-ca.crt"
-        authorities: Option<PathBuf> = None,
+        ca_file: Option<PathBuf> = None,
         /// Connections that this node keeps for reads and small writes. All nodes together have to stay below PostgreSQL's
         /// `max_connections`; one more for each node writes messages.
         connections: usize = defaults().connections,
@@ -101,7 +101,7 @@ pub(crate) fn options(config: &Config, node: NodeId) -> anyhow::Result<Option<po
         address(config.replica_url.as_ref(), config.replica_url_file.as_deref(), "store.replica_url")?;
     Ok(Some(postgres::Options {
         replica_url: replica,
-        tls_authorities: config.authorities.clone(),
+        tls_authorities: config.ca_file.clone(),
         connections: config.connections,
         replica_connections: config.replica_connections,
         waiting_calls: config.waiting_calls,

@@ -383,13 +383,7 @@ pub(crate) const TABLES: &[Table] = &[
     Table {
         name: "dead_letter",
         order: "webhook, message",
-        columns: &[
-            ("webhook", Text),
-            ("message", Int),
-            ("attempts", Int),
-            ("reason", Text),
-            ("at_ms", Int),
-        ],
+        columns: &[("webhook", Text), ("message", Int), ("attempts", Int), ("reason", Text), ("at_ms", Int)],
     },
     Table {
         name: "state",

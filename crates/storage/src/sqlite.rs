@@ -8,23 +8,19 @@ mod backup;
 mod belongings;
 mod checkpoint;
 mod connect;
-mod copies;
 mod errors;
 mod files;
 mod filter;
-mod hashes;
 mod import;
 mod index;
 mod integrations;
-mod keys;
-mod labels;
+mod listing;
 mod migrations;
 mod numbers;
 mod passing;
 mod people;
 mod postings;
 mod pubsub;
-mod queue;
 mod readers;
 mod remove;
 mod rooms;
@@ -55,11 +51,11 @@ use waxwing_xmpp::jid::Jid;
 
 pub use backup::{RestoreError, files_in, restore};
 
+use crate::keys::Keys;
+use crate::queue::Queue;
 use checkpoint::Checkpoints;
 use errors::Failure;
 use files::Lock;
-use keys::Keys;
-use queue::Queue;
 use readers::Question;
 use remove::Step;
 use runs::RunNumbers;
@@ -208,7 +204,7 @@ impl Sqlite {
             questions: Arc::new(Queue::new(options.read_queue_jobs, usize::MAX)),
             tail: Arc::default(),
             numbers: Arc::default(),
-            keys: Keys::load(&writer)?,
+            keys: postings::keys(&writer)?,
             filters: Arc::new(Filters::new(options.filter_bytes)),
             checkpoints: Arc::new(checkpoints),
             account_changes: Arc::default(),

@@ -39,7 +39,8 @@ async fn furnish(store: &Arc<dyn Store>) -> (Account, Account) {
     for n in 0..MESSAGES {
         let labels = if n % 10 == 0 { vec!["about a".to_owned(), "has file".to_owned()] } else { Vec::new() };
         let text = format!("line {n}\twith \\N and\nmore, 今晚");
-        let sent = Append { labels, dedupe: Some((juliet.id, format!("m{n}"))), ..message(&juliet, &romeo, &text) };
+        let sent =
+            Append { labels, dedupe: Some((juliet.id, format!("m{n}"))), ..message(&juliet, &romeo, &text) };
         contract::appending(store, sent);
     }
     append(store, message(&romeo, &juliet, "the last")).await;

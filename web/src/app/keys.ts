@@ -40,6 +40,12 @@ function focusLater(selector: string): void {
   requestAnimationFrame(() => document.querySelector<HTMLElement>(selector)?.focus());
 }
 
+/** Gives the focus to the first region in view, if what had it is gone: the form that somebody signed in with, a pane of a narrow page. */
+export function keepFocus(): void {
+  const at = document.activeElement;
+  if (at === null || at === document.body || !at.checkVisibility()) nextRegion(1);
+}
+
 function nextRegion(step: 1 | -1): void {
   const there = REGIONS.flatMap((name) => {
     const found = [...document.querySelectorAll<HTMLElement>(`[data-region="${name}"]`)].find((e) => e.checkVisibility());

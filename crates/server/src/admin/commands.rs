@@ -8,6 +8,7 @@ mod file;
 mod installation;
 mod invite;
 mod migrate;
+mod nodes;
 mod notice;
 mod people;
 mod pubsub;
@@ -28,6 +29,7 @@ pub(crate) use webhook::INCOMING_PATH;
 /// All commands, in the order in which they are documented.
 pub const ALL: &[Command] = &[
     status::STATUS,
+    nodes::NODES,
     user::ADD,
     user::LIST,
     user::SHOW,

@@ -50,6 +50,7 @@ impl Live {
             ("data_dir", old.data_dir != new.data_dir),
             ("listen", old.listen != new.listen),
             ("bytestreams", old.bytestreams != new.bytestreams),
+            ("cluster", old.cluster != new.cluster),
             ("dns", old.dns != new.dns),
             ("files.folder", old.files.folder != new.files.folder),
             ("files.s3", old.files.s3 != new.files.s3),

@@ -20,7 +20,8 @@ pub use setting::{Field, Setting, Shape};
 pub(crate) use setting::{choice, config, quoted};
 
 use crate::{
-    accounts, bytestreams, dns, files, http, integrations, json, lifecycle, net, observe, store, tls, xmpp,
+    accounts, bytestreams, cluster, dns, files, http, integrations, json, lifecycle, net, observe, store,
+    tls, xmpp,
 };
 
 config! {
@@ -64,6 +65,8 @@ config! {
         integrations: integrations::Config = integrations::Config::default(),
         /// Bytes between two clients that cannot reach each other (XEP-0065).
         bytestreams: bytestreams::Config = bytestreams::Config::default(),
+        /// Several nodes of one installation.
+        cluster: cluster::Config = cluster::Config::default(),
         /// The log, written to standard error.
         log: observe::LogConfig = observe::LogConfig::default(),
         /// Stopping.

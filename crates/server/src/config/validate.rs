@@ -141,6 +141,12 @@ impl Config {
             bytestreams.waiting_timeout_ms: 100..=3_600_000;
             bytestreams.idle_timeout_ms: 100..=3_600_000;
             bytestreams.stream_time_ms: 100..=86_400_000;
+            cluster.beat_ms: 100..=60_000;
+            // One lost beat is no dead node.
+            cluster.node_timeout_ms: self.cluster.beat_ms.saturating_mul(3)..=600_000;
+            // Four of the largest frames.
+            cluster.queue_bytes_limit: 4_194_304..=4_294_967_296;
+            cluster.inbox_bytes_limit: 4_194_304..=4_294_967_296;
             dns.timeout_ms: 10..=120_000;
             federation.queue_limit: 1..=1_000_000;
             federation.queues_limit: 1..=1_000_000;

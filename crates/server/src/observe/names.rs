@@ -65,6 +65,20 @@ metrics! {
     FILE_UPLOADS = Counter "waxwing_file_uploads_total" ["result"];
     /// Bytes of files, by `direction`: "received" or "sent".
     FILE_BYTES = Counter "waxwing_file_bytes_total" ["direction"];
+    /// Nodes of the installation that this one knows, itself included.
+    NODES = Gauge "waxwing_nodes" [];
+    /// Frames between nodes, by `direction`: "sent" (a broadcast counts once) or "received".
+    BUS_FRAMES = Counter "waxwing_bus_frames_total" ["direction"];
+    /// Bytes of frames between nodes, by `direction`: "sent" or "received".
+    BUS_BYTES = Counter "waxwing_bus_bytes_total" ["direction"];
+    /// What the bus did not take, by `result`: "full" (frames that the queue had no room for), "refused" (packets that are malformed
+    /// or not sealed with the installation's key), "repeated", "stray" (from nodes with which there is no link) or
+    /// "overflowed" (frames that nobody dealt with in time).
+    BUS_DROPPED = Counter "waxwing_bus_dropped_total" ["result"];
+    /// Times that frames of another node were missed, and what they told was read from the database.
+    BUS_MISSED = Counter "waxwing_bus_missed_total" [];
+    /// Times that the connection to NATS was lost.
+    BUS_RECONNECTS = Counter "waxwing_bus_reconnects_total" [];
     /// Streams of bytes between two clients that are active now.
     BYTESTREAMS = Gauge "waxwing_bytestreams" [];
     /// Readings of the configuration at SIGHUP, by `result`: "ok" or "refused".

@@ -7,23 +7,27 @@ mod copying;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::TryStreamExt;
 use tokio::sync::mpsc;
-use tokio_postgres::types::ToSql;
 
 use super::append::{self, Indexing};
 use super::errors::Failure;
 use super::pool::{Durability, Pool};
 use super::session::Session;
 use super::{OpenError, Options, migrations, numbers, partitions, pool};
-use crate::listing::{CLOCK, CONVERSATION, Hasher, Kind, Listing, MESSAGE, NUMBERED, Row, SENT, TABLES, Table, USED, Value};
+pub use crate::listing::Listing;
+use crate::listing::{CLOCK, Hasher, Kind, MESSAGE, NUMBERED, Row, SENT, TABLES, Table, USED, Value};
 use crate::lists;
 use crate::sqlite::{self, Sqlite};
 use copying::{Encoded, copy};
 
 /// Pieces of the listing that may wait to be written.
 const WAITING: usize = 4;
+
+/// How long one statement may take: sorting a large table takes its time.
+const STATEMENT_LIMIT: Duration = Duration::from_secs(600);
 
 /// Why an installation was not moved.
 #[derive(Debug, thiserror::Error)]
@@ -52,7 +56,9 @@ pub enum MoveError {
     #[error("nothing was moved, for both databases do not hold the same afterwards: \"{0}\" differs")]
     Differs(&'static str),
     /// Nobody knows whether it was written.
-    #[error("the connection was lost while everything was being committed: if the database on PostgreSQL is empty, begin anew")]
+    #[error(
+        "the connection was lost while everything was being committed: if the database on PostgreSQL is empty, begin anew"
+    )]
     Unknown,
 }
 
@@ -60,19 +66,16 @@ pub enum MoveError {
 /// share. No server may have the embedded database open; it stays as it is.
 pub async fn sqlite_to_postgres(path: &Path, options: Options) -> Result<Listing, MoveError> {
     let source = Arc::new(Sqlite::open(path, sqlite::Options::default())?);
+    let options = Options { answer_timeout: STATEMENT_LIMIT, ..options };
     let opened = Pool::primary(&options, Durability::Full)?;
-    let mut db = opened.session().await.map_err(OpenError::from)?;
-    pool::check_server(&db, Durability::Full).await?;
-    migrations::migrate(&db).await?;
-    for table in TABLES {
-        must_be_empty(&db, table).await?;
-    }
+    prepare(&opened).await?;
     let spans = {
         let source = Arc::clone(&source);
         let spans = tokio::task::spawn_blocking(move || source.spans(partitions::PARTITION_US)).await;
         spans.map_err(|error| MoveError::Reading(error.to_string()))?.map_err(MoveError::Reading)?
     };
     partitions::make(&opened, &spans).await.map_err(OpenError::from)?;
+    let mut db = opened.session().await.map_err(OpenError::from)?;
     db.begin("BEGIN");
     let written = Mover::new(&db, &options).await.map_err(OpenError::from)?.fill(source).await?;
     let found = list(&db).await.map_err(OpenError::from)?;
@@ -84,6 +87,17 @@ pub async fn sqlite_to_postgres(path: &Path, options: Options) -> Result<Listing
         failure => OpenError::from(failure).into(),
     })?;
     Ok(found.whole)
+}
+
+/// Makes the schema, and looks whether anything is there.
+async fn prepare(opened: &Pool) -> Result<(), MoveError> {
+    let db = opened.session().await.map_err(OpenError::from)?;
+    pool::check_server(&db, Durability::Full).await?;
+    migrations::migrate(&db).await?;
+    for table in TABLES {
+        must_be_empty(&db, table).await?;
+    }
+    Ok(())
 }
 
 /// The listing of a whole database, and that of each of its tables.
@@ -179,10 +193,9 @@ impl<'d> Mover<'d> {
         let mut hashers = Hashers::new();
         while let Some((table, rows)) = next.recv().await {
             hashers.add(table, &rows);
-            self.write(table, &rows).await.map_err(|failure| MoveError::Writing {
-                table: table.name,
-                cause: cause(failure),
-            })?;
+            self.write(table, &rows)
+                .await
+                .map_err(|failure| MoveError::Writing { table: table.name, cause: cause(failure) })?;
         }
         match reading.await {
             Ok(Ok(())) => Ok(hashers.finish()),
@@ -253,7 +266,7 @@ async fn list(db: &Session) -> Result<Listings, Failure> {
             continue;
         }
         let statement = db.in_time(db.client().prepare(&listing(table))).await?;
-        let none: [&(dyn ToSql + Sync); 0] = [];
+        let none: [i64; 0] = [];
         let rows = db.in_time(db.client().query_raw(&statement, none)).await?;
         let mut rows = std::pin::pin!(rows);
         while let Some(row) = db.in_time(rows.try_next()).await? {
@@ -280,7 +293,6 @@ fn listing(table: &Table) -> String {
         .collect();
     let from = match table.name {
         SENT => "(SELECT * FROM sent_0 UNION ALL SELECT * FROM sent_1) sent",
-        CONVERSATION => CONVERSATION,
         name => name,
     };
     format!("SELECT {} FROM {from} ORDER BY {}", columns.join(", "), table.order)
@@ -306,5 +318,8 @@ async fn used(db: &Session) -> Result<Vec<Row>, Failure> {
     }
     let clock = db.only_row("SELECT last_id FROM clock", &[]).await?;
     used.insert(CLOCK, clock.try_get::<_, i64>(0)?);
-    Ok(used.into_iter().map(|(name, number)| vec![Value::Text(name.to_owned()), Value::Int(number)]).collect())
+    Ok(used
+        .into_iter()
+        .map(|(name, number)| vec![Value::Text(name.to_owned()), Value::Int(number)])
+        .collect())
 }

@@ -73,9 +73,7 @@ impl PubSubStore for Postgres {
     }
 
     async fn delete_node(&self, id: NodeId) -> StoreResult<()> {
-        writing!(self, |db| exists(
-            db.execute("DELETE FROM pubsub_node WHERE id = $1", &[&id.0]).await?
-        ))
+        writing!(self, |db| exists(db.execute("DELETE FROM pubsub_node WHERE id = $1", &[&id.0]).await?))
     }
 
     async fn publish_item(
@@ -251,7 +249,11 @@ async fn put_affiliations(db: &Session, id: NodeId, who: &[(Jid, Affiliation)]) 
 async fn views(db: &Session, rows: &[Row], first: usize, who: &Jid) -> Result<Vec<NodeView>, Failure> {
     let mut views: Vec<NodeView> = Vec::with_capacity(rows.len());
     for row in rows {
-        views.push(NodeView { node: record(row, first)?, affiliation: Affiliation::None, subscriptions: Vec::new() });
+        views.push(NodeView {
+            node: record(row, first)?,
+            affiliation: Affiliation::None,
+            subscriptions: Vec::new(),
+        });
     }
     if views.is_empty() {
         return Ok(views);

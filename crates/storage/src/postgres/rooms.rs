@@ -13,9 +13,9 @@ use waxwing_chat::store::{StoreError, StoreResult};
 use waxwing_xmpp::jid::Jid;
 
 use super::accounts::{exists, note_for_erasing};
+use super::attempts::{reading, writing};
 use super::errors::Failure;
 use super::session::{Session, Values};
-use super::attempts::{reading, writing};
 use super::{Postgres, numbers};
 use crate::kinds;
 

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension};
 
-use super::copies::Kind as CopyKind;
 use super::errors::Failure;
 use super::postings::bare;
-use super::{Sqlite, connect, copies, numbers};
+use super::{Sqlite, connect, numbers};
+use crate::copies::{self, Kind as CopyKind};
 use crate::listing::{CLOCK, CONVERSATION, Column, Kind, NUMBERED, Row, SENT, TABLES, Table, USED, Value};
 
 /// Rows that are handed on at once, and about the bytes in them.
@@ -142,7 +142,10 @@ fn used(db: &Connection) -> Result<Vec<Row>, Failure> {
         used.insert(table, highest.unwrap_or(0));
     }
     used.insert(CLOCK, numbers::int(numbers::counter(db, "last_archive_id")?));
-    Ok(used.into_iter().map(|(name, number)| vec![Value::Text(name.to_owned()), Value::Int(number)]).collect())
+    Ok(used
+        .into_iter()
+        .map(|(name, number)| vec![Value::Text(name.to_owned()), Value::Int(number)])
+        .collect())
 }
 
 /// With whom people talk, what is not in the table yet included.

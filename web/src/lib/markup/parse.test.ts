@@ -1,6 +1,7 @@
 // Tests the parsing of messages against XEP-0393, and with hostile and random texts.
 import { describe, expect, it } from 'vitest';
 import { emojiOnly, findLinks, parse, plain } from '.';
+import { safeFile } from './links';
 import { original, random, randomText, written } from './testing';
 import type { Block, Inline, Mention } from './types';
 
@@ -152,6 +153,12 @@ describe('tables', () => {
     expect(kinds('a | b\n---')).toEqual(['lines']);
     expect(kinds('a | b\n---|---|---')).toEqual(['lines']);
   });
+});
+
+describe('where files may be fetched from', () => {
+  it.each(['/files/a/b.png', 'https://elsewhere.example/a.png', 'http://elsewhere.example/a.png'])('%s', (address) => expect(safeFile(address)).toBe(address));
+  it.each(['javascript:alert(1)', 'data:text/html,x', '//elsewhere.example/a', '/\\elsewhere.example/a', 'vbscript:x', 'blob:https://a/b', 'mailto:a@b', '', 'a.png', 'https://user@elsewhere.example/'])('never %s', (address) =>
+    expect(safeFile(address)).toBeUndefined());
 });
 
 describe('links', () => {

@@ -54,7 +54,7 @@ function world(lang = 'en') {
     addEventListener: (name: string, handler: Handler) => handlers.set(name, handler),
     registration: {
       showNotification: (title: string, options: NotificationOptions) => Promise.resolve(void notices.push(new Notice(title, options))),
-      getNotifications: ({ tag }: { tag: string }) => Promise.resolve(notices.filter((notice) => notice.options.tag === tag)),
+      getNotifications: () => Promise.resolve(notices.map((notice) => Object.assign(notice, { tag: notice.options.tag, data: notice.options.data as unknown }))),
     },
     clients: { matchAll: () => Promise.resolve(pages), claim: () => Promise.resolve(), openWindow: (url: string) => Promise.resolve(void opened.push(url)) },
   };
@@ -221,7 +221,7 @@ describe('pushes', () => {
   it('go away when they were read elsewhere', async () => {
     const { push, notices } = world();
     await push(message);
-    await push({ ...message, tag: 'u' });
+    await push({ ...message, id: '2', tag: 'u' });
     await push({ type: 'read', tag: 't' });
     expect(notices.map((n) => n.closed)).toEqual([true, false]);
   });

@@ -85,6 +85,12 @@ export class People {
     if (this.#timer === undefined) this.#timer = setTimeout(() => void this.#ask(), BATCH_WAIT_MS);
   }
 
+  /** Asks once more for somebody who is looked at closely: nobody is told what others change about themselves. */
+  renew(address: Address): void {
+    this.#asked.delete(address);
+    this.want(address);
+  }
+
   async #ask(): Promise<void> {
     this.#timer = undefined;
     const addresses = [...this.#wanted].slice(0, BATCH);

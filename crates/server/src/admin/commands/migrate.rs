@@ -65,11 +65,16 @@ async fn run(program: Program, _: Nothing) -> Result<Moved, Failure> {
         .map_err(|error| Failure::new(Code::Refused, format!("{error}. Stop it first.")))?;
     let path = data.path().join(DATABASE);
     if !path.exists() {
-        return Err(Failure::new(Code::NotFound, format!("There is no embedded database at {}.", path.display())));
+        return Err(Failure::new(
+            Code::NotFound,
+            format!("There is no embedded database at {}.", path.display()),
+        ));
     }
     let options = store::options(&config.store, NodeId(1))
         .map_err(|error| Failure::new(Code::Configuration, format!("{error:#}.")))?
-        .ok_or_else(|| Failure::new(Code::Configuration, "The configuration names no database: set \"store.url\"."))?;
+        .ok_or_else(|| {
+            Failure::new(Code::Configuration, "The configuration names no database: set \"store.url\".")
+        })?;
     let listing = sqlite_to_postgres(&path, options).await.map_err(|error| {
         let code = match error {
             MoveError::NotEmpty(_) => Code::Conflict,

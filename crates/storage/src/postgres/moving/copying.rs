@@ -4,13 +4,13 @@ use std::fmt::Write as _;
 
 use bytes::Bytes;
 use futures_util::SinkExt;
+use waxwing_chat::archive::{ArchiveCopy, Direction};
 
 use super::super::append::{Indexing, kind_number};
 use super::super::errors::Failure;
 use super::super::session::Session;
 use crate::listing::{Kind, Row, Table, Value};
 use crate::{copies, hashes, labels, lists};
-use waxwing_chat::archive::{ArchiveCopy, Direction};
 
 /// Rows in the text format of COPY.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]

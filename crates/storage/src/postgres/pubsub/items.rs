@@ -1,9 +1,7 @@
 //! Items of nodes in the database.
 
 use tokio_postgres::Row;
-use waxwing_chat::pubsub::store::{
-    Item, ItemPage, ItemQuery, LastWanted, NodeId, NodeView, WhenFull,
-};
+use waxwing_chat::pubsub::store::{Item, ItemPage, ItemQuery, LastWanted, NodeId, NodeView, WhenFull};
 use waxwing_chat::store::StoreError;
 use waxwing_xmpp::jid::Jid;
 
@@ -115,7 +113,8 @@ async fn place_of(db: &Session, id: NodeId, item: &str) -> Result<i64, Failure> 
 pub(super) async fn last(db: &Session, wanted: &LastWanted) -> Result<Vec<(NodeView, Item)>, Failure> {
     let places: Vec<&str> = wanted.places.iter().map(Jid::as_str).collect();
     let names: Vec<&str> = wanted.nodes.iter().map(|name| &**name).collect();
-    let columns = NODE.split(", ").map(|column| format!("pubsub_node.{column}")).collect::<Vec<_>>().join(", ");
+    let columns =
+        NODE.split(", ").map(|column| format!("pubsub_node.{column}")).collect::<Vec<_>>().join(", ");
     let sql = format!(
         "SELECT newest.id, newest.publisher, newest.published_ms, newest.payload, {columns} \
          FROM unnest($1::text[]) WITH ORDINALITY AS wanted (at, number) \

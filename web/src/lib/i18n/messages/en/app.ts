@@ -62,6 +62,8 @@ export default {
   'offline.connecting': 'Connecting…',
   'offline.retry': 'Try again',
   'notify.in': '{name} in {room}',
+  'notify.offer': 'Be told of messages while you look elsewhere?',
+  'notify.later': 'Not now',
   'notify.file': 'Sent a file',
 
   'rail.chats': 'Chats',

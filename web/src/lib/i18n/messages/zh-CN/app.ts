@@ -64,6 +64,8 @@ export default {
   'offline.connecting': '正在连接……',
   'offline.retry': '重试',
   'notify.in': '{name}（{room}）',
+  'notify.offer': '离开页面时也要接收消息通知吗？',
+  'notify.later': '以后再说',
   'notify.file': '发送了文件',
 
   'rail.chats': '聊天',

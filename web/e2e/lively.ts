@@ -1,11 +1,10 @@
-// Takes pictures of the client full of life, against a server in memory: `screens URL FOLDER [light|dark|contrast] [zh-CN|ar-XB]`.
+// A server in memory on which there was a working day, for pictures and for looking at every state of the page.
 import type { Page } from 'playwright-core';
 import type { Message } from '$lib/api/types';
 import { FakeServer } from '$lib/testing/fake-server';
-import { closeBrowser, openBrowser, openPage, still } from './browser';
 
-const ME = 'anna@localhost';
-const GENERAL = 'general@rooms.localhost';
+export const ME = 'anna@localhost';
+export const GENERAL = 'general@rooms.localhost';
 const DESIGN = 'design@rooms.localhost';
 
 const PICTURE = `<svg xmlns="http://www.w3.org/2000/svg" width="1200" height="800"><defs><linearGradient id="g" x2="0" y2="1"><stop stop-color="#f6c9a8"/><stop offset=".55" stop-color="#c98aa0"/><stop offset="1" stop-color="#2f4a63"/></linearGradient></defs><rect width="1200" height="800" fill="url(#g)"/><circle cx="860" cy="330" r="90" fill="#ffe9c9"/><path d="M0 620 260 400l180 150 220-240 320 330 220-140v300H0Z" fill="#22374a"/><path d="M0 700 300 560l260 120 240-100 400 150v70H0Z" fill="#16242f"/></svg>`;
@@ -77,103 +76,16 @@ export function livelyServer(): FakeServer {
   return server;
 }
 
-/** Lets a page talk to the server in memory. */
-export async function connect(page: Page, server: FakeServer): Promise<void> {
+/** Lets a page talk to the server in memory; `told` may change what it says. */
+export async function connect(page: Page, server: FakeServer, told = (frame: string): string => frame): Promise<void> {
   // Only connections of the page itself can be stood in for, not that of a worker of all tabs.
   await page.addInitScript(() => void Reflect.deleteProperty(window, 'SharedWorker'));
   await page.routeWebSocket(/\/api\/socket$/, (ws) => {
     const socket = server.connect();
-    socket.onmessage = ({ data }) => ws.send(String(data));
+    socket.onmessage = ({ data }) => ws.send(told(String(data)));
     socket.onclose = () => void ws.close();
     ws.onMessage((data) => socket.send(String(data)));
     ws.onClose(() => socket.close());
   });
   await page.route(/\/files\/1\//, (route) => route.fulfill({ contentType: 'image/svg+xml', body: PICTURE }));
 }
-
-export default async function screens([url = '', folder = '.', theme = 'light', language = 'en']: string[]): Promise<void> {
-  const browser = await openBrowser();
-  const sizes = { wide: { width: 1280, height: 800 }, phone: { width: 390, height: 844 } };
-  for (const [size, viewport] of Object.entries(sizes)) {
-    const server = livelyServer();
-    const isPhone = size === 'phone';
-    const { page, complaints } = await openPage(browser, size, {
-      viewport,
-      colorScheme: theme === 'dark' ? 'dark' : 'light',
-      hasTouch: isPhone,
-      isMobile: isPhone,
-      locale: 'en-GB',
-    });
-    const held = server.of(ME);
-    held.preferences = { ...held.preferences, theme: theme === 'contrast' ? 'contrast' : 'system', ...(language === 'en' ? {} : { language }) };
-    await connect(page, server);
-    await page.goto(url);
-    await page.getByLabel('Address').fill(ME);
-    await page.getByLabel('Password', { exact: true }).fill('secret');
-    await page.getByRole('button', { name: 'Sign in' }).click();
-    await page.locator('[data-region="sidebar"]').waitFor();
-    const shoot = async (name: string) => {
-      await still(page);
-      await page.screenshot({ path: `${folder}/${theme}-${language}-${size}-${name}.png` });
-    };
-    const go = (hash: string) => page.evaluate((h) => (location.hash = h), hash);
-    await shoot('list');
-    await go(`#/c/${encodeURIComponent(GENERAL)}`);
-    await shoot('room');
-    if (!isPhone) {
-      await page.locator('article', { hasText: 'New illustrations' }).hover();
-      await shoot('hover');
-      await page.getByRole('toolbar').getByRole('button').last().click();
-      await shoot('menu');
-      await page.keyboard.press('Escape');
-    }
-    const code = server.place(ME, GENERAL).messages.find((m) => m.text.includes('```'));
-    await go(`#/c/${encodeURIComponent(GENERAL)}?thread=${code?.id}`);
-    await shoot('thread');
-    for (const panel of ['details', 'members', 'files', 'pinned']) {
-      await go(`#/c/${encodeURIComponent(GENERAL)}?panel=${panel}`);
-      await shoot(panel);
-    }
-    await go(`#/c/${encodeURIComponent(GENERAL)}?search=the`);
-    await shoot('search');
-    await go('#/c/bo%40localhost');
-    server.emit(ME, { type: 'typing', conversation: 'bo@localhost', address: 'bo@localhost', state: 'composing' });
-    await shoot('direct');
-    if (!isPhone) {
-      const field = page.locator('[data-region="composer"] textarea');
-      await field.fill('See *this* and `that`\n> quoted');
-      await page.locator('[data-region="composer"] .formats button').last().click();
-      await shoot('composer');
-      await field.fill('');
-    }
-    for (const view of ['threads', 'mentions', 'saved', 'people']) {
-      await go(`#/${view}`);
-      await shoot(view);
-    }
-    if (!isPhone) {
-      await page.keyboard.press('Control+k');
-      await shoot('switcher');
-      await page.keyboard.type('re');
-      await shoot('switcher-found');
-      await page.keyboard.press('Escape');
-      await page.keyboard.press('Control+,');
-      await shoot('settings');
-      for (const [index, name] of ['look', 'notifications', 'writing', 'devices', 'password'].entries()) {
-        await page.locator('dialog nav button').nth(index + 1).click();
-        await shoot(`settings-${name}`);
-      }
-      await page.keyboard.press('Escape');
-      server.isDown = true;
-      server.cut();
-      await go(`#/c/${encodeURIComponent(GENERAL)}`);
-      await page.locator('[data-region="composer"] textarea').fill('Written without a connection');
-      await page.keyboard.press('Enter');
-      await page.locator('[role="status"] .bar').waitFor();
-      await shoot('offline');
-    }
-    for (const complaint of complaints) console.log(complaint);
-    await page.context().close();
-  }
-  await closeBrowser(browser);
-}
-
