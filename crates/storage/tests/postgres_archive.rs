@@ -3,6 +3,7 @@
 // The contracts themselves stay unused here.
 #[allow(dead_code, unused_macros, unused_imports)]
 mod contract;
+#[allow(dead_code)]
 mod faults;
 mod scratch;
 mod server;
@@ -310,7 +311,7 @@ async fn callbacks_wait_for_their_turn() {
     };
     let on_state = move |_: StoreResult<ArchiveId>| {
         noted.note("state".to_owned());
-        drop(done.send(()));
+        let _ = done.send(());
     };
     store.put_state(vec![change], Box::new(on_state));
     told.await.expect("it is told");

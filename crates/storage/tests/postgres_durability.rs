@@ -1,6 +1,8 @@
 //! What was acknowledged is there, once, after the server was stopped at once, its backends were killed, its power was cut or its
 //! disk was full: the store on PostgreSQL.
 
+// Not every way to break a disk is used here.
+#[allow(dead_code)]
 mod faults;
 mod scratch;
 mod server;
