@@ -142,7 +142,7 @@ TOML
 }
 for number in 1 2 3; do start_node "$number"; done
 
-sed -e 's/bind :443/bind 127.0.0.1:5281/; s/bind :/bind 127.0.0.1:/; s/ 10\.0\.0\.1/ 127.0.0.1/' \
+sed -e 's/maxconn 100000/maxconn 5000/; s/bind :443/bind 127.0.0.1:5281/; s/bind :/bind 127.0.0.1:/; s/ 10\.0\.0\.1/ 127.0.0.1/' \
     "$packaging/haproxy.cfg" | sed '/^listen xmpps\?_server/,/^$/d' >"$folder/haproxy.cfg"
 keep haproxy haproxy -db -f "$folder/haproxy.cfg"
 until_it_works haproxy curl --silent --insecure --fail https://127.0.0.1:5281/api/about

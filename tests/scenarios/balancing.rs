@@ -1,6 +1,7 @@
 //! Behind balancers: whose connection it is, and how a node leaves without its clients noticing more than a pause.
 
 use std::net::IpAddr;
+use std::process::Stdio;
 
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
@@ -175,7 +176,8 @@ async fn clients_are_sent_away_one_after_the_other_and_resume() {
     romeo.send("<enable xmlns='urn:xmpp:sm:3' resume='true'/>").await;
     let enabled = romeo.expect("<enabled xmlns='urn:xmpp:sm:3' _='...'/>").await;
     let mut juliet = world.online("juliet/balcony").await;
-    let mut drained = world.server.command().arg("drain").spawn().expect("the command starts");
+    let mut drain = world.server.command();
+    let mut drained = drain.arg("drain").stdout(Stdio::null()).spawn().expect("the command starts");
     romeo.expect_stream_error("system-shutdown").await;
     juliet.round_trip().await;
     let address = world.server.addresses().xmpp.clone();

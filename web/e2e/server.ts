@@ -1,8 +1,11 @@
 // Starts the server that is tested on a folder of its own, as somebody does who has just built it, and stops it again.
 import { spawn, type ChildProcess } from 'node:child_process';
+import { createServer, type AddressInfo } from 'node:net';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { PreviewServer } from 'vite';
 
 /** How long a server may take to start or to stop, in milliseconds. */
 const PATIENCE_MS = 60_000;
@@ -13,10 +16,14 @@ export interface Account {
   name: string;
 }
 
+/** A folder with a build of the client, which then comes from there: whoever works on the client need not build the server. */
+const PAGES = process.env.WAXWING_WEB_OUT;
+
 export class Server {
   /** What it has printed. */
   printed = '';
   #child: ChildProcess | undefined;
+  #pages: PreviewServer | undefined;
   #ports = { http: 0, https: 0, xmpp: 0, xmpp_tls: 0 };
 
   private constructor(
@@ -37,7 +44,7 @@ export class Server {
   }
 
   get url(): string {
-    return `http://localhost:${this.#ports.http}/`;
+    return this.#pages?.resolvedUrls?.local[0] ?? `http://localhost:${this.#ports.http}/`;
   }
 
   get xmpp(): { host: string; port: number } {
@@ -66,6 +73,15 @@ export class Server {
     this.#ports = { http: portOf('http'), https: portOf('https'), xmpp: portOf('xmpp'), xmpp_tls: portOf('xmpps') };
     // Whoever restarts it finds it where it was.
     this.#configure();
+    if (PAGES !== undefined && this.#pages === undefined) this.#pages = await this.#serve(PAGES);
+  }
+
+  /** Serves a build of the client, with the server behind it. */
+  async #serve(outDir: string): Promise<PreviewServer> {
+    const { preview } = await import('vite');
+    // The configuration reads where the server is.
+    process.env.WAXWING_URL = `http://127.0.0.1:${this.#ports.http}`;
+    return preview({ root: fileURLToPath(new URL('..', import.meta.url)), logLevel: 'error', build: { outDir }, preview: { host: 'localhost', port: await freePort(), strictPort: true } });
   }
 
   #configure(): void {
@@ -94,6 +110,7 @@ export class Server {
   }
 
   async stop(): Promise<void> {
+    await this.#pages?.close();
     await this.halt('SIGKILL');
     rmSync(this.folder, { recursive: true, force: true });
   }
@@ -114,6 +131,15 @@ export class Server {
     await this.admin(['user', 'add', account.address, '--name', name, '--password-stdin'], `${account.password}\n`);
     return account;
   }
+}
+
+/** A port that nobody listens on. */
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, 'localhost', resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise<void>((resolve) => server.close(() => resolve()));
+  return port;
 }
 
 async function within<T>(ms: number, complaint: string, work: () => Promise<T>): Promise<T> {

@@ -1,8 +1,8 @@
 // Two tabs of one browser share a connection; what was read is there without one; signing out leaves nothing behind.
 // `tabs BINARY`.
-import type { Locator, Page } from 'playwright-core';
+import type { Browser, Locator, Page } from 'playwright-core';
 import { openBrowser, openPage, signIn } from './browser';
-import { Server } from './server';
+import { Server, type Account } from './server';
 import { cuttable } from './way';
 
 const composer = (page: Page): Locator => page.locator('main [data-region="composer"] textarea');
@@ -57,6 +57,31 @@ export default async function tabs([binary = '']: string[]): Promise<void> {
   } finally {
     await started.stop();
   }
+}
+
+/** Browsers that know no worker of all tabs: one tab has the connection, and another takes it over. */
+async function lead(browser: Browser, url: string, account: Account): Promise<void> {
+  const { page: one, complaints } = await openPage(browser, 'leader');
+  const context = one.context();
+  await context.addInitScript(() => void Reflect.deleteProperty(window, 'SharedWorker'));
+  let sockets = 0;
+  const count = (page: Page): void => void page.on('websocket', () => (sockets += 1));
+  count(one);
+  await signIn(one, url, account.address, account.password);
+  const place = `${url.replace(/\/$/, '')}/#/c/${encodeURIComponent(account.address)}`;
+  const two = await context.newPage();
+  count(two);
+  await two.goto(place);
+  await composer(two).waitFor();
+  check(sockets === 1, `two tabs opened ${sockets} connections`);
+  await one.goto(place);
+  const mark = Date.now().toString(36);
+  await write(two, `Led ${mark}`);
+  await message(one, `Led ${mark}`).waitFor();
+  await one.close();
+  await write(two, `Leading ${mark}`);
+  await context.close();
+  if (complaints.length > 0) throw new Error(complaints.join('\n'));
 }
 
 async function share(started: Server): Promise<void> {
@@ -138,6 +163,7 @@ async function share(started: Server): Promise<void> {
     const keys = await two.evaluate(() => Object.keys(localStorage));
     check(!keys.includes('waxwing.token') && !keys.includes('waxwing.account'), `left behind: ${keys.join(', ')}`);
   });
+  await step('without a worker of all tabs one tab leads', () => lead(browser, server, { address: second, password: secondPassword, name: 'Juliet Capulet' }));
   await browser.close();
   await way.cut();
   // Chromium says of each request that failed without a network that it failed.

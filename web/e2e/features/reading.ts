@@ -172,6 +172,9 @@ export const READING: readonly Feature[] = [
       await romeo.button('schedule.hour', {}, romeo.dialog).or(romeo.dialog.getByRole('button', { name: new RegExp(romeo.say('schedule.hour')) })).first().click();
       const waiting = romeo.main.getByRole('list', { name: romeo.say('composer.later') });
       await waiting.getByText(never).waitFor();
+      await romeo.button('schedule.change', {}, waiting).click();
+      await romeo.dialog.getByRole('button', { name: new RegExp(romeo.say('schedule.tomorrow')) }).click();
+      await waiting.getByText(new RegExp(romeo.say('day.within.tomorrow'), 'i')).waitFor();
       await romeo.button('composer.unschedule', {}, waiting).click();
       await waiting.waitFor({ state: 'detached' });
       const caller = await Caller.open(romeo.page, romeo.account);
@@ -203,6 +206,7 @@ export const READING: readonly Feature[] = [
       };
       await juliet.open(room);
       await found(latin, latin, [hers, chinese]);
+      await until('the words are marked', () => juliet.page.evaluate(() => (CSS.highlights.get('found')?.size ?? 0) > 0));
       await found('图书', chinese, [latin]);
       await found('采购 预算', chinese, [latin]);
       await found(`pilgrim from:${accounts.nurse.address}`, hers, [latin]);

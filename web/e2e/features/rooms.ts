@@ -53,7 +53,7 @@ export const ROOMS: readonly Feature[] = [
       await romeo.button('members.invite', {}, panel).click();
       await nurse.shows(address.split('@')[0] ?? '');
       // Whoever is invited into a room for members belongs to it, and says whether he wants to see it.
-      const invitation = juliet.list.getByRole('group', { name: juliet.say('sidebar.invitation') }).filter({ hasText: address.split('@')[0] ?? '' });
+      const invitation = juliet.list.getByRole('group', { name: juliet.say('sidebar.invitation') }).filter({ hasText: name });
       await invitation.or(juliet.row(address)).first().waitFor();
       if ((await invitation.count()) > 0) await juliet.button('sidebar.join', {}, invitation).click();
       else await juliet.open(address);
@@ -188,6 +188,19 @@ export const ROOMS: readonly Feature[] = [
       await romeo.main.getByText(romeo.say('people.contacts')).waitFor();
       await romeo.go(`#/c/${encodeURIComponent(accounts.nurse.address)}`);
       await romeo.main.locator('[data-region="header"] p').getByText(romeo.say('presence.online')).waitFor();
+    },
+  },
+  {
+    name: 'presence of colleagues who are no contacts',
+    async run({ server, stranger, romeo, text }) {
+      const paris = await stranger(await server.user(text('paris').replaceAll(' ', ''), 'Count Paris'));
+      await romeo.go(`#/c/${encodeURIComponent(paris.account.address)}`);
+      const about = romeo.main.locator('[data-region="header"] p');
+      await romeo.main.getByRole('heading', { level: 1, name: 'Count Paris' }).waitFor();
+      check(!((await about.textContent().catch(() => '')) ?? '').includes(romeo.say('presence.online')), 'Somebody who has never been there is online.');
+      await paris.signIn();
+      await about.getByText(romeo.say('presence.online')).waitFor();
+      await paris.page.context().close();
     },
   },
   {

@@ -118,7 +118,14 @@ export const WRITING: readonly Feature[] = [
       await juliet.main.getByText(juliet.say('message.recalled', { name: romeo.account.name })).last().waitFor();
       await romeo.main.getByText(romeo.say('message.rewrite')).last().click();
       check((await romeo.composer().inputValue()).includes(said), 'What was taken back is not in the field.');
-      await romeo.composer().fill('');
+      const anew = text('Not banished');
+      await romeo.composer().fill(anew);
+      await romeo.send();
+      await juliet.message(anew).waitFor();
+      // profanity knows no retraction: it keeps what it has, and is shown nothing in its place.
+      const screen = await nurse.shows(anew);
+      check(screen.includes(said), 'profanity forgot what was taken back: the checklist says otherwise.');
+      check(screen.split('\n').filter((line) => /romeo/i.test(line) && line.includes(':')).every((line) => !/retract|took back/i.test(line)), 'profanity is shown a text in its place.');
     },
   },
   {
