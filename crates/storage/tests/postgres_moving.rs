@@ -3,6 +3,8 @@
 // Of the contract only the helpers are used here.
 #[allow(dead_code, unused_macros, unused_imports)]
 mod contract;
+// Of the faults only what skips a test loudly is used here.
+#[allow(dead_code)]
 mod faults;
 mod scratch;
 mod server;
