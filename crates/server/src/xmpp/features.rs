@@ -97,6 +97,7 @@ pub static FEATURES: &[&Feature] = &[
     &rooms::FEATURE,
     &rooms::ADMINISTRATION,
     &rooms::ARCHIVE,
+    &rooms::COMMANDS,
     &rooms::HATS,
     &rooms::AVATARS,
     &rooms::SEARCH,
