@@ -20,6 +20,7 @@ use crate::account;
 use crate::archive::ArchiveId;
 use crate::chat::Chat;
 use crate::error::{Error, Result};
+use crate::people::photo_hash::Repictured;
 use crate::session::Session;
 use crate::settings::RoomCreation;
 
@@ -261,6 +262,27 @@ impl Room {
                 ..Notice::of(occupant, PresenceType::Available, &occupant.presence)
             };
             self.tell(&occupants, &notice);
+        }
+        Ok(())
+    }
+
+    /// Tells everybody of another picture of somebody who is here (XEP-0398 section 4). What he said when he came in stays as it
+    /// was but for that.
+    pub(crate) fn another_picture(
+        &mut self,
+        seat: &Seat,
+        before: Option<&str>,
+        hash: Option<&str>,
+    ) -> Result<()> {
+        let kept = self.floor.occupants().at(seat.jid()).map(|occupant| Arc::clone(&occupant.presence));
+        let Some(kept) = kept else { return Ok(()) };
+        let said = kept.children().fold(Stanza::presence(PresenceType::Available), |stanza, child| {
+            stanza.with_child(child.to_element())
+        });
+        let now = Repictured::of(said.clone(), before, hash);
+        if now.shown != said {
+            self.update(seat, &now.shown)?;
+            self.update_quietly(seat, &now.kept);
         }
         Ok(())
     }
