@@ -24,7 +24,7 @@ contract::contract! { crate::open();
         keeps_what_waits imports_under_old_ids deletes_only_ones_own_copies expires_by_age archives_to_nobody;
     pages: pages_both_ways names_the_end filters_by_time_and_id filters_by_contact
         returns_named_messages refuses_unknown_ids keeps_archives_apart ends_of_an_archive;
-    people: keeps_cards finds_people counts_accounts;
+    people: keeps_cards finds_people finds_parts_of_names counts_accounts;
     belongings: blocks_and_unblocks keeps_documents keeps_tokens redeems_invitations
         takes_streams_once removes_what_has_expired keeps_settings;
     files: keeps_files fills_a_place_once keeps_quotas_under_a_race discards_what_is_overdue

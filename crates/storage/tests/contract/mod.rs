@@ -50,7 +50,7 @@ macro_rules! every_contract {
                 keeps_what_waits forgets_what_only_waited imports_under_old_ids deletes_only_ones_own_copies expires_by_age archives_to_nobody;
             pages: pages_both_ways names_the_end filters_by_time_and_id filters_by_contact
                 returns_named_messages refuses_unknown_ids keeps_archives_apart ends_of_an_archive;
-            people: keeps_cards finds_people counts_accounts;
+            people: keeps_cards finds_people finds_parts_of_names counts_accounts;
             searching: finds_words finds_unspaced_scripts finds_only_ones_own combines_conditions
                 forgets_removed_messages;
             belongings: blocks_and_unblocks keeps_documents keeps_tokens redeems_invitations
