@@ -451,7 +451,7 @@ async fn changed(chat: &Chat, account: &Jid, what: Cached) -> Result<()> {
             let owner = Owner::from(&*profile);
             match what {
                 Cached::Status => chat.show_status(&owner).await?,
-                _ => chat.show_photo_hash_here(&owner).await?,
+                _ => chat.show_photo_changed_elsewhere(&owner).await?,
             }
         }
     }

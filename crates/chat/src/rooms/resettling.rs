@@ -107,7 +107,7 @@ impl Room {
             }
             return Ok(Some(own));
         }
-        let presence = occupants.shared(presence);
+        let presence = occupants.kept(&presence);
         occupants.add(Occupant { jid: one.own.clone(), bare, affiliation, role, id, seats, presence, hats });
         Ok(Some(own))
     }
@@ -184,7 +184,7 @@ impl Room {
             own: occupant.jid.clone(),
             affiliation: occupant.affiliation,
             role: occupant.role,
-            presence: occupant.presence.to_xml(),
+            presence: occupant.presence.content().to_xml(),
             seats: occupant.seats.iter().map(|seat| cluster.seat_at(seat)).collect(),
         };
         occupants.iter().map(one).collect()
