@@ -230,7 +230,7 @@ impl Chat {
             Destination::Service(Service::PubSub) if to.local().is_none() => {
                 Ok(Place { jid: to.to_bare(), owner: None, hidden: false })
             }
-            Destination::Account(_) | Destination::Session(_) => {
+            Destination::Account(_) | Destination::Session(_) | Destination::Elsewhere(_) => {
                 let profile = self.profile(&to.to_bare()).await?;
                 let profile = profile.filter(|profile| from.same_bare(to) || !profile.blocks(from));
                 let nobody = || Owner { account: AccountId(0), jid: to.to_bare() };

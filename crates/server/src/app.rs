@@ -129,13 +129,14 @@ async fn run(config: Config, file: Option<PathBuf>) -> anyhow::Result<Ending> {
     // What lasts: the data folder is ours alone from here on, then the store, then the domain on top of it.
     let folder = DataFolder::take(&config.data_dir)?;
     let node = new_node()?;
-    let chat = open_chat(&config, &folder, node).await?;
+    let (chat, opened) = open_chat(&config, &folder, node).await?;
     // What faces the network, and what works beside it.
     let live = Live::new(config, file.clone());
     chat.hide_archive_ids().await.context("the store cannot be used")?;
     chat.load_barred().await.context("the store cannot be read")?;
     let former = domains::former(&chat).await.context("the store cannot be read")?;
     let bus = cluster::open(&live.current().cluster, node, chat.store().as_ref()).await?;
+    cluster::join(&chat, &opened, bus.as_ref()).await?;
     let server = Server::start(live, Arc::clone(&chat), bus, log, former)?;
     integrations::start(&chat, &server.live.current()).await?;
     let path = server.live.current().admin_socket();
@@ -173,6 +174,7 @@ async fn run(config: Config, file: Option<PathBuf>) -> anyhow::Result<Ending> {
     server.drain(ending).await;
     administration.abort();
     chat.write_marks().await;
+    chat.leave_cluster().await;
     cluster::leave(server.bus.as_ref()).await;
     chat.store().close().await;
     Ok(ending)
@@ -184,12 +186,16 @@ fn new_node() -> anyhow::Result<NodeId> {
 }
 
 /// The store and the domain on it.
-async fn open_chat(config: &Config, folder: &DataFolder, node: NodeId) -> anyhow::Result<Arc<Chat>> {
+async fn open_chat(
+    config: &Config,
+    folder: &DataFolder,
+    node: NodeId,
+) -> anyhow::Result<(Arc<Chat>, store::Opened)> {
     let opened = store::open(&config.store, &folder.path().join(DATABASE), node).await?;
     let chat =
         Chat::new(opened.store(), Arc::new(SystemClock), Arc::new(SystemRandom), accounts::settings(config));
     chat.keep_files_in(files::open(&config.files, folder.path())?);
-    Ok(chat)
+    Ok((chat, opened))
 }
 
 /// What is listened on, for people and programs.
@@ -587,7 +593,7 @@ impl Stopped {
             .map_err(|error| Failure::new(Code::Refused, format!("{error}.")))?;
         let failed = |error| Failure::new(Code::Failed, format!("{error:#}."));
         let node = new_node().map_err(failed)?;
-        let chat = open_chat(config, &folder, node).await.map_err(failed)?;
+        let (chat, _) = open_chat(config, &folder, node).await.map_err(failed)?;
         let admin = Admin { chat, data_dir: folder.path().to_owned(), running: None };
         Ok(Self { admin: Arc::new(admin), _folder: folder })
     }
