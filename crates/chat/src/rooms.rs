@@ -81,6 +81,9 @@ const DROWSY: Duration = Duration::from_secs(5);
 /// How long one stays awake that does not exist.
 const DROWSY_ABSENT: Duration = Duration::from_millis(100);
 
+/// How long is waited for a room that is being given to another node.
+const YIELDING_PATIENCE: Duration = Duration::from_millis(5);
+
 /// Work that a room does for somebody.
 pub(crate) type Doing<'r, T> = Pin<Box<dyn Future<Output = T> + Send + 'r>>;
 
@@ -246,7 +249,7 @@ impl Chat {
                 Err(_) => return Err(gone),
             }
             drop(mailbox);
-            tokio::task::yield_now().await;
+            tokio::time::sleep(YIELDING_PATIENCE).await;
         };
         answered.await.map_err(|_| gone)
     }

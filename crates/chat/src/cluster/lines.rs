@@ -271,6 +271,8 @@ impl Line {
             return;
         }
         self.home = None;
+        // It may be on its way from one home to the next.
+        sleep(LINE_PATIENCE).await;
         for mut flying in std::mem::take(&mut self.flying) {
             match flying.answered.try_recv().ok().and_then(outcome) {
                 Some(outcome) => self.reply(flying.op.reply, outcome),
@@ -280,8 +282,18 @@ impl Line {
     }
 
     async fn dispatch(&mut self, op: Op) {
+        if let Reply::Node(..) = op.reply {
+            // Whoever asks finds out himself where the room's home is.
+            return match self.cluster.is_home(&self.room) {
+                true => self.do_here(op).await,
+                false => self.answer(op.reply, RoomAnswer::NotHome),
+            };
+        }
         let deadline = Instant::now() + HOME_TIMEOUT;
         loop {
+            if self.flying.is_empty() && self.cluster.is_home(&self.room) {
+                self.home = Some(self.cluster.bus.node());
+            }
             if self.home.is_none() && !self.flying.is_empty() {
                 return self.hold(op);
             }
@@ -291,9 +303,6 @@ impl Line {
             match self.home {
                 Some(home) if home == self.cluster.bus.node() => return self.do_here(op).await,
                 Some(home) => {
-                    if let Reply::Node(..) = op.reply {
-                        return self.answer(op.reply, RoomAnswer::NotHome);
-                    }
                     let deed = op.deed.clone();
                     let question = Question::Room(RoomQuestion { room: self.room.clone(), deed });
                     if let Some(answered) = self.cluster.ask_ahead(home, question) {
