@@ -408,6 +408,7 @@ async fn rosters_and_subscriptions_are_one() {
     let mut romeo = nodes.online(0, "romeo", "a").await;
     let mut second = nodes.online(1, "romeo", "b").await;
     let mut juliet = nodes.online(2, "juliet", "one").await;
+    [&mut romeo, &mut second].into_iter().for_each(|client| drop(client.told()));
     let owner = nodes.owner("romeo").await;
     let edit = RosterEdit { jid: jid("juliet"), name: None, groups: Vec::new() };
     nodes.chats[0].set_contact(&owner, edit).await.expect("a contact");
