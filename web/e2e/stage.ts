@@ -47,6 +47,7 @@ export class Stage {
     const caller = await Caller.open(romeo.page, accounts.romeo);
     await caller.call('conversation.open', { conversation: accounts.juliet.address });
     await caller.call('conversation.open', { conversation: accounts.nurse.address });
+    await (await Caller.open(juliet.page, accounts.juliet)).call('conversation.open', { conversation: accounts.romeo.address });
     stage.roomName = `Hall ${nameOf(look)}`;
     const others = [accounts.juliet.address, accounts.nurse.address];
     const { room } = await caller.call('room.create', { name: stage.roomName, public: true, members_only: false, members: others });

@@ -104,6 +104,7 @@ export const READING: readonly Feature[] = [
       const [first, second] = [text('One fair daughter'), text('and no more')];
       await romeo.open(room);
       await juliet.open(room);
+      await romeo.write(text('She is the hopeful lady'));
       await romeo.write(first);
       await romeo.write(second);
       await juliet.message(second).waitFor();
