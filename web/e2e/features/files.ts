@@ -112,7 +112,7 @@ export const FILES: readonly Feature[] = [
       await juliet.open(room);
       await choose(romeo, tone(sound), await film(romeo.page, moving));
       await send(romeo);
-      const video = juliet.main.getByLabel(moving);
+      const video = juliet.main.locator(`video[aria-label="${moving}"]`).last();
       await video.waitFor();
       await until('the film is there', () => video.evaluate((element) => (element as HTMLVideoElement).videoWidth === 160));
       const player = juliet.main.locator('article[data-message]').last();

@@ -51,6 +51,7 @@ export const ROOMS: readonly Feature[] = [
         await panel.getByRole('option', { name: account.name }).first().click();
       }
       await romeo.button('members.invite', {}, panel).click();
+      await nurse.type('/win 1');
       await nurse.shows(address.split('@')[0] ?? '');
       // Whoever is invited into a room for members belongs to it, and says whether he wants to see it.
       const invitation = juliet.list.getByRole('group', { name: juliet.say('sidebar.invitation') }).filter({ hasText: name });
@@ -177,7 +178,7 @@ export const ROOMS: readonly Feature[] = [
       await caller.call('contact.remove', { address: accounts.nurse.address }).catch(() => undefined);
       await nurse.type(`/roster remove ${romeo.account.address}`);
       const details = await romeo.beside(accounts.nurse.address, 'panel=details');
-      await nurse.talkTo(romeo.account.address);
+      await nurse.type('/win 1');
       await romeo.button('details.addContact', {}, details).click();
       await nurse.shows(/authorization request/);
       await nurse.type(`/sub allow ${romeo.account.address}`);
