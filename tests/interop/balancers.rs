@@ -29,10 +29,11 @@ fn client_address() -> IpAddr {
     CLIENT.parse().expect("an address")
 }
 
-/// A port that was free a moment ago.
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("an address").port()
+/// An address of this machine with a port that was free a moment ago. Each test has addresses that nobody else listens on,
+/// so that nobody takes the port meanwhile.
+fn free_address(ip: &str) -> String {
+    let listener = TcpListener::bind((ip, 0)).expect("a free port");
+    listener.local_addr().expect("an address").to_string()
 }
 
 /// A program that ends with the test.
@@ -59,6 +60,20 @@ impl Running {
             }
         };
         timeout(PATIENCE, listening).await.expect("it listens in time");
+    }
+
+    /// Waits until all of this stands in its log.
+    async fn until_it_says(&self, texts: &[String]) {
+        let said = async {
+            loop {
+                let log = fs::read_to_string(&self.log).unwrap_or_default();
+                if texts.iter().all(|text| log.contains(text.as_str())) {
+                    return;
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(PATIENCE, said).await.expect("it says so in time");
     }
 }
 
@@ -150,8 +165,8 @@ async fn haproxy_balances_xmpp_and_follows_readiness() {
     if fetched("haproxy").is_none() {
         return;
     }
-    let ports: [u16; 5] = std::array::from_fn(|_| free_port());
-    let [xmpp, xmpps, federation, federation_tls, web] = ports.map(|port| format!("127.0.0.1:{port}"));
+    let [xmpp, xmpps, federation, federation_tls, web]: [String; 5] =
+        std::array::from_fn(|_| free_address("127.0.79.11"));
     let setup = Setup::default()
         .section("[listen.proxy_from]\nxmpp = [\"127.0.0.1\"]\nxmpp_tls = [\"127.0.0.1\"]\nhttps = [\"127.0.0.1\"]")
         .section(&format!("[files]\nurl = \"https://{web}/files/\""))
@@ -160,7 +175,7 @@ async fn haproxy_balances_xmpp_and_follows_readiness() {
     world.user("romeo");
     let addresses = world.server.addresses().clone();
     let http = addresses.http.rsplit(':').next().unwrap_or_default().to_owned();
-    let nowhere = format!(" 127.0.0.1:{} disabled", free_port());
+    let nowhere = format!(" {} disabled", free_address("127.0.79.11"));
     let replacements = [
         // As many as the files that this process may open allow.
         ("maxconn 100000", "maxconn 1000".to_owned()),
@@ -183,6 +198,8 @@ async fn haproxy_balances_xmpp_and_follows_readiness() {
     let log = world.server.folder().join("haproxy.log");
     let mut haproxy = Running::start(Command::new("haproxy").args(["-db", "-f"]).arg(&config), log);
     haproxy.until_listening(&xmpp).await;
+    haproxy.until_it_says(&["xmpp", "xmpps", "https"].map(|list| format!("{list}/node2 is DOWN"))).await;
+    haproxy.until_it_says(&["xmpp", "xmpps", "https"].map(|list| format!("{list}/node3 is DOWN"))).await;
 
     let plain = Transport::plain_from(client_address(), &xmpp, b"").await.expect("connected");
     let mut romeo = sign_in(plain, "romeo", "starttls").await;
@@ -224,7 +241,7 @@ async fn nginx_passes_on_websockets_and_large_files() {
     if fetched("nginx").is_none() {
         return;
     }
-    let web = format!("127.0.0.1:{}", free_port());
+    let web = free_address("127.0.79.12");
     let setup = Setup::default()
         .section("[http]\nforwarded_from = [\"127.0.0.1\"]\nmonitoring_networks = [\"192.0.2.0/24\"]")
         .section(&format!("[files]\nurl = \"https://{web}/files/\""));
@@ -239,8 +256,8 @@ async fn nginx_passes_on_websockets_and_large_files() {
         ("/etc/nginx/chat.example.org.key", tls.join("localhost.key").display().to_string()),
         (" 10.0.0.11:5280", format!(" {}", world.server.addresses().http)),
         // Nobody listens there: nginx goes on to the node that is there.
-        (" 10.0.0.12:5280", format!(" 127.0.0.1:{}", free_port())),
-        (" 10.0.0.13:5280", format!(" 127.0.0.1:{}", free_port())),
+        (" 10.0.0.12:5280", format!(" {}", free_address("127.0.79.12"))),
+        (" 10.0.0.13:5280", format!(" {}", free_address("127.0.79.12"))),
     ];
     let config = example("nginx.conf", &replacements, &folder);
     let mut command = Command::new("nginx");

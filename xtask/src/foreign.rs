@@ -22,6 +22,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("nodejs", "node"),
     ("npm", "npm"),
     ("pebble", "pebble"),
+    ("postgresql", "pg_createcluster"),
     ("procps", "kill"),
     ("profanity", "profanity"),
     ("prosody", "prosody"),

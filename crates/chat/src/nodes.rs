@@ -148,6 +148,8 @@ pub trait Log: Send + Sync + 'static {
     /// Batches behind a number in order, at most `limit` of them and whole. `NotFound` when they are not kept any more, which they are
     /// for ten minutes.
     async fn batches(&self, behind: u64, limit: usize) -> StoreResult<Vec<Batch>>;
+    /// Tells the store that what other nodes have committed is known here up to this id, so that `StateStore::position` covers it.
+    fn dealt_with(&self, _up_to: ArchiveId) {}
 }
 
 /// Where a store of several nodes waits before it runs the callbacks of a batch, so that everybody's messages are delivered
@@ -155,6 +157,8 @@ pub trait Log: Send + Sync + 'static {
 #[async_trait]
 pub trait Turns: Send + Sync + 'static {
     /// A batch of this node has been committed: tells the others, and returns once everything that was committed before it has been
-    /// dealt with here. The store then runs the batch's callbacks, and asks for the next turn behind them.
+    /// dealt with here. The store then runs the batch's callbacks, says that its turn is over, and asks for the next one.
     async fn turn(&self, batch: &Batch);
+    /// The callbacks of the batch that had its turn have run: what was committed behind it may be dealt with.
+    fn over(&self, number: u64);
 }

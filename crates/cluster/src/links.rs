@@ -70,6 +70,7 @@ pub(crate) struct Links {
     others: Arc<[NodeId]>,
     /// The number of the last frame sent to anybody.
     number: u64,
+    /// What a broadcast names as the one before it to those whom it does not name.
     last_broadcast: u64,
     outbox: Outbox,
     inbox: Inbox,
@@ -104,10 +105,6 @@ impl Links {
             next_beat: now,
             expected: now,
         }
-    }
-
-    pub(crate) fn me(&self) -> NodeId {
-        self.me
     }
 
     pub(crate) fn others(&self) -> Arc<[NodeId]> {
@@ -369,8 +366,11 @@ impl Links {
     fn beat(&mut self, from: NodeId, [id, start, last, count]: [u64; 4], now: Instant) {
         let accepting = self.peers.get(&from).and_then(|peer| peer.accepting.as_ref());
         if let Some(accepting) = accepting.filter(|accepting| accepting.link == id) {
-            // It was sent no frame of its own yet, but broadcasts have counted for it.
-            let (out_start, out_last) = (accepting.start, accepting.start.max(self.last_broadcast));
+            // Broadcasts have counted for it since, and what it was sent alone on a link that it had given up.
+            let before =
+                self.peers.get(&from).and_then(|peer| peer.link.as_ref()).map_or(0, |link| link.out_last);
+            let out_start = accepting.start;
+            let out_last = out_start.max(self.last_broadcast).max(before);
             self.link(from, id, out_start, out_last, start, now);
             self.beat_to(from);
         }
@@ -454,6 +454,8 @@ impl Links {
             self.inbox.push(BusEvent::Gone(node));
             self.outbox.forget(node);
             self.list_others();
+            // It may be there and believe in the link still. Broadcasts name it no more, so it must find a gap before the next.
+            self.last_broadcast = self.number;
         }
     }
 

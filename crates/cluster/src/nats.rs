@@ -144,6 +144,9 @@ impl Nats {
         let port = Arc::new(Port::new(node, options.settings.clone(), draw));
         let (events, changes) = watch::channel(false);
         let client = connect(&options, node, events, port.counters.clone()).await?;
+        if !*changes.borrow() {
+            port.with(|links| links.cut());
+        }
         let subjects = Subjects { prefix: prefix.clone(), me: node };
         let subscriptions = Subscriptions {
             direct: client.subscribe(subjects.node(node)).await?,

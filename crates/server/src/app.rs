@@ -11,9 +11,9 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use waxwing_chat::Chat;
 use waxwing_chat::event::Close;
+use waxwing_chat::nodes::NodeId;
 use waxwing_chat::port::{SystemClock, SystemRandom};
 use waxwing_cluster::nats::Nats;
-use waxwing_storage::sqlite::{OpenError, Options, Sqlite};
 
 use crate::accounts;
 use crate::admin::backup::DATABASE;
@@ -38,6 +38,7 @@ use crate::observe::{Log, Metrics, names};
 use crate::rest::Rest;
 use crate::service;
 use crate::signals::{Order, Signals};
+use crate::store;
 use crate::tls::{Purpose, Tls, acme};
 use crate::welcome::Welcome;
 use crate::xmpp;
@@ -68,8 +69,10 @@ pub fn serve(file: Option<&Path>, as_node: bool) -> u8 {
             return cli::CONFIGURATION;
         }
     };
-    if as_node && !config.cluster.is_set() {
-        cli::terminal::error("--cluster needs a bus: `urls` or `url_file` in the section [cluster]");
+    if as_node && !(config.cluster.is_set() && config.store.is_shared()) {
+        cli::terminal::error(
+            "--cluster needs a bus and a database: `urls` or `url_file` in the section [cluster], `url` or `url_file` in [store]",
+        );
         return cli::CONFIGURATION;
     }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
@@ -125,13 +128,14 @@ async fn run(config: Config, file: Option<PathBuf>) -> anyhow::Result<Ending> {
     let log = Log::start(&config.log);
     // What lasts: the data folder is ours alone from here on, then the store, then the domain on top of it.
     let folder = DataFolder::take(&config.data_dir)?;
-    let chat = open_chat(&config, &folder)?;
+    let node = new_node()?;
+    let chat = open_chat(&config, &folder, node).await?;
     // What faces the network, and what works beside it.
     let live = Live::new(config, file.clone());
     chat.hide_archive_ids().await.context("the store cannot be used")?;
     chat.load_barred().await.context("the store cannot be read")?;
     let former = domains::former(&chat).await.context("the store cannot be read")?;
-    let bus = cluster::open(&live.current().cluster, chat.store().as_ref()).await?;
+    let bus = cluster::open(&live.current().cluster, node, chat.store().as_ref()).await?;
     let server = Server::start(live, Arc::clone(&chat), bus, log, former)?;
     integrations::start(&chat, &server.live.current()).await?;
     let path = server.live.current().admin_socket();
@@ -174,28 +178,18 @@ async fn run(config: Config, file: Option<PathBuf>) -> anyhow::Result<Ending> {
     Ok(ending)
 }
 
+/// The id of this process among the nodes of an installation, which no other has or had.
+fn new_node() -> anyhow::Result<NodeId> {
+    Ok(NodeId(getrandom::u64().context("the system has no randomness")?.max(1)))
+}
+
 /// The store and the domain on it.
-fn open_chat(config: &Config, folder: &DataFolder) -> anyhow::Result<Arc<Chat>> {
-    let store = open_store(&folder.path().join(DATABASE))?;
+async fn open_chat(config: &Config, folder: &DataFolder, node: NodeId) -> anyhow::Result<Arc<Chat>> {
+    let opened = store::open(&config.store, &folder.path().join(DATABASE), node).await?;
     let chat =
-        Chat::new(Arc::new(store), Arc::new(SystemClock), Arc::new(SystemRandom), accounts::settings(config));
+        Chat::new(opened.store(), Arc::new(SystemClock), Arc::new(SystemRandom), accounts::settings(config));
     chat.keep_files_in(files::open(&config.files, folder.path())?);
     Ok(chat)
-}
-
-#[cfg(not(debug_assertions))]
-fn open_store(path: &Path) -> Result<Sqlite, OpenError> {
-    Sqlite::open(path, Options::default())
-}
-
-/// A debug build can be told not to sync, as the negative control of the power-cut suite: it must be seen to lose
-/// messages.
-#[cfg(debug_assertions)]
-fn open_store(path: &Path) -> Result<Sqlite, OpenError> {
-    if std::env::var_os("WAXWING_LOSE_MESSAGES_AT_POWER_CUTS").is_some_and(|value| value == "1") {
-        return Sqlite::open_losing_messages_at_power_cuts(path, Options::default());
-    }
-    Sqlite::open(path, Options::default())
 }
 
 /// What is listened on, for people and programs.
@@ -262,11 +256,14 @@ pub(crate) async fn upkeep(chat: Arc<Chat>) {
             }
             Err(error) => tracing::warn!(%error, "streams that nobody resumed could not be removed"),
         }
-        // Not before everybody who was in them had time to come back.
-        if chat.uptime_ms() > DESERTED_AFTER_MS
-            && let Err(error) = chat.end_deserted_rooms().await
-        {
-            tracing::warn!(%error, "rooms that nobody is in could not be ended");
+        // Not before everybody had time to come back to where he was.
+        if chat.uptime_ms() > DESERTED_AFTER_MS {
+            if let Err(error) = chat.end_deserted_rooms().await {
+                tracing::warn!(%error, "rooms that nobody is in could not be ended");
+            }
+            if let Err(error) = chat.end_left_behind().await {
+                tracing::warn!(%error, "what goes with the presence of those who are gone could not be ended");
+            }
         }
     }
 }
@@ -279,8 +276,10 @@ async fn remove_expired(chat: Arc<Chat>, live: Live) {
         tokio::time::sleep(pause).await;
         match chat.remove_expired().await {
             Ok(0) => {}
-            Ok(count) => tracing::info!(count, "expired tokens and invitations were removed"),
-            Err(error) => tracing::warn!(%error, "expired tokens and invitations could not be removed"),
+            Ok(count) => tracing::info!(count, "expired tokens, invitations and items were removed"),
+            Err(error) => {
+                tracing::warn!(%error, "expired tokens, invitations and items could not be removed")
+            }
         }
         pause = interval();
     }
@@ -583,11 +582,12 @@ pub struct Stopped {
 
 impl Stopped {
     /// Takes the data folder and opens the store in it.
-    pub fn open(config: &Config) -> Result<Self, Failure> {
+    pub async fn open(config: &Config) -> Result<Self, Failure> {
         let folder = DataFolder::take(&config.data_dir)
             .map_err(|error| Failure::new(Code::Refused, format!("{error}.")))?;
-        let chat =
-            open_chat(config, &folder).map_err(|error| Failure::new(Code::Failed, format!("{error:#}.")))?;
+        let failed = |error| Failure::new(Code::Failed, format!("{error:#}."));
+        let node = new_node().map_err(failed)?;
+        let chat = open_chat(config, &folder, node).await.map_err(failed)?;
         let admin = Admin { chat, data_dir: folder.path().to_owned(), running: None };
         Ok(Self { admin: Arc::new(admin), _folder: folder })
     }

@@ -117,7 +117,7 @@ fn execute(
         Run::Data(_) => {
             let runtime = runtime()?;
             runtime.block_on(async {
-                let stopped = app::Stopped::open(&config)?;
+                let stopped = app::Stopped::open(&config).await?;
                 let context = Context { admin: stopped.admin.clone(), actor: Actor::local() };
                 let result = registry::run(context, command, arguments).await;
                 stopped.close().await;

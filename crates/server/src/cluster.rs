@@ -71,12 +71,11 @@ impl Config {
     }
 }
 
-/// Opens the bus, if one is configured, under a new id of this process.
-pub async fn open(config: &Config, store: &dyn Store) -> anyhow::Result<Option<Arc<Nats>>> {
+/// Opens the bus, if one is configured, for this node.
+pub async fn open(config: &Config, node: NodeId, store: &dyn Store) -> anyhow::Result<Option<Arc<Nats>>> {
     if !config.is_set() {
         return Ok(None);
     }
-    let node = NodeId(getrandom::u64().context("the system has no randomness")?.max(1));
     let servers = match &config.url_file {
         None => config.urls.clone(),
         Some(file) => read(file)?.split_whitespace().map(str::to_owned).collect(),

@@ -24,6 +24,7 @@ mod pictures;
 pub mod rest;
 pub mod service;
 mod signals;
+pub mod store;
 pub mod tls;
 pub mod welcome;
 pub mod xmpp;

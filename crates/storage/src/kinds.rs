@@ -65,7 +65,10 @@ pub(crate) fn of_affiliation(affiliation: Affiliation) -> i64 {
 }
 
 pub(crate) fn affiliation(number: i64) -> Affiliation {
-    Affiliation::ALL.into_iter().find(|affiliation| of_affiliation(*affiliation) == number).unwrap_or_default()
+    Affiliation::ALL
+        .into_iter()
+        .find(|affiliation| of_affiliation(*affiliation) == number)
+        .unwrap_or_default()
 }
 
 pub(crate) fn of_purpose(purpose: Purpose) -> i64 {

@@ -4,7 +4,14 @@
 mod audit_chain;
 pub mod blobs;
 mod clock;
+mod copies;
+mod hashes;
+mod keys;
 mod kinds;
+mod labels;
+mod listing;
 mod lists;
+pub mod postgres;
+mod queue;
 pub mod sqlite;
 mod words;

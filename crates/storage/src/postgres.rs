@@ -1,24 +1,35 @@
 //! The `Store` port on PostgreSQL, for an installation of several nodes.
 
 mod accounts;
+mod append;
 mod archive;
 mod attempts;
 mod audit;
+mod batches;
 mod belongings;
 mod errors;
 mod files;
+mod import;
 mod integrations;
 mod leases;
 mod migrations;
+pub mod moving;
 mod numbers;
+mod partitions;
 mod people;
 mod pool;
 mod pubsub;
+mod remove;
+mod replica;
 mod rooms;
 mod rosters;
 mod session;
+mod state;
 mod statements;
 mod store;
+mod talks;
+mod upkeep;
+mod writer;
 
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -30,6 +41,11 @@ use waxwing_xmpp::jid::Jid;
 
 use errors::Failure;
 use pool::{Durability, Pool};
+use replica::Replica;
+use upkeep::Upkeep;
+use writer::Writer;
+
+use crate::keys::Keys;
 
 /// The oldest major version of PostgreSQL that is supported.
 pub const OLDEST_VERSION: u32 = 15;
@@ -120,7 +136,10 @@ impl From<Failure> for OpenError {
 pub struct Postgres {
     options: Options,
     primary: Arc<Pool>,
-    replica: Option<Arc<Pool>>,
+    replica: Option<Replica>,
+    keys: Keys,
+    writer: Writer,
+    upkeep: Upkeep,
     turns: Arc<OnceLock<Arc<dyn Turns>>>,
 }
 
@@ -138,13 +157,19 @@ impl Postgres {
 
     async fn open_with(options: Options, durability: Durability) -> Result<Self, OpenError> {
         let primary = Arc::new(Pool::primary(&options, durability)?);
-        let replica = Pool::replica(&options)?.map(Arc::new);
+        let replica = Pool::replica(&options)?.map(Replica::new);
         {
             let db = primary.session().await?;
             pool::check_server(&db, durability).await?;
             migrations::migrate(&db).await?;
         }
-        Ok(Self { options, primary, replica, turns: Arc::default() })
+        partitions::make_ahead(&primary).await?;
+        let (keys, last) = append::begin(&primary.session().await?).await?;
+        let turns = Arc::default();
+        let own = Pool::writer(&options, durability)?;
+        let writer = Writer::start((own, Arc::clone(&primary)), &options, (keys, last), Arc::clone(&turns));
+        let upkeep = Upkeep::start(Arc::clone(&primary), keys);
+        Ok(Self { options, primary, replica, keys, writer, upkeep, turns })
     }
 
     /// From now on the callbacks of a batch wait for their turn among those of all nodes. To be called once, before anything is

@@ -8,23 +8,20 @@ mod backup;
 mod belongings;
 mod checkpoint;
 mod connect;
-mod copies;
 mod errors;
 mod files;
 mod filter;
-mod hashes;
+mod grams;
 mod import;
 mod index;
 mod integrations;
-mod keys;
-mod labels;
+mod listing;
 mod migrations;
 mod numbers;
 mod passing;
 mod people;
 mod postings;
 mod pubsub;
-mod queue;
 mod readers;
 mod remove;
 mod rooms;
@@ -55,11 +52,11 @@ use waxwing_xmpp::jid::Jid;
 
 pub use backup::{RestoreError, files_in, restore};
 
+use crate::keys::Keys;
+use crate::queue::Queue;
 use checkpoint::Checkpoints;
 use errors::Failure;
 use files::Lock;
-use keys::Keys;
-use queue::Queue;
 use readers::Question;
 use remove::Step;
 use runs::RunNumbers;
@@ -200,6 +197,7 @@ impl Sqlite {
         let wal_pages = Arc::new(AtomicU64::new(0));
         connect::watch_wal(&mut writer, wal_pages.clone())?;
         migrations::migrate(&writer).map_err(|error| OpenError::Schema(error.to_string()))?;
+        grams::complete(&writer).map_err(|error| OpenError::Database(StoreError::from(error).into()))?;
         let page: u64 = writer.pragma_query_value(None, "page_size", |row| row.get(0).map(numbers::uint))?;
         let checkpoints = Checkpoints::new(options.wal_start_bytes / page, options.wal_max_bytes / page);
         let store = Self {
@@ -208,7 +206,7 @@ impl Sqlite {
             questions: Arc::new(Queue::new(options.read_queue_jobs, usize::MAX)),
             tail: Arc::default(),
             numbers: Arc::default(),
-            keys: Keys::load(&writer)?,
+            keys: postings::keys(&writer)?,
             filters: Arc::new(Filters::new(options.filter_bytes)),
             checkpoints: Arc::new(checkpoints),
             account_changes: Arc::default(),

@@ -7,6 +7,7 @@ mod federation;
 mod file;
 mod installation;
 mod invite;
+mod migrate;
 mod nodes;
 mod notice;
 mod people;
@@ -68,6 +69,9 @@ pub const ALL: &[Command] = &[
     federation::BLOCK,
     federation::UNBLOCK,
     federation::BLOCKED,
+    federation::ADMIT,
+    federation::DISMISS,
+    federation::ADMITTED,
     notice::ANNOUNCE,
     notice::MOTD_SHOW,
     notice::MOTD_SET,
@@ -82,6 +86,7 @@ pub const ALL: &[Command] = &[
     backup::RESTORE,
     transfer::EXPORT,
     transfer::IMPORT,
+    migrate::SQLITE_TO_POSTGRES,
     upkeep::UPKEEP,
     installation::RELOAD,
     installation::RESTART,

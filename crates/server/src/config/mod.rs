@@ -20,7 +20,8 @@ pub use setting::{Field, Setting, Shape};
 pub(crate) use setting::{choice, config, quoted};
 
 use crate::{
-    accounts, bytestreams, cluster, dns, files, http, integrations, json, lifecycle, net, observe, tls, xmpp,
+    accounts, bytestreams, cluster, dns, files, http, integrations, json, lifecycle, net, observe, store,
+    tls, xmpp,
 };
 
 config! {
@@ -36,6 +37,8 @@ config! {
         listen: Listen = Listen::default(),
         /// Accounts: how passwords are kept, who may register, and what is kept for each account.
         accounts: accounts::Config = accounts::Config::default(),
+        /// Where everything is kept that lasts.
+        store: store::Config = store::Config::default(),
         /// TLS on every listener.
         tls: tls::Config = tls::Config::default(),
         /// Certificates from an ACME directory (RFC 8555), for the domains that say `acme = true`.

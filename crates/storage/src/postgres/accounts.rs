@@ -50,9 +50,8 @@ pub(super) async fn list(
     let (after, limit) = (after.map_or("", Jid::bare_str), numbers::limit(limit));
     let rows = match domain {
         Some(domain) => {
-            let sql = format!(
-                "SELECT {COLUMNS} FROM account WHERE domain = $3 AND jid > $1 ORDER BY jid LIMIT $2"
-            );
+            let sql =
+                format!("SELECT {COLUMNS} FROM account WHERE domain = $3 AND jid > $1 ORDER BY jid LIMIT $2");
             db.rows(&sql, &[&after, &limit, &domain]).await?
         }
         None => {
@@ -88,7 +87,7 @@ pub(super) async fn delete(db: &Session, id: AccountId) -> Result<(), Failure> {
         db.execute(&format!("DELETE FROM {table} WHERE owner = $1"), &[&id.0]).await?;
     }
     super::files::discard_of(db, id).await?;
-    super::archive::forget(db, id).await?;
+    super::remove::forget(db, id).await?;
     note_for_erasing(db, id).await
 }
 

@@ -48,7 +48,8 @@ macro_rules! reading_at_once {
             let mut session = $store.primary.session().await?;
             session.begin("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
             let $db = &session;
-            let found = $work?;
+            let found: Result<_, $crate::postgres::errors::Failure> = $work;
+            let found = found?;
             session.commit().await?;
             Ok(found)
         })
@@ -63,7 +64,8 @@ macro_rules! writing {
             let mut session = $store.primary.session().await?;
             session.begin("BEGIN");
             let $db = &session;
-            let done = $work?;
+            let done: Result<_, $crate::postgres::errors::Failure> = $work;
+            let done = done?;
             session.commit().await.map_err($crate::postgres::errors::Failure::at_commit)?;
             Ok(done)
         })

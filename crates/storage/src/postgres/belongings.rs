@@ -21,16 +21,11 @@ pub(super) async fn blocked(db: &Session, owner: AccountId) -> Result<Vec<Jid>, 
 pub(super) async fn block(db: &Session, owner: AccountId, contacts: &[Jid]) -> Result<(), Failure> {
     must_exist(db, owner).await?;
     let contacts: Vec<&str> = contacts.iter().map(Jid::as_str).collect();
-    let sql =
-        "INSERT INTO blocked (owner, contact) SELECT $1, unnest($2::text[]) ORDER BY 2 ON CONFLICT DO NOTHING";
+    let sql = "INSERT INTO blocked (owner, contact) SELECT $1, unnest($2::text[]) ORDER BY 2 ON CONFLICT DO NOTHING";
     db.execute(sql, &[&owner.0, &contacts]).await.map(drop)
 }
 
-pub(super) async fn unblock(
-    db: &Session,
-    owner: AccountId,
-    contacts: Option<&[Jid]>,
-) -> Result<(), Failure> {
+pub(super) async fn unblock(db: &Session, owner: AccountId, contacts: Option<&[Jid]>) -> Result<(), Failure> {
     let Some(contacts) = contacts else {
         return db.execute("DELETE FROM blocked WHERE owner = $1", &[&owner.0]).await.map(drop);
     };
@@ -100,8 +95,7 @@ pub(super) async fn tokens(db: &Session, owner: AccountId, agent: &str) -> Resul
 
 pub(super) async fn put_token(db: &Session, token: &Token) -> Result<(), Failure> {
     must_exist(db, token.owner).await?;
-    let sql =
-        statements::put("token", "owner, agent, secret", "mechanism, created_ms, expires_ms, count");
+    let sql = statements::put("token", "owner, agent, secret", "mechanism, created_ms, expires_ms, count");
     let values: super::session::Values<'_> = &[
         &token.owner.0,
         &token.agent,
@@ -234,4 +228,11 @@ pub(super) async fn setting(db: &Session, key: &str) -> Result<Option<String>, F
 
 pub(super) async fn put_setting(db: &Session, key: &str, value: &str) -> Result<(), Failure> {
     db.execute(&statements::put("setting", "key", "value"), &[&key, &value]).await.map(drop)
+}
+
+/// The value that is there, or this one.
+pub(super) async fn setting_or(db: &Session, key: &str, fresh: &str) -> Result<String, Failure> {
+    let put = "INSERT INTO setting (key, value) VALUES ($1, $2) ON CONFLICT (key) DO NOTHING";
+    db.execute(put, &[&key, &fresh]).await?;
+    Ok(db.only_row("SELECT value FROM setting WHERE key = $1", &[&key]).await?.try_get(0)?)
 }

@@ -70,7 +70,7 @@ pub(super) fn classify(error: &tokio_postgres::Error) -> Class {
 }
 
 fn classify_code(code: &SqlState) -> Class {
-    if [SqlState::DISK_FULL, SqlState::OUT_OF_MEMORY].contains(code) {
+    if *code == SqlState::DISK_FULL {
         return Class::Full;
     }
     if [SqlState::T_R_SERIALIZATION_FAILURE, SqlState::T_R_DEADLOCK_DETECTED].contains(code) {

@@ -8,9 +8,9 @@ use waxwing_chat::files::{FileId, StoredFile, Thumbnail};
 use waxwing_chat::store::{StoreError, StoreResult};
 
 use super::accounts::exists;
+use super::attempts::{reading, writing};
 use super::errors::Failure;
 use super::session::{Session, Values};
-use super::attempts::{reading, writing};
 use super::{Postgres, numbers};
 use crate::kinds::{self, GONE, OPEN, STORED, WRITING};
 
@@ -67,7 +67,11 @@ impl FileStore for Postgres {
                  ORDER BY id LIMIT $4"
             );
             let (after, owner) = (after.map_or("", FileId::as_str), owner.map(|owner| owner.0));
-            db.rows(&sql, &[&after, &STORED, &owner, &numbers::limit(limit)]).await?.iter().map(read).collect()
+            db.rows(&sql, &[&after, &STORED, &owner, &numbers::limit(limit)])
+                .await?
+                .iter()
+                .map(read)
+                .collect()
         })
     }
 
@@ -165,7 +169,8 @@ async fn insert(db: &Session, file: &StoredFile) -> Result<(), Failure> {
 }
 
 async fn open(db: &Session, id: &FileId, now_ms: u64, until_ms: u64) -> Result<Opening, Failure> {
-    let row = db.row("SELECT state, open_until_ms FROM file WHERE id = $1 FOR UPDATE", &[&id.as_str()]).await?;
+    let row =
+        db.row("SELECT state, open_until_ms FROM file WHERE id = $1 FOR UPDATE", &[&id.as_str()]).await?;
     let Some(row) = row else { return Ok(Opening::Closed) };
     match (row.try_get::<_, i64>(0)?, numbers::uint(row.try_get(1)?)) {
         (OPEN, end) if end > now_ms => {

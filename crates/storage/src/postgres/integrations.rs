@@ -13,9 +13,9 @@ use waxwing_chat::webhooks::{DeadLetter, Way, Webhook};
 use waxwing_xmpp::jid::Jid;
 
 use super::accounts::{exists, must_exist};
+use super::attempts::{reading, writing};
 use super::errors::Failure;
 use super::session::{Session, Values};
-use super::attempts::{reading, writing};
 use super::{Postgres, numbers, statements};
 
 const TOKEN: &str = "owner, jid, name, scopes, hash, created_ms, expires_ms, used_ms";

@@ -7,9 +7,9 @@ use async_trait::async_trait;
 use waxwing_chat::nodes::{Held, Leases, NodeId};
 use waxwing_chat::store::{StoreError, StoreResult};
 
+use super::attempts::{reading, writing};
 use super::errors::Failure;
 use super::session::Session;
-use super::attempts::{reading, writing};
 use super::{Postgres, numbers};
 
 #[async_trait]
@@ -27,7 +27,8 @@ impl Leases for Postgres {
             let sql = "SELECT lease.node, lease.epoch FROM lease JOIN node ON node.id = lease.node \
                  WHERE lease.what = $1 AND node.alive_until > clock_timestamp() AND NOT node.ended";
             let row = db.row(sql, &[&what]).await?;
-            row.map(|row| Ok(Held { node: id(row.try_get(0)?), epoch: numbers::uint(row.try_get(1)?) })).transpose()
+            row.map(|row| Ok(Held { node: id(row.try_get(0)?), epoch: numbers::uint(row.try_get(1)?) }))
+                .transpose()
         })
     }
 
@@ -92,7 +93,9 @@ async fn is_alive(db: &Session, node: i64) -> Result<bool, Failure> {
         return Ok(false);
     }
     // Asked once the row is locked, so that it tells what a renewal that was waited for has written.
-    let row = db.only_row("SELECT alive_until > clock_timestamp() AND NOT ended FROM node WHERE id = $1", &[&node]).await?;
+    let row = db
+        .only_row("SELECT alive_until > clock_timestamp() AND NOT ended FROM node WHERE id = $1", &[&node])
+        .await?;
     Ok(row.try_get(0)?)
 }
 

@@ -8,9 +8,9 @@ use waxwing_chat::people::search::{PeoplePlace, PeopleQuery};
 use waxwing_chat::people::store::{AccountCounts, Listed, PeopleStore};
 use waxwing_chat::store::StoreResult;
 
+use super::attempts::{reading, writing};
 use super::errors::Failure;
 use super::session::Session;
-use super::attempts::{reading, writing};
 use super::{Postgres, accounts, numbers, statements};
 
 /// The columns of a person, as `person` reads them.

@@ -55,6 +55,13 @@ impl Pool {
         Self::new(options, config, options.connections, durability)
     }
 
+    /// The one connection of whoever appends, to whichever server takes writes.
+    pub(super) fn writer(options: &Options, durability: Durability) -> Result<Self, OpenError> {
+        let mut config = parse(&options.url)?;
+        config.target_session_attrs(TargetSessionAttrs::ReadWrite);
+        Self::new(options, config, 1, durability)
+    }
+
     /// Connections to the replica, if there is one.
     pub(super) fn replica(options: &Options) -> Result<Option<Self>, OpenError> {
         let Some(url) = &options.replica_url else { return Ok(None) };
@@ -130,6 +137,17 @@ impl Pool {
         }
     }
 
+    /// A connection, in one attempt.
+    pub(super) async fn session_now(&self) -> Result<Session, Failure> {
+        match self.pool.get().await {
+            Ok(object) => Ok(Session::new(object, self.answer_timeout)),
+            Err(PoolError::Backend(error) | PoolError::PostCreateHook(HookError::Backend(error))) => {
+                Err(error.into())
+            }
+            Err(_) => Err(Failure::Away),
+        }
+    }
+
     /// Refuses whoever asks from now on. Connections that are out work on until they are given back.
     pub(super) fn close(&self) {
         self.pool.close();
@@ -151,7 +169,8 @@ fn parse(url: &str) -> Result<tokio_postgres::Config, OpenError> {
 
 fn tls(options: &Options, mode: SslMode) -> Result<ClientConfig, OpenError> {
     let mut roots = RootCertStore::empty();
-    let failed = |error: &dyn std::fmt::Display| OpenError::Option(format!("the database's authorities: {error}"));
+    let failed =
+        |error: &dyn std::fmt::Display| OpenError::Option(format!("the database's authorities: {error}"));
     match &options.tls_authorities {
         Some(path) => {
             let pem = fs::read(path).map_err(|error| failed(&format!("{}: {error}", path.display())))?;

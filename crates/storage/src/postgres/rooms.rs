@@ -13,9 +13,9 @@ use waxwing_chat::store::{StoreError, StoreResult};
 use waxwing_xmpp::jid::Jid;
 
 use super::accounts::{exists, note_for_erasing};
+use super::attempts::{reading, writing};
 use super::errors::Failure;
 use super::session::{Session, Values};
-use super::attempts::{reading, writing};
 use super::{Postgres, numbers};
 use crate::kinds;
 
@@ -57,7 +57,7 @@ impl RoomStore for Postgres {
     }
 
     async fn change_room(&self, id: RoomId, change: RoomChange) -> StoreResult<()> {
-        writing!(self, |db| self::change(db, id, &change).await)
+        writing!(self, |db| alter(db, id, &change).await)
     }
 
     async fn delete_room(&self, id: RoomId) -> StoreResult<()> {
@@ -159,7 +159,7 @@ fn record(row: &Row) -> Result<RoomRecord, Failure> {
     })
 }
 
-async fn change(db: &Session, id: RoomId, change: &RoomChange) -> Result<(), Failure> {
+async fn alter(db: &Session, id: RoomId, change: &RoomChange) -> Result<(), Failure> {
     exists(match change {
         RoomChange::Configuration(configuration) => {
             let sql = "UPDATE room SET configuration = $2, public = $3, persistent = $4, locked = false WHERE id = $1";

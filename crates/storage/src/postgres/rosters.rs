@@ -33,8 +33,7 @@ pub(super) async fn changes(
     if since < floor || since > version {
         return Ok(None);
     }
-    let sql =
-        format!("SELECT {COLUMNS} FROM roster_item WHERE owner = $1 AND version > $2 ORDER BY version");
+    let sql = format!("SELECT {COLUMNS} FROM roster_item WHERE owner = $1 AND version > $2 ORDER BY version");
     let changed = db.rows(&sql, &[&owner.0, &numbers::int(since)]).await?;
     let sql =
         "SELECT version, contact FROM roster_removal WHERE owner = $1 AND version > $2 ORDER BY version";

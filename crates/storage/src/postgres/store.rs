@@ -198,6 +198,10 @@ impl Store for Postgres {
         reading!(self, |db| belongings::setting(db, key).await)
     }
 
+    async fn setting_or(&self, key: &str, fresh: &str) -> StoreResult<String> {
+        writing!(self, |db| belongings::setting_or(db, key, fresh).await)
+    }
+
     async fn put_setting(&self, key: &str, value: &str) -> StoreResult<()> {
         writing!(self, |db| belongings::put_setting(db, key, value).await)
     }

@@ -62,8 +62,8 @@ pub(super) fn documents(
 ) -> Result<Vec<(String, String)>, Failure> {
     let mut statement =
         db.prepare_cached("SELECT key, content FROM document WHERE owner = ?1 AND kind = ?2 ORDER BY key")?;
-    let rows =
-        statement.query_map(params![owner.0, kinds::of_document(kind)], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let rows = statement
+        .query_map(params![owner.0, kinds::of_document(kind)], |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 

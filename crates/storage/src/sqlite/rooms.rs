@@ -14,8 +14,8 @@ use waxwing_xmpp::jid::Jid;
 
 use super::accounts::exists;
 use super::errors::Failure;
-use super::{Sqlite, answered, copies, numbers};
-use crate::kinds;
+use super::{Sqlite, answered, numbers};
+use crate::{copies, kinds};
 
 #[async_trait]
 impl RoomStore for Sqlite {
@@ -250,7 +250,8 @@ fn put_affiliates(db: &Connection, id: RoomId, affiliates: &[Affiliate]) -> Resu
         if affiliate.affiliation == Affiliation::None {
             remove.execute(params![id.0, jid])?;
         } else {
-            let (number, seen) = (kinds::of_affiliation(affiliate.affiliation), numbers::int(affiliate.seen.0));
+            let (number, seen) =
+                (kinds::of_affiliation(affiliate.affiliation), numbers::int(affiliate.seen.0));
             put.execute(params![id.0, jid, number, affiliate.nick, affiliate.reason, seen])?;
         }
     }

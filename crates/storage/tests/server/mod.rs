@@ -41,7 +41,14 @@ impl Server {
         }
         fs::set_permissions(&server.folder, fs::Permissions::from_mode(0o755)).map_err(failed)?;
         let mut initdb = server.program("initdb");
-        initdb.args(["--auth=trust", "--username=waxwing", "--encoding=UTF8", "--no-locale", "--no-sync", "-D"]);
+        initdb.args([
+            "--auth=trust",
+            "--username=waxwing",
+            "--encoding=UTF8",
+            "--no-locale",
+            "--no-sync",
+            "-D",
+        ]);
         let made = initdb.arg(server.data()).output().map_err(|error| format!("initdb: {error}"))?;
         if !made.status.success() {
             return Err(format!("initdb: {}", String::from_utf8_lossy(&made.stderr).trim()));
@@ -62,7 +69,11 @@ impl Server {
 
     /// Starts the server after it was stopped.
     pub(crate) fn resume(&mut self) -> Result<(), String> {
-        let log = fs::File::options().create(true).append(true).open(self.log()).map_err(|error| error.to_string())?;
+        let log = fs::File::options()
+            .create(true)
+            .append(true)
+            .open(self.log())
+            .map_err(|error| error.to_string())?;
         let mut command = self.program("postgres");
         command.arg("-D").arg(self.data()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         self.process = Some(command.spawn().map_err(|error| format!("postgres: {error}"))?);
@@ -85,6 +96,51 @@ impl Server {
     /// Lets the server finish what is open and end.
     pub(crate) fn stop(&mut self) {
         self.end("INT");
+    }
+
+    /// Stops all of the server's processes where they are, as a cut of the power does: none gets to say anything more.
+    pub(crate) fn freeze(&self) {
+        let all = self.processes();
+        signal("STOP", &all);
+        let is_still = |process: &u32| {
+            let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+            // One that waits for the disk says nothing either, and is stopped before it could.
+            stat.rsplit(") ").next().is_none_or(|rest| rest.is_empty() || rest.starts_with(['T', 'D', 'Z']))
+        };
+        while !all.iter().all(is_still) {
+            std::thread::yield_now();
+        }
+    }
+
+    /// Ends all of the server's processes without a word.
+    pub(crate) fn kill(&mut self) {
+        let all = self.processes();
+        signal("KILL", &all);
+        if let Some(mut process) = self.process.take() {
+            process.wait().expect("the server ends");
+        }
+        while all.iter().any(|process| Path::new(&format!("/proc/{process}")).exists()) {
+            std::thread::yield_now();
+        }
+    }
+
+    /// Lets the server's user have a folder.
+    pub(crate) fn give(&self, folder: &Path) {
+        if let Some((user, group)) = unprivileged() {
+            std::os::unix::fs::chown(folder, Some(user), Some(group)).expect("the folder changes hands");
+        }
+    }
+
+    /// The server's first process, and those that it has started.
+    fn processes(&self) -> Vec<u32> {
+        let first = self.process_id().expect("it was started");
+        let parent = |process: &u32| -> Option<u32> {
+            let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+            stat.rsplit(") ").next()?.split(' ').nth(1)?.parse().ok()
+        };
+        let all = fs::read_dir("/proc").expect("Linux").flatten();
+        let all = all.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+        all.filter(|process| *process == first || parent(process) == Some(first)).collect()
     }
 
     /// The process of the server.
@@ -116,16 +172,62 @@ impl Server {
         Options { connections: 8, ..Options::new(self.url(database), NodeId(node)) }
     }
 
+    /// A server that follows this one, and answers reads.
+    pub(crate) fn replica(&self) -> Result<Self, String> {
+        let folder = std::env::temp_dir().join(format!("waxwing-postgres-{}-{}", std::process::id(), next()));
+        let mut replica = Self { programs: programs()?, process: None, folder };
+        let failed = |error: std::io::Error| format!("{}: {error}", replica.folder.display());
+        fs::create_dir_all(&replica.folder).map_err(failed)?;
+        self.give(&replica.folder);
+        let mut copy = replica.program("pg_basebackup");
+        copy.arg("-h").arg(&self.folder).args([
+            "-U",
+            "waxwing",
+            "--checkpoint=fast",
+            "--no-sync",
+            "-R",
+            "-D",
+        ]);
+        let made = copy.arg(replica.data()).output().map_err(|error| format!("pg_basebackup: {error}"))?;
+        if !made.status.success() {
+            return Err(format!("pg_basebackup: {}", String::from_utf8_lossy(&made.stderr).trim()));
+        }
+        let file = replica.data().join("postgresql.auto.conf");
+        let mut configuration = fs::read_to_string(&file).map_err(|error| error.to_string())?;
+        configuration.push_str(&format!("\nunix_socket_directories = '{}'\n", replica.folder.display()));
+        fs::write(&file, configuration).map_err(|error| error.to_string())?;
+        replica.resume()?;
+        Ok(replica)
+    }
+
+    /// What the server has written into its log.
+    pub(crate) fn said(&self) -> String {
+        fs::read_to_string(self.log()).expect("the log can be read")
+    }
+
     /// Runs statements as the administrator, and returns what they print.
     pub(crate) fn run(&self, sql: &str) -> String {
-        let output = self.ask("postgres", sql).expect("psql runs");
+        self.run_in("postgres", sql)
+    }
+
+    /// The same in another database.
+    pub(crate) fn run_in(&self, database: &str, sql: &str) -> String {
+        let output = self.ask(database, sql).expect("psql runs");
         assert!(output.status.success(), "{sql}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8_lossy(&output.stdout).trim().to_owned()
     }
 
     fn ask(&self, database: &str, sql: &str) -> std::io::Result<std::process::Output> {
         let mut psql = Command::new(self.programs.join("psql"));
-        psql.arg("-h").arg(&self.folder).args(["-U", "waxwing", "-d", database, "-XAtq", "-v", "ON_ERROR_STOP=1"]);
+        psql.arg("-h").arg(&self.folder).args([
+            "-U",
+            "waxwing",
+            "-d",
+            database,
+            "-XAtq",
+            "-v",
+            "ON_ERROR_STOP=1",
+        ]);
         psql.args(["-c", sql]).output()
     }
 
@@ -184,7 +286,8 @@ pub(crate) fn shared() -> Result<&'static Server, String> {
 /// Nothing is dropped at the end of a test binary, so another process waits for that end: it reads from a pipe whose other side
 /// only this process holds.
 fn guard(server: &Server) -> Result<(), String> {
-    let script = "read line; kill -QUIT \"$1\"; while kill -0 \"$1\" 2>/dev/null; do sleep 0.05; done; rm -rf \"$2\"";
+    let script =
+        "read line; kill -QUIT \"$1\"; while kill -0 \"$1\" 2>/dev/null; do sleep 0.05; done; rm -rf \"$2\"";
     let process = server.process_id().expect("it was started").to_string();
     let mut guard = Command::new("sh")
         .args(["-c", script, "guard", &process])
@@ -197,6 +300,15 @@ fn guard(server: &Server) -> Result<(), String> {
     // Kept open until the process ends, whichever way.
     std::mem::forget(guard.stdin.take());
     Ok(())
+}
+
+fn signal(name: &str, processes: &[u32]) {
+    // One may have ended by itself meanwhile.
+    let _ = Command::new("kill")
+        .arg(format!("-{name}"))
+        .args(processes.iter().map(u32::to_string))
+        .stderr(Stdio::null())
+        .status();
 }
 
 fn next() -> u32 {
@@ -215,7 +327,11 @@ fn programs() -> Result<PathBuf, String> {
     let said = Command::new("pg_config").arg("--bindir").output();
     let said = said.map_err(|_| "PostgreSQL is not installed".to_owned())?;
     let folder = PathBuf::from(String::from_utf8_lossy(&said.stdout).trim());
-    if folder.join("initdb").exists() { Ok(folder) } else { Err("PostgreSQL's server is not installed".to_owned()) }
+    if folder.join("initdb").exists() {
+        Ok(folder)
+    } else {
+        Err("PostgreSQL's server is not installed".to_owned())
+    }
 }
 
 /// User and group of `postgres`, or else of `nobody`, if this process is root.

@@ -1,9 +1,7 @@
 //! Items of nodes in the database.
 
 use tokio_postgres::Row;
-use waxwing_chat::pubsub::store::{
-    Item, ItemPage, ItemQuery, LastWanted, NodeId, NodeView, WhenFull,
-};
+use waxwing_chat::pubsub::store::{Item, ItemPage, ItemQuery, LastWanted, NodeId, NodeView, WhenFull};
 use waxwing_chat::store::StoreError;
 use waxwing_xmpp::jid::Jid;
 
@@ -31,13 +29,17 @@ pub(super) async fn publish(
     }
     // A new row, so that it is the newest also in place of an older one.
     db.execute("DELETE FROM pubsub_item WHERE node = $1 AND id = $2", &[&id.0, &item.id]).await?;
-    let sql = format!("INSERT INTO pubsub_item (node, {ITEM}) VALUES ($1, $2, $3, $4, $5)");
+    let sql = format!(
+        "INSERT INTO pubsub_item (node, {ITEM}, purged_with) \
+         SELECT $1::int8, $2::text, $3::text, $4::int8, $5::text, CASE WHEN purge_offline THEN $6::text END FROM pubsub_node WHERE id = $1"
+    );
     let values: Values<'_> = &[
         &id.0,
         &item.id,
         &item.publisher.as_str(),
         &numbers::int(item.published_ms),
         &item.payload.as_deref(),
+        &item.publisher.bare_str(),
     ];
     db.execute(&sql, values).await?;
     evict(db, id, keep).await.map(Some)
@@ -115,7 +117,8 @@ async fn place_of(db: &Session, id: NodeId, item: &str) -> Result<i64, Failure> 
 pub(super) async fn last(db: &Session, wanted: &LastWanted) -> Result<Vec<(NodeView, Item)>, Failure> {
     let places: Vec<&str> = wanted.places.iter().map(Jid::as_str).collect();
     let names: Vec<&str> = wanted.nodes.iter().map(|name| &**name).collect();
-    let columns = NODE.split(", ").map(|column| format!("pubsub_node.{column}")).collect::<Vec<_>>().join(", ");
+    let columns =
+        NODE.split(", ").map(|column| format!("pubsub_node.{column}")).collect::<Vec<_>>().join(", ");
     let sql = format!(
         "SELECT newest.id, newest.publisher, newest.published_ms, newest.payload, {columns} \
          FROM unnest($1::text[]) WITH ORDINALITY AS wanted (at, number) \

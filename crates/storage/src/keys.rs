@@ -2,15 +2,14 @@
 //!
 //! A key is made of a hash of the owner and a hash of what is looked for, and so belongs to one owner alone.
 
-use rusqlite::Connection;
 use waxwing_chat::account::AccountId;
 
 /// The bits of a key. Two keys may share a hash; whoever reads compares with the message.
-pub(super) const BITS: u32 = 48;
+pub(crate) const BITS: u32 = 48;
 
 /// Makes keys.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Keys {
+pub(crate) struct Keys {
     secret: (u64, u64),
     archived: u64,
     waiting: u64,
@@ -18,11 +17,7 @@ pub(super) struct Keys {
 
 impl Keys {
     /// With the secret of the database.
-    pub(super) fn load(db: &Connection) -> rusqlite::Result<Self> {
-        db.query_row("SELECT secret FROM index_secret", [], |row| row.get(0)).map(Self::new)
-    }
-
-    fn new(secret: [u8; 16]) -> Self {
+    pub(crate) fn new(secret: [u8; 16]) -> Self {
         let half = |at: usize| {
             let mut bytes = [0; 8];
             bytes.copy_from_slice(&secret[at..at + 8]);
@@ -33,24 +28,24 @@ impl Keys {
     }
 
     /// The keys of one owner.
-    pub(super) fn of(&self, owner: AccountId) -> OwnerKeys {
+    pub(crate) fn of(&self, owner: AccountId) -> OwnerKeys {
         OwnerKeys { keys: *self, owner: hash(self.secret, &owner.0.to_le_bytes(), b'o') }
     }
 
     /// What stands for a label in the keys of all owners.
-    pub(super) fn label(&self, label: &str) -> u64 {
+    pub(crate) fn label(&self, label: &str) -> u64 {
         hash(self.secret, label.as_bytes(), b'l')
     }
 
     /// What stands for a word in the keys of all owners.
-    pub(super) fn word(&self, word: &str) -> u64 {
+    pub(crate) fn word(&self, word: &str) -> u64 {
         hash(self.secret, word.as_bytes(), b'w')
     }
 }
 
 /// Makes the keys of one owner.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct OwnerKeys {
+pub(crate) struct OwnerKeys {
     keys: Keys,
     owner: u64,
 }
@@ -61,27 +56,27 @@ impl OwnerKeys {
     }
 
     /// Everything that archive queries show.
-    pub(super) fn archived(&self) -> u64 {
+    pub(crate) fn archived(&self) -> u64 {
         self.key(self.keys.archived)
     }
 
     /// What waits while he is offline.
-    pub(super) fn waiting(&self) -> u64 {
+    pub(crate) fn waiting(&self) -> u64 {
         self.key(self.keys.waiting)
     }
 
     /// With one contact, by its bare address.
-    pub(super) fn contact(&self, bare: &str) -> u64 {
+    pub(crate) fn contact(&self, bare: &str) -> u64 {
         self.key(hash(self.keys.secret, bare.as_bytes(), b'c'))
     }
 
     /// Messages that hold a word, or carry a label, by what stands for it.
-    pub(super) fn word(&self, word: u64) -> u64 {
+    pub(crate) fn word(&self, word: u64) -> u64 {
         self.key(word)
     }
 
     /// Messages that carry a label.
-    pub(super) fn label(&self, label: &str) -> u64 {
+    pub(crate) fn label(&self, label: &str) -> u64 {
         self.key(self.keys.label(label))
     }
 }

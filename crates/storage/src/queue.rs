@@ -1,17 +1,20 @@
-//! The bounded queue between callers and the threads that own database connections.
+//! The bounded queue between callers and whoever owns the connection to the database.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use tokio::sync::Notify;
+
 /// How many jobs are passed over at a time to find some of other owners.
 const PASSED_OVER_LIMIT: usize = 2_048;
 
 /// A queue with a bound on how many jobs it holds and on how many bytes they say they weigh.
-pub(super) struct Queue<T> {
+pub(crate) struct Queue<T> {
     state: Mutex<State<T>>,
     wake: Condvar,
+    news: Notify,
     abandoned: AtomicBool,
     max_jobs: usize,
     max_bytes: usize,
@@ -21,12 +24,25 @@ struct State<T> {
     jobs: VecDeque<(usize, T)>,
     bytes: usize,
     sleeping: usize,
+    /// A task waits for `news`.
+    listening: bool,
     closed: bool,
+}
+
+/// How much is taken from a queue at a time.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Share {
+    /// At most this many jobs.
+    pub(crate) jobs: usize,
+    /// At most this many of one owner while those of others wait.
+    pub(crate) of_one_owner: usize,
+    /// No more jobs once they weigh this much.
+    pub(crate) bytes: usize,
 }
 
 /// What waiting for work came to.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Waited {
+pub(crate) enum Waited {
     /// At least one job was taken.
     Jobs,
     /// The time was over first.
@@ -36,10 +52,17 @@ pub(super) enum Waited {
 }
 
 impl<T> Queue<T> {
-    pub(super) fn new(max_jobs: usize, max_bytes: usize) -> Self {
+    pub(crate) fn new(max_jobs: usize, max_bytes: usize) -> Self {
         Self {
-            state: Mutex::new(State { jobs: VecDeque::new(), bytes: 0, sleeping: 0, closed: false }),
+            state: Mutex::new(State {
+                jobs: VecDeque::new(),
+                bytes: 0,
+                sleeping: 0,
+                listening: false,
+                closed: false,
+            }),
             wake: Condvar::new(),
+            news: Notify::new(),
             abandoned: AtomicBool::new(false),
             max_jobs,
             max_bytes,
@@ -52,7 +75,7 @@ impl<T> Queue<T> {
     }
 
     /// Adds a job, or hands it back when the queue is full or closed.
-    pub(super) fn push(&self, bytes: usize, job: T) -> Result<(), T> {
+    pub(crate) fn push(&self, bytes: usize, job: T) -> Result<(), T> {
         let mut state = self.lock();
         let full = state.jobs.len() >= self.max_jobs
             || (state.bytes.saturating_add(bytes) > self.max_bytes && !state.jobs.is_empty());
@@ -61,16 +84,19 @@ impl<T> Queue<T> {
         }
         state.bytes += bytes;
         state.jobs.push_back((bytes, job));
-        let sleeping = state.sleeping > 0;
+        let (sleeping, listening) = (state.sleeping > 0, std::mem::take(&mut state.listening));
         drop(state);
         if sleeping {
             self.wake.notify_one();
+        }
+        if listening {
+            self.news.notify_one();
         }
         Ok(())
     }
 
     /// Moves up to `limit` jobs into `out`, waiting for the first one; `None` waits without end.
-    pub(super) fn take(&self, limit: usize, out: &mut Vec<T>, patience: Option<Duration>) -> Waited {
+    pub(crate) fn take(&self, limit: usize, out: &mut Vec<T>, patience: Option<Duration>) -> Waited {
         let (waited, mut state) = self.wait(patience);
         if waited == Waited::Jobs {
             for _ in 0..limit {
@@ -84,54 +110,44 @@ impl<T> Queue<T> {
         waited
     }
 
-    /// The same, but no more than `share` jobs of one owner while those of others wait: who has many in the queue holds the
-    /// others up for no longer than that. Jobs of one owner stay in order, and none passes a job that has no owner.
-    pub(super) fn take_shares(
+    /// The same, in shares: who has many jobs in the queue holds the others up for no longer than one share. Jobs of one owner
+    /// stay in order, and none passes a job that has no owner.
+    pub(crate) fn take_shares(
         &self,
-        (limit, share): (usize, usize),
+        share: Share,
         owner: impl Fn(&T) -> Option<i64>,
         out: &mut Vec<T>,
         patience: Option<Duration>,
     ) -> Waited {
         let (waited, mut state) = self.wait(patience);
-        if waited != Waited::Jobs {
-            return waited;
+        if waited == Waited::Jobs {
+            state.take_shares(share, owner, out);
         }
-        let mut passed_over = Vec::new();
-        let mut taken: HashMap<i64, usize> = HashMap::new();
-        while out.len() < limit
-            && passed_over.len() < PASSED_OVER_LIMIT
-            && let Some((bytes, job)) = state.jobs.pop_front()
-        {
-            let owner = owner(&job);
-            if owner.is_none() && !passed_over.is_empty() {
-                state.jobs.push_front((bytes, job));
-                break;
-            }
-            let of_owner = owner.map(|owner| taken.entry(owner).or_default());
-            match of_owner {
-                Some(count) if *count >= share => {
-                    passed_over.push((bytes, job));
-                    continue;
+        waited
+    }
+
+    /// Waits until there is a job, in a task; one alone waits so. Says `false` once the queue is closed and empty.
+    pub(crate) async fn has_jobs(&self) -> bool {
+        loop {
+            {
+                let mut state = self.lock();
+                if !state.jobs.is_empty() || state.closed {
+                    return !state.jobs.is_empty();
                 }
-                Some(count) => *count += 1,
-                None => {}
+                state.listening = true;
             }
-            state.bytes -= bytes;
-            out.push(job);
+            self.news.notified().await;
         }
-        // One alone has nobody to share with.
-        let alone = taken.len() == 1 && out.len() == share;
-        for (bytes, job) in
-            passed_over.drain(..if alone { passed_over.len().min(limit - out.len()) } else { 0 })
-        {
-            state.bytes -= bytes;
-            out.push(job);
-        }
-        for passed in passed_over.into_iter().rev() {
-            state.jobs.push_front(passed);
-        }
-        Waited::Jobs
+    }
+
+    /// Takes a share of what is there, without waiting.
+    pub(crate) fn take_shares_now(&self, share: Share, owner: impl Fn(&T) -> Option<i64>, out: &mut Vec<T>) {
+        self.lock().take_shares(share, owner, out);
+    }
+
+    /// Whether it takes no more jobs.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.lock().closed
     }
 
     /// Waits until there is a job.
@@ -160,18 +176,19 @@ impl<T> Queue<T> {
     }
 
     /// Refuses further jobs; those taken already are still handed out.
-    pub(super) fn close(&self) {
+    pub(crate) fn close(&self) {
         self.lock().closed = true;
         self.wake.notify_all();
+        self.news.notify_one();
     }
 
     /// Whether the queue was given up with whatever was in it.
-    pub(super) fn is_abandoned(&self) -> bool {
+    pub(crate) fn is_abandoned(&self) -> bool {
         self.abandoned.load(Ordering::Acquire)
     }
 
     /// Refuses further jobs and drops those not yet handed out.
-    pub(super) fn abandon(&self) {
+    pub(crate) fn abandon(&self) {
         self.abandoned.store(true, Ordering::Release);
         let mut state = self.lock();
         state.closed = true;
@@ -180,6 +197,48 @@ impl<T> Queue<T> {
         drop(state);
         self.wake.notify_all();
         drop(jobs);
+    }
+}
+
+impl<T> State<T> {
+    fn take_shares(&mut self, share: Share, owner: impl Fn(&T) -> Option<i64>, out: &mut Vec<T>) {
+        let mut passed_over = Vec::new();
+        let mut taken: HashMap<i64, usize> = HashMap::new();
+        let mut weight = 0_usize;
+        while out.len() < share.jobs
+            && weight < share.bytes
+            && passed_over.len() < PASSED_OVER_LIMIT
+            && let Some((bytes, job)) = self.jobs.pop_front()
+        {
+            let owner = owner(&job);
+            if owner.is_none() && !passed_over.is_empty() {
+                self.jobs.push_front((bytes, job));
+                break;
+            }
+            let of_owner = owner.map(|owner| taken.entry(owner).or_default());
+            match of_owner {
+                Some(count) if *count >= share.of_one_owner => {
+                    passed_over.push((bytes, job));
+                    continue;
+                }
+                Some(count) => *count += 1,
+                None => {}
+            }
+            self.bytes -= bytes;
+            weight = weight.saturating_add(bytes);
+            out.push(job);
+        }
+        // One alone has nobody to share with.
+        let alone = taken.len() == 1 && out.len() == share.of_one_owner;
+        for (bytes, job) in
+            passed_over.drain(..if alone { passed_over.len().min(share.jobs - out.len()) } else { 0 })
+        {
+            self.bytes -= bytes;
+            out.push(job);
+        }
+        for passed in passed_over.into_iter().rev() {
+            self.jobs.push_front(passed);
+        }
     }
 }
 
@@ -227,7 +286,9 @@ mod tests {
         let mut rounds = Vec::new();
         loop {
             let mut out = Vec::new();
-            if queue.take_shares((6, 2), owner, &mut out, None) == Waited::Closed {
+            if queue.take_shares(Share { jobs: 6, of_one_owner: 2, bytes: usize::MAX }, owner, &mut out, None)
+                == Waited::Closed
+            {
                 assert_eq!(queue.lock().bytes, 0);
                 return rounds;
             }

@@ -12,7 +12,7 @@ const UNKEPT: u8 = 4;
 
 /// How a copy is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     /// Shown by archive queries.
     Archived,
     /// Shown by them, and waits for the owner if he is offline.
@@ -33,39 +33,44 @@ impl Kind {
     }
 
     /// Shown by archive queries.
-    pub(super) fn is_kept(self) -> bool {
+    pub(crate) fn is_kept(self) -> bool {
         self != Self::Waits
     }
 }
 
 /// One entry, borrowed from the column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Entry<'a> {
-    pub(super) owner: AccountId,
+pub(crate) struct Entry<'a> {
+    pub(crate) owner: AccountId,
     flags: u8,
-    pub(super) peer: &'a str,
+    pub(crate) peer: &'a str,
     bytes: &'a [u8],
 }
 
 impl Entry<'_> {
-    pub(super) fn direction(&self) -> Direction {
+    pub(crate) fn direction(&self) -> Direction {
         if self.flags & OUTGOING == 0 { Direction::Incoming } else { Direction::Outgoing }
     }
 
+    /// Whether it was to wait, whichever way it went.
+    pub(crate) fn waits(&self) -> bool {
+        self.flags & WAITS != 0
+    }
+
     /// What one sent oneself never waits.
-    pub(super) fn kind(&self) -> Kind {
+    pub(crate) fn kind(&self) -> Kind {
         let waits = self.flags & (OUTGOING | WAITS) == WAITS;
         Kind::new(self.flags & UNKEPT == 0, waits).unwrap_or(Kind::Waits)
     }
 }
 
 /// How a copy is to be kept; `None` for one that nobody would ever see.
-pub(super) fn kind(copy: &ArchiveCopy) -> Option<Kind> {
+pub(crate) fn kind(copy: &ArchiveCopy) -> Option<Kind> {
     Kind::new(copy.kept, copy.waits && copy.direction == Direction::Incoming)
 }
 
 /// Writes the column, without copies that nobody would ever see.
-pub(super) fn encode(copies: &[ArchiveCopy], out: &mut Vec<u8>) {
+pub(crate) fn encode(copies: &[ArchiveCopy], out: &mut Vec<u8>) {
     for copy in copies.iter().filter(|copy| kind(copy).is_some()) {
         put_number(copy.owner.0.cast_unsigned(), out);
         let outgoing = if copy.direction == Direction::Outgoing { OUTGOING } else { 0 };
@@ -77,7 +82,7 @@ pub(super) fn encode(copies: &[ArchiveCopy], out: &mut Vec<u8>) {
 }
 
 /// Reads the column; `None` in place of an entry that cannot be read, after which nothing comes.
-pub(super) fn entries(mut column: &[u8]) -> impl Iterator<Item = Option<Entry<'_>>> {
+pub(crate) fn entries(mut column: &[u8]) -> impl Iterator<Item = Option<Entry<'_>>> {
     std::iter::from_fn(move || {
         if column.is_empty() {
             return None;
@@ -91,12 +96,12 @@ pub(super) fn entries(mut column: &[u8]) -> impl Iterator<Item = Option<Entry<'_
 }
 
 /// The owners to whose archives the message belongs.
-pub(super) fn readers(column: &[u8]) -> impl Iterator<Item = AccountId> {
+pub(crate) fn readers(column: &[u8]) -> impl Iterator<Item = AccountId> {
     entries(column).flatten().filter(|entry| entry.kind().is_kept()).map(|entry| entry.owner)
 }
 
 /// Writes the column anew without one owner's entry; `None` when that was the last.
-pub(super) fn without(column: &[u8], owner: AccountId) -> Option<Vec<u8>> {
+pub(crate) fn without(column: &[u8], owner: AccountId) -> Option<Vec<u8>> {
     let mut out = Vec::with_capacity(column.len());
     for entry in entries(column).flatten().filter(|e| e.owner != owner) {
         out.extend_from_slice(entry.bytes);
