@@ -216,9 +216,13 @@ export const READING: readonly Feature[] = [
       await found(`after:2020-01-01 ${latin}`, latin);
       const panel = await juliet.beside(room, `search=${encodeURIComponent(`before:2020-01-01 ${latin}`)}`);
       await panel.getByText(juliet.say('search.none')).waitFor();
-      await juliet.open(room);
-      await juliet.act(juliet.message(latin), 'action.save');
-      await found(`is:saved pilgrim`, latin, [hers]);
+      const called = text('hither');
+      await romeo.composer().pressSequentially(`@${juliet.account.name.slice(0, 3)}`);
+      await romeo.page.getByRole('option', { name: juliet.account.name }).first().click();
+      await romeo.composer().pressSequentially(`${called} ${mark}`);
+      await romeo.send();
+      await juliet.message(called).waitFor();
+      await found(`is:mention ${mark}`, called, [latin]);
       // Elsewhere it is not, unless one looks everywhere.
       await juliet.open(romeo.account.address);
       const elsewhere = await juliet.beside(romeo.account.address, `search=${encodeURIComponent(latin)}`);
