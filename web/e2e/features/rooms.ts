@@ -259,11 +259,11 @@ export const ROOMS: readonly Feature[] = [
       await caller.call('presence.set', { show: 'busy', text: busy, until_ms: Date.now() + 2_500 });
       await juliet.main.locator('[data-region="header"]').locator('p').getByText(juliet.say('presence.busy')).waitFor();
       await juliet.main.locator('[data-region="header"]').getByText(busy).waitFor({ state: 'detached', timeout: 20_000 });
-      await nurse.type(`/away ${gone}`);
+      await nurse.type(`/status set away "${gone}"`);
       await romeo.go(`#/c/${encodeURIComponent(accounts.nurse.address)}`);
       await romeo.main.locator('[data-region="header"]').getByText(gone).waitFor();
       await romeo.main.locator('[data-region="header"]').locator('p').getByText(romeo.say('presence.away')).waitFor();
-      await nurse.type('/online');
+      await nurse.type('/status set online');
       await romeo.main.locator('[data-region="header"]').getByText(gone).waitFor({ state: 'detached' });
     },
   },
@@ -295,6 +295,9 @@ export const ROOMS: readonly Feature[] = [
     async run({ romeo, juliet, accounts, room, text }) {
       const section = text('Mine');
       const nurse = accounts.nurse.address;
+      // What waits for its reader is not hidden.
+      await romeo.open(nurse);
+      await romeo.unread(nurse).waitFor({ state: 'detached' });
       await romeo.home();
       await romeo.new('section.new');
       await romeo.dialog.getByLabel(romeo.say('section.name')).fill(section);
