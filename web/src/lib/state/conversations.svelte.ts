@@ -127,8 +127,7 @@ export class Conversations {
     const known = this.#all.get(conversation);
     if (!known) return;
     if (address === reader) {
-      // The reader's own word may come after he has left the conversation unread; when that ends, the conversation itself is told.
-      if (position <= known.seen || known.settings.marked_unread) return;
+      if (position <= known.seen) return;
       const isAll = position >= (known.last?.position ?? 0);
       this.#all.set(conversation, { ...known, seen: position, ...(isAll ? { unread: 0, mentions: 0 } : {}) });
     } else if (known.kind === 'direct' && position > (known.peer_seen ?? 0)) {
