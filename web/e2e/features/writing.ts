@@ -304,7 +304,7 @@ export const WRITING: readonly Feature[] = [
       await nurse.talkTo(romeo.account.address);
       await romeo.open(juliet.account.address);
       await romeo.composer().fill('');
-      await romeo.composer().pressSequentially(`${said} #${roomName.slice(0, 4)}`);
+      await romeo.composer().pressSequentially(`${said} #${roomName.split(' ')[0]}`);
       await romeo.page.getByRole('option', { name: new RegExp(roomName) }).first().click();
       await romeo.send();
       await juliet.open(romeo.account.address);
