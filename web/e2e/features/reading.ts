@@ -114,6 +114,13 @@ export const READING: readonly Feature[] = [
       await juliet.unread(accounts.romeo.address).waitFor();
       await juliet.open(accounts.romeo.address);
       await juliet.main.locator('[data-new]').waitFor();
+      // What was in view for a moment is read.
+      await juliet.unread(accounts.romeo.address).waitFor({ state: 'detached' });
+      await juliet.home();
+      await juliet.configure(accounts.romeo.address, 'menu.unread');
+      await juliet.home();
+      await juliet.unread(accounts.romeo.address).waitFor();
+      await juliet.configure(accounts.romeo.address, 'menu.read');
       await juliet.home();
       await juliet.unread(accounts.romeo.address).waitFor({ state: 'detached' });
       await juliet.configure(room, 'menu.unread');
