@@ -138,9 +138,7 @@ impl Directory {
         if presences.len() > PRESENCES_SLACK && presences.len() == presences.capacity() {
             presences.retain(|_, presence| presence.strong_count() > 0);
         }
-        let mut presence = presence.clone();
-        presence.element.shrink();
-        let presence = Arc::new(presence);
+        let presence = Arc::new(presence.clone());
         presences.insert(hash, Arc::downgrade(&presence));
         presence
     }

@@ -249,8 +249,11 @@ impl Chat {
         }
         let for_others = || {
             // What a session elsewhere shows is not known here.
-            if terms.shows.is_empty() {
-                self.hand_to_others(&notice.stanza().clone().with_to(to.clone()), to, Handing::TakesMessages);
+            let anyhow = recipient.wanted.iter().filter(|(_, terms)| terms.shows.is_empty());
+            let mut anyhow = anyhow.map(|(known, _)| *known).peekable();
+            if anyhow.peek().is_some() {
+                let stanza = recipient.noted(notice, anyhow).stanza().clone().with_to(to.clone());
+                self.hand_to_others(&stanza, to, Handing::TakesMessages);
             }
         };
         if to.is_full() {
