@@ -256,11 +256,14 @@ pub(crate) async fn upkeep(chat: Arc<Chat>) {
             }
             Err(error) => tracing::warn!(%error, "streams that nobody resumed could not be removed"),
         }
-        // Not before everybody who was in them had time to come back.
-        if chat.uptime_ms() > DESERTED_AFTER_MS
-            && let Err(error) = chat.end_deserted_rooms().await
-        {
-            tracing::warn!(%error, "rooms that nobody is in could not be ended");
+        // Not before everybody had time to come back to where he was.
+        if chat.uptime_ms() > DESERTED_AFTER_MS {
+            if let Err(error) = chat.end_deserted_rooms().await {
+                tracing::warn!(%error, "rooms that nobody is in could not be ended");
+            }
+            if let Err(error) = chat.end_left_behind().await {
+                tracing::warn!(%error, "what goes with the presence of those who are gone could not be ended");
+            }
         }
     }
 }
@@ -273,8 +276,10 @@ async fn remove_expired(chat: Arc<Chat>, live: Live) {
         tokio::time::sleep(pause).await;
         match chat.remove_expired().await {
             Ok(0) => {}
-            Ok(count) => tracing::info!(count, "expired tokens and invitations were removed"),
-            Err(error) => tracing::warn!(%error, "expired tokens and invitations could not be removed"),
+            Ok(count) => tracing::info!(count, "expired tokens, invitations and items were removed"),
+            Err(error) => {
+                tracing::warn!(%error, "expired tokens, invitations and items could not be removed")
+            }
         }
         pause = interval();
     }

@@ -11,6 +11,7 @@ mod connect;
 mod errors;
 mod files;
 mod filter;
+mod grams;
 mod import;
 mod index;
 mod integrations;
@@ -196,6 +197,7 @@ impl Sqlite {
         let wal_pages = Arc::new(AtomicU64::new(0));
         connect::watch_wal(&mut writer, wal_pages.clone())?;
         migrations::migrate(&writer).map_err(|error| OpenError::Schema(error.to_string()))?;
+        grams::complete(&writer).map_err(|error| OpenError::Database(StoreError::from(error).into()))?;
         let page: u64 = writer.pragma_query_value(None, "page_size", |row| row.get(0).map(numbers::uint))?;
         let checkpoints = Checkpoints::new(options.wal_start_bytes / page, options.wal_max_bytes / page);
         let store = Self {

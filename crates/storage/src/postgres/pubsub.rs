@@ -7,9 +7,10 @@ use tokio_postgres::Row;
 use waxwing_chat::pubsub::access::Affiliation;
 use waxwing_chat::pubsub::configuration::{NodeConfiguration, SendLast};
 use waxwing_chat::pubsub::store::{
-    Item, ItemPage, ItemQuery, LastWanted, NewNode, NodeId, NodeRecord, NodeView, PubSubStore, Subscription,
+    Fleeting, Item, ItemPage, ItemQuery, LastWanted, NewNode, NodeId, NodeRecord, NodeView, PubSubStore, Subscription,
     SubscriptionState, WhenFull,
 };
+use waxwing_chat::pubsub::terms::Terms;
 use waxwing_chat::store::{StoreError, StoreResult};
 use waxwing_xmpp::jid::Jid;
 
@@ -65,9 +66,7 @@ impl PubSubStore for Postgres {
         keep: usize,
     ) -> StoreResult<Vec<String>> {
         writing!(self, |db| {
-            let sql = "UPDATE pubsub_node SET configuration = $2, on_presence = $3 WHERE id = $1";
-            let values: Values<'_> = &[&id.0, &configuration.to_stored(), &on_presence(&configuration)];
-            exists(db.execute(sql, values).await?)?;
+            configure(db, id, &configuration).await?;
             items::evict(db, id, keep).await
         })
     }
@@ -103,6 +102,28 @@ impl PubSubStore for Postgres {
             let gone = db.execute(sql, &[&id.0, &numbers::int(before_ms)]).await?;
             Ok(usize::try_from(gone).unwrap_or(usize::MAX))
         })
+    }
+
+    async fn expire_due_items(&self, now_ms: u64, limit: usize) -> StoreResult<usize> {
+        writing!(self, |db| {
+            let sql = "DELETE FROM pubsub_item WHERE seq IN (SELECT i.seq FROM pubsub_node n \
+                 JOIN pubsub_item i ON i.node = n.id WHERE n.item_expire_s IS NOT NULL \
+                 AND i.published_ms < $1 - n.item_expire_s * 1000 LIMIT $2)";
+            let gone = db.execute(sql, &[&numbers::int(now_ms), &numbers::limit(limit)]).await?;
+            Ok(usize::try_from(gone).unwrap_or(usize::MAX))
+        })
+    }
+
+    async fn bound_to_presence(&self) -> StoreResult<Vec<Jid>> {
+        reading!(self, |db| {
+            let sql = "SELECT bare FROM pubsub_subscription WHERE temporary \
+                 UNION SELECT purged_with FROM pubsub_item WHERE purged_with IS NOT NULL ORDER BY 1";
+            db.rows(sql, &[]).await?.iter().map(|row| super::jid(row.try_get(0)?)).collect()
+        })
+    }
+
+    async fn goes_with_presence(&self, who: &Jid) -> StoreResult<Vec<Fleeting>> {
+        reading_at_once!(self, |db| fleeting(db, who).await)
     }
 
     async fn items(&self, id: NodeId, query: ItemQuery) -> StoreResult<ItemPage> {
@@ -164,8 +185,10 @@ impl PubSubStore for Postgres {
                 &subscription.jid.bare_str(),
                 &subscription.state.number(),
                 &subscription.options,
+                &Terms::from_stored(&subscription.options).is_temporary(),
             ];
-            let sql = statements::put("pubsub_subscription", "node, subid", "jid, bare, state, options");
+            let others = "jid, bare, state, options, temporary";
+            let sql = statements::put("pubsub_subscription", "node, subid", others);
             db.execute(&sql, values).await.map(drop)
         })
     }
@@ -206,8 +229,9 @@ async fn create(db: &Session, node: &NewNode) -> Result<NodeId, Failure> {
     if let Some(account) = node.account {
         must_exist(db, account).await?;
     }
-    let sql = "INSERT INTO pubsub_node (place, account, name, creator, created_ms, on_presence, configuration) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (place, name) DO NOTHING RETURNING id";
+    let sql = "INSERT INTO pubsub_node (place, account, name, creator, created_ms, on_presence, configuration, \
+         item_expire_s, purge_offline) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) \
+         ON CONFLICT (place, name) DO NOTHING RETURNING id";
     let values: Values<'_> = &[
         &node.place.as_str(),
         &node.account.map(|account| account.0),
@@ -216,6 +240,8 @@ async fn create(db: &Session, node: &NewNode) -> Result<NodeId, Failure> {
         &numbers::int(node.created_ms),
         &on_presence(&node.configuration),
         &node.configuration.to_stored(),
+        &node.configuration.item_expire_s.map(i64::from),
+        &node.configuration.purge_offline,
     ];
     let row = db.row(sql, values).await?.ok_or(StoreError::Conflict)?;
     let id = NodeId(row.try_get(0)?);
@@ -223,6 +249,52 @@ async fn create(db: &Session, node: &NewNode) -> Result<NodeId, Failure> {
         put_affiliations(db, id, &[(node.creator.clone(), Affiliation::Owner)]).await?;
     }
     Ok(id)
+}
+
+async fn configure(db: &Session, id: NodeId, configuration: &NodeConfiguration) -> Result<(), Failure> {
+    lock(db, id).await?;
+    let row = db.only_row("SELECT purge_offline FROM pubsub_node WHERE id = $1", &[&id.0]).await?;
+    let purged: bool = row.try_get(0)?;
+    let sql = "UPDATE pubsub_node SET configuration = $2, on_presence = $3, item_expire_s = $4, \
+         purge_offline = $5 WHERE id = $1";
+    let values: Values<'_> = &[
+        &id.0,
+        &configuration.to_stored(),
+        &on_presence(configuration),
+        &configuration.item_expire_s.map(i64::from),
+        &configuration.purge_offline,
+    ];
+    exists(db.execute(sql, values).await?)?;
+    if purged != configuration.purge_offline {
+        // The part of the address before the resource.
+        let sql = "UPDATE pubsub_item SET purged_with = \
+             CASE WHEN $2::bool THEN split_part(publisher, '/', 1) END WHERE node = $1";
+        db.execute(sql, &[&id.0, &configuration.purge_offline]).await?;
+    }
+    Ok(())
+}
+
+async fn fleeting(db: &Session, who: &Jid) -> Result<Vec<Fleeting>, Failure> {
+    let sql = format!(
+        "SELECT {NODE} FROM pubsub_node WHERE id IN \
+         (SELECT node FROM pubsub_subscription WHERE bare = $1 AND temporary \
+          UNION SELECT node FROM pubsub_item WHERE purged_with = $1) ORDER BY place, name"
+    );
+    let mut found = Vec::new();
+    for row in db.rows(&sql, &[&who.as_str()]).await? {
+        let node = record(&row, 0)?;
+        let sql = format!(
+            "SELECT {SUBSCRIPTION} FROM pubsub_subscription \
+             WHERE node = $1 AND bare = $2 AND temporary ORDER BY subid"
+        );
+        let values: Values<'_> = &[&node.id.0, &who.as_str()];
+        let subscriptions = db.rows(&sql, values).await?.iter().map(subscription).collect::<Result<_, _>>()?;
+        let sql = "SELECT id FROM pubsub_item WHERE node = $1 AND purged_with = $2 ORDER BY seq";
+        let items = db.rows(sql, values).await?;
+        let items = items.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
+        found.push(Fleeting { node, subscriptions, items });
+    }
+    Ok(found)
 }
 
 /// Changes to one node come one after the other, on whichever server. `NotFound` when it is gone.

@@ -7,7 +7,7 @@ use waxwing_chat::store::StoreError;
 use waxwing_xmpp::jid::Jid;
 
 use super::errors::Failure;
-use super::numbers;
+use super::{grams, numbers};
 use crate::{kinds, lists};
 
 const COLUMNS: &str = "id, jid, name, role, verifiers, created_ms, disabled, expires_ms, last_seen_ms, \
@@ -30,7 +30,9 @@ pub(super) fn create(db: &Connection, new: &NewAccount) -> Result<Account, Failu
     if inserted == 0 {
         return Err(StoreError::Conflict.into());
     }
-    find(db, &new.jid)?.ok_or_else(|| Failure::other("a new account was not found again"))
+    let account = find(db, &new.jid)?.ok_or_else(|| Failure::other("a new account was not found again"))?;
+    grams::index(db, account.id)?;
+    Ok(account)
 }
 
 pub(super) fn find(db: &Connection, jid: &Jid) -> Result<Option<Account>, Failure> {
@@ -75,7 +77,10 @@ pub(super) fn change(db: &Connection, id: AccountId, change: &AccountChange) -> 
         AccountChange::AddVerifier(verifier) => return add_verifier(db, id, verifier),
         AccountChange::Disabled(disabled) => set(db, "disabled", id, disabled),
         AccountChange::Expires(at_ms) => set(db, "expires_ms", id, at_ms.map(numbers::int)),
-        AccountChange::Name(name) => set(db, "name", id, name),
+        AccountChange::Name(name) => {
+            exists(set(db, "name", id, name)?)?;
+            return grams::index(db, id);
+        }
         AccountChange::Role(role) => set(db, "role", id, kinds::of_role(*role)),
         AccountChange::LastSeen { at_ms, status } => db
             .prepare_cached("UPDATE account SET last_seen_ms = ?2, last_status = ?3 WHERE id = ?1")?
@@ -113,6 +118,7 @@ pub(super) fn delete(db: &Connection, id: AccountId) -> Result<(), Failure> {
     for table in tables {
         db.execute(&format!("DELETE FROM {table} WHERE owner = ?1"), [id.0])?;
     }
+    grams::index(db, id)?;
     super::shared_files::discard_of(db, id)?;
     super::state::forget(db, id)?;
     db.execute("INSERT INTO erasing (owner) VALUES (?1)", [id.0])?;

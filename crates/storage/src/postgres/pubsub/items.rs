@@ -29,13 +29,17 @@ pub(super) async fn publish(
     }
     // A new row, so that it is the newest also in place of an older one.
     db.execute("DELETE FROM pubsub_item WHERE node = $1 AND id = $2", &[&id.0, &item.id]).await?;
-    let sql = format!("INSERT INTO pubsub_item (node, {ITEM}) VALUES ($1, $2, $3, $4, $5)");
+    let sql = format!(
+        "INSERT INTO pubsub_item (node, {ITEM}, purged_with) \
+         SELECT $1::int8, $2::text, $3::text, $4::int8, $5::text, CASE WHEN purge_offline THEN $6::text END FROM pubsub_node WHERE id = $1"
+    );
     let values: Values<'_> = &[
         &id.0,
         &item.id,
         &item.publisher.as_str(),
         &numbers::int(item.published_ms),
         &item.payload.as_deref(),
+        &item.publisher.bare_str(),
     ];
     db.execute(&sql, values).await?;
     evict(db, id, keep).await.map(Some)
