@@ -43,7 +43,7 @@ fn on_its_own(name: &str) {
     run(script(name).arg(env!("CARGO_BIN_EXE_waxwing")).arg(folders().1));
 }
 
-/// Each group of features in one look of eight, in another each day.
+/// Each group of features in one look of eight.
 /// covers: interop profanity web client
 #[test]
 fn every_feature_with_three_people() {
@@ -70,7 +70,7 @@ fn nothing_hostile_runs() {
     on_its_own("hostile");
 }
 
-/// Two looks of eight, others each day: nothing in any state keeps people out. The pictures are for whoever looks at them.
+/// Two looks of eight: nothing in any state keeps people out. The pictures are for whoever looks at them.
 #[test]
 fn every_state_can_be_used_by_everybody() {
     on_its_own("states");

@@ -1,5 +1,5 @@
 // Two people at browsers and one on profanity go through every feature of the client: `features BINARY [FOLDER] [LOOK…] [NAME…]`.
-// Each group of features is played in one look, another each day; WAXWING_LOOKS=all plays every group in all of them. LOOK is one such
+// Each group of features is played in one look of its own; WAXWING_LOOKS=all plays every group in all of them. LOOK is one such
 // as phone-dark-zh-CN, and a NAME takes the features that contain it.
 import { readFileSync } from 'node:fs';
 import { chromium } from 'playwright-core';
@@ -16,24 +16,21 @@ import { Profanity } from './profanity';
 import { Server } from './server';
 import { Stage, type Accounts, type Feature } from './stage';
 
-const GROUPS: readonly { name: string; features: readonly Feature[] }[] = [
-  { name: 'writing', features: WRITING },
-  { name: 'reading', features: READING },
-  { name: 'rooms', features: ROOMS },
-  { name: 'files', features: FILES },
-  { name: 'self', features: SELF },
-  { name: 'keys', features: KEYS },
-  { name: 'connection', features: CONNECTION },
+/** The groups, and the look that each is played in where no other is asked for. */
+const GROUPS: readonly { name: string; look: string; features: readonly Feature[] }[] = [
+  { name: 'writing', look: 'wide-light-en', features: WRITING },
+  { name: 'reading', look: 'wide-light-en', features: READING },
+  { name: 'rooms', look: 'wide-light-en', features: ROOMS },
+  { name: 'files', look: 'wide-light-en', features: FILES },
+  { name: 'self', look: 'wide-light-en', features: SELF },
+  { name: 'keys', look: 'wide-light-en', features: KEYS },
+  { name: 'connection', look: 'wide-light-en', features: CONNECTION },
 ];
 
-const DAY_MS = 86_400_000;
-
-/** The looks that a group is played in today. */
-function looksOf(group: number, wanted: readonly Look[]): readonly Look[] {
+/** The looks that a group is played in. */
+function looksOf(own: string, wanted: readonly Look[]): readonly Look[] {
   if (wanted.length > 0) return wanted;
-  if (process.env.WAXWING_LOOKS === 'all') return LOOKS;
-  const look = LOOKS[(group * 3 + Math.floor(Date.now() / DAY_MS)) % LOOKS.length];
-  return look ? [look] : [];
+  return process.env.WAXWING_LOOKS === 'all' ? LOOKS : LOOKS.filter((look) => nameOf(look) === own);
 }
 
 /** The checklist in the docs and the features here are the same. */
@@ -84,9 +81,9 @@ export default async function features([binary = '', folder, ...rest]: string[])
       nurse: await server.user('nurse', 'Angelica Nurse'),
     };
     nurse = await Profanity.open(accounts.nurse, server.xmpp);
-    for (const [index, group] of GROUPS.entries()) {
+    for (const group of GROUPS) {
       const chosen = group.features.filter(isWanted(group.name));
-      for (const look of chosen.length > 0 ? looksOf(index, wanted) : []) {
+      for (const look of chosen.length > 0 ? looksOf(group.look, wanted) : []) {
         console.log(`${group.name}, ${nameOf(look)}`);
         const stage = await Stage.open(server, browser, accounts, nurse, look, folder);
         failed.push(...(await play(stage, chosen)));

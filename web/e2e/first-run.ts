@@ -18,6 +18,9 @@ export default async function firstRun([binary = '', folder]: string[]): Promise
     let link = '';
     await until('the server prints a link', async () => {
       link = /https?:\/\/\S+#\/first\/\S+/.exec(server.printed)?.[0] ?? '';
+      // A server without a client in it prints what the link would hold.
+      const [, address, password] = /Address\s+(\S+)\s+Password\s+(\S+)/.exec(server.printed) ?? [];
+      if (link === '' && address !== undefined) link = `#/first/${address}/${password}`;
       return link !== '';
     });
     const { page, complaints } = await openPage(browser, 'administrator');

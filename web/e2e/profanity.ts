@@ -75,7 +75,7 @@ export class Profanity {
     for (;;) {
       const screen = await this.screen();
       if (typeof text === 'string' ? screen.includes(text) : text.test(screen)) return screen;
-      if (Date.now() > end) throw new Error(`profanity never shows ${String(text)}:\n${screen.replace(/\n{2,}/g, '\n')}`);
+      if (Date.now() > end) throw new Error(`profanity never shows ${String(text)}:\n${screen.replace(/(?:[ \t]*\n)+/g, '\n')}`);
       await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
     }
   }

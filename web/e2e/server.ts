@@ -5,7 +5,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { PreviewServer } from 'vite';
+import { preview, type PreviewServer } from 'vite';
 
 /** How long a server may take to start or to stop, in milliseconds. */
 const PATIENCE_MS = 60_000;
@@ -78,7 +78,6 @@ export class Server {
 
   /** Serves a build of the client, with the server behind it. */
   async #serve(outDir: string): Promise<PreviewServer> {
-    const { preview } = await import('vite');
     // The configuration reads where the server is.
     process.env.WAXWING_URL = `http://127.0.0.1:${this.#ports.http}`;
     return preview({ root: fileURLToPath(new URL('..', import.meta.url)), logLevel: 'error', build: { outDir }, preview: { host: 'localhost', port: await freePort(), strictPort: true } });

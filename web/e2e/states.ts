@@ -1,6 +1,6 @@
 // Walks once through every page and state of the client, against a server in memory, and at each takes a picture and looks for what
 // keeps people out: axe-core's rules, pages that are too wide, a lost focus, messages that are not heard as one sentence, and motion
-// where none is wanted. `states BINARY|URL [FOLDER] [LOOK…]`: two of the looks, others each day; WAXWING_LOOKS=all walks in all of them.
+// where none is wanted. `states BINARY|URL [FOLDER] [LOOK…]`: two of the looks; WAXWING_LOOKS=all walks in all of them.
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import type { Browser, Page } from 'playwright-core';
@@ -12,11 +12,10 @@ import { Server } from './server';
 import { NEWCOMER, Walk, walkThrough, type Look, type See } from './walk';
 
 const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
-const DAY_MS = 86_400_000;
 
 const phone = { viewport: SIZES.phone, hasTouch: true, isMobile: true };
 
-/** Wide ones, and narrow ones: one of each is walked in. */
+/** Wide ones, and narrow ones: the first of each is walked in where no other is asked for. */
 const LOOKS: readonly (readonly Look[])[] = [
   [
     { name: 'wide-light-en', theme: 'system', language: 'en', options: {} },
@@ -150,9 +149,8 @@ export default async function states([place = '', folder, ...wanted]: string[]):
 async function look(url: string, folder: string | undefined, wanted: readonly string[]): Promise<void> {
   const browser = await openBrowser();
   const found: string[] = [];
-  const today = Math.floor(Date.now() / DAY_MS);
   const all = LOOKS.flat();
-  const looks = wanted.length > 0 ? all.filter(({ name }) => wanted.includes(name)) : process.env.WAXWING_LOOKS === 'all' ? all : LOOKS.flatMap((some) => some[today % some.length] ?? []);
+  const looks = wanted.length > 0 ? all.filter(({ name }) => wanted.includes(name)) : process.env.WAXWING_LOOKS === 'all' ? all : LOOKS.flatMap((some) => some[0] ?? []);
   for (const one of looks) {
     const before = found.length;
     const states = await walkIn(browser, one, url, folder, found);

@@ -112,7 +112,7 @@ export const FILES: readonly Feature[] = [
       await juliet.open(room);
       await choose(romeo, tone(sound), await film(romeo.page, moving));
       await send(romeo);
-      const video = juliet.main.getByLabel(moving);
+      const video = juliet.main.locator(`video[aria-label="${moving}"]`).last();
       await video.waitFor();
       await until('the film is there', () => video.evaluate((element) => (element as HTMLVideoElement).videoWidth === 160));
       const player = juliet.main.locator('article[data-message]').last();
@@ -188,7 +188,7 @@ export const FILES: readonly Feature[] = [
       await romeo.more('composer.voice');
       const recorder = romeo.main.getByRole('group', { name: romeo.say('voice.recorder') });
       // Something has to be recorded.
-      await recorder.getByText('0:01').waitFor();
+      await recorder.getByRole('timer').filter({ hasNotText: '0:00' }).waitFor();
       await romeo.button('voice.listen', {}, recorder).click();
       await romeo.button('voice.play', {}, recorder).waitFor();
       await romeo.button('voice.send', {}, recorder).click();

@@ -86,7 +86,12 @@ export const SELF: readonly Feature[] = [
       await dialog.getByRole('textbox', { name: romeo.say('notify.keywordsLabel') }).fill(word);
       await romeo.page.keyboard.press('Enter');
       await romeo.button('ui.remove', { name: word }, dialog).waitFor();
-      await dialog.getByLabel(romeo.say('notify.desktop')).click();
+      const desktop = dialog.getByLabel(romeo.say('notify.desktop'));
+      await until('one is told at first', () => desktop.isChecked());
+      await desktop.click();
+      await until('one is told no more', async () => !(await desktop.isChecked()));
+      await desktop.click();
+      await until('one is told again', () => desktop.isChecked());
       await dialog.getByLabel(romeo.say('notify.quietOn')).click();
       await dialog.getByRole('group', { name: romeo.say('notify.days') }).waitFor();
       await dialog.getByLabel(romeo.say('notify.quietOn')).click();
@@ -119,7 +124,6 @@ export const SELF: readonly Feature[] = [
       check(!(await shown()).some((line) => line.includes(silent)), 'A room of which nothing was to be told was told of.');
       dialog = await romeo.settings('settings.notifications');
       await romeo.button('ui.remove', { name: word }, dialog).click();
-      await dialog.getByLabel(romeo.say('notify.desktop')).click();
       await romeo.closeAll();
       await romeo.page.reload();
       await romeo.list.waitFor({ state: 'attached' });

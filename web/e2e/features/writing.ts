@@ -242,9 +242,15 @@ export const WRITING: readonly Feature[] = [
       await juliet.composer().fill('');
       await nurse.talkTo(romeo.account.address);
       await romeo.open(accounts.nurse.address);
+      // profanity tells only those who have told it before that they are writing.
+      await romeo.composer().pressSequentially('Nurse');
+      await romeo.composer().fill('');
       await nurse.begin('Patience');
-      await romeo.main.getByText(romeo.like('typing', { names: accounts.nurse.name })).waitFor();
-      await nurse.clear();
+      try {
+        await romeo.main.getByText(romeo.like('typing', { names: accounts.nurse.name })).waitFor();
+      } finally {
+        await nurse.clear();
+      }
     },
   },
   {
@@ -298,7 +304,7 @@ export const WRITING: readonly Feature[] = [
       await nurse.talkTo(romeo.account.address);
       await romeo.open(juliet.account.address);
       await romeo.composer().fill('');
-      await romeo.composer().pressSequentially(`${said} #${roomName.slice(0, 4)}`);
+      await romeo.composer().pressSequentially(`${said} #${roomName.split(' ')[0]}`);
       await romeo.page.getByRole('option', { name: new RegExp(roomName) }).first().click();
       await romeo.send();
       await juliet.open(romeo.account.address);

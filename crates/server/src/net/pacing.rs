@@ -1,7 +1,7 @@
 //! Signing in by turns: what many clients cost that come at once is what they cost one after the other.
 //!
 //! Signing in is a row of steps, each of which computes for a moment and then waits for the client or the store. A step needs
-//! a turn only while it computes, so that nobody holds one up by being slow, and there are as many turns as processors. Who
+//! a turn only while it computes, so that nobody holds one up by being slow; there is a turn for each processor but one. Who
 //! has begun goes before who has not: clients get in one after the other, instead of all of them being half way when their
 //! patience ends. Who comes back to a stream or with a token goes first of all. Among equals, networks take turns.
 //!
@@ -25,8 +25,9 @@ use tokio::sync::oneshot;
 use super::Limits;
 use crate::observe::names;
 
-/// How many steps are done at the same time for each processor.
-const STEPS_PER_PROCESSOR: usize = 1;
+/// How many processors a crowd leaves to those who are there already. With a turn for every processor nobody would ever wait
+/// for one, since no more steps compute at a time than there are processors, and the order would be anybody's.
+const SPARED_PROCESSORS: usize = 1;
 
 /// What kind of step waits; the first goes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -145,10 +146,10 @@ impl Drop for Ticket<'_> {
 }
 
 impl Pacing {
-    /// Within these limits, and with as many turns as there are processors.
+    /// Within these limits, and with a turn for each processor but those spared, one at least.
     pub fn new(limits: &Limits) -> Self {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
-        Self::with_turns(limits, processors * STEPS_PER_PROCESSOR)
+        Self::with_turns(limits, processors.saturating_sub(SPARED_PROCESSORS).max(1))
     }
 
     fn with_turns(limits: &Limits, turns: usize) -> Self {
