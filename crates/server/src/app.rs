@@ -585,7 +585,7 @@ impl Stopped {
     pub async fn open(config: &Config) -> Result<Self, Failure> {
         let folder = DataFolder::take(&config.data_dir)
             .map_err(|error| Failure::new(Code::Refused, format!("{error}.")))?;
-        let failed = |error| Failure::new(Code::Failed, format!("{error:#}."));
+        let failed = |error: anyhow::Error| Failure::new(Code::Failed, format!("{error:#}."));
         let node = new_node().map_err(failed)?;
         let chat = open_chat(config, &folder, node).await.map_err(failed)?;
         let admin = Admin { chat, data_dir: folder.path().to_owned(), running: None };

@@ -143,8 +143,8 @@ fn difference(one: &Listings, other: &Listings) -> Option<&'static str> {
     if one.whole == other.whole {
         return None;
     }
-    let tables = one.tables.iter().zip(&other.tables);
-    Some(tables.filter(|(one, other)| one != other).map(|((name, _), _)| *name).next().unwrap_or(USED))
+    let mut tables = one.tables.iter().zip(&other.tables);
+    Some(tables.find(|(one, other)| one != other).map_or(USED, |((name, _), _)| *name))
 }
 
 async fn must_be_empty(db: &Session, table: &'static Table) -> Result<(), MoveError> {
