@@ -278,6 +278,9 @@ async fn a_backend_that_is_killed_loses_nothing() {
             load.has((trial as usize + 1) * 20).await;
         }
         tokio::time::sleep(instant(trial, 20_000)).await;
+        while !server.is_ready() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
         let pids = server.run(
             "SELECT pid FROM pg_stat_activity WHERE query LIKE '%pg_temp.append_batch%' \
              AND pid <> pg_backend_pid() LIMIT 1",
@@ -456,7 +459,7 @@ async fn a_server_that_is_away_is_not_waited_for_without_end() {
         }
     };
     said.acknowledged.push((1000, id));
-    assert!(late.is_empty() || late.len() < 260, "{} were with the first in a batch", late.len());
+    assert!(late.len() < 260, "{} were with the first in a batch", late.len());
     assert_eq!(missing(&store, &[&said]).await, 0);
     store.close().await;
 }

@@ -231,7 +231,8 @@ impl Server {
         psql.args(["-c", sql]).output()
     }
 
-    fn is_ready(&self) -> bool {
+    /// Whether it answers: not while it starts, or recovers from a crash.
+    pub(crate) fn is_ready(&self) -> bool {
         self.ask("postgres", "SELECT 1").is_ok_and(|output| output.status.success())
     }
 
