@@ -301,6 +301,10 @@ async fn cut_power(disk: &Disk, trial: u64, syncs: bool) -> (usize, usize) {
     server.run("CREATE DATABASE cut");
     // What the database says about syncing does not count.
     server.run("ALTER DATABASE cut SET synchronous_commit = off");
+    // The database cluster itself was made without syncing it.
+    server.run("CHECKPOINT");
+    let synced = std::process::Command::new("sync").arg("-f").arg(disk.path()).status();
+    assert!(synced.is_ok_and(|status| status.success()), "the file system is synced");
     let options = Options { patience: Duration::from_millis(200), ..server.node_of("cut", 1) };
     let opened = match syncs {
         true => Postgres::open(options.clone()).await,

@@ -238,6 +238,9 @@ impl Server {
 
     fn end(&mut self, signal: &str) {
         let Some(mut process) = self.process.take() else { return };
+        if process.try_wait().is_ok_and(|ended| ended.is_some()) {
+            return;
+        }
         let sent = Command::new("kill").args([&format!("-{signal}"), &process.id().to_string()]).status();
         assert!(sent.is_ok_and(|sent| sent.success()), "the server can be told to stop");
         process.wait().expect("the server ends");
