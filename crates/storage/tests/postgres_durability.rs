@@ -52,7 +52,7 @@ fn message([juliet, romeo]: &[Account; 2], n: u64) -> Append {
     let body = format!("message number {n} {}", "of many words ".repeat((n % 40) as usize));
     Append {
         copies: vec![copy(juliet, romeo, Direction::Outgoing), copy(romeo, juliet, Direction::Incoming)],
-        dedupe: (n % 2 == 0).then(|| (juliet.id, format!("client-{n}"))),
+        dedupe: n.is_multiple_of(2).then(|| (juliet.id, format!("client-{n}"))),
         xml: format!("<message id='{n}'><body>{body}</body></message>").into_bytes(),
         text: Some(body),
         labels: Vec::new(),

@@ -180,7 +180,7 @@ impl<'d> Mover<'d> {
         let generation = (options.now_us)() / window;
         let sql = "UPDATE clock SET generation = $1";
         db.execute(sql, &[&numbers::int(generation)]).await?;
-        let sent = if generation % 2 == 0 { "sent_0" } else { "sent_1" };
+        let sent = if generation.is_multiple_of(2) { "sent_0" } else { "sent_1" };
         Ok(Self { db, indexing: Indexing::new(keys), sent, messages: 0, last_id: 0 })
     }
 
