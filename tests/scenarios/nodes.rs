@@ -86,8 +86,8 @@ async fn a_node_is_ready_while_it_reaches_the_bus() {
     until("the bus", async || ready(&world).await, |ready| ready.starts_with("200")).await;
     let listed = nodes(&world);
     assert_eq!((&listed["cluster"], listed["nodes"].as_array().unwrap().len()), (&Value::Bool(true), 1));
-    let (_, metrics) = world.get("/metrics").await.unwrap();
-    assert!(metrics.contains("waxwing_nodes 1"), "{metrics}");
+    let metrics = async || world.get("/metrics").await.unwrap().1;
+    until("the metrics of the bus", metrics, |metrics| metrics.contains("waxwing_nodes 1")).await;
     nats.kill();
     let unready = until("the loss", async || ready(&world).await, |ready| ready.starts_with("503")).await;
     assert!(unready.contains("\"bus\":false") && unready.contains("\"store\":true"), "{unready}");

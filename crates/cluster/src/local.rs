@@ -285,8 +285,10 @@ async fn drive(network: Arc<Inner>, port: Arc<Port>, wake: Arc<Notify>) {
             }
             links.tick(now);
         });
-        while reached {
-            port.take_outgoing(BATCH_BYTES, &mut outgoing);
+        loop {
+            if reached {
+                port.take_outgoing(BATCH_BYTES, &mut outgoing);
+            }
             if outgoing.is_empty() {
                 break;
             }

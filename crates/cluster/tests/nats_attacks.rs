@@ -133,7 +133,7 @@ async fn forged_packets_are_refused() {
     scene.nothing_came_of_it().await;
     // The whole of it, said to all, is no forgery but a repeat.
     until(&scene.second, |bus| bus.counters().refused.get(), forged as u64).await;
-    println!("forged packets: {forged} sent, {} refused, 0 taken", scene.second.counters().refused.get());
+    eprintln!("forged packets: {forged} sent, {} refused, 0 taken", scene.second.counters().refused.get());
 }
 
 /// Everything that two nodes said, said again: to the one, to the other, and to everybody.
@@ -158,7 +158,7 @@ async fn what_was_said_is_not_believed_again() {
     until(&scene.second, |bus| bus.counters().refused.get(), 1).await;
     scene.nothing_came_of_it().await;
     let counters = scene.second.counters();
-    println!(
+    eprintln!(
         "played back: {} packets three times, {} refused, {} known already, 0 taken",
         heard.len(),
         counters.refused.get(),
@@ -287,7 +287,7 @@ async fn a_flood_is_survived() {
         }
     }
     let refused = scene.second.counters().refused.get();
-    println!("a flood of {FLOOD} packets: {refused} read and refused");
+    eprintln!("a flood of {FLOOD} packets: {refused} read and refused");
     assert!(refused > 0);
     assert_eq!(*scene.second.others(), [FIRST]);
 }

@@ -303,7 +303,7 @@ async fn lives_through_a_restart_of_nats() {
     }
     sender.await.unwrap();
     assert_eq!(events[1..], [BusEvent::Cut, BusEvent::Healed]);
-    println!("a restart of NATS: 20000 sent, {lost} lost and told, 0 out of order, 0 twice");
+    eprintln!("a restart of NATS: 20000 sent, {lost} lost and told, 0 out of order, 0 twice");
     assert_eq!(second.counters().reconnects.get(), 1);
 }
 

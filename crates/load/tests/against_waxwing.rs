@@ -91,7 +91,7 @@ fn nobody_is_lost_in_a_storm() {
     let count = |pointer: &str| report.pointer(pointer).and_then(Value::as_u64);
     assert_eq!((count("/measures/0/operations"), count("/measures/1/operations")), (Some(1000), Some(1000)));
     assert_eq!(count("/errors"), Some(0), "{report}");
-    println!("{report:#}");
+    eprintln!("{report:#}");
 }
 
 /// Every file comes back as it was sent.

@@ -38,7 +38,8 @@ use crate::observe::{Log, Metrics, names};
 use crate::rest::Rest;
 use crate::service;
 use crate::signals::{Order, Signals};
-use crate::store;
+use crate::standby;
+use crate::store::{self, Opened};
 use crate::tls::{Purpose, Tls, acme};
 use crate::welcome::Welcome;
 use crate::xmpp;
@@ -129,7 +130,15 @@ async fn run(config: Config, file: Option<PathBuf>) -> anyhow::Result<Ending> {
     // What lasts: the data folder is ours alone from here on, then the store, then the domain on top of it.
     let folder = DataFolder::take(&config.data_dir)?;
     let node = new_node()?;
-    let (chat, opened) = open_chat(&config, &folder, node).await?;
+    let opened = store::open(&config.store, &folder.path().join(DATABASE), node).await?;
+    if !config.cluster.is_set() {
+        // Without a bus nodes do not hear of each other.
+        tokio::select! {
+            turn = standby::await_turn(&opened, node) => turn?,
+            ending = told_to_end(&mut signals) => return Ok(ending),
+        }
+    }
+    let chat = open_chat(&config, &folder, &opened)?;
     // What faces the network, and what works beside it.
     let live = Live::new(config, file.clone());
     chat.hide_archive_ids().await.context("the store cannot be used")?;
@@ -176,8 +185,19 @@ async fn run(config: Config, file: Option<PathBuf>) -> anyhow::Result<Ending> {
     chat.write_marks().await;
     chat.leave_cluster().await;
     cluster::leave(server.bus.as_ref()).await;
+    standby::give_up(&opened, node).await;
     chat.store().close().await;
     Ok(ending)
+}
+
+/// Waits for a signal that ends a server which does not serve yet.
+async fn told_to_end(signals: &mut Signals) -> Ending {
+    loop {
+        match signals.next().await {
+            Order::Reload => {}
+            Order::Leave | Order::Stop => return Ending::Stop,
+        }
+    }
 }
 
 /// The id of this process among the nodes of an installation, which no other has or had.
@@ -186,16 +206,11 @@ fn new_node() -> anyhow::Result<NodeId> {
 }
 
 /// The store and the domain on it.
-async fn open_chat(
-    config: &Config,
-    folder: &DataFolder,
-    node: NodeId,
-) -> anyhow::Result<(Arc<Chat>, store::Opened)> {
-    let opened = store::open(&config.store, &folder.path().join(DATABASE), node).await?;
+fn open_chat(config: &Config, folder: &DataFolder, opened: &Opened) -> anyhow::Result<Arc<Chat>> {
     let chat =
         Chat::new(opened.store(), Arc::new(SystemClock), Arc::new(SystemRandom), accounts::settings(config));
     chat.keep_files_in(files::open(&config.files, folder.path())?);
-    Ok((chat, opened))
+    Ok(chat)
 }
 
 /// What is listened on, for people and programs.
@@ -591,9 +606,11 @@ impl Stopped {
     pub async fn open(config: &Config) -> Result<Self, Failure> {
         let folder = DataFolder::take(&config.data_dir)
             .map_err(|error| Failure::new(Code::Refused, format!("{error}.")))?;
-        let failed = |error| Failure::new(Code::Failed, format!("{error:#}."));
+        let failed = |error: anyhow::Error| Failure::new(Code::Failed, format!("{error:#}."));
         let node = new_node().map_err(failed)?;
-        let (chat, _) = open_chat(config, &folder, node).await.map_err(failed)?;
+        let database = folder.path().join(DATABASE);
+        let opened = store::open(&config.store, &database, node).await.map_err(failed)?;
+        let chat = open_chat(config, &folder, &opened).map_err(failed)?;
         let admin = Admin { chat, data_dir: folder.path().to_owned(), running: None };
         Ok(Self { admin: Arc::new(admin), _folder: folder })
     }

@@ -24,6 +24,7 @@ mod pictures;
 pub mod rest;
 pub mod service;
 mod signals;
+mod standby;
 pub mod store;
 pub mod tls;
 pub mod welcome;

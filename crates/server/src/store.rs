@@ -16,8 +16,8 @@ use crate::config::config;
 const NO_NODE: NodeId = NodeId(0);
 
 config! {
-    /// Where everything is kept that lasts. Without an address it is an embedded database in `data_dir`, and one node serves
-    /// it. With one it is PostgreSQL, version 15 or later, which several nodes may share.
+    /// Where everything is kept that lasts. Without an address it is an embedded database in `data_dir`. With one it is
+    /// PostgreSQL, version 15 or later, which several nodes may share: one of them serves, and the others stand by.
     pub struct Config {
         /// The address of a database on PostgreSQL. Several hosts with commas between them are tried in turn, and the one that takes
         /// writes is used. `?sslmode=require` demands TLS, whose certificate is always checked; `?sslmode=disable` forbids it.

@@ -2,6 +2,8 @@
 //!
 //! `cargo run --release -p waxwing-storage --example people_scale FOLDER [ACCOUNTS]`
 
+#![allow(clippy::print_stdout)]
+
 use std::sync::Arc;
 use std::time::Duration;
 

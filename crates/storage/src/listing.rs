@@ -287,6 +287,8 @@ pub(crate) const TABLES: &[Table] = &[
             ("created_ms", Int),
             ("on_presence", Bool),
             ("configuration", Text),
+            ("item_expire_s", Int),
+            ("purge_offline", Bool),
         ],
     },
     Table {
@@ -299,6 +301,7 @@ pub(crate) const TABLES: &[Table] = &[
             ("publisher", Text),
             ("published_ms", Int),
             ("payload", Text),
+            ("purged_with", Text),
         ],
     },
     Table {
@@ -316,6 +319,7 @@ pub(crate) const TABLES: &[Table] = &[
             ("bare", Text),
             ("state", Int),
             ("options", Text),
+            ("temporary", Bool),
         ],
     },
     Table {

@@ -52,7 +52,7 @@ fn message([juliet, romeo]: &[Account; 2], n: u64) -> Append {
     let body = format!("message number {n} {}", "of many words ".repeat((n % 40) as usize));
     Append {
         copies: vec![copy(juliet, romeo, Direction::Outgoing), copy(romeo, juliet, Direction::Incoming)],
-        dedupe: (n % 2 == 0).then(|| (juliet.id, format!("client-{n}"))),
+        dedupe: n.is_multiple_of(2).then(|| (juliet.id, format!("client-{n}"))),
         xml: format!("<message id='{n}'><body>{body}</body></message>").into_bytes(),
         text: Some(body),
         labels: Vec::new(),
@@ -278,6 +278,9 @@ async fn a_backend_that_is_killed_loses_nothing() {
             load.has((trial as usize + 1) * 20).await;
         }
         tokio::time::sleep(instant(trial, 20_000)).await;
+        while !server.is_ready() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
         let pids = server.run(
             "SELECT pid FROM pg_stat_activity WHERE query LIKE '%pg_temp.append_batch%' \
              AND pid <> pg_backend_pid() LIMIT 1",
@@ -298,6 +301,10 @@ async fn cut_power(disk: &Disk, trial: u64, syncs: bool) -> (usize, usize) {
     server.run("CREATE DATABASE cut");
     // What the database says about syncing does not count.
     server.run("ALTER DATABASE cut SET synchronous_commit = off");
+    // The database cluster itself was made without syncing it.
+    server.run("CHECKPOINT");
+    let synced = std::process::Command::new("sync").arg("-f").arg(disk.path()).status();
+    assert!(synced.is_ok_and(|status| status.success()), "the file system is synced");
     let options = Options { patience: Duration::from_millis(200), ..server.node_of("cut", 1) };
     let opened = match syncs {
         true => Postgres::open(options.clone()).await,
@@ -456,7 +463,7 @@ async fn a_server_that_is_away_is_not_waited_for_without_end() {
         }
     };
     said.acknowledged.push((1000, id));
-    assert!(late.is_empty() || late.len() < 260, "{} were with the first in a batch", late.len());
+    assert!(late.len() < 260, "{} were with the first in a batch", late.len());
     assert_eq!(missing(&store, &[&said]).await, 0);
     store.close().await;
 }

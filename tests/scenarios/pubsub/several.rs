@@ -55,7 +55,8 @@ async fn an_address_subscribes_several_times() {
         let answer = francisco.ask("get", Some(SERVICE), &pubsub(&asked)).await;
         let mut seen = listed(&answer, &path, &["subid"]);
         let mut all = vec![always.clone(), away.clone(), silent.clone()];
-        (seen.sort(), all.sort());
+        seen.sort();
+        all.sort();
         assert_eq!(seen, all);
     }
     // One notification, however many subscriptions it is for.

@@ -39,8 +39,8 @@ fn lines(answer: &Element) -> Vec<String> {
     let items = form.children().filter(|child| child.name == "item");
     items
         .map(|item| {
-            let cells: Vec<String> =
-                item.children().map(|field| field.text()).filter(|text| !text.is_empty()).collect();
+            let values = item.children().flat_map(|field| field.children().map(|value| value.text()));
+            let cells: Vec<String> = values.filter(|text| !text.is_empty()).collect();
             cells.join(" ")
         })
         .collect()

@@ -56,8 +56,12 @@ export const KEYS: readonly Feature[] = [
         await juliet.open(room);
         await juliet.write(text('Unread'));
         await romeo.unread(room).waitFor();
-        await press('Alt+Shift+ArrowDown');
-        await until('the unread one is open', async () => page.url().includes(encodeURIComponent(room)));
+        // Others may be unread from what was played before: the key leads from one to the next.
+        await until('the unread one is open', async () => {
+          await press('Alt+Shift+ArrowDown');
+          await romeo.composer().waitFor();
+          return page.url().includes(encodeURIComponent(room));
+        });
       }
     },
   },

@@ -69,7 +69,11 @@ export function watchFocus(): () => void {
   };
   const restore = (): void => {
     isWaiting = false;
-    if (!last || !isFocusLost() || !place?.isConnected || !place.checkVisibility()) return;
+    if (!last || !isFocusLost()) return;
+    if (!place?.isConnected || !place.checkVisibility()) {
+      keepFocus();
+      return;
+    }
     const isThere = last.isConnected && last.checkVisibility();
     (isThere ? last : focusables(place)[0])?.focus({ preventScroll: true });
   };

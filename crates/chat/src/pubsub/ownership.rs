@@ -269,11 +269,11 @@ fn after(before: &[(Jid, Affiliation)], changes: &[(Jid, Affiliation)]) -> HashM
     all
 }
 
+/// What people are to become to a node.
+type Changes = Vec<(Jid, Affiliation)>;
+
 /// Parts changes into those that would leave a node without an owner, if they do, and all others.
-fn without_last_owner(
-    before: &[(Jid, Affiliation)],
-    changes: Vec<(Jid, Affiliation)>,
-) -> (Vec<(Jid, Affiliation)>, Vec<(Jid, Affiliation)>) {
+fn without_last_owner(before: &[(Jid, Affiliation)], changes: Changes) -> (Changes, Changes) {
     if after(before, &changes).values().any(|affiliation| *affiliation == Affiliation::Owner) {
         return (Vec::new(), changes);
     }

@@ -110,7 +110,7 @@ pub(super) fn exists(rows: u64) -> Result<(), Failure> {
 pub(super) async fn must_exist(db: &Session, owner: AccountId) -> Result<(), Failure> {
     let sql = match owner.0 {
         0.. => "SELECT 1 FROM account WHERE id = $1 FOR KEY SHARE",
-        _ => "SELECT 1 FROM room WHERE id = -$1 FOR KEY SHARE",
+        _ => "SELECT 1 FROM room WHERE id = -($1::int8) FOR KEY SHARE",
     };
     exists(u64::from(db.row(sql, &[&owner.0]).await?.is_some()))
 }

@@ -92,7 +92,11 @@ impl<'m> Import<'m> {
             let placed = Placed { copies: row.try_get(1)?, xml: row.try_get(2)?, new: None };
             found.insert(row.try_get::<_, i64>(0)?, placed);
         }
-        self.placed.extend(ids.iter().map(|id| (*id, found.remove(id))));
+        for id in ids {
+            // Several may want the same.
+            let there = found.remove(id);
+            self.placed.entry(*id).or_insert(there);
+        }
         Ok(())
     }
 

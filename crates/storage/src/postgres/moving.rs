@@ -143,8 +143,8 @@ fn difference(one: &Listings, other: &Listings) -> Option<&'static str> {
     if one.whole == other.whole {
         return None;
     }
-    let tables = one.tables.iter().zip(&other.tables);
-    Some(tables.filter(|(one, other)| one != other).map(|((name, _), _)| *name).next().unwrap_or(USED))
+    let mut tables = one.tables.iter().zip(&other.tables);
+    Some(tables.find(|(one, other)| one != other).map_or(USED, |((name, _), _)| *name))
 }
 
 async fn must_be_empty(db: &Session, table: &'static Table) -> Result<(), MoveError> {
@@ -180,7 +180,7 @@ impl<'d> Mover<'d> {
         let generation = (options.now_us)() / window;
         let sql = "UPDATE clock SET generation = $1";
         db.execute(sql, &[&numbers::int(generation)]).await?;
-        let sent = if generation % 2 == 0 { "sent_0" } else { "sent_1" };
+        let sent = if generation.is_multiple_of(2) { "sent_0" } else { "sent_1" };
         Ok(Self { db, indexing: Indexing::new(keys), sent, messages: 0, last_id: 0 })
     }
 

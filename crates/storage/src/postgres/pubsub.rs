@@ -7,8 +7,8 @@ use tokio_postgres::Row;
 use waxwing_chat::pubsub::access::Affiliation;
 use waxwing_chat::pubsub::configuration::{NodeConfiguration, SendLast};
 use waxwing_chat::pubsub::store::{
-    Fleeting, Item, ItemPage, ItemQuery, LastWanted, NewNode, NodeId, NodeRecord, NodeView, PubSubStore, Subscription,
-    SubscriptionState, WhenFull,
+    Fleeting, Item, ItemPage, ItemQuery, LastWanted, NewNode, NodeId, NodeRecord, NodeView, PubSubStore,
+    Subscription, SubscriptionState, WhenFull,
 };
 use waxwing_chat::pubsub::terms::Terms;
 use waxwing_chat::store::{StoreError, StoreResult};
@@ -288,7 +288,8 @@ async fn fleeting(db: &Session, who: &Jid) -> Result<Vec<Fleeting>, Failure> {
              WHERE node = $1 AND bare = $2 AND temporary ORDER BY subid"
         );
         let values: Values<'_> = &[&node.id.0, &who.as_str()];
-        let subscriptions = db.rows(&sql, values).await?.iter().map(subscription).collect::<Result<_, _>>()?;
+        let subscriptions =
+            db.rows(&sql, values).await?.iter().map(subscription).collect::<Result<_, _>>()?;
         let sql = "SELECT id FROM pubsub_item WHERE node = $1 AND purged_with = $2 ORDER BY seq";
         let items = db.rows(sql, values).await?;
         let items = items.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;

@@ -231,12 +231,16 @@ impl Server {
         psql.args(["-c", sql]).output()
     }
 
-    fn is_ready(&self) -> bool {
+    /// Whether it answers: not while it starts, or recovers from a crash.
+    pub(crate) fn is_ready(&self) -> bool {
         self.ask("postgres", "SELECT 1").is_ok_and(|output| output.status.success())
     }
 
     fn end(&mut self, signal: &str) {
         let Some(mut process) = self.process.take() else { return };
+        if process.try_wait().is_ok_and(|ended| ended.is_some()) {
+            return;
+        }
         let sent = Command::new("kill").args([&format!("-{signal}"), &process.id().to_string()]).status();
         assert!(sent.is_ok_and(|sent| sent.success()), "the server can be told to stop");
         process.wait().expect("the server ends");

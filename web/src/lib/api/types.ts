@@ -91,7 +91,7 @@ export interface ConversationSettings {
   favourite?: true;
   section?: string;
   order?: number;
-  hidden?: true;
+  hidden?: boolean;
   /** 0 is for ever. */
   muted_until_ms?: number;
   notify?: 'all' | 'mentions' | 'nothing';

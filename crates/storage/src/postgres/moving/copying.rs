@@ -129,7 +129,7 @@ pub(super) async fn copy(db: &Session, table: &str, columns: &str, rows: &Encode
     let sql = format!("COPY {table} ({columns}) FROM STDIN");
     let rows = Bytes::from(rows.text.clone());
     db.in_time(async {
-        let sink = db.client().copy_in::<_, Bytes>(&sql).await?;
+        let sink = db.client().copy_in::<str, Bytes>(&sql).await?;
         let mut sink = std::pin::pin!(sink);
         sink.send(rows).await?;
         sink.finish().await.map(drop)
