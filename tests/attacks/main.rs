@@ -20,7 +20,6 @@ mod middle;
 mod negotiation;
 mod overload;
 mod provoke;
-mod proxy;
 mod pubsub;
 mod rooms;
 mod sign_in;

@@ -6,7 +6,6 @@ use waxwing_tests::{Client, World};
 use crate::world::world;
 
 mod administration;
-mod commands;
 mod entering;
 mod finding;
 mod moderation;

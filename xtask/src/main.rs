@@ -8,7 +8,6 @@ mod foreign;
 mod fuzz;
 mod generate;
 mod instructions;
-mod packaging;
 mod sbom;
 mod shell;
 mod tidy;

@@ -21,7 +21,6 @@ pub mod hats;
 pub mod history;
 pub mod invitations;
 mod joining;
-pub mod kept_presence;
 pub(crate) mod listening;
 pub mod membership;
 mod messages;

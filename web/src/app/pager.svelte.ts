@@ -8,11 +8,7 @@ export class Pager<T> {
   failed = $state(false);
   #run = 0;
 
-  /** `key` says which items are the same: one that was heard of while its page was on its way is there once. */
-  constructor(
-    private readonly page: (last: T | undefined) => Promise<{ items: T[]; more: boolean }>,
-    private readonly key: (item: T) => string,
-  ) {}
+  constructor(private readonly page: (last: T | undefined) => Promise<{ items: T[]; more: boolean }>) {}
 
   async restart(): Promise<void> {
     this.#run++;
@@ -31,8 +27,7 @@ export class Pager<T> {
     try {
       const { items, more } = await this.page(this.items.at(-1));
       if (run !== this.#run) return;
-      const keys = new Set(items.map(this.key));
-      this.items = [...this.items.filter((item) => !keys.has(this.key(item))), ...items];
+      this.items = [...this.items, ...items];
       this.more = more;
       this.loaded = true;
     } catch {

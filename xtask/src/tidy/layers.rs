@@ -59,16 +59,9 @@ const LAYERS: &[Layer] = &[
         banned_paths: &["std::net", "tokio::net"],
     },
     Layer {
-        package: "waxwing-cluster",
-        folder: "crates/cluster/",
-        siblings: &["waxwing-chat"],
-        banned: &["ring", "openssl", "native-tls", "rusqlite", "axum", "hyper"],
-        banned_paths: &["std::net", "tokio::net"],
-    },
-    Layer {
         package: "waxwing-server",
         folder: "crates/server/",
-        siblings: &["waxwing-xmpp", "waxwing-chat", "waxwing-storage", "waxwing-cluster", "waxwing-tests"],
+        siblings: &["waxwing-xmpp", "waxwing-chat", "waxwing-storage", "waxwing-tests"],
         banned: &["ring", "openssl", "native-tls"],
         banned_paths: &[],
     },

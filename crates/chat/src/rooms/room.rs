@@ -254,8 +254,7 @@ impl Room {
 
     /// Tells of what an occupant is now.
     pub(super) fn tell_current(&self, occupants: &Occupants, occupant: &Occupant, reason: Option<&str>) {
-        let content = occupant.presence.content();
-        let notice = Notice { reason, ..Notice::of(occupant, PresenceType::Available, &content) };
+        let notice = Notice { reason, ..Notice::of(occupant, PresenceType::Available, &occupant.presence) };
         self.tell(occupants, &notice);
     }
 

@@ -10,12 +10,11 @@ use waxwing_chat::account::AccountId;
 use waxwing_chat::archive::ArchiveId;
 use waxwing_xmpp::jid::Jid;
 
+use super::copies::Kind;
 use super::errors::Failure;
-use super::numbers;
 use super::postings::bare;
 use super::tail::Entry;
-use crate::copies;
-use crate::copies::Kind;
+use super::{copies, numbers};
 
 /// Whose conversation, and with whom.
 type Talk = (i64, Box<str>);

@@ -1,7 +1,6 @@
 // What was written and not acknowledged yet: kept in the browser, sent once and in order, and shown until it is.
 import { isPassing, Refused, type Call } from '../api/socket';
 import type { Address, Attachment, Message, MessageId, SendParams } from '../api/types';
-import { newId } from './id';
 import type { Keyed } from './keyed';
 
 export interface Outgoing {
@@ -45,7 +44,7 @@ export class Outbox {
     private readonly call: Call,
     private readonly keyed: Keyed,
     private readonly onsent: (message: Message) => void,
-    private readonly makeId: () => string = newId,
+    private readonly newId: () => string = () => crypto.randomUUID(),
   ) {}
 
   /** Brings back what an earlier visit left. */
@@ -68,7 +67,7 @@ export class Outbox {
   async add(conversation: Address, written: Written): Promise<void> {
     this.#number = Math.max(this.#number + 1, Date.now());
     const item: Outgoing = {
-      params: { conversation, client_id: this.makeId(), ...written },
+      params: { conversation, client_id: this.newId(), ...written },
       number: this.#number,
       at_ms: Date.now(),
       state: 'waiting',
