@@ -106,6 +106,8 @@ export interface Methods {
   'contact.unblock': { params: Taken.ContactNamed; result: Told.ContactsBlocked };
   /** Says how one is, on all devices of this face, until something else is said or the time is over. */
   'presence.set': { params: Taken.PresenceSet; result: Told.PresenceGot };
+  /** Has this connection be told how these colleagues are, contacts or not, for as long as it names them. */
+  'presence.watch': { params: Taken.PresenceWatch; result: Told.PresencesGot };
   /** Makes a room and owns it. */
   'room.create': { params: Taken.RoomCreate; result: Told.RoomGot };
   /** Tells of a room. */
@@ -492,6 +494,11 @@ export namespace Taken {
     /** When all of that is over by itself, in milliseconds since the Unix epoch. */
     until_ms?: number | null;
   }
+  /** Whom one has in view. */
+  interface PresenceWatch {
+    /** Their addresses, at most 200, in place of those named before. Whoever is of another domain, or is shown to contacts alone, is left out. */
+    addresses: string[];
+  }
   /** What one says of oneself from now on. What is absent stays as it is, and `null` takes it away. */
   interface ProfileChange {
     /** Where one works. */
@@ -808,17 +815,17 @@ export namespace Told {
     /** About when it was last used. */
     used_ms?: number;
   }
-  /** An account, as everybody may see it. */
+  /** An account, as its owner sees it. */
   interface Account {
-    /** Its address. */
+    /** The address. */
     address: string;
-    /** The hash of its picture, which is found at `/api/avatar/ADDRESS/HASH`. */
+    /** The hash of the picture, which is found at `/api/avatar/ADDRESS/HASH`. */
     avatar?: string;
     /** Where the person works. */
     department?: string;
     /** A mail address. */
     mail?: string;
-    /** The name it is shown by. */
+    /** The name to show. */
     name: string;
     /** A telephone number. */
     phone?: string;
@@ -960,6 +967,8 @@ export namespace Told {
   interface ConversationsGot {
     /** Those that were last talked in first. */
     conversations: Conversation[];
+    /** Conversations for which there was no room: ask for each with `conversation.get`. */
+    missing?: string[];
     /** There are more. */
     more: boolean;
     /** Where to go on. */
@@ -1413,6 +1422,11 @@ export namespace Told {
     /** As others see it. */
     presence: Presence;
   }
+  /** How people are. */
+  interface PresencesGot {
+    /** Of those whose presence one may see. */
+    presences: Presence[];
+  }
   /** One's own account. */
   interface ProfileGot {
     /** The account. */
@@ -1618,6 +1632,8 @@ export namespace Told {
     contacts: Contact[];
     /** The conversations that were last talked in, and all rooms. */
     conversations: Conversation[];
+    /** Conversations for which there was no room: ask for each with `conversation.get`. */
+    missing?: string[];
     /** There are more with people: go on with `conversation.list` from here. */
     next?: number;
     /** What one prefers. */

@@ -59,6 +59,8 @@ export default defineConfig({
   test: {
     include: ['src/**/*.test.ts'],
     environment: 'node',
+    // Ends what hangs; a machine with other work may take long.
+    testTimeout: 60_000,
     // The test of the tokens reads their contrast from the file.
     css: { include: [/tokens\.css/] },
   },

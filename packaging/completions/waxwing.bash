@@ -31,6 +31,9 @@ _waxwing() {
             waxwing,completions)
                 cmd="waxwing__subcmd__completions"
                 ;;
+            waxwing,drain)
+                cmd="waxwing__subcmd__drain"
+                ;;
             waxwing,export)
                 cmd="waxwing__subcmd__export"
                 ;;
@@ -52,8 +55,14 @@ _waxwing() {
             waxwing,man)
                 cmd="waxwing__subcmd__man"
                 ;;
+            waxwing,migrate)
+                cmd="waxwing__subcmd__migrate"
+                ;;
             waxwing,motd)
                 cmd="waxwing__subcmd__motd"
+                ;;
+            waxwing,nodes)
+                cmd="waxwing__subcmd__nodes"
                 ;;
             waxwing,pubsub)
                 cmd="waxwing__subcmd__pubsub"
@@ -112,11 +121,20 @@ _waxwing() {
             waxwing__subcmd__audit__subcmd__help,verify)
                 cmd="waxwing__subcmd__audit__subcmd__help__subcmd__verify"
                 ;;
+            waxwing__subcmd__federation,admit)
+                cmd="waxwing__subcmd__federation__subcmd__admit"
+                ;;
+            waxwing__subcmd__federation,admitted)
+                cmd="waxwing__subcmd__federation__subcmd__admitted"
+                ;;
             waxwing__subcmd__federation,block)
                 cmd="waxwing__subcmd__federation__subcmd__block"
                 ;;
             waxwing__subcmd__federation,blocked)
                 cmd="waxwing__subcmd__federation__subcmd__blocked"
+                ;;
+            waxwing__subcmd__federation,dismiss)
+                cmd="waxwing__subcmd__federation__subcmd__dismiss"
                 ;;
             waxwing__subcmd__federation,help)
                 cmd="waxwing__subcmd__federation__subcmd__help"
@@ -124,11 +142,20 @@ _waxwing() {
             waxwing__subcmd__federation,unblock)
                 cmd="waxwing__subcmd__federation__subcmd__unblock"
                 ;;
+            waxwing__subcmd__federation__subcmd__help,admit)
+                cmd="waxwing__subcmd__federation__subcmd__help__subcmd__admit"
+                ;;
+            waxwing__subcmd__federation__subcmd__help,admitted)
+                cmd="waxwing__subcmd__federation__subcmd__help__subcmd__admitted"
+                ;;
             waxwing__subcmd__federation__subcmd__help,block)
                 cmd="waxwing__subcmd__federation__subcmd__help__subcmd__block"
                 ;;
             waxwing__subcmd__federation__subcmd__help,blocked)
                 cmd="waxwing__subcmd__federation__subcmd__help__subcmd__blocked"
+                ;;
+            waxwing__subcmd__federation__subcmd__help,dismiss)
+                cmd="waxwing__subcmd__federation__subcmd__help__subcmd__dismiss"
                 ;;
             waxwing__subcmd__federation__subcmd__help,help)
                 cmd="waxwing__subcmd__federation__subcmd__help__subcmd__help"
@@ -169,6 +196,9 @@ _waxwing() {
             waxwing__subcmd__help,completions)
                 cmd="waxwing__subcmd__help__subcmd__completions"
                 ;;
+            waxwing__subcmd__help,drain)
+                cmd="waxwing__subcmd__help__subcmd__drain"
+                ;;
             waxwing__subcmd__help,export)
                 cmd="waxwing__subcmd__help__subcmd__export"
                 ;;
@@ -190,8 +220,14 @@ _waxwing() {
             waxwing__subcmd__help,man)
                 cmd="waxwing__subcmd__help__subcmd__man"
                 ;;
+            waxwing__subcmd__help,migrate)
+                cmd="waxwing__subcmd__help__subcmd__migrate"
+                ;;
             waxwing__subcmd__help,motd)
                 cmd="waxwing__subcmd__help__subcmd__motd"
+                ;;
+            waxwing__subcmd__help,nodes)
+                cmd="waxwing__subcmd__help__subcmd__nodes"
                 ;;
             waxwing__subcmd__help,pubsub)
                 cmd="waxwing__subcmd__help__subcmd__pubsub"
@@ -241,11 +277,20 @@ _waxwing() {
             waxwing__subcmd__help__subcmd__audit,verify)
                 cmd="waxwing__subcmd__help__subcmd__audit__subcmd__verify"
                 ;;
+            waxwing__subcmd__help__subcmd__federation,admit)
+                cmd="waxwing__subcmd__help__subcmd__federation__subcmd__admit"
+                ;;
+            waxwing__subcmd__help__subcmd__federation,admitted)
+                cmd="waxwing__subcmd__help__subcmd__federation__subcmd__admitted"
+                ;;
             waxwing__subcmd__help__subcmd__federation,block)
                 cmd="waxwing__subcmd__help__subcmd__federation__subcmd__block"
                 ;;
             waxwing__subcmd__help__subcmd__federation,blocked)
                 cmd="waxwing__subcmd__help__subcmd__federation__subcmd__blocked"
+                ;;
+            waxwing__subcmd__help__subcmd__federation,dismiss)
+                cmd="waxwing__subcmd__help__subcmd__federation__subcmd__dismiss"
                 ;;
             waxwing__subcmd__help__subcmd__federation,unblock)
                 cmd="waxwing__subcmd__help__subcmd__federation__subcmd__unblock"
@@ -264,6 +309,9 @@ _waxwing() {
                 ;;
             waxwing__subcmd__help__subcmd__invite,revoke)
                 cmd="waxwing__subcmd__help__subcmd__invite__subcmd__revoke"
+                ;;
+            waxwing__subcmd__help__subcmd__migrate,sqlite-to-postgres)
+                cmd="waxwing__subcmd__help__subcmd__migrate__subcmd__sqlite__subcmd__to__subcmd__postgres"
                 ;;
             waxwing__subcmd__help__subcmd__motd,delete)
                 cmd="waxwing__subcmd__help__subcmd__motd__subcmd__delete"
@@ -396,6 +444,18 @@ _waxwing() {
                 ;;
             waxwing__subcmd__invite__subcmd__help,revoke)
                 cmd="waxwing__subcmd__invite__subcmd__help__subcmd__revoke"
+                ;;
+            waxwing__subcmd__migrate,help)
+                cmd="waxwing__subcmd__migrate__subcmd__help"
+                ;;
+            waxwing__subcmd__migrate,sqlite-to-postgres)
+                cmd="waxwing__subcmd__migrate__subcmd__sqlite__subcmd__to__subcmd__postgres"
+                ;;
+            waxwing__subcmd__migrate__subcmd__help,help)
+                cmd="waxwing__subcmd__migrate__subcmd__help__subcmd__help"
+                ;;
+            waxwing__subcmd__migrate__subcmd__help,sqlite-to-postgres)
+                cmd="waxwing__subcmd__migrate__subcmd__help__subcmd__sqlite__subcmd__to__subcmd__postgres"
                 ;;
             waxwing__subcmd__motd,delete)
                 cmd="waxwing__subcmd__motd__subcmd__delete"
@@ -668,7 +728,7 @@ _waxwing() {
 
     case "${cmd}" in
         waxwing)
-            opts="-c -h -V --config --json --help --version serve status user invite file sessions pubsub room token webhook federation announce motd welcome audit backup restore export import upkeep reload restart stop check version completions man help"
+            opts="-c -h -V --config --json --help --version serve status nodes user invite file sessions pubsub room token webhook federation announce motd welcome audit backup restore export import migrate upkeep reload restart drain stop check version completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -875,6 +935,36 @@ _waxwing() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        waxwing__subcmd__drain)
+            opts="-c -h --delay --announcement --config --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --delay)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --announcement)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         waxwing__subcmd__export)
             opts="-c -h --domain --without-archive --config --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -902,8 +992,52 @@ _waxwing() {
             return 0
             ;;
         waxwing__subcmd__federation)
-            opts="-c -h --config --json --help block unblock blocked help"
+            opts="-c -h --config --json --help block unblock blocked admit dismiss admitted help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__federation__subcmd__admit)
+            opts="-c -h --config --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__federation__subcmd__admitted)
+            opts="-c -h --config --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -967,9 +1101,59 @@ _waxwing() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        waxwing__subcmd__federation__subcmd__help)
-            opts="block unblock blocked help"
+        waxwing__subcmd__federation__subcmd__dismiss)
+            opts="-c -h --config --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__federation__subcmd__help)
+            opts="block unblock blocked admit dismiss admitted help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__federation__subcmd__help__subcmd__admit)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__federation__subcmd__help__subcmd__admitted)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -996,6 +1180,20 @@ _waxwing() {
             return 0
             ;;
         waxwing__subcmd__federation__subcmd__help__subcmd__blocked)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__federation__subcmd__help__subcmd__dismiss)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1194,7 +1392,7 @@ _waxwing() {
             return 0
             ;;
         waxwing__subcmd__help)
-            opts="serve status user invite file sessions pubsub room token webhook federation announce motd welcome audit backup restore export import upkeep reload restart stop check version completions man help"
+            opts="serve status nodes user invite file sessions pubsub room token webhook federation announce motd welcome audit backup restore export import migrate upkeep reload restart drain stop check version completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1291,6 +1489,20 @@ _waxwing() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        waxwing__subcmd__help__subcmd__drain)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         waxwing__subcmd__help__subcmd__export)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -1306,8 +1518,36 @@ _waxwing() {
             return 0
             ;;
         waxwing__subcmd__help__subcmd__federation)
-            opts="block unblock blocked"
+            opts="block unblock blocked admit dismiss admitted"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__help__subcmd__federation__subcmd__admit)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__help__subcmd__federation__subcmd__admitted)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -1334,6 +1574,20 @@ _waxwing() {
             return 0
             ;;
         waxwing__subcmd__help__subcmd__federation__subcmd__blocked)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__help__subcmd__federation__subcmd__dismiss)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1501,6 +1755,34 @@ _waxwing() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        waxwing__subcmd__help__subcmd__migrate)
+            opts="sqlite-to-postgres"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__help__subcmd__migrate__subcmd__sqlite__subcmd__to__subcmd__postgres)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         waxwing__subcmd__help__subcmd__motd)
             opts="show set edit delete"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -1560,6 +1842,20 @@ _waxwing() {
         waxwing__subcmd__help__subcmd__motd__subcmd__show)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__help__subcmd__nodes)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -2451,6 +2747,92 @@ _waxwing() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        waxwing__subcmd__migrate)
+            opts="-c -h --config --json --help sqlite-to-postgres help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__migrate__subcmd__help)
+            opts="sqlite-to-postgres help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__migrate__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__migrate__subcmd__help__subcmd__sqlite__subcmd__to__subcmd__postgres)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__migrate__subcmd__sqlite__subcmd__to__subcmd__postgres)
+            opts="-c -h --config --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         waxwing__subcmd__motd)
             opts="-c -h --config --json --help show set edit delete help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -2626,6 +3008,28 @@ _waxwing() {
         waxwing__subcmd__motd__subcmd__show)
             opts="-c -h --config --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        waxwing__subcmd__nodes)
+            opts="-c -h --config --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -3160,7 +3564,7 @@ _waxwing() {
             return 0
             ;;
         waxwing__subcmd__serve)
-            opts="-c -h --config --json --help"
+            opts="-c -h --cluster --config --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -20,6 +20,7 @@ mod middle;
 mod negotiation;
 mod overload;
 mod provoke;
+mod proxy;
 mod pubsub;
 mod rooms;
 mod sign_in;

@@ -1,5 +1,5 @@
-//! The web client as the server serves it, in a browser: two people at two pages, and somebody at a page with somebody on an XMPP
-//! client; what one does is seen by the other. Pictures of it are left in `target/web-pictures`.
+//! The web client as the server serves it, in browsers: every feature with two people at pages and one on profanity, and somebody at a
+//! page with somebody on slixmpp; its states, its first start, hostile texts. Pictures are left in `target/web-pictures`.
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -29,21 +29,46 @@ async fn served() -> (World, String) {
     (world, format!("http://localhost:{port}/"))
 }
 
-fn script(name: &str, url: &str) -> Command {
+fn script(name: &str) -> Command {
     let mut command = Command::new("node");
-    command.current_dir(folders().0).args(["e2e/run.js", name, url]);
+    command.current_dir(folders().0).args(["e2e/run.js", name]);
     command
 }
 
-#[tokio::test]
-async fn two_people_at_two_browsers() {
+/// Runs a script that starts servers of its own, if browsers are there.
+fn on_its_own(name: &str) {
     if fetched("Chromium").is_none() {
         return;
     }
-    let (_world, url) = served().await;
-    run(script("two-people", &url)
-        .args(["romeo@localhost", &password("romeo"), "juliet@localhost", &password("juliet")])
-        .arg(folders().1));
+    run(script(name).arg(env!("CARGO_BIN_EXE_waxwing")).arg(folders().1));
+}
+
+/// Each group of features in one look of eight.
+/// covers: interop profanity web client
+#[test]
+fn every_feature_with_three_people() {
+    on_its_own("features");
+}
+
+#[test]
+fn a_first_message_within_two_minutes() {
+    on_its_own("first-run");
+}
+
+#[test]
+fn tabs_share_a_connection_and_what_was_read_is_there_without_one() {
+    on_its_own("tabs");
+}
+
+#[test]
+fn nothing_hostile_runs() {
+    on_its_own("hostile");
+}
+
+/// Two looks of eight: nothing in any state keeps people out. The pictures are for whoever looks at them.
+#[test]
+fn every_state_can_be_used_by_everybody() {
+    on_its_own("states");
 }
 
 /// At the width of a desktop and of a phone, by day and by night.
@@ -63,26 +88,9 @@ async fn a_browser_and_slixmpp() {
             .stdin(Stdio::null())
             .spawn()
             .expect("slixmpp");
-        run(script("with-xmpp", &url)
-            .args(["romeo@localhost", &password("romeo"), width, scheme])
+        run(script("with-xmpp")
+            .args([&url, "romeo@localhost", &password("romeo"), width, scheme])
             .arg(folders().1));
         assert!(nurse.wait().expect("it ends").success());
-    }
-}
-
-/// Every view at both widths, by day in English and by night in Chinese, from a page that is full of life. Pages that complain
-/// fail; the pictures are for whoever looks at them.
-#[tokio::test]
-async fn every_view_has_its_picture() {
-    if fetched("Chromium").is_none() {
-        return;
-    }
-    let (_world, url) = served().await;
-    for (scheme, language) in [("light", "en"), ("dark", "zh-CN")] {
-        let folder = folders().1.join(format!("{scheme}-{language}"));
-        std::fs::create_dir_all(&folder).expect("a folder");
-        run(script("screens", &url).arg(&folder).args([scheme, language]));
-        let pictures = std::fs::read_dir(&folder).expect("the folder").count();
-        assert!(pictures > 20, "{pictures} pictures");
     }
 }

@@ -3,6 +3,7 @@
 
 #![allow(missing_docs, clippy::print_stdout, reason = "tests are named by what they show")]
 
+mod balancers;
 mod browser;
 mod examples;
 mod federation;

@@ -349,3 +349,27 @@ async fn a_domain_is_barred() {
     juliet.clear().await;
     say(&mut juliet, &mut romeo, "after").await;
 }
+
+/// Only those whom an administrator admits are dealt with, also over a restart, until nobody is named any more.
+/// covers: XEP-0133 4.12
+#[tokio::test]
+async fn a_domain_is_not_admitted() {
+    let (mut verona, mantua) = two(Proof::Dialback, false).await;
+    let [mut juliet] = verona.all_online(["juliet/balcony"]).await;
+    let [mut romeo] = mantua.all_online(["romeo/orchard"]).await;
+    verona.server.admin(&["federation", "admit", "mantua.example"], "").unwrap();
+    say(&mut juliet, &mut romeo, "before").await;
+    verona.server.admin(&["federation", "admit", "venice.example"], "").unwrap();
+    verona.server.admin(&["federation", "dismiss", "mantua.example"], "").unwrap();
+    juliet.send("<message to='romeo@mantua.example' type='chat' id='no'><body>no</body></message>").await;
+    let refused = juliet.next().await.unwrap();
+    assert!(refused.find("urn:ietf:params:xml:ns:xmpp-stanzas", "not-allowed").is_some(), "{refused}");
+    verona.server.terminate().unwrap();
+    verona.server.launch().unwrap();
+    let listed = verona.server.admin(&["federation", "admitted"], "").unwrap();
+    assert_eq!(listed.trim(), "venice.example");
+    verona.server.admin(&["federation", "dismiss", "venice.example"], "").unwrap();
+    let mut juliet = verona.online("juliet/balcony").await;
+    juliet.clear().await;
+    say(&mut juliet, &mut romeo, "after").await;
+}

@@ -51,7 +51,11 @@ async fn what_one_says_of_oneself_is_seen_by_everybody() {
     for (field, value) in change.as_object().expect("fields") {
         assert_eq!(seen["people"][0][field], *value, "{field}");
     }
-    assert_eq!(seen["presences"], json!([]), "they are not contacts");
+    assert_eq!(
+        seen["presences"],
+        json!([{ "address": "romeo@localhost", "show": "online" }]),
+        "they are colleagues"
+    );
     let shown = card(&mut nurse, "romeo@localhost").await;
     let said = |name: &str| shown.child(VCARD, name).expect(name).text();
     assert_eq!((said("FN"), said("TITLE")), ("Romeo Montague".to_owned(), "Heir".to_owned()));

@@ -5,9 +5,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde_json::{Value, json};
 use waxwing_tests::json::Json;
 use waxwing_tests::world::subscribe;
-use waxwing_tests::{Client, World};
+use waxwing_tests::{Client, Setup, World};
 
-use crate::world::{self, world};
+use crate::world::{self, world, world_with};
 
 /// The address of somebody whose presence is told next.
 async fn presence(client: &mut Json, of: &str) -> Value {
@@ -136,10 +136,43 @@ async fn what_an_xmpp_client_says_is_seen() {
     assert!(seen["presences"][0]["last_seen_ms"].as_u64().is_some_and(|at| at <= now_ms()), "{seen}");
 }
 
-/// Presence is for those who may see it, by whatever way they ask.
+/// People of one domain see who of them is there without being contacts, and hear of those whom they have in view.
+#[tokio::test]
+async fn colleagues_see_one_another() {
+    let world = world().await;
+    let mut romeo = world::json(&world, "romeo").await;
+    let mut tybalt = world::json(&world, "tybalt").await;
+    let in_view = json!({ "addresses": ["romeo@localhost", "nobody@localhost", "romeo@elsewhere.example"] });
+    let seen = tybalt.ask("presence.watch", in_view).await["presences"].clone();
+    assert_eq!((seen.as_array().map(Vec::len), &seen[0]["show"]), (Some(1), &json!("online")), "{seen}");
+    romeo.ask("presence.set", json!({ "show": "busy", "text": "Rehearsal" })).await;
+    loop {
+        let told = presence(&mut tybalt, "romeo@localhost").await;
+        if told["show"] == "busy" {
+            assert_eq!(told["text"], "Rehearsal");
+            break;
+        }
+    }
+    // An XMPP client is shown contacts alone.
+    let mut nurse = world.online("nurse/hall").await;
+    nurse.clear().await;
+    romeo.ask("presence.set", json!({ "show": "away" })).await;
+    presence(&mut tybalt, "romeo@localhost").await;
+    nurse.expect_nothing().await;
+    romeo.ask("session.sign_out", json!({})).await;
+    while presence(&mut tybalt, "romeo@localhost").await["show"] != "offline" {}
+    // Since when he is away is for contacts.
+    let seen = tybalt.ask("people.get", json!({ "addresses": ["romeo@localhost"] })).await;
+    assert_eq!(seen["presences"], json!([{ "address": "romeo@localhost", "show": "offline" }]));
+    let many = json!({ "addresses": vec!["romeo@localhost"; 201] });
+    let refused = tybalt.refused("presence.watch", many).await;
+    assert_eq!(refused["data"]["field"], "addresses");
+}
+
+/// Presence is for those who may see it, by whatever way they ask, where the administrator leaves it to contacts.
 #[tokio::test]
 async fn strangers_see_nothing() {
-    let world = world().await;
+    let world = world_with(Setup::default().section("[xmpp.people]\npresence_for = \"contacts\"")).await;
     let (mut romeo, mut juliet) = friends(&world).await;
     romeo.ask("presence.set", json!({ "show": "busy", "text": "secret" })).await;
     let mut tybalt = world::json(&world, "tybalt").await;
@@ -150,6 +183,8 @@ async fn strangers_see_nothing() {
     subscribe(&mut juliet, &mut nurse).await;
     let mut nurse = world::json(&world, "nurse").await;
     let seen = nurse.ask("people.get", json!({ "addresses": ["juliet@localhost"] })).await;
+    assert_eq!(seen["presences"], json!([]));
+    let seen = nurse.ask("presence.watch", json!({ "addresses": ["juliet@localhost"] })).await;
     assert_eq!(seen["presences"], json!([]));
 }
 

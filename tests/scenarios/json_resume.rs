@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use waxwing_tests::World;
 use waxwing_tests::json::{Json, by_token};
 use waxwing_tests::world::password;
+use waxwing_tests::{Setup, World};
 
-use crate::world::world;
+use crate::world::{self, world, world_with};
 
 const ROMEO: &str = "romeo@localhost";
 const JULIET: &str = "juliet@localhost";
@@ -224,4 +224,28 @@ async fn a_page_that_missed_nothing_is_told_nothing() {
     assert_eq!(too_old["reset"], true);
     let from_the_future = version * 2;
     assert_eq!(romeo.ask("sync.changes", json!({ "since": from_the_future })).await["reset"], true);
+}
+
+/// A list of conversations has a bound of bytes; those for which there is no room are named, and asked for one by one.
+#[tokio::test]
+async fn a_snapshot_has_a_bound() {
+    let world = world_with(Setup::default().section("[json]\nconversation_bytes = 3000")).await;
+    let mut romeo = world::json(&world, "romeo").await;
+    for name in ["juliet", "nurse", "tybalt", "paris"] {
+        world.user(name);
+        let said = json!({ "conversation": format!("{name}@localhost"), "client_id": name, "text": "x".repeat(1000) });
+        romeo.ask("message.send", said).await;
+    }
+    for method in ["sync.open", "conversation.list"] {
+        let told = romeo.ask(method, json!({})).await;
+        let shown = told["conversations"].as_array().expect("conversations");
+        assert!(told["conversations"].to_string().len() <= 3000, "{told}");
+        assert_eq!(shown[0]["address"], "paris@localhost", "the newest first");
+        let missing = told["missing"].as_array().expect("those that are missing");
+        assert_eq!(shown.len() + missing.len(), 4, "{told}");
+        for address in missing {
+            let got = romeo.ask("conversation.get", json!({ "conversation": address })).await;
+            assert_eq!(got["conversation"]["address"], *address);
+        }
+    }
 }

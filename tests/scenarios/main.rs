@@ -8,6 +8,7 @@
 mod accounts;
 mod administration;
 mod archive;
+mod balancing;
 mod binding;
 mod blocking;
 mod bots;
@@ -27,6 +28,7 @@ mod json_presence;
 mod json_resume;
 mod messages;
 mod modern_login;
+mod nodes;
 mod operation;
 mod people;
 mod personal;

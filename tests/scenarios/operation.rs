@@ -174,7 +174,7 @@ async fn what_has_expired_is_removed_when_that_is_asked_for() {
         admin(&["invite", "create", "--lifetime", "0s"]);
     }
     admin(&["invite", "create", "--username", "nurse"]);
-    assert!(admin(&["upkeep"]).starts_with("3 expired"));
+    assert!(admin(&["upkeep"]).starts_with("3 things that had expired"));
     assert!(admin(&["upkeep"]).starts_with("Nothing"));
     let left = admin(&["invite", "list"]);
     assert!(left.contains("nurse"), "{left}");
@@ -188,7 +188,8 @@ async fn what_has_expired_is_removed_in_time() {
     let admin = |args: &[&str]| world.server.admin(args, "").unwrap();
     for round in 1..=2 {
         admin(&["invite", "create", "--lifetime", "0s"]);
-        let removed = || world.server.log().matches("expired tokens and invitations were removed").count();
+        let removed =
+            || world.server.log().matches("expired tokens, invitations and items were removed").count();
         let seen = async {
             while removed() < round {
                 tokio::task::yield_now().await;

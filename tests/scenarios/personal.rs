@@ -14,6 +14,7 @@ const VCARD4: &str = "urn:ietf:params:xml:ns:vcard-4.0";
 const BOOKMARKS: &str = "urn:xmpp:bookmarks:1";
 const STORAGE: &str = "storage:bookmarks";
 const DISPLAYED: &str = "urn:xmpp:mds:displayed:0";
+const MUC: &str = "http://jabber.org/protocol/muc";
 const STANZAS: &str = "urn:ietf:params:xml:ns:xmpp-stanzas";
 /// `abc`, whose SHA-1 is well known.
 const PICTURE: &str = "YWJj";
@@ -115,6 +116,45 @@ async fn a_published_picture_is_on_the_card() {
     // It is hidden for a while.
     publish(&mut juliet, METADATA, "none", &format!("<metadata xmlns='{METADATA}'/>"), &[]).await;
     assert_eq!(card(&mut romeo, "juliet@localhost").await.find("vcard-temp", "PHOTO"), None);
+}
+
+/// Section 5.1 of XEP-0398 has clients send their presence again for rooms to learn of another picture; here the server does it,
+/// after either conversion.
+/// covers: XEP-0398 3.1; XEP-0398 3.2; XEP-0398 5.1
+#[tokio::test]
+async fn rooms_learn_of_another_picture() {
+    let world = world().await;
+    let [mut juliet, mut romeo] = world.all_online(["juliet/balcony", "romeo/orchard"]).await;
+    for (client, nick) in [(&mut romeo, "romeo"), (&mut juliet, "jule")] {
+        let enter = format!(
+            "<presence to='hall@rooms.localhost/{nick}'><show>away</show><x xmlns='{MUC}'/></presence>"
+        );
+        client.send(&enter).await;
+        client.settle().await;
+        let open = format!("<query xmlns='{MUC}#owner'><x xmlns='jabber:x:data' type='submit'/></query>");
+        client.ask("set", Some("hall@rooms.localhost"), &open).await;
+    }
+    romeo.clear().await;
+    let told = async |romeo: &mut Client, hash: &str| {
+        romeo.settle().await;
+        let stanzas = romeo.drain().await;
+        assert_eq!(shown(&stanzas), [hash], "{stanzas:?}");
+        // What she said in the room stays.
+        assert_eq!(text(&stanzas[0], "jabber:client", "show").as_deref(), Some("away"));
+    };
+    // From the card.
+    let photo = "<PHOTO><TYPE>image/png</TYPE><BINVAL>YWJk</BINVAL></PHOTO>";
+    juliet.ask("set", None, &format!("<vCard xmlns='vcard-temp'>{photo}</vCard>")).await;
+    told(&mut romeo, "cb4cc28df0fdbe0ecf9d9662e294b118092a5735").await;
+    // From what is published.
+    publish(&mut juliet, DATA, HASH, &data(), &[]).await;
+    publish(&mut juliet, METADATA, HASH, &metadata(), &[]).await;
+    told(&mut romeo, HASH).await;
+    // There is none any more, and one again.
+    publish(&mut juliet, METADATA, "none", &format!("<metadata xmlns='{METADATA}'/>"), &[]).await;
+    told(&mut romeo, "").await;
+    publish(&mut juliet, METADATA, HASH, &metadata(), &[]).await;
+    told(&mut romeo, HASH).await;
 }
 
 /// Whoever may read the card may read the picture on it.

@@ -5,6 +5,9 @@ use waxwing_tests::{Client, Setup, World};
 
 use crate::world::{world, world_with};
 
+mod fleeting;
+mod several;
+
 const PUBSUB: &str = "http://jabber.org/protocol/pubsub";
 const OWNER: &str = "http://jabber.org/protocol/pubsub#owner";
 const EVENT: &str = "http://jabber.org/protocol/pubsub#event";

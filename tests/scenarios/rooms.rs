@@ -6,6 +6,7 @@ use waxwing_tests::{Client, World};
 use crate::world::world;
 
 mod administration;
+mod commands;
 mod entering;
 mod finding;
 mod moderation;

@@ -19,6 +19,7 @@ pub struct Json {
     socket: WebSocketStream<TcpStream>,
     events: VecDeque<Value>,
     next: i64,
+    closed_with: Option<u16>,
 }
 
 impl Json {
@@ -37,7 +38,7 @@ impl Json {
             request.headers_mut().insert(*name, value.parse()?);
         }
         let (socket, _) = client_async(request, stream).await?;
-        Ok(Self { socket, events: VecDeque::new(), next: 0 })
+        Ok(Self { socket, events: VecDeque::new(), next: 0, closed_with: None })
     }
 
     /// Connects and signs in by password, from a device.
@@ -47,6 +48,11 @@ impl Json {
         let result =
             answer.get("result").with_context(|| format!("{user} was not let in: {answer}"))?.clone();
         Ok((client, result))
+    }
+
+    /// The status code with which the server has closed the connection, if it gave one (RFC 6455 section 7.4).
+    pub fn closed_with(&self) -> Option<u16> {
+        self.closed_with
     }
 
     /// Sends a frame as it is.
@@ -61,7 +67,11 @@ impl Json {
             match frame {
                 Some(Ok(Message::Text(text))) => return Ok(Some(serde_json::from_str(&text)?)),
                 Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
-                Some(Ok(Message::Close(_)) | Err(_)) | None => return Ok(None),
+                Some(Ok(Message::Close(frame))) => {
+                    self.closed_with = frame.map(|frame| frame.code.into());
+                    return Ok(None);
+                }
+                Some(Err(_)) | None => return Ok(None),
                 Some(Ok(other)) => bail!("only text is sent, not {other:?}"),
             }
         }

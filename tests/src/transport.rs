@@ -1,5 +1,6 @@
 //! The ways to a server: plain TCP, TLS, and WebSocket over either.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -9,7 +10,7 @@ use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_t
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme, SupportedProtocolVersion};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_tungstenite::tungstenite::Message;
@@ -50,6 +51,11 @@ impl Transport {
         Ok(Self::Plain(stream))
     }
 
+    /// Connects by TCP from this address of the machine, and sends something before all else: as a balancer does.
+    pub async fn plain_from(source: IpAddr, address: &str, preface: &[u8]) -> Result<Self> {
+        Ok(Self::Plain(connect_from(source, address, preface).await?))
+    }
+
     /// Connects by TCP and does TLS at once.
     pub async fn tls(address: &str, tls: &Tls) -> Result<Self> {
         Self::plain(address).await?.upgrade(tls).await
@@ -70,6 +76,17 @@ impl Transport {
     ) -> Result<Self> {
         let stream = TcpStream::connect(address).await.with_context(|| format!("connecting to {address}"))?;
         stream.set_nodelay(true)?;
+        Self::websocket_on(stream, address, tls, path, origin).await
+    }
+
+    /// The same on a connection that is there already.
+    pub async fn websocket_on(
+        stream: TcpStream,
+        address: &str,
+        tls: Option<&Tls>,
+        path: &str,
+        origin: Option<&str>,
+    ) -> Result<Self> {
         let scheme = if tls.is_some() { "wss" } else { "ws" };
         let mut request = format!("{scheme}://{address}{path}").into_client_request()?;
         request.headers_mut().insert("Sec-WebSocket-Protocol", HeaderValue::from_static("xmpp"));
@@ -157,6 +174,17 @@ impl Transport {
         let state = self.tls_state().context("no TLS")?;
         Ok(state.export_keying_material([0u8; 32], b"EXPORTER-Channel-Binding", None)?.to_vec())
     }
+}
+
+/// Connects by TCP from this address of the machine, and sends something before all else.
+pub async fn connect_from(source: IpAddr, address: &str, preface: &[u8]) -> Result<TcpStream> {
+    let socket = TcpSocket::new_v4()?;
+    socket.bind((source, 0).into())?;
+    let connected = socket.connect(address.parse()?).await;
+    let mut stream = connected.with_context(|| format!("connecting from {source} to {address}"))?;
+    stream.set_nodelay(true)?;
+    stream.write_all(preface).await?;
+    Ok(stream)
 }
 
 type Frame = tokio_tungstenite::tungstenite::Result<Message>;

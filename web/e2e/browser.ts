@@ -55,7 +55,7 @@ export async function openPage(browser: Browser, name: string, options: BrowserC
     ...options,
   });
   const page = await context.newPage();
-  page.setDefaultTimeout(10_000);
+  page.setDefaultTimeout(20_000);
   const complaints: string[] = [];
   page.on('pageerror', (error) => complaints.push(`${name}: ${error.stack ?? error.message}`));
   page.on('console', (message) => {

@@ -1,7 +1,7 @@
 // Scrolls through ten thousand messages of a server in memory, and measures: `long URL [FOLDER]`.
 import { FakeServer } from '$lib/testing/fake-server';
 import { closeBrowser, openBrowser, openPage } from './browser';
-import { connect } from './screens';
+import { connect } from './lively';
 
 const ME = 'anna@localhost';
 const ROOM = 'long@rooms.localhost';

@@ -1,8 +1,9 @@
 // Two tabs of one browser share a connection; what was read is there without one; signing out leaves nothing behind.
-// `tabs URL ADDRESS PASSWORD ADDRESS PASSWORD`: the server runs already, and the accounts exist.
-import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
-import type { Locator, Page } from 'playwright-core';
+// `tabs BINARY`.
+import type { Browser, Locator, Page } from 'playwright-core';
 import { openBrowser, openPage, signIn } from './browser';
+import { Server, type Account } from './server';
+import { cuttable } from './way';
 
 const composer = (page: Page): Locator => page.locator('main [data-region="composer"] textarea');
 const message = (page: Page, text: string): Locator => page.locator('main article[data-message]', { hasText: text }).last();
@@ -21,36 +22,6 @@ async function write(page: Page, text: string): Promise<void> {
   await composer(page).fill(text);
   await composer(page).press('Enter');
   await message(page, text).waitFor();
-}
-
-/** A way to the server that can be cut: browsers can be told to be off line, but their workers go on. */
-async function cuttable(url: string): Promise<{ url: string; cut: () => Promise<void>; mend: () => Promise<void> }> {
-  const { hostname, port } = new URL(url);
-  const open = new Set<Socket>();
-  const server = createServer((here) => {
-    const there = connect(Number(port), hostname);
-    for (const [from, to] of [[here, there], [there, here]] as const) {
-      open.add(from);
-      from.pipe(to);
-      from.on('error', () => to.destroy());
-      from.on('close', () => {
-        open.delete(from);
-        to.destroy();
-      });
-    }
-  });
-  const listen = (at: number): Promise<void> => new Promise((resolve) => server.listen(at, '127.0.0.1', resolve));
-  await listen(0);
-  const at = (server.address() as AddressInfo).port;
-  return {
-    url: `http://127.0.0.1:${at}/`,
-    cut: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        for (const socket of open) socket.destroy();
-      }),
-    mend: () => listen(at),
-  };
 }
 
 /** What the browser has stored for the page: names of databases with how many entries, and keys. */
@@ -78,8 +49,45 @@ async function stored(page: Page): Promise<string[]> {
   });
 }
 
-export default async function tabs([server = '', first = '', firstPassword = '', second = '', secondPassword = '']: string[]): Promise<void> {
-  if (secondPassword === '') throw new Error('tabs URL ADDRESS PASSWORD ADDRESS PASSWORD');
+export default async function tabs([binary = '']: string[]): Promise<void> {
+  if (binary === '') throw new Error('tabs BINARY');
+  const started = await Server.start(binary);
+  try {
+    await share(started);
+  } finally {
+    await started.stop();
+  }
+}
+
+/** Browsers that know no worker of all tabs: one tab has the connection, and another takes it over. */
+async function lead(browser: Browser, url: string, account: Account): Promise<void> {
+  const { page: one, complaints } = await openPage(browser, 'leader');
+  const context = one.context();
+  await context.addInitScript(() => void Reflect.deleteProperty(window, 'SharedWorker'));
+  let sockets = 0;
+  const count = (page: Page): void => void page.on('websocket', () => (sockets += 1));
+  count(one);
+  await signIn(one, url, account.address, account.password);
+  const place = `${url.replace(/\/$/, '')}/#/c/${encodeURIComponent(account.address)}`;
+  const two = await context.newPage();
+  count(two);
+  await two.goto(place);
+  await composer(two).waitFor();
+  check(sockets === 1, `two tabs opened ${sockets} connections`);
+  await one.goto(place);
+  const mark = Date.now().toString(36);
+  await write(two, `Led ${mark}`);
+  await message(one, `Led ${mark}`).waitFor();
+  await one.close();
+  await write(two, `Leading ${mark}`);
+  await context.close();
+  if (complaints.length > 0) throw new Error(complaints.join('\n'));
+}
+
+async function share(started: Server): Promise<void> {
+  const { url: server } = started;
+  const { address: first, password: firstPassword } = await started.user('romeo', 'Romeo Montague');
+  const { address: second, password: secondPassword } = await started.user('juliet', 'Juliet Capulet');
   const way = await cuttable(server);
   const { url } = way;
   const browser = await openBrowser();
@@ -155,6 +163,7 @@ export default async function tabs([server = '', first = '', firstPassword = '',
     const keys = await two.evaluate(() => Object.keys(localStorage));
     check(!keys.includes('waxwing.token') && !keys.includes('waxwing.account'), `left behind: ${keys.join(', ')}`);
   });
+  await step('without a worker of all tabs one tab leads', () => lead(browser, server, { address: second, password: secondPassword, name: 'Juliet Capulet' }));
   await browser.close();
   await way.cut();
   // Chromium says of each request that failed without a network that it failed.

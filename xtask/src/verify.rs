@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::{foreign, fuzz, instructions, sbom, shell, tidy, web};
+use crate::{foreign, fuzz, instructions, packaging, sbom, shell, tidy, web};
 
 /// One step: its name and what it does.
 struct Step {
@@ -21,6 +21,7 @@ const STEPS: &[Step] = &[
     Step { name: "advisories", run: advisories },
     Step { name: "bill of materials", run: sbom::check },
     Step { name: "unit hardening", run: hardening },
+    Step { name: "packaging", run: packaging::check },
     Step { name: "web client: types, style", run: web::check },
     Step { name: "web client: tests", run: web::test },
     Step { name: "web client: build, budgets", run: web::budgets },

@@ -34,6 +34,7 @@ use crate::sessions::Sessions;
 use crate::settings::Settings;
 use crate::status::Ends;
 use crate::store::Store;
+use crate::watching::Watching;
 use crate::webhooks::outgoing::Followed;
 
 /// The domain. Its operations stand in the files named for what they do: `messages`, `deliver`, `presence`, and so on.
@@ -45,6 +46,7 @@ pub struct Chat {
     pub(crate) profiles: Profiles,
     pub(crate) rosters: Rosters,
     pub(crate) rooms: Rooms,
+    pub(crate) watching: Watching,
     pub(crate) pubsub: PubSub,
     pub(crate) interests: KnownInterests,
     pub(crate) sign_in: SignIn,
@@ -93,6 +95,7 @@ impl Chat {
             profiles: Profiles::default(),
             rosters: Rosters::default(),
             rooms: Rooms::default(),
+            watching: Watching::default(),
             pubsub: PubSub::default(),
             interests: KnownInterests::default(),
             sign_in: SignIn::default(),

@@ -9,18 +9,28 @@ use crate::error::Result;
 /// to its end.
 const FORGOTTEN_LATER_MS: u64 = 60 * 60 * 1000;
 
-/// How many tokens, and how many invitations, are removed in one transaction.
+/// How many tokens, how many invitations and how many items are removed in one transaction.
 const REMOVED_AT_ONCE: usize = 256;
 
 impl Chat {
-    /// Removes tokens and invitations that have expired, and what is remembered of things that accounts have removed, a few at
-    /// a time; returns how many there were.
+    /// Removes tokens, invitations and published items that have expired, and what is remembered of things that accounts have
+    /// removed, a few at a time; returns how many there were.
+    ///
+    /// # Errors
+    /// Those of the store.
     pub async fn remove_expired(&self) -> Result<usize> {
         let mut removed = 0;
         // Whoever was away for longer is not told what changed.
         let forgotten = ArchiveId::at_ms(self.now_ms().saturating_sub(CHANGES_KEPT_MS + FORGOTTEN_LATER_MS));
         loop {
             let step = self.store.sweep_state(forgotten, REMOVED_AT_ONCE).await?;
+            removed += step;
+            if step < REMOVED_AT_ONCE {
+                break;
+            }
+        }
+        loop {
+            let step = self.store.expire_due_items(self.now_ms(), REMOVED_AT_ONCE).await?;
             removed += step;
             if step < REMOVED_AT_ONCE {
                 break;

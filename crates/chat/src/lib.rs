@@ -50,6 +50,7 @@ mod memory_state;
 pub mod memory_store;
 pub mod mentions;
 pub mod messages;
+pub mod nodes;
 pub mod people;
 pub mod port;
 pub mod preferences;
@@ -82,6 +83,7 @@ pub mod throttle;
 pub mod time;
 pub mod token;
 pub mod tokens;
+pub mod watching;
 pub mod webhooks;
 
 pub use chat::Chat;

@@ -1,6 +1,6 @@
 //! The publish-subscribe of the `Store` in memory, for tests.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use waxwing_xmpp::jid::Jid;
@@ -10,9 +10,10 @@ use crate::memory_store::MemoryStore;
 use crate::pubsub::access::Affiliation;
 use crate::pubsub::configuration::{NodeConfiguration, SendLast};
 use crate::pubsub::store::{
-    Item, ItemPage, ItemQuery, LastWanted, NewNode, NodeId, NodeRecord, NodeView, PubSubStore, Subscription,
-    WhenFull,
+    Fleeting, Item, ItemPage, ItemQuery, LastWanted, NewNode, NodeId, NodeRecord, NodeView, PubSubStore,
+    Subscription, WhenFull,
 };
+use crate::pubsub::terms::Terms;
 use crate::store::{StoreError, StoreResult};
 
 #[derive(Debug)]
@@ -37,6 +38,19 @@ impl Node {
     fn evict(&mut self, keep: usize) -> Vec<String> {
         let gone = self.items.len().saturating_sub(keep);
         self.items.drain(..gone).map(|item| item.id).collect()
+    }
+
+    fn temporary(&self) -> impl Iterator<Item = &Subscription> {
+        self.subscriptions.iter().filter(|known| Terms::from_stored(&known.options).is_temporary())
+    }
+
+    fn fleeting(&self) -> impl Iterator<Item = &Item> {
+        self.items.iter().filter(|_| self.record.configuration.purge_offline)
+    }
+
+    fn bound(&self) -> impl Iterator<Item = Jid> {
+        let subscribers = self.temporary().map(|known| known.jid.to_bare());
+        subscribers.chain(self.fleeting().map(|item| item.publisher.to_bare()))
     }
 
     fn place_of(&self, id: &str) -> StoreResult<usize> {
@@ -180,6 +194,43 @@ impl PubSubStore for MemoryStore {
         let before = node.items.len();
         node.items.retain(|item| item.published_ms >= before_ms);
         Ok(before - node.items.len())
+    }
+
+    async fn expire_due_items(&self, now_ms: u64, limit: usize) -> StoreResult<usize> {
+        let mut tables = self.tables()?;
+        let mut removed = 0;
+        for node in tables.pubsub.nodes.values_mut() {
+            let Some(seconds) = node.record.configuration.item_expire_s else { continue };
+            let before_ms = now_ms.saturating_sub(u64::from(seconds) * 1000);
+            node.items.retain(|item| {
+                let goes = item.published_ms < before_ms && removed < limit;
+                removed += usize::from(goes);
+                !goes
+            });
+        }
+        Ok(removed)
+    }
+
+    async fn bound_to_presence(&self) -> StoreResult<Vec<Jid>> {
+        let tables = self.tables()?;
+        let all = tables.pubsub.nodes.values();
+        Ok(all.flat_map(Node::bound).collect::<BTreeSet<_>>().into_iter().collect())
+    }
+
+    async fn goes_with_presence(&self, who: &Jid) -> StoreResult<Vec<Fleeting>> {
+        let tables = self.tables()?;
+        let all = tables.pubsub.nodes.values().filter(|node| node.bound().any(|jid| jid == *who));
+        Ok(all
+            .map(|node| Fleeting {
+                node: node.record.clone(),
+                subscriptions: node.temporary().filter(|known| known.jid.same_bare(who)).cloned().collect(),
+                items: node
+                    .fleeting()
+                    .filter(|item| item.publisher.same_bare(who))
+                    .map(|item| item.id.clone())
+                    .collect(),
+            })
+            .collect())
     }
 
     async fn items(&self, id: NodeId, query: ItemQuery) -> StoreResult<ItemPage> {

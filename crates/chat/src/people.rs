@@ -26,6 +26,16 @@ pub enum Readers {
     Contacts,
 }
 
+/// Whom clients tell how somebody is, beside his contacts. XMPP itself tells contacts alone (RFC 6121 section 4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum PresenceFor {
+    /// Nobody.
+    Contacts,
+    /// The people of his domain.
+    #[default]
+    Domain,
+}
+
 /// Where people may be searched for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Scope {
@@ -55,6 +65,8 @@ pub struct PeopleSettings {
     pub card_bytes_limit: usize,
     /// Who may read cards.
     pub readers: Readers,
+    /// Who is told how somebody is.
+    pub presence_for: PresenceFor,
     /// Where people may be searched for.
     pub scope: Scope,
     /// Who is found.
@@ -68,6 +80,7 @@ impl Default for PeopleSettings {
         Self {
             card_bytes_limit: 131_072,
             readers: Readers::Everyone,
+            presence_for: PresenceFor::Domain,
             scope: Scope::Domain,
             findable: Findable::Everyone,
             page_limit: 100,

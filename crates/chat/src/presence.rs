@@ -16,6 +16,7 @@ use crate::error::{Error, Result};
 use crate::event::{Delivery, Event};
 use crate::people::photo_hash::with_photo_hash;
 use crate::profile::Profile;
+use crate::pubsub::fleeting::Departure;
 use crate::rooms::occupants::Seat;
 use crate::rosters::{Contacts, Owner};
 use crate::route::Destination;
@@ -70,6 +71,10 @@ impl Chat {
         };
         if let Destination::Service(Service::Rooms) = self.locate(&to) {
             return self.room_presence(Seat::Remote(from), stanza).await;
+        }
+        if type_ == PresenceType::Unavailable {
+            let place = to.to_bare();
+            self.went_offline(Departure { jid: &from, last: true, place: Some(&place) }).await;
         }
         match type_ {
             PresenceType::Available | PresenceType::Unavailable | PresenceType::Error => {
@@ -159,6 +164,7 @@ impl Chat {
         let last = self.leave(session, &owner, &stanza).await?;
         drop(lock);
         self.leave_rooms(session, &stanza).await;
+        self.end_with_presence(session).await;
         if last {
             self.note_last_seen(owner.account, status(&stanza)).await;
         }
@@ -168,12 +174,14 @@ impl Chat {
     /// A session has been taken out: whoever saw it is told in its name (RFC 6121 section 4.5.2).
     pub async fn session_gone(&self, session: &Arc<Session>) {
         self.rooms.listening.stop(session);
+        self.watching.stop(session);
         let owner = Owner::from(&**session);
         let stanza = Stanza::presence(PresenceType::Unavailable).with_from(session.jid.clone());
         let lock = self.rosters.lock(&owner.jid).await;
         let left = self.leave(session, &owner, &stanza).await;
         drop(lock);
         self.leave_rooms(session, &stanza).await;
+        self.end_with_presence(session).await;
         match left {
             Ok(true) => self.note_last_seen(owner.account, None).await,
             Ok(false) => {}
@@ -181,6 +189,13 @@ impl Chat {
                 tracing::warn!(%error, session = %session.jid, "the end of a session could not be told to everyone");
             }
         }
+    }
+
+    /// Ends what a session's account has for as long as it is online.
+    async fn end_with_presence(&self, session: &Session) {
+        let others = self.sessions.with(&session.bare, |all| all.iter().any(|s| s.is_available()));
+        let last = !others.unwrap_or(false);
+        self.went_offline(Departure { jid: &session.jid, last, place: None }).await;
     }
 
     /// Tells everyone who sees the session that it is not available any more. Answers whether it was, and was the last
@@ -223,6 +238,7 @@ impl Chat {
                 tracing::warn!(%error, "presence could not be shown to a contact");
             }
         }
+        self.tell_watching(profile, contacts, stanza).await;
     }
 
     /// Presence for one address (RFC 6121 section 4.6).

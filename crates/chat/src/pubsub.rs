@@ -10,6 +10,7 @@
 pub mod access;
 mod approval;
 pub mod configuration;
+pub(crate) mod fleeting;
 pub mod notifying;
 pub mod ownership;
 pub mod personal;
@@ -121,17 +122,19 @@ impl Place {
 
 /// The locks of all nodes, each with a count of the changes under it, and which places may have something to tell to whoever
 /// comes online: hashes of their addresses, so that a sign-in among people who publish nothing asks the store for nothing.
+/// Likewise, who may have something that goes with his presence.
 #[derive(Debug)]
 pub(crate) struct PubSub {
     stripes: Box<[(Mutex<()>, AtomicU64)]>,
     hasher: RandomState,
     telling: OnceCell<RwLock<HashSet<u64>>>,
+    fleeting: OnceCell<RwLock<HashSet<u64>>>,
 }
 
 impl Default for PubSub {
     fn default() -> Self {
         let stripes = (0..STRIPES).map(|_| Default::default()).collect();
-        Self { stripes, hasher: RandomState::new(), telling: OnceCell::new() }
+        Self { stripes, hasher: RandomState::new(), telling: OnceCell::new(), fleeting: OnceCell::new() }
     }
 }
 

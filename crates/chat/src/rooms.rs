@@ -21,6 +21,7 @@ pub mod hats;
 pub mod history;
 pub mod invitations;
 mod joining;
+pub mod kept_presence;
 pub(crate) mod listening;
 pub mod membership;
 mod messages;

@@ -199,6 +199,17 @@ impl Sessions {
         }
     }
 
+    /// Ends the given share of the sessions that are not ending yet, one in `shares`, the oldest first, and at least one.
+    pub fn close_share(&self, shares: usize, reason: Close) {
+        let mut all = self.all();
+        all.retain(|session| session.close_reason().is_none());
+        all.sort_unstable_by_key(|session| session.id);
+        let count = all.len().div_ceil(shares.max(1));
+        for session in &all[..count] {
+            session.close(reason);
+        }
+    }
+
     /// Marks that moved since they were last written down.
     pub(crate) fn unwritten_marks(&self) -> Vec<(AccountId, ArchiveId)> {
         let mut moved = Vec::new();

@@ -228,6 +228,15 @@ pub trait Store:
 
     /// A value of the installation, such as a secret made at the first start.
     async fn setting(&self, key: &str) -> StoreResult<Option<String>>;
+    /// A value of the installation that the first to ask makes: the one that is there, or this one, which is there from then on.
+    /// A store that several nodes write to decides between two that ask at once.
+    async fn setting_or(&self, key: &str, fresh: &str) -> StoreResult<String> {
+        if let Some(there) = self.setting(key).await? {
+            return Ok(there);
+        }
+        self.put_setting(key, fresh).await?;
+        Ok(fresh.to_owned())
+    }
     /// Writes a value of the installation.
     async fn put_setting(&self, key: &str, value: &str) -> StoreResult<()>;
     /// Adds an entry to the audit log; the store numbers it and chains its hash to the one before.

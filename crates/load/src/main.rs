@@ -28,7 +28,7 @@ use tokio::task::LocalSet;
 
 use crate::report::Report;
 use crate::scenarios::{
-    archive, capacity, chat, files, hash, idle, login, offline, ping, presence, register, rooms,
+    archive, capacity, chat, files, hash, idle, login, offline, ping, presence, register, rooms, storm,
 };
 use crate::target::{Target, TargetOptions};
 
@@ -54,6 +54,8 @@ enum Scenario {
     Register(register::Options),
     /// Accounts sign in and out
     Login(login::Options),
+    /// Everybody signs in at once, as after an outage: what each costs then
+    Storm(storm::Options),
     /// Connections are held: what memory each costs
     Idle(idle::Options),
     /// Pairs of accounts write to each other
@@ -118,6 +120,7 @@ async fn measure(target: &std::rc::Rc<Target>, scenario: &Scenario) -> Result<Re
     match scenario {
         Scenario::Register(options) => register::run(target, options).await,
         Scenario::Login(options) => login::run(target, options).await,
+        Scenario::Storm(options) => storm::run(target, options).await,
         Scenario::Idle(options) => idle::run(target, options).await,
         Scenario::Presence(options) => presence::run(target, options).await,
         Scenario::Rooms(options) => rooms::run(target, options).await,

@@ -12,3 +12,4 @@ pub(crate) mod ping;
 pub(crate) mod presence;
 pub(crate) mod register;
 pub(crate) mod rooms;
+pub(crate) mod storm;

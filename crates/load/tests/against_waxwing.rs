@@ -82,6 +82,18 @@ fn other_loads_end_as_they_should() {
     assert_eq!(counts(run("idle --connections 5 --settle 0")), Some(5));
 }
 
+/// A thousand clients that lose their connection at the same moment all come back.
+#[test]
+fn nobody_is_lost_in_a_storm() {
+    let Some(server) = server() else { return };
+    let storm = "--transport tls --mechanism plain storm --users 1000 --settle 0.5 --bare";
+    let report = load(&server, &server.addresses().xmpps, storm);
+    let count = |pointer: &str| report.pointer(pointer).and_then(Value::as_u64);
+    assert_eq!((count("/measures/0/operations"), count("/measures/1/operations")), (Some(1000), Some(1000)));
+    assert_eq!(count("/errors"), Some(0), "{report}");
+    eprintln!("{report:#}");
+}
+
 /// Every file comes back as it was sent.
 #[test]
 fn files_come_back() {

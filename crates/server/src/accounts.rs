@@ -25,7 +25,7 @@ config! {
         invitation_lifetime_ms: u64 = Settings::default().invitation_lifetime_ms,
         /// How long a token is good for that a client got to sign in without the password (XEP-0484).
         token_lifetime_ms: u64 = Settings::default().token_lifetime_ms,
-        /// How often login tokens and invitations that have expired are removed. They are good for nothing from that moment
+        /// How often login tokens, invitations and published items that have expired are removed. They are good for nothing from that moment
         /// on either way; the command `upkeep` removes them at once.
         removal_interval_ms: u64 = 86_400_000,
         /// Keep messages in the archives of those who sent and received them (XEP-0313).
@@ -98,7 +98,7 @@ pub fn settings(config: &crate::config::Config) -> Settings {
 /// The services beside each domain.
 fn services(config: &crate::config::Config) -> Vec<Service> {
     let mut services = Settings::default().services;
-    if crate::files::settings(config).url.is_some() {
+    if crate::files::is_offered(config) {
         services.push(Service::Upload);
     }
     if !config.listen.bytestreams.is_empty() {

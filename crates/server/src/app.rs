@@ -7,13 +7,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use waxwing_chat::Chat;
 use waxwing_chat::event::Close;
+use waxwing_chat::nodes::NodeId;
 use waxwing_chat::port::{SystemClock, SystemRandom};
-use waxwing_storage::sqlite::{OpenError, Options, Sqlite};
+use waxwing_cluster::nats::Nats;
 
 use crate::accounts;
 use crate::admin::backup::DATABASE;
@@ -22,6 +22,7 @@ use crate::admin::socket::Socket;
 use crate::admin::{Admin, Code, Failure};
 use crate::bytestreams;
 use crate::cli;
+use crate::cluster;
 use crate::config::{Config, Live};
 use crate::data_folder::DataFolder;
 use crate::domains;
@@ -30,11 +31,15 @@ use crate::first_start;
 use crate::http::{self, Health, Http, Transfers};
 use crate::integrations;
 use crate::json;
+use crate::leaving;
 use crate::lifecycle::Lifecycle;
 use crate::net::{Admission, Listener, Listeners, accept_loop};
 use crate::observe::{Log, Metrics, names};
 use crate::rest::Rest;
 use crate::service;
+use crate::signals::{Order, Signals};
+use crate::standby;
+use crate::store::{self, Opened};
 use crate::tls::{Purpose, Tls, acme};
 use crate::welcome::Welcome;
 use crate::xmpp;
@@ -56,8 +61,8 @@ const FIRST_REMOVAL: Duration = Duration::from_secs(600);
 /// The file that tells other programs where the server listens, in the data folder.
 const ADDRESSES: &str = "addresses.json";
 
-/// Runs the server until it is told to stop; returns the exit status.
-pub fn serve(file: Option<&Path>) -> u8 {
+/// Runs the server until it is told to stop; returns the exit status. As a node, it refuses to run alone.
+pub fn serve(file: Option<&Path>, as_node: bool) -> u8 {
     let (config, file) = match Config::load(file) {
         Ok(loaded) => loaded,
         Err(error) => {
@@ -65,6 +70,12 @@ pub fn serve(file: Option<&Path>) -> u8 {
             return cli::CONFIGURATION;
         }
     };
+    if as_node && !(config.cluster.is_set() && config.store.is_shared()) {
+        cli::terminal::error(
+            "--cluster needs a bus and a database: `urls` or `url_file` in the section [cluster], `url` or `url_file` in [store]",
+        );
+        return cli::CONFIGURATION;
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -73,7 +84,7 @@ pub fn serve(file: Option<&Path>) -> u8 {
         }
     };
     match runtime.block_on(run(config, file)) {
-        Ok(Ending::Stop) => cli::OK,
+        Ok(Ending::Stop | Ending::Leave) => cli::OK,
         Ok(Ending::Restart) => {
             // The threads of this process end before another program takes its place.
             drop(runtime);
@@ -91,6 +102,8 @@ pub fn serve(file: Option<&Path>) -> u8 {
 /// How the server ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ending {
+    /// For good, once balancers have noticed and clients have been sent away a few at a time.
+    Leave,
     /// For good.
     Stop,
     /// To start anew in the same process.
@@ -116,13 +129,20 @@ async fn run(config: Config, file: Option<PathBuf>) -> anyhow::Result<Ending> {
     let log = Log::start(&config.log);
     // What lasts: the data folder is ours alone from here on, then the store, then the domain on top of it.
     let folder = DataFolder::take(&config.data_dir)?;
-    let chat = open_chat(&config, &folder)?;
+    let node = new_node()?;
+    let opened = store::open(&config.store, &folder.path().join(DATABASE), node).await?;
+    tokio::select! {
+        turn = standby::await_turn(&opened, node) => turn?,
+        ending = told_to_end(&mut signals) => return Ok(ending),
+    }
+    let chat = open_chat(&config, &folder, &opened)?;
     // What faces the network, and what works beside it.
     let live = Live::new(config, file.clone());
     chat.hide_archive_ids().await.context("the store cannot be used")?;
     chat.load_barred().await.context("the store cannot be read")?;
     let former = domains::former(&chat).await.context("the store cannot be read")?;
-    let server = Server::start(live, Arc::clone(&chat), log, former)?;
+    let bus = cluster::open(&live.current().cluster, node, chat.store().as_ref()).await?;
+    let server = Server::start(live, Arc::clone(&chat), bus, log, former)?;
     integrations::start(&chat, &server.live.current()).await?;
     let path = server.live.current().admin_socket();
     let socket =
@@ -148,37 +168,44 @@ async fn run(config: Config, file: Option<PathBuf>) -> anyhow::Result<Ending> {
     cli::terminal::line(&welcome.to_string());
     drop(administrator);
 
-    let ending = server.steer(&mut signals, &mut asked).await;
+    let ending = match server.steer(&mut signals, &mut asked).await {
+        Ending::Leave => tokio::select! {
+            () = server.leave() => Ending::Stop,
+            hurried = server.steer(&mut signals, &mut asked) => hurried,
+        },
+        ending => ending,
+    };
     let _ = std::fs::remove_file(folder.path().join(ADDRESSES));
     server.drain(ending).await;
     administration.abort();
     chat.write_marks().await;
+    cluster::leave(server.bus.as_ref()).await;
+    standby::give_up(&opened, node).await;
     chat.store().close().await;
     Ok(ending)
 }
 
+/// Waits for a signal that ends a server which does not serve yet.
+async fn told_to_end(signals: &mut Signals) -> Ending {
+    loop {
+        match signals.next().await {
+            Order::Reload => {}
+            Order::Leave | Order::Stop => return Ending::Stop,
+        }
+    }
+}
+
+/// The id of this process among the nodes of an installation, which no other has or had.
+fn new_node() -> anyhow::Result<NodeId> {
+    Ok(NodeId(getrandom::u64().context("the system has no randomness")?.max(1)))
+}
+
 /// The store and the domain on it.
-fn open_chat(config: &Config, folder: &DataFolder) -> anyhow::Result<Arc<Chat>> {
-    let store = open_store(&folder.path().join(DATABASE))?;
+fn open_chat(config: &Config, folder: &DataFolder, opened: &Opened) -> anyhow::Result<Arc<Chat>> {
     let chat =
-        Chat::new(Arc::new(store), Arc::new(SystemClock), Arc::new(SystemRandom), accounts::settings(config));
+        Chat::new(opened.store(), Arc::new(SystemClock), Arc::new(SystemRandom), accounts::settings(config));
     chat.keep_files_in(files::open(&config.files, folder.path())?);
     Ok(chat)
-}
-
-#[cfg(not(debug_assertions))]
-fn open_store(path: &Path) -> Result<Sqlite, OpenError> {
-    Sqlite::open(path, Options::default())
-}
-
-/// A debug build can be told not to sync, as the negative control of the power-cut suite: it must be seen to lose
-/// messages.
-#[cfg(debug_assertions)]
-fn open_store(path: &Path) -> Result<Sqlite, OpenError> {
-    if std::env::var_os("WAXWING_LOSE_MESSAGES_AT_POWER_CUTS").is_some_and(|value| value == "1") {
-        return Sqlite::open_losing_messages_at_power_cuts(path, Options::default());
-    }
-    Sqlite::open(path, Options::default())
 }
 
 /// What is listened on, for people and programs.
@@ -245,11 +272,14 @@ pub(crate) async fn upkeep(chat: Arc<Chat>) {
             }
             Err(error) => tracing::warn!(%error, "streams that nobody resumed could not be removed"),
         }
-        // Not before everybody who was in them had time to come back.
-        if chat.uptime_ms() > DESERTED_AFTER_MS
-            && let Err(error) = chat.end_deserted_rooms().await
-        {
-            tracing::warn!(%error, "rooms that nobody is in could not be ended");
+        // Not before everybody had time to come back to where he was.
+        if chat.uptime_ms() > DESERTED_AFTER_MS {
+            if let Err(error) = chat.end_deserted_rooms().await {
+                tracing::warn!(%error, "rooms that nobody is in could not be ended");
+            }
+            if let Err(error) = chat.end_left_behind().await {
+                tracing::warn!(%error, "what goes with the presence of those who are gone could not be ended");
+            }
         }
     }
 }
@@ -262,8 +292,10 @@ async fn remove_expired(chat: Arc<Chat>, live: Live) {
         tokio::time::sleep(pause).await;
         match chat.remove_expired().await {
             Ok(0) => {}
-            Ok(count) => tracing::info!(count, "expired tokens and invitations were removed"),
-            Err(error) => tracing::warn!(%error, "expired tokens and invitations could not be removed"),
+            Ok(count) => tracing::info!(count, "expired tokens, invitations and items were removed"),
+            Err(error) => {
+                tracing::warn!(%error, "expired tokens, invitations and items could not be removed")
+            }
         }
         pause = interval();
     }
@@ -277,6 +309,7 @@ struct Server {
     face: Arc<xmpp::Face>,
     json: Arc<json::Face>,
     federation: Option<Arc<Federation>>,
+    bus: Option<Arc<Nats>>,
     rest: Arc<Rest>,
     admission: Admission,
     lifecycle: Lifecycle,
@@ -287,7 +320,13 @@ struct Server {
 
 impl Server {
     /// Starts everything that faces the network, and what works beside it.
-    fn start(live: Live, chat: Arc<Chat>, log: Log, former: BTreeSet<String>) -> anyhow::Result<Self> {
+    fn start(
+        live: Live,
+        chat: Arc<Chat>,
+        bus: Option<Arc<Nats>>,
+        log: Log,
+        former: BTreeSet<String>,
+    ) -> anyhow::Result<Self> {
         let config = live.current();
         let metrics = Metrics::start();
         let lifecycle = Lifecycle::new();
@@ -307,6 +346,7 @@ impl Server {
             face: xmpp::Face::new(Arc::clone(&chat), &tls, lifecycle.clone(), &config, former),
             json: json::Face::new(Arc::clone(&chat), lifecycle.clone(), &config),
             federation,
+            bus,
             rest: Arc::default(),
             admission: Admission::new(&config.limits),
             listening: describe(&listeners),
@@ -346,6 +386,8 @@ impl Server {
     fn serve(&self, listeners: Listeners, metrics: Metrics) {
         let health = Health::default();
         require_store(&health, &self.chat);
+        cluster::require_bus(&health, self.bus.as_ref());
+        health.require_room(self.live.clone());
         let http = Arc::new(Http {
             live: self.live.clone(),
             tls: Arc::clone(&self.tls),
@@ -421,6 +463,7 @@ impl Server {
             listeners: self.listening.clone(),
             tls: Arc::clone(&self.tls),
             federation: self.federation.clone(),
+            bus: self.bus.clone(),
             steering,
         };
         let admin = Admin {
@@ -436,10 +479,17 @@ impl Server {
         Ok(tokio::spawn(socket.serve(admin, self.lifecycle.clone())))
     }
 
+    /// Has balancers notice, then sends clients away over time.
+    async fn leave(&self) {
+        let shutdown = self.live.current().shutdown.clone();
+        service::stopping();
+        leaving::leave(&self.chat, &self.lifecycle, &shutdown).await;
+    }
+
     /// Nobody new is served, those who are there are told, and what is under way is finished.
     async fn drain(&self, ending: Ending) {
         tracing::info!(?ending, "stopping");
-        if ending == Ending::Stop {
+        if ending != Ending::Restart {
             service::stopping();
         }
         // While streams to other servers are still there.
@@ -465,6 +515,10 @@ impl Server {
                 ask = asked.recv() => match ask {
                     Some(Steer::Reload(answer)) => { let _ = answer.send(self.reload()); }
                     Some(Steer::Reset(domain, answer)) => { let _ = answer.send(self.reset(domain.as_deref())); }
+                    Some(Steer::Leave(answer)) => {
+                        let _ = answer.send(());
+                        return Ending::Leave;
+                    }
                     Some(Steer::Stop(answer)) => {
                         let _ = answer.send(());
                         return Ending::Stop;
@@ -477,6 +531,7 @@ impl Server {
                 },
                 order = signals.next() => match order {
                     Order::Reload => { let _ = self.reload(); }
+                    Order::Leave => return Ending::Leave,
                     Order::Stop => return Ending::Stop,
                 },
             }
@@ -534,37 +589,6 @@ impl Server {
     }
 }
 
-/// What a signal orders.
-enum Order {
-    Reload,
-    Stop,
-}
-
-/// The signals the server listens to.
-struct Signals {
-    hangup: Signal,
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    fn new() -> std::io::Result<Self> {
-        Ok(Self {
-            hangup: signal(SignalKind::hangup())?,
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-        })
-    }
-
-    async fn next(&mut self) -> Order {
-        tokio::select! {
-            _ = self.hangup.recv() => Order::Reload,
-            _ = self.terminate.recv() => Order::Stop,
-            _ = self.interrupt.recv() => Order::Stop,
-        }
-    }
-}
-
 /// The installation without a server, for commands on the data of a stopped one. Holds the data folder meanwhile.
 pub struct Stopped {
     /// What commands work with.
@@ -574,11 +598,14 @@ pub struct Stopped {
 
 impl Stopped {
     /// Takes the data folder and opens the store in it.
-    pub fn open(config: &Config) -> Result<Self, Failure> {
+    pub async fn open(config: &Config) -> Result<Self, Failure> {
         let folder = DataFolder::take(&config.data_dir)
             .map_err(|error| Failure::new(Code::Refused, format!("{error}.")))?;
-        let chat =
-            open_chat(config, &folder).map_err(|error| Failure::new(Code::Failed, format!("{error:#}.")))?;
+        let failed = |error: anyhow::Error| Failure::new(Code::Failed, format!("{error:#}."));
+        let node = new_node().map_err(failed)?;
+        let database = folder.path().join(DATABASE);
+        let opened = store::open(&config.store, &database, node).await.map_err(failed)?;
+        let chat = open_chat(config, &folder, &opened).map_err(failed)?;
         let admin = Admin { chat, data_dir: folder.path().to_owned(), running: None };
         Ok(Self { admin: Arc::new(admin), _folder: folder })
     }

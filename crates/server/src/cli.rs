@@ -37,7 +37,8 @@ pub fn main() -> ExitCode {
     let matches = tree::command().get_matches();
     let config = matches.get_one::<PathBuf>("config").cloned();
     let status = match matches.subcommand() {
-        None | Some(("serve", _)) => app::serve(config.as_deref()),
+        None => app::serve(config.as_deref(), false),
+        Some(("serve", matches)) => app::serve(config.as_deref(), matches.get_flag("cluster")),
         Some(("completions", matches)) => generated::print_completions(matches),
         Some(("man", matches)) => generated::print_man(matches),
         Some((name, inner)) => run(name, inner, config, matches.get_flag("json")),
@@ -107,7 +108,7 @@ fn execute(
     let socket = config.admin_socket();
     if let Some(mut server) = client::connect(&socket)? {
         let result = client::ask(&mut server, command.name, arguments)?;
-        if command.name == "stop" {
+        if matches!(command.name, "drain" | "stop") {
             data_folder::wait_until_free(&config.data_dir)?;
         }
         return Ok(result);
@@ -116,7 +117,7 @@ fn execute(
         Run::Data(_) => {
             let runtime = runtime()?;
             runtime.block_on(async {
-                let stopped = app::Stopped::open(&config)?;
+                let stopped = app::Stopped::open(&config).await?;
                 let context = Context { admin: stopped.admin.clone(), actor: Actor::local() };
                 let result = registry::run(context, command, arguments).await;
                 stopped.close().await;

@@ -22,8 +22,8 @@ config! {
         /// Take files. Off, the service is not offered; files that are there can still be read.
         enabled: bool = true,
         /// Where files are found; `{domain}` stands for the domain of whoever uploads, and the file's id and name follow.
-        /// Unset: the domain itself, with the port of `listen.https`, under `/files/`. Set it when a proxy stands in
-        /// front. A host name of its own keeps what people upload apart from everything else, in the eyes of browsers.
+        /// Unset: the domain itself, with the port of `listen.https`, under `/files/`; without HTTPS that of `listen.http`
+        /// if it is on loopback, for the web client alone. Set it when a proxy stands in front. A host name of its own keeps what people upload apart from everything else, in the eyes of browsers.
         /// Example: "https://files.example.org/files/"
         url: Option<String> = None,
         /// Bytes of one file.
@@ -109,17 +109,31 @@ pub fn settings(config: &crate::config::Config) -> FileSettings {
     }
 }
 
-/// Where files are found; `None` when HTTPS is not listened for (section 4: the host MUST provide TLS), or on a port that
-/// nobody knows yet.
+/// Where files are found; `None` when nothing is listened on, or on a port that nobody knows yet. Over HTTPS where it is
+/// listened for, else over HTTP on loopback alone, for the web client on this machine or behind a proxy.
 fn url(config: &crate::config::Config) -> Option<String> {
     if let Some(url) = &config.files.url {
         return Some(url.clone());
     }
-    match config.listen.https.first()?.0.port() {
-        0 => None,
-        443 => Some(format!("https://{{domain}}{}", crate::http::FILES_PATH)),
-        port => Some(format!("https://{{domain}}:{port}{}", crate::http::FILES_PATH)),
+    let path = crate::http::FILES_PATH;
+    match (config.listen.https.first(), config.listen.http.first()) {
+        (Some(address), _) => match address.0.port() {
+            0 => None,
+            443 => Some(format!("https://{{domain}}{path}")),
+            port => Some(format!("https://{{domain}}:{port}{path}")),
+        },
+        (None, Some(address)) if address.0.ip().is_loopback() && address.0.port() != 0 => {
+            Some(format!("http://{{domain}}:{}{path}", address.0.port()))
+        }
+        (None, _) => None,
     }
+}
+
+/// Whether the service of XEP-0363 is offered to XMPP clients, whose links have to lead to TLS (section 4).
+pub fn is_offered(config: &crate::config::Config) -> bool {
+    config.files.enabled
+        && (config.files.url.is_some()
+            || config.listen.https.first().is_some_and(|https| https.0.port() != 0))
 }
 
 /// Opens the place where the content of files is kept.
@@ -178,7 +192,11 @@ mod tests {
         assert_eq!(settings(&config).url.as_deref(), Some("https://{domain}:5281/files/"));
         config.listen.https[0].0.set_port(443);
         assert_eq!(settings(&config).url.as_deref(), Some("https://{domain}/files/"));
+        assert!(is_offered(&config));
         config.listen.https.clear();
+        assert_eq!(settings(&config).url.as_deref(), Some("http://{domain}:5280/files/"));
+        assert!(!is_offered(&config), "the protocol asks for TLS");
+        config.listen.http[0].0.set_ip(std::net::Ipv4Addr::UNSPECIFIED.into());
         assert_eq!(settings(&config).url, None);
         config.files.url = Some("https://files.example.org/".to_owned());
         assert_eq!(settings(&config).url.as_deref(), Some("https://files.example.org/"));

@@ -12,6 +12,12 @@ use crate::config::config;
 config! {
     /// Stopping.
     pub struct Config {
+        /// How long the server goes on serving everybody once SIGTERM or `waxwing drain` has told it to leave, while
+        /// `/health/ready` says no: as long as the balancers in front take to notice. 0 for a server that stands alone.
+        announce_ms: u64 = 0,
+        /// Over what time clients are then sent away, a few at a time, so that they do not all sign in at the same moment
+        /// elsewhere. 0: all at once.
+        spread_ms: u64 = 0,
         /// How long SIGTERM waits for connections to end before the process exits all the same.
         drain_grace_ms: u64 = 10_000,
     }
@@ -20,7 +26,7 @@ config! {
 /// Owns the phase of the process and counts the tasks that must end before it may exit.
 ///
 /// ```text
-/// running --drain()--> draining --all guards dropped, or grace over--> the process exits
+/// serving --leave()--> leaving --close()--> closed --drain()--> draining --no guards, or grace over--> the process exits
 /// ```
 #[derive(Clone, Default)]
 pub struct Lifecycle {
@@ -29,14 +35,28 @@ pub struct Lifecycle {
 
 #[derive(Default)]
 struct Shared {
-    draining: watch::Sender<bool>,
+    phase: watch::Sender<Phase>,
     tasks: watch::Sender<usize>,
+}
+
+/// How far the process has come on its way out. It never goes back.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum Phase {
+    /// Everybody is served.
+    #[default]
+    Serving,
+    /// Everybody is served, and nobody new is wanted.
+    Leaving,
+    /// Nobody new is accepted.
+    Closed,
+    /// Every task ends.
+    Draining,
 }
 
 /// Hears when the process begins to drain. Cheap to clone; one for each task.
 #[derive(Clone)]
 pub struct Drain {
-    draining: watch::Receiver<bool>,
+    phase: watch::Receiver<Phase>,
 }
 
 /// Keeps the process from exiting, up to the grace period, until it is dropped.
@@ -52,7 +72,7 @@ impl Lifecycle {
 
     /// A handle that hears the drain.
     pub fn drain_signal(&self) -> Drain {
-        Drain { draining: self.shared.draining.subscribe() }
+        Drain { phase: self.shared.phase.subscribe() }
     }
 
     /// Counts a task that the drain has to wait for.
@@ -75,14 +95,33 @@ impl Lifecycle {
         })
     }
 
+    /// Says that nobody new is wanted, and serves everybody as before.
+    pub fn leave(&self) {
+        self.reach(Phase::Leaving);
+    }
+
+    /// Tells listeners to accept nobody any more.
+    pub fn close(&self) {
+        self.reach(Phase::Closed);
+    }
+
     /// Tells every task to end. Heard once; later calls change nothing.
     pub fn drain(&self) {
-        self.shared.draining.send_replace(true);
+        self.reach(Phase::Draining);
+    }
+
+    fn reach(&self, phase: Phase) {
+        self.shared.phase.send_if_modified(|now| std::mem::replace(now, phase.max(*now)) < phase);
+    }
+
+    /// Whether anybody new had better go elsewhere.
+    pub fn is_leaving(&self) -> bool {
+        *self.shared.phase.borrow() >= Phase::Leaving
     }
 
     /// Whether the drain has begun.
     pub fn is_draining(&self) -> bool {
-        *self.shared.draining.borrow()
+        *self.shared.phase.borrow() >= Phase::Draining
     }
 
     /// How many counted tasks there are.
@@ -102,13 +141,22 @@ impl Lifecycle {
 impl Drain {
     /// Resolves when the process begins to drain; at once if it already has. Safe to drop and call again.
     pub async fn draining(&mut self) {
+        self.reached(Phase::Draining).await;
+    }
+
+    /// Resolves when nobody new is to be accepted; at once if that is so already. Safe to drop and call again.
+    pub async fn closed(&mut self) {
+        self.reached(Phase::Closed).await;
+    }
+
+    async fn reached(&mut self, phase: Phase) {
         // An error means that the lifecycle is gone, and with it the process.
-        let _ = self.draining.wait_for(|draining| *draining).await;
+        let _ = self.phase.wait_for(|now| *now >= phase).await;
     }
 
     /// Whether the drain has begun.
     pub fn is_draining(&self) -> bool {
-        *self.draining.borrow()
+        *self.phase.borrow() >= Phase::Draining
     }
 }
 
@@ -134,6 +182,23 @@ mod tests {
         let mut late = lifecycle.drain_signal();
         late.draining().await;
         assert!(late.is_draining());
+    }
+
+    #[tokio::test]
+    async fn a_process_leaves_in_steps_and_never_goes_back() {
+        let lifecycle = Lifecycle::new();
+        assert!(!lifecycle.is_leaving());
+        lifecycle.leave();
+        assert!(lifecycle.is_leaving() && !lifecycle.is_draining());
+        let mut heard = lifecycle.drain_signal();
+        lifecycle.close();
+        heard.closed().await;
+        assert!(!heard.is_draining());
+        lifecycle.drain();
+        lifecycle.leave();
+        heard.draining().await;
+        heard.closed().await;
+        assert!(lifecycle.is_leaving() && lifecycle.is_draining());
     }
 
     #[tokio::test(start_paused = true)]

@@ -5,6 +5,9 @@ use std::time::Duration;
 use sd_notify::NotifyState;
 use tracing::debug;
 
+/// What writing everything down at the end may take beside what the configuration says.
+const STOP_MARGIN: Duration = Duration::from_secs(10);
+
 /// Tells the service manager that the server answers. Does nothing without one.
 pub fn ready() {
     tell(&[NotifyState::Ready]);
@@ -21,6 +24,12 @@ pub fn reloading() {
 /// Tells that the server drains.
 pub fn stopping() {
     tell(&[NotifyState::Stopping]);
+}
+
+/// Tells how long stopping may take, where that may be longer than the unit says (`TimeoutStopSec=`).
+pub fn stops_within(time: Duration) {
+    let micros = u32::try_from((time + STOP_MARGIN).as_micros()).unwrap_or(u32::MAX);
+    tell(&[NotifyState::ExtendTimeoutUsec(micros)]);
 }
 
 /// One line on what the server does, shown by `systemctl status`.

@@ -8,24 +8,20 @@ mod backup;
 mod belongings;
 mod checkpoint;
 mod connect;
-mod copies;
 mod errors;
 mod files;
 mod filter;
-mod hashes;
+mod grams;
 mod import;
 mod index;
 mod integrations;
-mod keys;
-mod labels;
-mod lists;
+mod listing;
 mod migrations;
 mod numbers;
 mod passing;
 mod people;
 mod postings;
 mod pubsub;
-mod queue;
 mod readers;
 mod remove;
 mod rooms;
@@ -46,7 +42,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use rusqlite::Connection;
 use tokio::sync::oneshot;
@@ -56,11 +52,11 @@ use waxwing_xmpp::jid::Jid;
 
 pub use backup::{RestoreError, files_in, restore};
 
+use crate::keys::Keys;
+use crate::queue::Queue;
 use checkpoint::Checkpoints;
 use errors::Failure;
 use files::Lock;
-use keys::Keys;
-use queue::Queue;
 use readers::Question;
 use remove::Step;
 use runs::RunNumbers;
@@ -122,18 +118,13 @@ impl Default for Options {
             tail_copies: 32_768,
             filter_bytes: 64 << 20,
             dedupe_window: Duration::from_secs(7 * 24 * 60 * 60),
-            now_us: system_now_us,
+            now_us: crate::clock::now_us,
             on_fatal: Arc::new(|cause| {
                 tracing::error!(cause, "the store failed and the process ends");
                 std::process::exit(74)
             }),
         }
     }
-}
-
-fn system_now_us() -> u64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// Why a store could not be opened.
@@ -206,6 +197,7 @@ impl Sqlite {
         let wal_pages = Arc::new(AtomicU64::new(0));
         connect::watch_wal(&mut writer, wal_pages.clone())?;
         migrations::migrate(&writer).map_err(|error| OpenError::Schema(error.to_string()))?;
+        grams::complete(&writer).map_err(|error| OpenError::Database(StoreError::from(error).into()))?;
         let page: u64 = writer.pragma_query_value(None, "page_size", |row| row.get(0).map(numbers::uint))?;
         let checkpoints = Checkpoints::new(options.wal_start_bytes / page, options.wal_max_bytes / page);
         let store = Self {
@@ -214,7 +206,7 @@ impl Sqlite {
             questions: Arc::new(Queue::new(options.read_queue_jobs, usize::MAX)),
             tail: Arc::default(),
             numbers: Arc::default(),
-            keys: Keys::load(&writer)?,
+            keys: postings::keys(&writer)?,
             filters: Arc::new(Filters::new(options.filter_bytes)),
             checkpoints: Arc::new(checkpoints),
             account_changes: Arc::default(),

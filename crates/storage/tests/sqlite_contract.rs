@@ -9,10 +9,10 @@ use scratch::Scratch;
 use waxwing_chat::store::Store;
 use waxwing_storage::sqlite::{Options, Sqlite};
 
-fn open(options: Options) -> (Arc<dyn Store>, Scratch) {
+fn open(options: Options) -> Option<(Arc<dyn Store>, Scratch)> {
     let scratch = Scratch::new();
     let store = Sqlite::open(&scratch.database(), options).expect("the store opens");
-    (Arc::new(store), scratch)
+    Some((Arc::new(store), scratch))
 }
 
 /// New messages stay in the tail for the whole test.

@@ -228,6 +228,8 @@ pub const SM3: &str = "urn:xmpp:sm:3";
 pub const SOFTWARE_INFO: &str = "urn:xmpp:dataforms:softwareinfo";
 /// RFC 6120 section 8.3: stanza error conditions.
 pub const STANZA_ERRORS: &str = "urn:ietf:params:xml:ns:xmpp-stanzas";
+/// XEP-0131: headers of stanzas, of which only the ids of subscriptions.
+pub const SHIM: &str = "http://jabber.org/protocol/shim";
 /// XEP-0359: unique and stable stanza ids.
 pub const STANZA_ID: &str = "urn:xmpp:sid:0";
 /// Beside presence: what a status has that RFC 6121 has no word for.

@@ -379,6 +379,14 @@ impl Stanza {
         self.header().answer(Kind::Iq(IqType::Result))
     }
 
+    /// This answer as an error, behind what it holds.
+    #[must_use]
+    pub fn refused(mut self, error: StanzaError) -> Stanza {
+        self.kind = self.kind.as_error();
+        let child = error.to_element(content_ns(&self.element));
+        self.with_child(child)
+    }
+
     /// The error that answers this stanza; none when it is itself an error or a result (RFC 6120 section 8.3.1).
     pub fn error_reply(&self, error: StanzaError) -> Option<Stanza> {
         self.header().error_reply(error)

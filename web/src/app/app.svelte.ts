@@ -4,7 +4,7 @@ import { SvelteMap } from 'svelte/reactivity';
 import { toast } from '$lib/ui';
 import { t } from '$lib/i18n';
 import { Refused, type Address, type Message, type MessageId, type Position, type WebSocketLike } from '$lib/api';
-import { canShare, openShared } from '$lib/api/shared-socket';
+import { openShared } from '$lib/api/shared-socket';
 import { openKeyed } from '$lib/state/keyed';
 import { formatRoute, parseRoute, type Panel, type Route, type View } from '$lib/state/route';
 import { Session } from '$lib/state/session.svelte';
@@ -13,9 +13,11 @@ import { BrowserAccounts, BrowserTokens, clientName, deviceId, isPassingSession,
 export const tokens = new BrowserTokens();
 tokens.remembers = !isPassingSession();
 
+const connect = (): WebSocketLike => new WebSocket(socketUrl(), 'waxwing.v1') as WebSocketLike;
+
 export const session = new Session({
   // A tab that is not to be remembered is a device of its own, with a connection of its own.
-  create: () => (canShare() && tokens.remembers ? openShared() : (new WebSocket(socketUrl(), 'waxwing.v1') as WebSocketLike)),
+  create: () => (tokens.remembers ? openShared(connect) : connect()),
   tokens,
   client: {
     name: clientName(),
@@ -28,7 +30,7 @@ export const session = new Session({
   accounts: new BrowserAccounts(),
 });
 
-export type DialogName = 'section' | 'switcher' | 'settings' | 'create-room' | 'start' | 'browse' | 'help' | 'status';
+export type DialogName = 'section' | 'switcher' | 'settings' | 'create-room' | 'start' | 'browse' | 'help' | 'status' | 'date';
 
 class Ui {
   route = $state.raw<Route>(parseRoute(location.hash));
@@ -47,6 +49,12 @@ class Ui {
   reacting = $state<MessageId | undefined>();
   /** Pictures that are looked at in full. */
   viewing = $state.raw<{ message: Message; index: number } | undefined>();
+  /** The conversation that its reader has just left unread: it is not read by being in view until it is opened anew. */
+  leftUnread: Address | undefined;
+  /** The day at which the dialog for another day begins, in milliseconds since the epoch. */
+  day: number | undefined;
+  /** Whose card is shown, and beside what. */
+  profile = $state.raw<{ address: Address; anchor: Element } | undefined>();
   /** The page is in front of somebody. */
   attended = $state(true);
   announcement = $state('');
@@ -82,6 +90,7 @@ class Ui {
     if (route.conversation !== this.route.conversation) {
       this.replyTo = undefined;
       this.editing = undefined;
+      this.profile = undefined;
     }
     this.route = route;
   }
@@ -98,6 +107,12 @@ class Ui {
   editSection(section: { id?: string; conversation?: Address }): void {
     this.section = section;
     this.dialog = 'section';
+  }
+
+  /** Asks for a day of the conversation to go to. */
+  chooseDay(day?: number): void {
+    this.day = day;
+    this.dialog = 'date';
   }
 
   view(view: View): void {

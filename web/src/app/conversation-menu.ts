@@ -32,7 +32,14 @@ export function conversationMenu(conversation: Conversation): MenuItem[] {
       onselect: () => void attempt(session.read(address, conversation.last?.position ?? conversation.seen)),
     });
   } else {
-    items.push({ label: t('menu.unread'), icon: 'circle', onselect: () => configure({ marked_unread: true }) });
+    items.push({
+      label: t('menu.unread'),
+      icon: 'circle',
+      onselect: () => {
+        ui.leftUnread = address;
+        configure({ marked_unread: true });
+      },
+    });
   }
   items.push({
     label: settings.favourite ? t('menu.unfavourite') : t('menu.favourite'),

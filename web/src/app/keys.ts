@@ -40,6 +40,58 @@ function focusLater(selector: string): void {
   requestAnimationFrame(() => document.querySelector<HTMLElement>(selector)?.focus());
 }
 
+/** Whether nothing that is shown has the focus. */
+function isFocusLost(): boolean {
+  const at = document.activeElement;
+  return at === null || at === document.body || !at.checkVisibility();
+}
+
+/** Gives the focus to the first region in view, if what had it is gone: the form that somebody signed in with, a pane of a narrow page. */
+export function keepFocus(): void {
+  if (isFocusLost()) nextRegion(1);
+}
+
+/**
+ * Gives the focus back to what was moved while it had it, a row that is sorted anew; where it is gone or hidden, to what is first beside it.
+ * Whoever presses on something that takes no focus has none. The answer ends it.
+ */
+export function watchFocus(): () => void {
+  let last: HTMLElement | undefined;
+  let place: HTMLElement | null = null;
+  let isWaiting = false;
+  const note = ({ target }: FocusEvent): void => {
+    if (!(target instanceof HTMLElement) || target === document.body) return;
+    last = target;
+    place = target.closest<HTMLElement>('dialog, [data-region]');
+  };
+  const forget = ({ target }: PointerEvent): void => {
+    if (!last?.contains(target as Node)) last = undefined;
+  };
+  const restore = (): void => {
+    isWaiting = false;
+    if (!last || !isFocusLost()) return;
+    if (!place?.isConnected || !place.checkVisibility()) {
+      keepFocus();
+      return;
+    }
+    const isThere = last.isConnected && last.checkVisibility();
+    (isThere ? last : focusables(place)[0])?.focus({ preventScroll: true });
+  };
+  const observer = new MutationObserver(() => {
+    if (isWaiting || !last) return;
+    isWaiting = true;
+    requestAnimationFrame(restore);
+  });
+  observer.observe(document.body, { subtree: true, childList: true, attributeFilter: ['hidden'] });
+  document.addEventListener('focusin', note);
+  document.addEventListener('pointerdown', forget, true);
+  return () => {
+    observer.disconnect();
+    document.removeEventListener('focusin', note);
+    document.removeEventListener('pointerdown', forget, true);
+  };
+}
+
 function nextRegion(step: 1 | -1): void {
   const there = REGIONS.flatMap((name) => {
     const found = [...document.querySelectorAll<HTMLElement>(`[data-region="${name}"]`)].find((e) => e.checkVisibility());

@@ -83,6 +83,7 @@ export function copyLink(message: Message): void {
 }
 
 export function markUnread(message: Message): void {
+  ui.leftUnread = message.conversation;
   void attempt(session.unread(message.conversation, message.position));
 }
 

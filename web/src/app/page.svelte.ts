@@ -1,9 +1,10 @@
 // What the page itself shows and hears: title, icon, notifications, and whether somebody looks at it.
 import { t } from '$lib/i18n';
 import { plain } from '$lib/markup';
-import type { Message, ServerEvent } from '$lib/api';
+import type { ServerEvent } from '$lib/api';
 import { callsFor } from '$lib/state/notify';
 import { session, ui } from './app.svelte';
+import { notify, takeBack } from './notifications';
 import { attendedElsewhere, joinTabs, speaks, tellAttention } from './tabs';
 
 /** Whoever does nothing for so long does not look at the page. */
@@ -12,7 +13,7 @@ const INATTENTION_MS = 60_000;
 const FRESH_MS = 60_000;
 
 export function watchPage(): () => void {
-  const stops = [watchAttention(), watchNetwork(), session.listen(heard), $effect.root(showTitle), joinTabs(), $effect.root(showAttention)];
+  const stops = [watchAttention(), watchNetwork(), session.listen(heard), $effect.root(showTitle), joinTabs(), $effect.root(showAttention), $effect.root(showRead)];
   return () => {
     for (const stop of stops) stop();
   };
@@ -82,6 +83,15 @@ function watchNetwork(): () => void {
   };
 }
 
+/** Stands for something unread that is meant for nobody in particular. */
+const DOT = '•';
+
+/** Puts the number on the icon of the installed application. */
+function tellSystem(count: number): void {
+  if (!('setAppBadge' in navigator)) return;
+  void (count > 0 ? navigator.setAppBadge(count) : navigator.clearAppBadge()).catch(() => undefined);
+}
+
 function showTitle(): void {
   let drawn = '';
   $effect(() => {
@@ -89,21 +99,22 @@ function showTitle(): void {
     const threads = session.threads.mentions;
     const total = count + threads;
     const place = ui.conversation ? session.conversations.get(ui.conversation)?.name : undefined;
-    const mark = total > 0 ? `(${total > 99 ? '99+' : total}) ` : any ? '• ' : '';
+    const mark = total > 0 ? `(${total > 99 ? '99+' : total}) ` : any ? `${DOT} ` : '';
     document.title = `${mark}${place ? `${place} – ` : ''}Waxwing`;
-    const wanted = total > 0 ? 'number' : any ? 'dot' : 'none';
+    const wanted = total > 0 ? (total > 9 ? '9+' : String(total)) : any ? DOT : '';
     if (wanted !== drawn) {
       drawn = wanted;
       void drawIcon(wanted);
+      tellSystem(total);
     }
   });
 }
 
-/** Puts a dot on the icon of the page: red for what is meant for the reader. */
-async function drawIcon(mark: 'number' | 'dot' | 'none'): Promise<void> {
+/** Puts a mark on the icon of the page: a number for what is meant for the reader, a dot for anything else. */
+async function drawIcon(mark: string): Promise<void> {
   const link = document.querySelector<HTMLLinkElement>('link[rel="icon"]');
   if (!link) return;
-  if (mark === 'none') {
+  if (mark === '') {
     link.type = 'image/svg+xml';
     link.href = '/favicon.svg';
     return;
@@ -120,17 +131,35 @@ async function drawIcon(mark: 'number' | 'dot' | 'none'): Promise<void> {
   const pen = canvas.getContext('2d');
   if (!pen) return;
   pen.drawImage(picture, 0, 0, 64, 64);
-  pen.beginPath();
-  pen.arc(49, 15, 15, 0, 2 * Math.PI);
+  const isNumber = mark !== DOT;
+  const [at, radius] = isNumber ? [42, 22] : [49, 13];
+  const disc = (size: number): void => {
+    pen.beginPath();
+    pen.arc(at, 64 - at, size, 0, 2 * Math.PI);
+    pen.fill();
+  };
   pen.globalCompositeOperation = 'destination-out';
-  pen.fill();
+  disc(radius + 3);
   pen.globalCompositeOperation = 'source-over';
-  pen.beginPath();
-  pen.arc(49, 15, 12, 0, 2 * Math.PI);
-  pen.fillStyle = mark === 'number' ? '#cf3a2b' : '#2b8c8c';
-  pen.fill();
+  pen.fillStyle = isNumber ? '#c9302c' : '#2b8c8c';
+  disc(radius);
+  if (isNumber) {
+    pen.fillStyle = '#fff';
+    pen.font = `700 ${mark.length > 1 ? 26 : 34}px system-ui, sans-serif`;
+    pen.textAlign = 'center';
+    pen.textBaseline = 'middle';
+    pen.fillText(mark, at, 66 - at);
+  }
   link.type = 'image/png';
   link.href = canvas.toDataURL('image/png');
+}
+
+/** Takes back notifications of what was read, here or on another device. */
+function showRead(): void {
+  $effect(() => {
+    const unread = new Set(session.conversations.unread.map((conversation) => conversation.address));
+    void takeBack((conversation) => !unread.has(conversation));
+  });
 }
 
 function heard(event: ServerEvent): void {
@@ -153,23 +182,7 @@ function heard(event: ServerEvent): void {
   const other = attendedElsewhere();
   if (!speaks() || other?.conversation === message.conversation) return;
   if (values.sound) chime();
-  if (values.desktop && !ui.attended && !other) notify(message, conversation.kind === 'room' ? conversation.name : undefined);
-}
-
-function notify(message: Message, room: string | undefined): void {
-  if (typeof Notification === 'undefined' || Notification.permission !== 'granted') return;
-  const title = room ? t('notify.in', { name: message.from.name, room }) : message.from.name;
-  const body = plain(message.text) || t('notify.file');
-  try {
-    const shown = new Notification(title, { body, tag: message.conversation, icon: '/favicon.svg' });
-    shown.onclick = () => {
-      window.focus();
-      ui.open(message.conversation);
-      shown.close();
-    };
-  } catch {
-    // Browsers on telephones show notifications by a service worker only.
-  }
+  if (values.desktop && !ui.attended && !other) void notify(message, conversation.kind === 'room' ? conversation.name : undefined);
 }
 
 let sound: AudioContext | undefined;

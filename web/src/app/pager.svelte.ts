@@ -8,7 +8,11 @@ export class Pager<T> {
   failed = $state(false);
   #run = 0;
 
-  constructor(private readonly page: (last: T | undefined) => Promise<{ items: T[]; more: boolean }>) {}
+  /** `key` says which items are the same: one that was heard of while its page was on its way is there once. */
+  constructor(
+    private readonly page: (last: T | undefined) => Promise<{ items: T[]; more: boolean }>,
+    private readonly key: (item: T) => string,
+  ) {}
 
   async restart(): Promise<void> {
     this.#run++;
@@ -27,7 +31,8 @@ export class Pager<T> {
     try {
       const { items, more } = await this.page(this.items.at(-1));
       if (run !== this.#run) return;
-      this.items = [...this.items, ...items];
+      const keys = new Set(items.map(this.key));
+      this.items = [...this.items.filter((item) => !keys.has(this.key(item))), ...items];
       this.more = more;
       this.loaded = true;
     } catch {

@@ -1,10 +1,12 @@
 // What the client knows of the browser it runs in: where its tokens are, what the device is called, how it reaches the server.
 import type { TokenStore } from '$lib/api';
+import { newId } from '$lib/state/id';
 import type { AccountStore } from '$lib/state/session.svelte';
 
 const TOKEN = 'waxwing.token';
 const DEVICE = 'waxwing.device';
 const ACCOUNT = 'waxwing.account';
+const PICTURES = 'waxwing-pictures';
 
 /** Storage may be forbidden by the browser: then what is kept lasts as long as the page. */
 const pageOnly = new Map<string, string>();
@@ -61,13 +63,11 @@ export class BrowserAccounts implements AccountStore {
 
   set(account: string | undefined): void {
     write(lasting, ACCOUNT, account);
+    // The service worker keeps pictures of people for as long as there is a place for them. Only pages over TLS or from this machine have one.
+    if (typeof caches === 'undefined') return;
+    const change = account === undefined ? caches.delete(PICTURES) : caches.open(PICTURES);
+    change.catch(() => undefined);
   }
-}
-
-export function newId(): string {
-  // randomUUID is there only on pages that came over TLS or from this machine.
-  if (typeof crypto.randomUUID === 'function') return crypto.randomUUID();
-  return [...crypto.getRandomValues(new Uint8Array(16))].map((b) => b.toString(16).padStart(2, '0')).join('');
 }
 
 /** An id of this browser, the same at each visit. A tab that is not to be remembered is a device of its own. */
@@ -83,7 +83,6 @@ export function deviceId(remembers: boolean): string {
 export function isPassingSession(): boolean {
   return read(passing, TOKEN) !== undefined;
 }
-
 
 /** The browser and the system, as people call them. */
 export function clientName(agent = navigator.userAgent): string {

@@ -23,6 +23,13 @@ async function renew(): Promise<void> {
   }
 }
 
+/** Asks the reader whether notifications may be shown; from a press of a button. */
+export async function askToNotify(): Promise<NotificationPermission> {
+  const answer = await Notification.requestPermission();
+  if (answer === 'granted') await subscribeToPush();
+  return answer;
+}
+
 /** Asks the browser for a subscription, and tells it to the server. */
 export async function subscribeToPush(): Promise<void> {
   if (!canPush()) return;

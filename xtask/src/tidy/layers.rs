@@ -59,9 +59,16 @@ const LAYERS: &[Layer] = &[
         banned_paths: &["std::net", "tokio::net"],
     },
     Layer {
+        package: "waxwing-cluster",
+        folder: "crates/cluster/",
+        siblings: &["waxwing-chat"],
+        banned: &["ring", "openssl", "native-tls", "rusqlite", "axum", "hyper"],
+        banned_paths: &["std::net", "tokio::net"],
+    },
+    Layer {
         package: "waxwing-server",
         folder: "crates/server/",
-        siblings: &["waxwing-xmpp", "waxwing-chat", "waxwing-storage", "waxwing-tests"],
+        siblings: &["waxwing-xmpp", "waxwing-chat", "waxwing-storage", "waxwing-cluster", "waxwing-tests"],
         banned: &["ring", "openssl", "native-tls"],
         banned_paths: &[],
     },

@@ -51,7 +51,7 @@ impl Chat {
         self.store.put_card(owner.account, Some(card)).await?;
         self.profile_changed(&owner.jid);
         if photo_hash != before {
-            self.show_photo_hash(owner).await?;
+            self.show_photo_hash(owner, before.as_deref()).await?;
         }
         Ok(())
     }

@@ -108,6 +108,9 @@ impl Chat {
             return Ok(None);
         }
         let mut view = self.store.node(&place.jid, node, &from.to_bare()).await?;
+        if let Some(view) = &mut view {
+            view.subscriptions.retain(|subscription| self.in_force(subscription));
+        }
         if let (Some(view), Some(owner)) = (&mut view, &place.owner)
             && from.same_bare(&owner.jid)
         {

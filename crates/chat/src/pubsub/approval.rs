@@ -53,7 +53,10 @@ impl Chat {
             return None;
         }
         if message.kind == Kind::Message(MessageType::Error) {
-            return at_service.then_some(Ok(()));
+            return match at_service {
+                true => Some(self.notification_bounced(from, &to, message).await),
+                false => None,
+            };
         }
         let answer = match read(message) {
             Some(Ok(Some(answer))) => answer,
@@ -63,6 +66,17 @@ impl Chat {
             None => return at_service.then_some(Err(Error::ServiceUnavailable)),
         };
         Some(self.take_answer(from, &to, &answer).await)
+    }
+
+    /// A notification did not reach its subscriber. If it never will, his subscription ends (section 13.4).
+    async fn notification_bounced(&self, from: &Jid, to: &Jid, message: &Stanza) -> Result<()> {
+        let Some(error) = message.children().find(|child| child.name() == "error") else { return Ok(()) };
+        let gone = error.attr("type") == Some("cancel") || error.child(ns::STANZA_ERRORS, "gone").is_some();
+        let content = message.child(ns::PUBSUB_EVENT, "event").and_then(|event| event.children().next());
+        let node = content.and_then(|content| content.attr("node")).filter(|_| gone);
+        let Some(node) = node else { return Ok(()) };
+        let place = self.pubsub_place(to, from).await?;
+        self.subscriber_gone(&place, node, from).await
     }
 
     async fn take_answer(&self, from: &Jid, to: &Jid, answer: &Answer) -> Result<()> {

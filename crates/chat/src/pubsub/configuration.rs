@@ -5,6 +5,7 @@ use waxwing_xmpp::jid::Jid;
 
 use super::PubSubSettings;
 use super::refusal::Refusal;
+use super::terms::{Terms, Until};
 use crate::error::{Error, Result};
 
 /// Bytes of a text option: title, description, type.
@@ -129,6 +130,8 @@ pub struct NodeConfiguration {
     pub publish_model: PublishModel,
     /// Anybody may subscribe at all.
     pub subscribe: bool,
+    /// All subscriptions end when their subscribers go offline (section 13.5).
+    pub temporary_subscriptions: bool,
     /// Subscribers are told of what happens.
     pub deliver_notifications: bool,
     /// They are told the payloads.
@@ -149,6 +152,8 @@ pub struct NodeConfiguration {
     pub item_expire_s: Option<u32>,
     /// Bytes of a payload; `None` for as many as the server allows.
     pub max_payload_bytes: Option<u32>,
+    /// What somebody has published goes when he goes offline.
+    pub purge_offline: bool,
     /// What happens when something is published to a full node.
     pub node_full: NodeFull,
     /// When the last item is sent.
@@ -157,7 +162,7 @@ pub struct NodeConfiguration {
     pub presence_based_delivery: bool,
     /// What kind of message a notification is.
     pub notification_type: NotificationType,
-    /// Whom replies go to.
+    /// Whom replies go to; `None` for whoever sent the notification (section 13.17).
     pub item_reply: Option<ItemReply>,
 }
 
@@ -174,6 +179,7 @@ impl NodeConfiguration {
             roster_groups_allowed: Vec::new(),
             publish_model: PublishModel::Publishers,
             subscribe: true,
+            temporary_subscriptions: false,
             deliver_notifications: true,
             deliver_payloads: true,
             notify_config: false,
@@ -184,6 +190,7 @@ impl NodeConfiguration {
             max_items: Some(20),
             item_expire_s: None,
             max_payload_bytes: None,
+            purge_offline: false,
             node_full: NodeFull::RetractOldest,
             send_last: SendLast::OnSub,
             presence_based_delivery: false,
@@ -200,6 +207,13 @@ impl NodeConfiguration {
             send_last: SendLast::OnSubAndPresence,
             presence_based_delivery: true,
             ..Self::of_service()
+        }
+    }
+
+    /// Makes the terms of a subscription those that the node lets it have.
+    pub fn bind(&self, terms: &mut Terms) {
+        if self.temporary_subscriptions {
+            terms.until = Until::Offline;
         }
     }
 
@@ -238,7 +252,6 @@ impl NodeConfiguration {
         match (var, values) {
             // Only leaf nodes are offered, which hold items.
             ("pubsub#node_type", [kind]) if kind == "leaf" => Ok(()),
-            ("pubsub#tempsub" | "pubsub#purge_offline", [off]) if matches!(&**off, "0" | "false") => Ok(()),
             (
                 "pubsub#body_xslt" | "pubsub#dataform_xslt" | "pubsub#collection" | "pubsub#children",
                 values,
@@ -420,6 +433,7 @@ pub const OPTIONS: &[NodeOption] = &[
     },
     option!(choice "pubsub#publish_model", "Who may publish", publish_model, PublishModel),
     option!(boolean "pubsub#subscribe", "Whether to allow subscriptions", subscribe),
+    option!(boolean "pubsub#tempsub", "Whether all subscriptions end when their subscribers go offline", temporary_subscriptions),
     option!(boolean "pubsub#deliver_notifications", "Whether to deliver event notifications", deliver_notifications),
     option!(boolean "pubsub#deliver_payloads", "Whether to deliver payloads with event notifications", deliver_payloads),
     option!(boolean "pubsub#notify_config", "Notify subscribers when the node configuration changes", notify_config),
@@ -430,6 +444,7 @@ pub const OPTIONS: &[NodeOption] = &[
     option!(number "pubsub#max_items", "The maximum number of items to persist", max_items),
     option!(number "pubsub#item_expire", "The number of seconds after which items go", item_expire_s),
     option!(number "pubsub#max_payload_size", "The maximum payload size in bytes", max_payload_bytes),
+    option!(boolean "pubsub#purge_offline", "Whether items go when their publisher goes offline", purge_offline),
     option!(choice "pubsub#publish_node_full", "What happens when a full node is published to", node_full, NodeFull),
     option!(choice "pubsub#send_last_published_item", "When to send the last published item", send_last, SendLast),
     option!(boolean "pubsub#presence_based_delivery", "Deliver notifications to available users only", presence_based_delivery),
@@ -441,7 +456,7 @@ pub const OPTIONS: &[NodeOption] = &[
         read: |c| c.item_reply.iter().map(|reply| reply.as_str().to_owned()).collect(),
         write: |c, values| {
             c.item_reply = match single(values) {
-                None | Some("") => None,
+                None | Some("" | "none") => None,
                 Some(word) => {
                     Some(ItemReply::from_name(word).ok_or(Error::NotAcceptable("no such way to reply"))?)
                 }
@@ -524,7 +539,7 @@ mod tests {
             ("pubsub#max_items", values(&["-1"])),
             ("pubsub#publish_model", values(&["king"])),
             ("pubsub#node_type", values(&["collection"])),
-            ("pubsub#tempsub", values(&["1"])),
+            ("pubsub#tempsub", values(&["maybe"])),
             ("pubsub#body_xslt", values(&["http://example.org/"])),
             ("pubsub#unheard_of", values(&["1"])),
         ] {

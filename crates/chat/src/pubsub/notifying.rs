@@ -136,11 +136,18 @@ impl Chat {
             return Ok(());
         }
         let notice = Arc::new(Outgoing::for_many(notification(place, node, news, &id, false)));
-        for subscription in &audience.subscriptions {
-            let terms = Terms::from_stored(&subscription.options);
-            if terms.deliver_at(self.now_ms()) {
-                self.tell_subscriber(place, node, (&subscription.jid, &terms), &notice, &mut told).await?;
+        let mut subscriptions: Vec<&Subscription> =
+            audience.subscriptions.iter().filter(|known| self.in_force(known)).collect();
+        subscriptions.sort_by(|one, other| one.jid.cmp(&other.jid));
+        for of_one in subscriptions.chunk_by(|one, other| one.jid == other.jid) {
+            let wanted = of_one.iter().map(|known| (*known, Terms::from_stored(&known.options)));
+            let wanted: Vec<_> = wanted.filter(|(_, terms)| terms.deliver).collect();
+            if wanted.is_empty() {
+                continue;
             }
+            let notes = matches!(news, News::Published(_) | News::Retracted(_)) && of_one.len() > 1;
+            let to = Recipient { jid: &of_one[0].jid, wanted: &wanted, notes };
+            self.tell_subscriber(place, node, to, &notice, &mut told).await?;
         }
         Ok(())
     }
@@ -196,10 +203,11 @@ impl Chat {
         &self,
         place: &Place,
         node: &NodeRecord,
-        (to, terms): (&Jid, &Terms),
+        recipient: Recipient<'_>,
         notice: &Arc<Outgoing>,
         told: &mut HashSet<Jid>,
     ) -> Result<()> {
+        let to = recipient.jid;
         if let Some(owner) = &place.owner
             && let Some(profile) = self.profile(&owner.jid).await?
             && profile.blocks(to)
@@ -210,7 +218,8 @@ impl Chat {
         if !self.is_local(to.domain()) {
             let known = told.iter().any(|jid| jid.same_bare(to));
             if !known && self.service(to.domain()).is_none() {
-                drop(self.to_remote(notice.stanza().clone().with_to(to.clone())));
+                let all = recipient.wanted.iter().map(|(known, _)| *known);
+                drop(self.to_remote(recipient.noted(notice, all).stanza().clone().with_to(to.clone())));
             }
             return Ok(());
         }
@@ -222,27 +231,68 @@ impl Chat {
         }
         if to.is_full() {
             if let Some(session) = self.sessions.find(to)
-                && takes(terms, &session)
+                && let Some(notice) = recipient.notice_for(&session, notice)
                 && told.insert(to.clone())
             {
-                push(&session, notice);
+                push(&session, &notice);
             }
             return Ok(());
         }
-        let waits = node.configuration.notification_type == NotificationType::Normal
+        let waits = |terms: &Terms| terms.shows.is_empty() && !terms.is_temporary();
+        if node.configuration.notification_type == NotificationType::Normal
             && !node.configuration.presence_based_delivery
-            && terms.shows.is_empty();
-        if waits {
+            && recipient.wanted.iter().any(|(_, terms)| waits(terms))
+        {
+            let waiting = recipient.wanted.iter().filter(|(_, terms)| waits(terms)).map(|(known, _)| *known);
+            let notice = recipient.noted(notice, waiting);
             return self.send_from_service(notice.stanza().clone().with_to(to.clone())).await;
         }
         self.sessions.with(to, |all| {
-            for session in all.iter().filter(|session| session.takes_messages() && takes(terms, session)) {
-                if told.insert(session.jid.clone()) {
-                    push(session, notice);
+            for session in all.iter().filter(|session| session.takes_messages()) {
+                if let Some(notice) = recipient.notice_for(session, notice)
+                    && told.insert(session.jid.clone())
+                {
+                    push(session, &notice);
                 }
             }
         });
         Ok(())
+    }
+}
+
+/// An address that is told, once for all its subscriptions (section 6.1.6).
+#[derive(Clone, Copy)]
+struct Recipient<'a> {
+    jid: &'a Jid,
+    /// Those of its subscriptions that want to be told, with their terms.
+    wanted: &'a [(&'a Subscription, Terms)],
+    /// It has several, and is told which of them it is told for (section 7.1.2.4).
+    notes: bool,
+}
+
+impl Recipient<'_> {
+    /// What a session is told; `None` if it shows something that no subscription asks for.
+    fn notice_for(&self, session: &Session, notice: &Arc<Outgoing>) -> Option<Arc<Outgoing>> {
+        let taking =
+            || self.wanted.iter().filter(|(_, terms)| takes(terms, session)).map(|(known, _)| *known);
+        taking().next()?;
+        Some(self.noted(notice, taking()))
+    }
+
+    /// The notice with the ids of some of the subscriptions at its end, if there are several.
+    fn noted<'s>(
+        &self,
+        notice: &Arc<Outgoing>,
+        some: impl Iterator<Item = &'s Subscription>,
+    ) -> Arc<Outgoing> {
+        if !self.notes {
+            return Arc::clone(notice);
+        }
+        let header = |known: &Subscription| {
+            Element::new(ns::SHIM, "header").with_attr("name", "SubID").with_text(&known.subid)
+        };
+        let headers = some.map(header).fold(Element::new(ns::SHIM, "headers"), Element::with_child);
+        Arc::new(Outgoing::new(notice.stanza().clone().with_child(headers)))
     }
 }
 

@@ -1,5 +1,7 @@
 //! Creating, configuring and deleting nodes, and who is what to them (XEP-0060 sections 8.1 to 8.4 and 8.9).
 
+use std::collections::HashMap;
+
 use waxwing_xmpp::jid::Jid;
 use waxwing_xmpp::ns;
 
@@ -8,7 +10,7 @@ use super::configuration::{AccessModel, NodeConfiguration, SendLast};
 use super::notifying::News;
 use super::publishing::Fields;
 use super::refusal::Refusal;
-use super::store::{NewNode, NodeView};
+use super::store::{NewNode, NodeRecord, NodeView};
 use super::{AFFILIATIONS_LIMIT, Held, NodeCreation, Place, check_node_name};
 use crate::account::Role;
 use crate::chat::Chat;
@@ -136,10 +138,16 @@ impl Chat {
         self.note_telling(&place.jid, &configuration).await?;
         let keep = if configuration.persist_items { configuration.keeps(&self.settings().pubsub) } else { 0 };
         self.store.configure_node(view.node.id, configuration.clone(), keep).await?;
+        let was = view.node.configuration.clone();
+        let changed = NodeRecord { configuration, ..view.node };
+        let configuration = &changed.configuration;
         if configuration.notify_config {
-            let mut changed = view.node;
-            changed.configuration = configuration;
             self.tell_subscribers(place, &changed, News::Configured).await?;
+        }
+        if (configuration.temporary_subscriptions && !was.temporary_subscriptions)
+            || (configuration.purge_offline && !was.purge_offline)
+        {
+            self.make_fleeting(place, &changed).await?;
         }
         drop(held);
         if let Some(owner) = &place.owner {
@@ -209,38 +217,34 @@ impl Chat {
         Ok(all)
     }
 
-    /// Changes what some are to a node (section 8.9.2). Subscriptions of those who may no longer have them end.
+    /// Changes what some are to a node (section 8.9.2). Subscriptions of those who may no longer have them end. Changes that
+    /// cannot be made leave the others alone (section 8.9.2.4): the affiliations that they are about are answered as they stay.
     ///
     /// # Errors
-    /// Those of section 8.9.2.4; `NotAcceptable` when nobody would own the node any more.
+    /// Those of section 8.9.2.3, and `ResourceConstraint`, upon which nothing is changed.
     pub async fn set_node_affiliations(
         &self,
         place: &Place,
         from: &Jid,
         node: &str,
         changes: Vec<(Jid, Affiliation)>,
-    ) -> Result<()> {
+    ) -> Result<Vec<(Jid, Affiliation)>> {
         check_node_name(node)?;
         let held = self.pubsub.lock(&place.jid, node).await;
         let view = self.owned_node(place, node, from).await?;
-        let mut after = self.store.node_affiliations(view.node.id).await?;
-        let changes: Vec<_> =
-            changes.into_iter().map(|(jid, affiliation)| (jid.to_bare(), affiliation)).collect();
-        for (jid, affiliation) in &changes {
-            if let Some(owner) = &place.owner
-                && (*jid == owner.jid) != (*affiliation == Affiliation::Owner)
-            {
-                return Err(Error::NotAcceptable("an account owns its nodes alone"));
-            }
-            after.retain(|(known, _)| known != jid);
-            if *affiliation != Affiliation::None {
-                after.push((jid.clone(), *affiliation));
-            }
-        }
-        if !place.is_personal() && !after.iter().any(|(_, affiliation)| *affiliation == Affiliation::Owner) {
-            return Err(Error::NotAcceptable("the node needs an owner"));
-        }
-        if after.len() > AFFILIATIONS_LIMIT {
+        let before = self.store.node_affiliations(view.node.id).await?;
+        let changes = changes.into_iter().map(|(jid, affiliation)| (jid.to_bare(), affiliation));
+        let (refused, changes): (Vec<_>, Vec<_>) = match &place.owner {
+            // An account owns its nodes alone.
+            Some(owner) => changes.partition(|(jid, is)| (*jid == owner.jid) != (*is == Affiliation::Owner)),
+            None => without_last_owner(&before, changes.collect()),
+        };
+        let stays = |jid: &Jid| match &place.owner {
+            Some(owner) if owner.jid == *jid => Affiliation::Owner,
+            _ => before.iter().find(|(known, _)| known == jid).map_or(Affiliation::None, |(_, is)| *is),
+        };
+        let refused = refused.into_iter().map(|(jid, _)| (jid.clone(), stays(&jid))).collect();
+        if after(&before, &changes).len() > AFFILIATIONS_LIMIT {
             return Err(Error::ResourceConstraint("too many affiliations"));
         }
         held.changing();
@@ -249,8 +253,32 @@ impl Chat {
         for (jid, affiliation) in &changes {
             self.tell_affiliation(place, &view.node, jid, *affiliation).await;
         }
-        Ok(())
+        Ok(refused)
     }
+}
+
+/// Who would be what after these changes.
+fn after(before: &[(Jid, Affiliation)], changes: &[(Jid, Affiliation)]) -> HashMap<Jid, Affiliation> {
+    let mut all: HashMap<_, _> = before.iter().cloned().collect();
+    for (jid, affiliation) in changes {
+        match affiliation {
+            Affiliation::None => all.remove(jid),
+            other => all.insert(jid.clone(), *other),
+        };
+    }
+    all
+}
+
+/// What people are to become to a node.
+type Changes = Vec<(Jid, Affiliation)>;
+
+/// Parts changes into those that would leave a node without an owner, if they do, and all others.
+fn without_last_owner(before: &[(Jid, Affiliation)], changes: Changes) -> (Changes, Changes) {
+    if after(before, &changes).values().any(|affiliation| *affiliation == Affiliation::Owner) {
+        return (Vec::new(), changes);
+    }
+    let owns = |jid: &Jid| before.contains(&(jid.clone(), Affiliation::Owner));
+    changes.into_iter().partition(|(jid, _)| owns(jid))
 }
 
 /// What an account's node of this name is like unless the account says otherwise: what is for everybody to see is open, and

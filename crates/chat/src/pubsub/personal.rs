@@ -11,6 +11,7 @@ use super::Place;
 use super::configuration::SendLast;
 use super::notifying::last_item;
 use super::publishing::{Fields, NewItem};
+use super::reading::ReadFor;
 use super::store::{Item, ItemQuery, LastWanted, NodeView};
 use crate::chat::Chat;
 use crate::error::{Error, Result};
@@ -65,7 +66,7 @@ impl Chat {
     /// The items of an account's own node, the oldest first, at most `max` of the newest; empty if there is no such node.
     pub async fn pep_items(&self, owner: &Owner, node: &str, max: usize) -> Result<Vec<Item>> {
         let place = Place::of(owner.clone());
-        match self.node_items(&place, &owner.jid, node, ItemQuery::Last(max)).await {
+        match self.node_items(&place, &owner.jid, node, ReadFor::Himself, ItemQuery::Last(max)).await {
             Ok(page) => Ok(page.items),
             Err(Error::NotFound) => Ok(Vec::new()),
             Err(error) => Err(error),
@@ -75,7 +76,7 @@ impl Chat {
     /// One item of an account's own node.
     pub async fn pep_item(&self, owner: &Owner, node: &str, id: &str) -> Result<Option<Item>> {
         let place = Place::of(owner.clone());
-        match self.node_items_by_id(&place, &owner.jid, node, &[id.to_owned()]).await {
+        match self.node_items_by_id(&place, &owner.jid, node, ReadFor::Himself, &[id.to_owned()]).await {
             Ok(mut items) => Ok(items.pop()),
             Err(Error::NotFound) => Ok(None),
             Err(error) => Err(error),

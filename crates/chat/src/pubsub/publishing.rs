@@ -69,6 +69,8 @@ impl Chat {
             None => self.create_for_publishing(place, from, node, options).await?,
         };
         let item = self.new_item(&view, from, item)?;
+        let purged = view.node.configuration.purge_offline && view.node.configuration.persist_items;
+        self.note_fleeting(from, purged).await?;
         held.changing();
         self.put(place, &view, item).await
     }
@@ -126,7 +128,7 @@ impl Chat {
     /// Takes items back (section 7.2). Subscribers are told if the request or the node says so.
     ///
     /// # Errors
-    /// Those of section 7.2.3; `NotFound` when none of the items is there.
+    /// Those of section 7.2.3; `NotFound` when any of the items is not there, and none is taken back then (section 13.11).
     pub async fn retract(
         &self,
         place: &Place,
@@ -161,12 +163,15 @@ impl Chat {
         if !view.node.configuration.persist_items {
             return Err(Error::PubSub(Refusal::Unsupported("persistent-items")));
         }
-        if view.affiliation != super::access::Affiliation::Owner {
-            // Section 7.2.3.1: a publisher takes back what is his own.
-            let found = self.store.items_by_id(view.node.id, items).await?;
-            if found.iter().any(|item| !item.publisher.same_bare(from)) {
-                return Err(Error::Forbidden);
-            }
+        let found = self.store.items_by_id(view.node.id, items).await?;
+        // Section 7.2.3.1: a publisher takes back what is his own.
+        if view.affiliation != super::access::Affiliation::Owner
+            && found.iter().any(|item| !item.publisher.same_bare(from))
+        {
+            return Err(Error::Forbidden);
+        }
+        if found.len() < items.len() {
+            return Err(Error::NotFound);
         }
         held.changing();
         let gone = self.store.retract_items(view.node.id, items).await?;

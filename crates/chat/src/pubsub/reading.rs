@@ -3,7 +3,8 @@
 use waxwing_xmpp::jid::Jid;
 
 use super::access::Affiliation;
-use super::store::{Item, ItemPage, ItemQuery, NodeRecord, NodeView};
+use super::refusal::Refusal;
+use super::store::{Item, ItemPage, ItemQuery, NodeRecord, NodeView, Subscription};
 use super::{PAGE_BYTES_LIMIT, PAGE_LIMIT, Place};
 use crate::chat::Chat;
 use crate::error::{Error, Result};
@@ -21,6 +22,15 @@ pub struct NodeInfo {
     pub subscribers: usize,
 }
 
+/// For which of his subscriptions somebody reads.
+#[derive(Debug, Clone, Copy)]
+pub enum ReadFor<'a> {
+    /// For himself.
+    Himself,
+    /// For the one with this id, or for the only one.
+    Subscription(Option<&'a str>),
+}
+
 impl Chat {
     /// Items of a node (section 6.5), the oldest first, never more than [`PAGE_LIMIT`] or [`PAGE_BYTES_LIMIT`].
     ///
@@ -31,9 +41,10 @@ impl Chat {
         place: &Place,
         from: &Jid,
         node: &str,
+        read_for: ReadFor<'_>,
         query: ItemQuery,
     ) -> Result<ItemPage> {
-        let view = self.readable_node(place, from, node).await?;
+        let view = self.readable_node(place, from, node, read_for).await?;
         let (query, last) = match query {
             ItemQuery::Last(n) => (ItemQuery::Last(n.min(PAGE_LIMIT)), true),
             ItemQuery::First(n) => (ItemQuery::First(n.min(PAGE_LIMIT)), false),
@@ -54,22 +65,32 @@ impl Chat {
         place: &Place,
         from: &Jid,
         node: &str,
+        read_for: ReadFor<'_>,
         ids: &[String],
     ) -> Result<Vec<Item>> {
         if ids.len() > PAGE_LIMIT {
             return Err(Error::ResourceConstraint("too many items at once"));
         }
-        let view = self.readable_node(place, from, node).await?;
+        let view = self.readable_node(place, from, node, read_for).await?;
         let items = self.store.items_by_id(view.node.id, ids).await?;
         let mut page = ItemPage { count: items.len(), items, first_index: 0 };
         cut(&mut page, false);
         Ok(page.items)
     }
 
-    async fn readable_node(&self, place: &Place, from: &Jid, node: &str) -> Result<NodeView> {
+    async fn readable_node(
+        &self,
+        place: &Place,
+        from: &Jid,
+        node: &str,
+        read_for: ReadFor<'_>,
+    ) -> Result<NodeView> {
         self.prepare_personally(place, from, node).await?;
         let view = self.node_view(place, node, from).await?;
         self.check_may_read(place, &view, from).await?;
+        if let ReadFor::Subscription(subid) = read_for {
+            check_named(&view, from, subid)?;
+        }
         self.expire_items_of(&view.node).await?;
         Ok(view)
     }
@@ -143,6 +164,21 @@ impl Chat {
             |s: &&super::store::Subscription| s.state == super::store::SubscriptionState::Subscribed;
         let subscribers = subscriptions.iter().filter(in_force).count();
         Ok(NodeInfo { node: view.node, owners, publishers, subscribers })
+    }
+}
+
+/// Refuses to read to somebody who has several subscriptions with one address and does not say for which, or who names one
+/// that he does not have (sections 6.5.9.1 and 6.5.9.2).
+fn check_named(view: &NodeView, from: &Jid, subid: Option<&str>) -> Result<()> {
+    let own = |known: &&Subscription| known.jid == *from || known.jid.is_bare();
+    let own: Vec<&Subscription> = view.subscriptions.iter().filter(own).collect();
+    let of = |jid: &Jid| own.iter().filter(|known| known.jid == *jid).count();
+    match subid {
+        Some(subid) if !own.is_empty() && !own.iter().any(|known| *known.subid == *subid) => {
+            Err(Error::PubSub(Refusal::InvalidSubId))
+        }
+        None if own.iter().any(|known| of(&known.jid) > 1) => Err(Error::PubSub(Refusal::SubIdRequired)),
+        _ => Ok(()),
     }
 }
 

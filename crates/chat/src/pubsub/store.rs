@@ -127,6 +127,17 @@ pub struct Item {
     pub payload: Option<Arc<str>>,
 }
 
+/// What somebody has at a node that goes with his presence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fleeting {
+    /// The node.
+    pub node: NodeRecord,
+    /// His subscriptions that end, of whatever resource.
+    pub subscriptions: Vec<Subscription>,
+    /// The ids of the items of his that are removed, in the order of publishing.
+    pub items: Vec<String>,
+}
+
 /// What to do with a node that has as many items as it may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WhenFull {
@@ -219,6 +230,14 @@ pub trait PubSubStore: Send + Sync {
     async fn purge_items(&self, id: NodeId) -> StoreResult<()>;
     /// Removes items that were published before `before_ms` at this node; returns how many.
     async fn expire_items(&self, id: NodeId, before_ms: u64) -> StoreResult<usize>;
+    /// Removes items, of whatever node, that have stayed for as long as the configuration of their node lets them, at most
+    /// `limit`; returns how many.
+    async fn expire_due_items(&self, now_ms: u64, limit: usize) -> StoreResult<usize>;
+    /// The bare addresses that have anything that goes with their presence, in order.
+    async fn bound_to_presence(&self) -> StoreResult<Vec<Jid>>;
+    /// What somebody has that goes with his presence, node by node: temporary subscriptions, and items at nodes that purge
+    /// them.
+    async fn goes_with_presence(&self, who: &Jid) -> StoreResult<Vec<Fleeting>>;
     /// Some items of a node. `NotFound` when the item that the page lies beside is not there.
     async fn items(&self, id: NodeId, query: ItemQuery) -> StoreResult<ItemPage>;
     /// Single items, in the order asked; those that are not there are left out.

@@ -17,6 +17,20 @@ use super::{LISTED_LIMIT, check_node_name};
 use crate::chat::Chat;
 use crate::error::{Error, Result};
 
+/// How many subscriptions to one node somebody may have, with all his addresses.
+pub const SUBSCRIPTIONS_OF_ONE_LIMIT: usize = 64;
+
+/// What an owner wants a subscription to be like.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SubscriptionChange {
+    /// Whose.
+    pub jid: Jid,
+    /// Which of his; all of them without.
+    pub subid: Option<String>,
+    /// How far it has come; `None` ends it.
+    pub state: SubscriptionState,
+}
+
 /// A subscription as its subscriber sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subscribed {
@@ -27,7 +41,9 @@ pub struct Subscribed {
 }
 
 impl Chat {
-    /// Subscribes an address of the requester's to a node (section 6.1). One that is subscribed already stays so.
+    /// Subscribes an address of the requester's to a node (section 6.1). One that is subscribed already and asks to be told the
+    /// same stays so, on the terms of the request if it has any; one that asks to be told otherwise is subscribed once more
+    /// (section 6.1.6).
     ///
     /// # Errors
     /// Those of section 6.1.3.
@@ -46,23 +62,32 @@ impl Chat {
         let _held = self.pubsub.lock(&place.jid, node).await;
         let view = self.node_view(place, node, from).await?;
         let state = self.may_subscribe(place, &view, from).await?;
-        let known = view.subscriptions.iter().find(|known| known.jid == *jid && self.in_force(known));
-        let mut kept = known.map_or_else(Terms::default, |known| Terms::from_stored(&known.options));
-        if let Some(fields) = terms {
-            kept.set_all(fields, self.now_ms())?;
+        let own: Vec<&Subscription> = view.subscriptions.iter().filter(|known| known.jid == *jid).collect();
+        if state == SubscriptionState::Pending && own.iter().any(|known| known.state == state) {
+            return Err(Error::PubSub(Refusal::PendingSubscription));
         }
-        let (subid, state) = match known {
-            Some(known)
-                if known.state == SubscriptionState::Pending && state == SubscriptionState::Pending =>
-            {
-                return Err(Error::PubSub(Refusal::PendingSubscription));
+        let (known, mut kept) = match terms {
+            None => (own.first(), own.first().map(|known| Terms::from_stored(&known.options))),
+            Some(fields) => {
+                let mut asked = Terms::default();
+                asked.set_all(fields, self.now_ms())?;
+                let alike = |known: &&&Subscription| Terms::from_stored(&known.options).delivers_like(&asked);
+                (own.iter().find(alike), Some(asked))
             }
+        };
+        let kept = kept.get_or_insert_default();
+        view.node.configuration.bind(kept);
+        let (subid, state) = match known {
             Some(known) => (known.subid.clone(), known.state.max(state)),
+            None if view.subscriptions.len() >= SUBSCRIPTIONS_OF_ONE_LIMIT => {
+                return Err(Error::PubSub(Refusal::TooManySubscriptions));
+            }
             None => {
                 self.check_room_for_subscription(&view.node).await?;
                 (self.token(), state)
             }
         };
+        self.note_fleeting(jid, kept.is_temporary()).await?;
         let new = known.is_none_or(|known| known.state != state);
         let subscription = Subscription { jid: jid.clone(), subid, state, options: kept.to_stored() };
         self.store.put_subscription(view.node.id, subscription.clone()).await?;
@@ -102,7 +127,7 @@ impl Chat {
     }
 
     /// Whether a subscription's time is not over.
-    fn in_force(&self, subscription: &Subscription) -> bool {
+    pub(crate) fn in_force(&self, subscription: &Subscription) -> bool {
         Terms::from_stored(&subscription.options).lasts_at(self.now_ms())
     }
 
@@ -125,7 +150,7 @@ impl Chat {
             .map(|item| last_item(place, node, item, &self.token(), false).with_to(subscription.jid.clone())))
     }
 
-    /// Ends a subscription of the requester's (section 6.2).
+    /// Ends a subscription of the requester's (section 6.2), and answers how it is then.
     ///
     /// # Errors
     /// Those of section 6.2.3.
@@ -136,31 +161,18 @@ impl Chat {
         node: &str,
         jid: &Jid,
         subid: Option<&str>,
-    ) -> Result<()> {
+    ) -> Result<Subscription> {
         check_node_name(node)?;
         if !jid.same_bare(from) {
             return Err(Error::Forbidden);
         }
         let _held = self.pubsub.lock(&place.jid, node).await;
         let view = self.node_view(place, node, from).await?;
-        let mut subscription = self.own_subscription(&view, jid, subid)?.clone();
+        let mut subscription = own_subscription(&view, jid, subid)?.clone();
         self.store.delete_subscription(view.node.id, &subscription.subid).await?;
         subscription.state = SubscriptionState::None;
-        self.tell_owners(place, &view.node, &subscription).await
-    }
-
-    fn own_subscription<'a>(
-        &self,
-        view: &'a NodeView,
-        jid: &Jid,
-        subid: Option<&str>,
-    ) -> Result<&'a Subscription> {
-        let own = view.subscriptions.iter().find(|known| known.jid == *jid && self.in_force(known));
-        let own = own.ok_or(Error::PubSub(Refusal::NotSubscribed))?;
-        match subid {
-            Some(subid) if *subid != *own.subid => Err(Error::PubSub(Refusal::InvalidSubId)),
-            _ => Ok(own),
-        }
+        self.tell_owners(place, &view.node, &subscription).await?;
+        Ok(subscription)
     }
 
     /// The terms of a subscription of the requester's (section 6.3.2).
@@ -179,7 +191,7 @@ impl Chat {
             return Err(Error::Forbidden);
         }
         let view = self.node_view(place, node, from).await?;
-        Ok(Terms::from_stored(&self.own_subscription(&view, jid, subid)?.options))
+        Ok(Terms::from_stored(&own_subscription(&view, jid, subid)?.options))
     }
 
     /// Changes them (section 6.3.5).
@@ -201,9 +213,11 @@ impl Chat {
         }
         let _held = self.pubsub.lock(&place.jid, node).await;
         let view = self.node_view(place, node, from).await?;
-        let mut subscription = self.own_subscription(&view, jid, subid)?.clone();
+        let mut subscription = own_subscription(&view, jid, subid)?.clone();
         let mut terms = Terms::from_stored(&subscription.options);
         terms.set_all(fields, self.now_ms())?;
+        view.node.configuration.bind(&mut terms);
+        self.note_fleeting(jid, terms.is_temporary()).await?;
         subscription.options = terms.to_stored();
         if subscription.state == SubscriptionState::Unconfigured {
             subscription.state = SubscriptionState::Subscribed;
@@ -214,9 +228,7 @@ impl Chat {
     /// What somebody is to the nodes of a place, with his subscriptions (sections 5.6 and 5.7), of one node or of all.
     pub async fn own_views(&self, place: &Place, from: &Jid, node: Option<&str>) -> Result<Vec<NodeView>> {
         if let Some(node) = node {
-            let mut view = self.node_view(place, node, from).await?;
-            view.subscriptions.retain(|subscription| self.in_force(subscription));
-            return Ok(vec![view]);
+            return Ok(vec![self.node_view(place, node, from).await?]);
         }
         let own = place.owner.as_ref().is_some_and(|owner| from.same_bare(&owner.jid));
         let mut views = if own {
@@ -240,7 +252,7 @@ impl Chat {
         Ok(views)
     }
 
-    /// All subscriptions of a node, for its owner (section 8.8.1).
+    /// All subscriptions of a node but those that wait, for its owner (section 8.8.1).
     ///
     /// # Errors
     /// Those of section 8.8.1.3.
@@ -252,38 +264,49 @@ impl Chat {
     ) -> Result<Vec<Subscription>> {
         let view = self.owned_node(place, node, from).await?;
         let mut all = self.store.subscriptions(view.node.id).await?;
-        all.retain(|subscription| self.in_force(subscription));
+        all.retain(|known| known.state != SubscriptionState::Pending && self.in_force(known));
         Ok(all)
     }
 
-    /// Changes the subscriptions of a node (section 8.8.2), and tells those whom it concerns.
+    /// Changes the subscriptions of a node (section 8.8.2), and tells those whom it concerns. Changes that cannot be made leave
+    /// the others alone (section 8.8.2.4): the subscriptions that they are about are answered as they stay.
     ///
     /// # Errors
-    /// Those of section 8.8.2.4.
+    /// Those of section 8.8.2.3.
     pub async fn set_node_subscriptions(
         &self,
         place: &Place,
         from: &Jid,
         node: &str,
-        changes: Vec<(Jid, SubscriptionState)>,
-    ) -> Result<()> {
+        changes: Vec<SubscriptionChange>,
+    ) -> Result<Vec<(Jid, SubscriptionState)>> {
         check_node_name(node)?;
-        if changes.iter().any(|(_, state)| *state == SubscriptionState::Unconfigured) {
-            return Err(Error::NotAcceptable("every subscription here is configured"));
-        }
         let _held = self.pubsub.lock(&place.jid, node).await;
         let view = self.owned_node(place, node, from).await?;
         let affiliations = self.store.node_affiliations(view.node.id).await?;
-        let outcast = |jid: &Jid| affiliations.contains(&(jid.to_bare(), Affiliation::Outcast));
-        if changes.iter().any(|(jid, state)| *state != SubscriptionState::None && outcast(jid)) {
-            return Err(Error::NotAcceptable("an outcast cannot be subscribed"));
-        }
-        for (jid, state) in changes {
+        let mut refused = Vec::new();
+        for change in changes {
             let all = self.store.subscriptions(view.node.id).await?;
-            let known = all.iter().find(|known| known.jid == jid);
-            self.decide(place, &view.node, &jid, known, state).await?;
+            let of_jid = || all.iter().filter(|known| known.jid == change.jid);
+            let named: Vec<_> =
+                of_jid().filter(|known| change.subid.as_ref().is_none_or(|id| *id == known.subid)).collect();
+            let outcast = affiliations.contains(&(change.jid.to_bare(), Affiliation::Outcast));
+            let makes_sense = change.state != SubscriptionState::Unconfigured
+                && (change.state == SubscriptionState::None || !outcast)
+                && (change.subid.is_none() || !named.is_empty());
+            if !makes_sense {
+                let state = named.first().copied().or(of_jid().next()).map(|known| known.state);
+                refused.push((change.jid, state.unwrap_or(SubscriptionState::None)));
+                continue;
+            }
+            if named.is_empty() {
+                self.decide(place, &view.node, &change.jid, None, change.state).await?;
+            }
+            for known in named {
+                self.decide(place, &view.node, &change.jid, Some(known), change.state).await?;
+            }
         }
-        Ok(())
+        Ok(refused)
     }
 
     /// Puts a subscription into a state by an owner's decision. The caller holds the node's lock.
@@ -309,8 +332,13 @@ impl Chat {
                     jid: jid.clone(),
                     subid: known.map_or_else(|| self.token(), |known| known.subid.clone()),
                     state,
-                    options: known
-                        .map_or_else(|| Terms::default().to_stored(), |known| known.options.clone()),
+                    options: {
+                        let mut terms =
+                            known.map_or_else(Terms::default, |known| Terms::from_stored(&known.options));
+                        node.configuration.bind(&mut terms);
+                        self.note_fleeting(jid, terms.is_temporary()).await?;
+                        terms.to_stored()
+                    },
                 };
                 self.store.put_subscription(node.id, new.clone()).await?;
                 self.tell_subscription(place, node, jid, state, Some(&new.subid)).await;
@@ -350,6 +378,21 @@ impl Chat {
         self.decide(place, &view.node, jid, Some(asked), state).await
     }
 
+    /// Ends the subscriptions of an address that can be told nothing.
+    pub(crate) async fn subscriber_gone(&self, place: &Place, node: &str, jid: &Jid) -> Result<()> {
+        check_node_name(node)?;
+        let _held = self.pubsub.lock(&place.jid, node).await;
+        let Some(view) = self.find_node(place, node, jid).await? else { return Ok(()) };
+        for mut subscription in view.subscriptions {
+            if subscription.jid == *jid {
+                self.store.delete_subscription(view.node.id, &subscription.subid).await?;
+                subscription.state = SubscriptionState::None;
+                self.tell_owners(place, &view.node, &subscription).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// The nodes of a place that somebody owns and for which requests wait (section 8.7).
     pub async fn nodes_with_requests(&self, place: &Place, from: &Jid) -> Result<Vec<String>> {
         let mut found = Vec::new();
@@ -384,7 +427,12 @@ impl Chat {
     }
 
     /// Tells a node's owners of a subscription: that it waits for them, or, if they want to know, how it is.
-    async fn tell_owners(&self, place: &Place, node: &NodeRecord, subscription: &Subscription) -> Result<()> {
+    pub(crate) async fn tell_owners(
+        &self,
+        place: &Place,
+        node: &NodeRecord,
+        subscription: &Subscription,
+    ) -> Result<()> {
         let asks = subscription.state == SubscriptionState::Pending;
         if !asks && !node.configuration.notify_sub {
             return Ok(());
@@ -451,7 +499,7 @@ impl Chat {
     }
 
     /// Tells somebody how his subscription is now (sections 8.6 and 8.8.4).
-    async fn tell_subscription(
+    pub(crate) async fn tell_subscription(
         &self,
         place: &Place,
         node: &NodeRecord,
@@ -467,6 +515,21 @@ impl Chat {
     async fn tell_one(&self, stanza: Stanza) {
         if let Err(error) = self.send_from_service(stanza).await {
             tracing::debug!(%error, "a message of a node was not delivered");
+        }
+    }
+}
+
+/// The subscription of somebody that a request is about (sections 6.2.3 and 6.3.4). `view` holds those in force.
+fn own_subscription<'a>(view: &'a NodeView, jid: &Jid, subid: Option<&str>) -> Result<&'a Subscription> {
+    let mut own = view.subscriptions.iter().filter(|known| known.jid == *jid);
+    let (first, second) = (own.next(), own.next());
+    match (first, second, subid) {
+        (None, ..) => Err(Error::PubSub(Refusal::NotSubscribed)),
+        (Some(only), None, None) => Ok(only),
+        (_, Some(_), None) => Err(Error::PubSub(Refusal::SubIdRequired)),
+        (.., Some(subid)) => {
+            let mut own = view.subscriptions.iter().filter(|known| known.jid == *jid);
+            own.find(|known| known.subid == *subid).ok_or(Error::PubSub(Refusal::InvalidSubId))
         }
     }
 }

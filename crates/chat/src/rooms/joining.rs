@@ -10,6 +10,7 @@ use waxwing_xmpp::xml::{Element, ElementRef};
 use super::affiliation::Affiliation;
 use super::configuration::{Configuration, OCCUPANTS_RESERVE};
 use super::history::Wanted;
+use super::kept_presence::KeptPresence;
 use super::nicknames::{check_nick, tidy_nick};
 use super::occupants::{Occupant, Seat};
 use super::role::Role;
@@ -20,6 +21,7 @@ use crate::account;
 use crate::archive::ArchiveId;
 use crate::chat::Chat;
 use crate::error::{Error, Result};
+use crate::people::photo_hash::Repictured;
 use crate::session::Session;
 use crate::settings::RoomCreation;
 
@@ -170,14 +172,14 @@ impl Room {
         let nick = own.resource().unwrap_or_default();
         let mut occupants = self.floor.occupants();
         if occupants.named(nick).is_some() {
-            let content = occupants.shared(content);
+            let content = occupants.kept(&content);
             if let Some(present) = occupants.named_mut(nick) {
                 present.presence = content;
             }
             return occupants.join(nick, seat.clone());
         }
         let bare = seat.jid().to_bare();
-        let presence = occupants.shared(content);
+        let presence = occupants.kept(&content);
         occupants.add(Occupant {
             jid: own.clone(),
             id: state.occupant_id(&bare),
@@ -221,7 +223,7 @@ impl Room {
             .filter(|other| configuration.shows(other.role))
             .map(|other| telling::current_presence(other, with_jid))
             .collect();
-        let content = himself.presence.clone();
+        let content = himself.presence.content();
         let notice = Notice {
             real: Some(seat.jid()),
             own_statuses: statuses,
@@ -242,7 +244,7 @@ impl Room {
             role: himself.role,
             id: himself.id,
             seats: rest,
-            presence: Arc::clone(&content),
+            presence: himself.presence.clone(),
             hats: himself.hats.clone(),
         };
         let notice =
@@ -256,11 +258,31 @@ impl Room {
         self.update_quietly(seat, stanza);
         let occupants = self.floor.occupants();
         if let Some(occupant) = occupants.at(seat.jid()) {
-            let notice = Notice {
-                id: stanza.id.clone(),
-                ..Notice::of(occupant, PresenceType::Available, &occupant.presence)
-            };
+            let content = occupant.presence.content();
+            let notice =
+                Notice { id: stanza.id.clone(), ..Notice::of(occupant, PresenceType::Available, &content) };
             self.tell(&occupants, &notice);
+        }
+        Ok(())
+    }
+
+    /// Tells everybody of another picture of somebody who is here (XEP-0398 section 4). What he said when he came in stays as it
+    /// was but for that.
+    pub(crate) fn another_picture(
+        &mut self,
+        seat: &Seat,
+        before: Option<&str>,
+        hash: Option<&str>,
+    ) -> Result<()> {
+        let kept = self.floor.occupants().at(seat.jid()).map(|occupant| occupant.presence.content());
+        let Some(kept) = kept else { return Ok(()) };
+        let said = kept.children().fold(Stanza::presence(PresenceType::Available), |stanza, child| {
+            stanza.with_child(child.to_element())
+        });
+        let now = Repictured::of(said.clone(), before, hash);
+        if now.shown != said {
+            self.update(seat, &now.shown)?;
+            self.update_quietly(seat, &now.kept);
         }
         Ok(())
     }
@@ -268,7 +290,7 @@ impl Room {
     fn update_quietly(&mut self, seat: &Seat, stanza: &Stanza) {
         let content = telling::presence_content(&stanza.element, |domain| self.chat.is_ours(domain));
         let mut occupants = self.floor.occupants();
-        let content = occupants.shared(content);
+        let content = occupants.kept(&content);
         if let Some(occupant) = occupants.at_mut(seat.jid()) {
             occupant.presence = content;
         }
@@ -312,14 +334,14 @@ impl Room {
         }
         occupant.jid = new;
         let content = telling::presence_content(&stanza.element, |domain| self.chat.is_ours(domain));
-        occupant.presence = occupants.shared(content);
+        occupant.presence = occupants.kept(&content);
         occupants.add(occupant);
         if let Some(occupant) = occupants.at(seat.jid()) {
             let notice = Notice {
                 real,
                 id: stanza.id.clone(),
                 own_statuses,
-                ..Notice::of(occupant, PresenceType::Available, &occupant.presence)
+                ..Notice::of(occupant, PresenceType::Available, &content)
             };
             self.tell(&occupants, &notice);
         }
@@ -429,7 +451,7 @@ impl Room {
             role: Role::Participant,
             id: None,
             seats: Vec::new(),
-            presence: Arc::new(empty()),
+            presence: KeptPresence::empty(),
             hats: None,
         };
         let nothing = telling::empty_presence();
@@ -496,10 +518,6 @@ fn turn_away(chat: &Chat, seat: &Seat, place: &Jid) {
 }
 
 const SELF_CODE: &str = "110";
-
-fn empty() -> Element {
-    telling::empty_presence()
-}
 
 pub(super) fn bare_leave() -> Stanza {
     Stanza::presence(PresenceType::Unavailable)

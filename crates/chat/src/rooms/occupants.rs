@@ -1,15 +1,14 @@
 //! Who is in a room: nicknames, the sessions behind them, and what each is there.
 
-use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeMap, HashMap};
-use std::hash::{Hash as _, Hasher as _};
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
 use waxwing_xmpp::jid::Jid;
 use waxwing_xmpp::stanza::{Outgoing, Stanza};
 use waxwing_xmpp::xml::Element;
 
 use super::affiliation::Affiliation;
+use super::kept_presence::{Forms, KeptPresence};
 use super::nicknames::{nick_key, nick_likeness};
 use super::role::{Role, Standing};
 use crate::chat::Chat;
@@ -19,9 +18,6 @@ use crate::session::Session;
 
 /// How many sessions may share one nickname.
 pub const SESSIONS_PER_NICK_LIMIT: usize = 50;
-
-/// So many forms of presence that nobody sends any more may be remembered before they are looked through.
-const PRESENCES_SLACK: usize = 64;
 
 /// One client in a room.
 #[derive(Debug, Clone)]
@@ -92,7 +88,7 @@ pub struct Occupant {
     /// His clients.
     pub seats: Vec<Seat>,
     /// His presence as he sent it, without what only a room may say.
-    pub presence: Arc<Element>,
+    pub presence: KeptPresence,
     /// The hats he wears (XEP-0317), if any.
     pub hats: Option<Arc<Element>>,
 }
@@ -122,8 +118,7 @@ pub struct Occupants {
     nicks: HashMap<Jid, Arc<str>>,
     /// The keys of nicknames that look like something else than they are, by what they look like.
     likenesses: HashMap<String, Arc<str>>,
-    /// Presence that several of them sent alike, which most clients do, is kept once; by the hash of its content.
-    presences: HashMap<u64, Weak<Element>>,
+    forms: Forms,
 }
 
 impl Occupants {
@@ -177,22 +172,9 @@ impl Occupants {
         self.by_nick.get_mut(self.nicks.get(jid)?).map(|occupant| &mut **occupant)
     }
 
-    /// Presence to keep of an occupant: the same as that of another who sent the same.
-    pub fn shared(&mut self, presence: Element) -> Arc<Element> {
-        let mut hasher = DefaultHasher::new();
-        presence.to_xml().hash(&mut hasher);
-        let hash = hasher.finish();
-        if let Some(known) = self.presences.get(&hash).and_then(Weak::upgrade)
-            && *known == presence
-        {
-            return known;
-        }
-        if self.presences.len() > PRESENCES_SLACK + 2 * self.by_nick.len() {
-            self.presences.retain(|_, presence| presence.strong_count() > 0);
-        }
-        let presence = Arc::new(presence);
-        self.presences.insert(hash, Arc::downgrade(&presence));
-        presence
+    /// Presence to keep of an occupant.
+    pub fn kept(&mut self, presence: &Element) -> KeptPresence {
+        self.forms.keep(presence, self.by_nick.len())
     }
 
     /// Adds somebody whose nickname is free.

@@ -254,7 +254,8 @@ impl Room {
 
     /// Tells of what an occupant is now.
     pub(super) fn tell_current(&self, occupants: &Occupants, occupant: &Occupant, reason: Option<&str>) {
-        let notice = Notice { reason, ..Notice::of(occupant, PresenceType::Available, &occupant.presence) };
+        let content = occupant.presence.content();
+        let notice = Notice { reason, ..Notice::of(occupant, PresenceType::Available, &content) };
         self.tell(occupants, &notice);
     }
 

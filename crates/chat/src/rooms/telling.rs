@@ -131,7 +131,7 @@ pub(super) fn own_presence(notice: &Notice<'_>) -> Stanza {
 
 /// The presence of an occupant for one other, or himself without news.
 pub(super) fn current_presence(occupant: &Occupant, with_jid: bool) -> Stanza {
-    stanza(&Notice::of(occupant, PresenceType::Available, &occupant.presence), with_jid, false)
+    stanza(&Notice::of(occupant, PresenceType::Available, &occupant.presence.content()), with_jid, false)
 }
 
 /// Whether somebody in this role sees the addresses of others (section 7.2.4).
@@ -177,7 +177,8 @@ pub(super) fn everybody(chat: &Chat, configuration: &Configuration, occupants: &
         let seen = &told[usize::from(sees_addresses(configuration, occupant.role))];
         let others =
             seen.iter().filter(|(jid, _)| **jid != occupant.jid).map(|(_, stanza)| Arc::clone(stanza));
-        let notice = Notice::of(occupant, PresenceType::Available, &occupant.presence);
+        let content = occupant.presence.content();
+        let notice = Notice::of(occupant, PresenceType::Available, &content);
         let own = Arc::new(Outgoing::for_many(own_presence(&notice)));
         let all: Vec<_> = others.chain([own]).collect();
         for seat in &occupant.seats {
@@ -216,7 +217,6 @@ pub(super) fn presence_content(presence: &Element, is_ours: impl Fn(&str) -> boo
     for child in cleaned.children() {
         content.append_copy(child);
     }
-    content.shrink();
     content
 }
 

@@ -7,6 +7,8 @@ mod federation;
 mod file;
 mod installation;
 mod invite;
+mod migrate;
+mod nodes;
 mod notice;
 mod people;
 mod pubsub;
@@ -27,6 +29,7 @@ pub(crate) use webhook::INCOMING_PATH;
 /// All commands, in the order in which they are documented.
 pub const ALL: &[Command] = &[
     status::STATUS,
+    nodes::NODES,
     user::ADD,
     user::LIST,
     user::SHOW,
@@ -66,6 +69,9 @@ pub const ALL: &[Command] = &[
     federation::BLOCK,
     federation::UNBLOCK,
     federation::BLOCKED,
+    federation::ADMIT,
+    federation::DISMISS,
+    federation::ADMITTED,
     notice::ANNOUNCE,
     notice::MOTD_SHOW,
     notice::MOTD_SET,
@@ -80,9 +86,11 @@ pub const ALL: &[Command] = &[
     backup::RESTORE,
     transfer::EXPORT,
     transfer::IMPORT,
+    migrate::SQLITE_TO_POSTGRES,
     upkeep::UPKEEP,
     installation::RELOAD,
     installation::RESTART,
+    installation::DRAIN,
     installation::STOP,
     check::CHECK,
     version::VERSION,

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 use waxwing_chat::Chat;
 use waxwing_chat::access::{Bearer, Scope};
+use waxwing_cluster::nats::Nats;
 use waxwing_xmpp::jid::Jid;
 
 use super::failure::{Code, Failure};
@@ -42,6 +43,8 @@ pub struct Running {
     pub tls: Arc<Tls>,
     /// The way to other servers, unless it is off.
     pub federation: Option<Arc<Federation>>,
+    /// The bus to other nodes, where there are any.
+    pub bus: Option<Arc<Nats>>,
     /// Steers it.
     pub steering: mpsc::Sender<Steer>,
 }
@@ -72,6 +75,8 @@ pub enum Steer {
     /// Read the certificates again, forget what lets TLS sessions be resumed, and end the sessions at a domain, or all,
     /// so that they negotiate anew; the answer says how many.
     Reset(Option<String>, oneshot::Sender<Result<usize, String>>),
+    /// Leave: say that nobody new is wanted, send clients away over time, then stop; the answer comes when that begins.
+    Leave(oneshot::Sender<()>),
     /// Drain and stop; the answer comes when the drain begins.
     Stop(oneshot::Sender<()>),
     /// The same, and start anew.

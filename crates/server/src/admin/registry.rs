@@ -121,7 +121,11 @@ mod tests {
         for command in all() {
             assert!(seen.insert(command.name), "{} is there twice", command.name);
             assert!(command.name.split(' ').count() <= 2, "{}", command.name);
-            assert!(command.name.chars().all(|c| c.is_ascii_lowercase() || c == ' '), "{}", command.name);
+            assert!(
+                command.name.chars().all(|c| c.is_ascii_lowercase() || c == ' ' || c == '-'),
+                "{}",
+                command.name
+            );
             assert!(!command.summary.ends_with('.') && !command.summary.is_empty(), "{}", command.name);
             let mut names = HashSet::new();
             for parameter in command.parameters {

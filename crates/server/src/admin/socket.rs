@@ -152,7 +152,7 @@ mod tests {
         let (client, server) = UnixStream::pair().expect("a pair");
         let scratch = Scratch::new();
         let config = Config { data_dir: scratch.path().join("data"), ..Config::default() };
-        let stopped = Stopped::open(&config).expect("opened");
+        let stopped = Stopped::open(&config).await.expect("opened");
         let admin = Arc::clone(&stopped.admin);
         let serving = tokio::spawn(converse(server, admin, Lifecycle::new()));
         let (mut read, mut write) = client.into_split();

@@ -38,7 +38,11 @@ pub(super) fn command() -> Clap {
                 .global(true)
                 .help("Write the result, or the error, as JSON"),
         )
-        .subcommand(Clap::new("serve").about("Start the server (also without any command)"));
+        .subcommand(Clap::new("serve").about("Start the server (also without any command)").arg(
+            Arg::new("cluster").long("cluster").action(ArgAction::SetTrue).help(
+                "As a node of an installation: refuse to start where the configuration names no bus in [cluster]",
+            ),
+        ));
     for command in registry::all() {
         root = add(root, command);
     }

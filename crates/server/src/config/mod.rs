@@ -20,7 +20,8 @@ pub use setting::{Field, Setting, Shape};
 pub(crate) use setting::{choice, config, quoted};
 
 use crate::{
-    accounts, bytestreams, dns, files, http, integrations, json, lifecycle, net, observe, tls, xmpp,
+    accounts, bytestreams, cluster, dns, files, http, integrations, json, lifecycle, net, observe, store,
+    tls, xmpp,
 };
 
 config! {
@@ -36,6 +37,8 @@ config! {
         listen: Listen = Listen::default(),
         /// Accounts: how passwords are kept, who may register, and what is kept for each account.
         accounts: accounts::Config = accounts::Config::default(),
+        /// Where everything is kept that lasts.
+        store: store::Config = store::Config::default(),
         /// TLS on every listener.
         tls: tls::Config = tls::Config::default(),
         /// Certificates from an ACME directory (RFC 8555), for the domains that say `acme = true`.
@@ -62,6 +65,8 @@ config! {
         integrations: integrations::Config = integrations::Config::default(),
         /// Bytes between two clients that cannot reach each other (XEP-0065).
         bytestreams: bytestreams::Config = bytestreams::Config::default(),
+        /// Several nodes of one installation.
+        cluster: cluster::Config = cluster::Config::default(),
         /// The log, written to standard error.
         log: observe::LogConfig = observe::LogConfig::default(),
         /// Stopping.
@@ -111,6 +116,32 @@ config! {
         /// Unset: `admin.sock` in `data_dir`.
         /// Example: "/run/waxwing/admin.sock"
         admin: Option<PathBuf> = None,
+        /// The balancers in front, for each listener: their networks. They begin every connection with a header of the PROXY
+        /// protocol, version 1 or 2, to say for whom they connect, and the client's address then counts for limits, delays,
+        /// the log and the list of devices. Who is listed must send the header; from everybody else the same bytes are
+        /// garbage, as far as the listener is concerned. List nothing but balancers: who is listed can claim any address.
+        proxy_from: ProxyFrom = ProxyFrom::default(),
+    }
+}
+
+config! {
+    /// The networks of balancers that speak the PROXY protocol, for each listener.
+    pub struct ProxyFrom {
+        /// For `listen.xmpp`.
+        /// Example: ["10.0.0.5"]
+        xmpp: Vec<Network> = Vec::new(),
+        /// For `listen.xmpp_tls`.
+        xmpp_tls: Vec<Network> = Vec::new(),
+        /// For `listen.federation`.
+        federation: Vec<Network> = Vec::new(),
+        /// For `listen.federation_tls`.
+        federation_tls: Vec<Network> = Vec::new(),
+        /// For `listen.http`. A proxy that understands HTTP belongs into `http.forwarded_from` instead.
+        http: Vec<Network> = Vec::new(),
+        /// For `listen.https`.
+        https: Vec<Network> = Vec::new(),
+        /// For `listen.bytestreams`.
+        bytestreams: Vec<Network> = Vec::new(),
     }
 }
 

@@ -104,12 +104,16 @@ impl Config {
             limits.connections_per_address: 1..=10_000_000;
             limits.unauthenticated: 1..=10_000_000;
             limits.unauthenticated_per_address: 1..=10_000_000;
+            limits.sign_ins_waiting: 1..=10_000_000;
+            limits.sign_in_wait_ms: 100..=600_000;
             limits.backlog: 1..=65_535;
             limits.handshake_timeout_ms: 100..=600_000;
+            limits.proxy_header_timeout_ms: 100..=600_000;
             limits.authentication_timeout_ms: 100..=600_000;
             limits.write_timeout_ms: 100..=3_600_000;
             limits.keepalive_idle_ms: 0..=86_400_000;
             limits.keepalive_interval_ms: 1_000..=86_400_000;
+            http.ready_free_bytes: 0..=1_000_000_000_000_000;
             http.body_bytes: 1_024..=1_073_741_824;
             http.header_timeout_ms: 100..=600_000;
             http.request_timeout_ms: 100..=600_000;
@@ -137,6 +141,12 @@ impl Config {
             bytestreams.waiting_timeout_ms: 100..=3_600_000;
             bytestreams.idle_timeout_ms: 100..=3_600_000;
             bytestreams.stream_time_ms: 100..=86_400_000;
+            cluster.beat_ms: 100..=60_000;
+            // One lost beat is no dead node.
+            cluster.node_timeout_ms: self.cluster.beat_ms.saturating_mul(3)..=600_000;
+            // Four of the largest frames.
+            cluster.queue_bytes_limit: 4_194_304..=4_294_967_296;
+            cluster.inbox_bytes_limit: 4_194_304..=4_294_967_296;
             dns.timeout_ms: 10..=120_000;
             federation.queue_limit: 1..=1_000_000;
             federation.queues_limit: 1..=1_000_000;
@@ -146,6 +156,8 @@ impl Config {
             federation.retry_limit_ms: 10..=86_400_000;
             federation.idle_timeout_ms: 1_000..=86_400_000;
             federation.stanza_bytes: 10_000..=67_108_864;
+            shutdown.announce_ms: 0..=3_600_000;
+            shutdown.spread_ms: 0..=3_600_000;
             shutdown.drain_grace_ms: 0..=3_600_000;
         };
         let mut wrong = bounds.into_iter().filter(|(_, _, value, allowed)| !allowed.contains(value));

@@ -4,6 +4,7 @@ mod about;
 mod allowance;
 mod avatar;
 mod files;
+mod forwarded;
 mod guard;
 mod health;
 mod host_meta;
@@ -29,7 +30,7 @@ pub use serve::{Facts, serve};
 pub use web::IS_BUILT_IN as WEB_CLIENT_IS_BUILT_IN;
 pub use websocket::{WebSocketConn, WebSocketFace};
 
-use crate::config::{Live, Network, config};
+use crate::config::{Live, Network, choice, config};
 use crate::lifecycle::Lifecycle;
 use crate::net::Admission;
 use crate::observe::{Metrics, names};
@@ -54,11 +55,21 @@ config! {
         /// stands in front.
         /// Example: "https://{domain}/invite/"
         invitation_url: Option<String> = None,
+        /// Networks of the HTTP proxies in front, such as nginx, that say in a header for whom they ask. The client's address
+        /// then counts for limits, delays, the log and the list of devices; each such proxy has to set the header itself,
+        /// and adds to what it was sent. From everybody else the header means nothing.
+        /// Example: ["127.0.0.1"]
+        forwarded_from: Vec<Network> = Vec::new(),
+        /// The header that those proxies set. The other one is not read: they might pass on what a client made up.
+        forwarded_header: ForwardedHeader = ForwardedHeader::XForwardedFor,
         /// Networks that may read `/metrics` and `/health`. For everyone else they do not exist.
         monitoring_networks: Vec<Network> = vec!["127.0.0.0/8", "::1/128"]
             .into_iter()
             .filter_map(|text| text.parse().ok())
             .collect(),
+        /// `/health/ready` says no when the disk of `data_dir` has less room than that: nothing could be stored. 0: it does
+        /// not matter.
+        ready_free_bytes: u64 = 16_777_216,
         /// The largest request body taken. Files have bounds of their own, in the section `files`.
         body_bytes: usize = 65_536,
         /// The largest message taken from a WebSocket. A stanza has to fit, so it is not less than the largest
@@ -69,6 +80,16 @@ config! {
         /// How long a whole request may take, its body and answer included. (A WebSocket may stay as
         /// long as it likes, and files have bounds of their own.)
         request_timeout_ms: u64 = 30_000,
+    }
+}
+
+choice! {
+    /// The header by which a proxy says for whom it asks.
+    pub enum ForwardedHeader {
+        /// `X-Forwarded-For`, and `X-Forwarded-Proto` for whether the client came over TLS.
+        XForwardedFor = "x-forwarded-for",
+        /// `Forwarded` (RFC 7239), with `for` and `proto`.
+        Forwarded = "forwarded",
     }
 }
 
@@ -126,6 +147,7 @@ impl Http {
         files::router()
             .merge(bounded)
             .layer(middleware::from_fn(guard::every_request))
+            .layer(middleware::from_fn(forwarded::find_client))
             .with_state(self.clone())
     }
 }
@@ -134,6 +156,7 @@ async fn prometheus(State(http): State<Arc<Http>>) -> Response {
     let (connections, unauthenticated) = http.admission.counts();
     metrics::gauge!(names::CONNECTIONS).set(connections as f64);
     metrics::gauge!(names::CONNECTIONS_UNAUTHENTICATED).set(unauthenticated as f64);
+    metrics::gauge!(names::SIGN_INS_WAITING).set(http.admission.sign_ins_waiting() as f64);
     let text = http.metrics.render();
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
 }

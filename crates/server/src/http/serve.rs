@@ -13,7 +13,8 @@ use tracing::debug;
 
 use super::Http;
 use super::allowance::{Allowance, Allowed};
-use crate::net::{Conn, ConnId, Listener, Permit, accept_loop};
+use super::forwarded::Forwarders;
+use crate::net::{Conn, ConnId, Listener, Permit, Refusal, Step, accept_loop, paced};
 use crate::tls::{ACME_ALPN, Acceptor};
 
 /// The largest head of a request taken (threats: a handshake of at most 8 KiB).
@@ -33,13 +34,32 @@ pub struct Facts {
     pub tls: bool,
     /// How much the connection may send.
     pub(super) allowance: Allowance,
-    permit: Mutex<Option<Permit>>,
+    /// The proxies, if it comes from one.
+    pub(super) forwarders: Option<Arc<Forwarders>>,
+    permit: Arc<Mutex<Option<Permit>>>,
 }
 
 impl Facts {
-    /// The connection's place among those admitted, for a WebSocket that takes the connection over.
-    pub(super) fn take_permit(&self) -> Option<Permit> {
-        self.permit.lock().unwrap_or_else(PoisonError::into_inner).take()
+    /// The connection's place among those admitted, for a WebSocket that takes the connection over and is its client's
+    /// alone from then on.
+    pub(super) fn take_permit(&self) -> Result<Option<Permit>, Refusal> {
+        let mut place = self.permit.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(permit) = place.as_mut() {
+            permit.belongs_to(self.peer.ip())?;
+        }
+        Ok(place.take())
+    }
+
+    /// What is known of a request that a proxy passes on for this client.
+    pub(super) fn on_behalf_of(&self, peer: SocketAddr, tls: bool) -> Self {
+        Self {
+            id: self.id,
+            peer,
+            tls,
+            allowance: self.allowance.clone(),
+            forwarders: None,
+            permit: Arc::clone(&self.permit),
+        }
     }
 }
 
@@ -49,19 +69,24 @@ pub async fn serve(listener: Listener, acceptor: Option<Acceptor>, http: Arc<Htt
     let (admission, lifecycle) = (http.admission.clone(), http.lifecycle.clone());
     // Whoever waits for a TLS handshake could make nothing of an answer.
     let apology = if acceptor.is_none() { BUSY } else { b"" };
-    accept_loop(
-        listener,
-        admission,
-        lifecycle,
-        || apology.to_vec(),
-        move |conn| serve_connection(conn, acceptor.clone(), router.clone(), http.clone()),
-    )
-    .await;
+    let forwarders = Arc::new(Forwarders::new(&http.live.current().http));
+    let listener = listener.shared_by(forwarders.networks());
+    let serve = move |conn: Conn| {
+        let forwarders = forwarders.contain(conn.peer_addr().ip()).then(|| Arc::clone(&forwarders));
+        serve_connection(conn, acceptor.clone(), forwarders, router.clone(), Arc::clone(&http))
+    };
+    accept_loop(listener, admission, lifecycle, move || apology.to_vec(), serve).await;
 }
 
-async fn serve_connection(conn: Conn, acceptor: Option<Acceptor>, router: Router, http: Arc<Http>) {
+async fn serve_connection(
+    conn: Conn,
+    acceptor: Option<Acceptor>,
+    forwarders: Option<Arc<Forwarders>>,
+    router: Router,
+    http: Arc<Http>,
+) {
     let handshake_timeout = Duration::from_millis(http.live.current().limits.handshake_timeout_ms);
-    let (id, peer) = (conn.id(), conn.peer_addr());
+    let (id, peer, pacer) = (conn.id(), conn.peer_addr(), conn.pacer());
     let (tcp, permit) = conn.into_tcp();
     // A client that takes nothing of what is written to it would hold what is being sent for as long as it likes.
     let write_timeout = Duration::from_millis(http.live.current().limits.write_timeout_ms);
@@ -69,14 +94,18 @@ async fn serve_connection(conn: Conn, acceptor: Option<Acceptor>, router: Router
         debug!(%error, "the time to accept what is written could not be limited");
     }
     let allowance = Allowance::unlimited();
-    let facts =
-        Facts { id, peer, tls: acceptor.is_some(), allowance: allowance.clone(), permit: Mutex::new(permit) };
-    let facts = Arc::new(facts);
-    let router = router.layer(Extension(facts));
+    let (tls, permit) = (acceptor.is_some(), Arc::new(Mutex::new(permit)));
+    let facts = Facts { id, peer, tls, allowance: allowance.clone(), forwarders, permit };
+    let router = router.layer(Extension(Arc::new(facts)));
     let Some(acceptor) = acceptor else {
         return drive(Allowed::new(tcp, allowance), router, &http).await;
     };
-    let shaking = tokio_rustls::TlsAcceptor::from(acceptor.config()).accept(tcp);
+    let shaking = async {
+        // A turn is not needed before there is something to do.
+        tcp.readable().await?;
+        let shaking = tokio_rustls::TlsAcceptor::from(acceptor.config()).accept(tcp);
+        paced(pacer.as_ref(), Step::Arriving, shaking).await?
+    };
     match tokio::time::timeout(handshake_timeout, shaking).await {
         // RFC 8737 section 3: after the handshake of a challenge nothing is said any more.
         Ok(Ok(stream)) if stream.get_ref().1.alpn_protocol() == Some(ACME_ALPN) => {}

@@ -17,7 +17,8 @@ use tracing::{Instrument, debug, info_span};
 use super::allowance::Allowance;
 use super::{Facts, Http, origin};
 use crate::lifecycle::TaskGuard;
-use crate::net::{ConnId, Permit};
+use crate::net::{ConnId, Pacer, Permit};
+use crate::observe::names;
 
 /// Where XMPP is spoken.
 pub(super) const PATH: &str = "/xmpp-websocket";
@@ -73,6 +74,11 @@ impl WebSocketConn {
         self.tls
     }
 
+    /// Where the peer stands in line to sign in.
+    pub fn pacer(&self) -> Option<Pacer> {
+        self.permit.as_ref().map(Permit::pacer)
+    }
+
     /// Records that the peer has signed in, for the limits on those who have not.
     pub fn authenticated(&mut self) {
         if let Some(permit) = &mut self.permit {
@@ -119,7 +125,17 @@ impl WebSocketConn {
 
     /// Closes the WebSocket and waits for the peer's closing, a moment.
     pub async fn close(&mut self) {
-        if self.send_message(Message::Close(None)).await.is_ok() {
+        self.close_with(None).await;
+    }
+
+    /// The same, and says that the server goes away (RFC 6455 section 7.4.1, status 1001): the client is to come back, and
+    /// finds another node or this one started anew.
+    pub async fn close_going_away(&mut self) {
+        self.close_with(Some(CloseFrame { code: close_code::AWAY, reason: Utf8Bytes::default() })).await;
+    }
+
+    async fn close_with(&mut self, frame: Option<CloseFrame>) {
+        if self.send_message(Message::Close(frame)).await.is_ok() {
             let closing = async { while let Some(Ok(_)) = self.socket.recv().await {} };
             let _ = tokio::time::timeout(Duration::from_secs(1), closing).await;
         }
@@ -216,7 +232,15 @@ fn switch(
     }
     let (face, limit) = (spoken.face, spoken.message_bytes);
     let write_timeout = Duration::from_millis(settings.limits.write_timeout_ms);
-    let (guard, permit) = (http.lifecycle.guard(), facts.take_permit());
+    let permit = match facts.take_permit() {
+        Ok(permit) => permit,
+        Err(refusal) => {
+            metrics::counter!(names::CONNECTIONS_REFUSED).increment(1);
+            debug!(peer = %facts.peer, %refusal, "WebSocket refused");
+            return (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "30")]).into_response();
+        }
+    };
+    let guard = http.lifecycle.guard();
     let unfinished_bytes = spoken.unauthenticated_bytes.saturating_add(FRAMING_BYTES);
     let facts = Arc::clone(facts);
     upgrade

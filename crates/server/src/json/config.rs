@@ -15,6 +15,8 @@ config! {
         page: usize = 100,
         /// How many conversations with people a client is told of when it begins; it asks for older ones.
         conversations: usize = 100,
+        /// Bytes of the conversations in one list. Those for which there is no room are named, and asked for one by one.
+        conversation_bytes: usize = 1_048_576,
         /// How many messages a connection may have on their way into the store at one time.
         messages_in_flight: usize = 64,
         /// Bytes of the text of a message.

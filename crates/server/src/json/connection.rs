@@ -29,6 +29,7 @@ use super::render::{self, Rendered};
 use super::sign_in::{self, Entered, Origin};
 use super::types::{self, EndReason, What};
 use crate::http::WebSocketConn;
+use crate::net::paced;
 
 /// How many events of a session are written at one time before the connection is read again.
 const EVENTS_AT_ONCE: usize = 64;
@@ -66,6 +67,7 @@ pub(crate) async fn serve(face: Arc<Face>, mut socket: WebSocketConn) {
     // In a box of its own, so that its memory is given back before the long time that follows.
     let entered = match Box::pin(enter(&face, &current, &mut socket)).await {
         Ok(Some(entered)) => entered,
+        Ok(None) if face.lifecycle.is_leaving() => return socket.close_going_away().await,
         Ok(None) => return socket.close().await,
         Err(error) => return tracing::debug!(%error, "the connection broke before a session was there"),
     };
@@ -91,7 +93,10 @@ pub(crate) async fn serve(face: Arc<Face>, mut socket: WebSocketConn) {
             live.finish(&face, &client).await;
             let ended = types::Event::from(What::Ended { reason });
             if socket.send(&codec::event(&ended)).await.is_ok() {
-                socket.close().await;
+                match reason {
+                    EndReason::Shutdown => socket.close_going_away().await,
+                    _ => socket.close().await,
+                }
             }
         }
         End::Lost => {
@@ -113,6 +118,7 @@ async fn enter(
     let patience = Instant::now() + Duration::from_millis(current.authentication_timeout_ms);
     let origin =
         Origin { peer: socket.peer_addr(), tls: socket.is_tls(), connection: socket.id().to_string() };
+    let pacer = socket.pacer();
     let mut drain = face.lifecycle.drain_signal();
     for _ in 0..current.config.sign_in_attempts {
         let frame = tokio::select! {
@@ -128,7 +134,11 @@ async fn enter(
                     match methods::find(&request.method).map(|method| &method.run) {
                         Some(Run::SignIn) => match request.params() {
                             // It runs to its end: given up in the middle, it could leave a session behind.
-                            Ok(params) => Box::pin(sign_in::sign_in(face, current, &origin, params)).await,
+                            Ok(params) => {
+                                let kind = sign_in::kind(&params);
+                                let entered = Box::pin(sign_in::sign_in(face, current, &origin, params));
+                                paced(pacer.as_ref(), kind, entered).await.unwrap_or_else(|_| Err(crowded()))
+                            }
                             Err(fault) => Err(fault),
                         },
                         _ => Err(Fault::new(Condition::Unauthorized)
@@ -152,6 +162,10 @@ async fn enter(
         socket.send(&codec::error(id.as_ref(), &fault)).await?;
     }
     Ok(None)
+}
+
+fn crowded() -> Fault {
+    Fault::new(Condition::Unavailable).saying("Too many sign in at this moment. Come back a little later.")
 }
 
 impl Connection {

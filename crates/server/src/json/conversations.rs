@@ -10,10 +10,11 @@ use waxwing_chat::conversations::threads::ThreadView;
 use waxwing_chat::state::{StateItem, StateKind};
 use waxwing_xmpp::jid::Jid;
 
+use super::codec;
 use super::message::{self, Names};
 use super::method::Call;
 use super::rooms;
-use super::types::{self, Conversation, ConversationKind, Message, Pinned};
+use super::types::{self, Address, Conversation, ConversationKind, Message, Pinned};
 
 /// The key under which something is kept about a message.
 pub(crate) fn key(conversation: &Jid, id: &str) -> String {
@@ -83,14 +84,31 @@ fn keys(items: Vec<StateItem>) -> HashSet<String> {
     items.into_iter().map(|item| item.key).collect()
 }
 
-/// Conversations as their owner has them.
-pub(crate) async fn shown(call: &Call, views: Vec<ConversationView>) -> Result<Vec<Conversation>> {
+/// Conversations as their owner has them, the first ones as far as `conversation_bytes` of the configuration reach, and the
+/// addresses of the others.
+pub(crate) async fn shown(
+    call: &Call,
+    views: Vec<ConversationView>,
+) -> Result<(Vec<Conversation>, Vec<Address>)> {
     let mut names = Names::default();
-    let mut shown = Vec::with_capacity(views.len());
+    let (mut shown, mut missing) = (Vec::with_capacity(views.len()), Vec::new());
+    let mut room = call.config.conversation_bytes;
     for view in views {
-        shown.push(conversation(call, view, &mut names).await?);
+        // Whatever comes behind the first that was left out is left out too, so that nothing newer is missing than what is there.
+        if !missing.is_empty() {
+            missing.push(view.address.to_string());
+            continue;
+        }
+        let conversation = conversation(call, view, &mut names).await?;
+        let bytes = codec::written(&conversation).len();
+        if bytes > room && !shown.is_empty() {
+            missing.push(conversation.address);
+            continue;
+        }
+        room = room.saturating_sub(bytes);
+        shown.push(conversation);
     }
-    Ok(shown)
+    Ok((shown, missing))
 }
 
 /// A conversation as its owner has it.

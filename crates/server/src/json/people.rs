@@ -75,20 +75,18 @@ pub(crate) async fn own(call: &Call) -> std::result::Result<types::Account, Faul
 /// An account as its owner sees it.
 pub(crate) async fn own_account(chat: &Chat, account: &Account) -> Result<types::Account> {
     let card = chat.own_card(&Owner::from(account)).await?;
-    let Person { address, name, title, department, phone, mail, .. } = described(&account.jid, &card);
+    let person = described(&account.jid, &card);
     let profile = chat.profile(&account.jid).await?;
     Ok(types::Account {
-        address,
-        name: account.name.clone().unwrap_or(name),
-        avatar: profile.and_then(|profile| profile.photo_hash.clone()),
+        person: Person {
+            name: account.name.clone().unwrap_or(person.name),
+            avatar: profile.and_then(|profile| profile.photo_hash.clone()),
+            ..person
+        },
         role: match account.role {
             Role::Member => AccountRole::User,
             Role::Administrator => AccountRole::Administrator,
         },
-        title,
-        department,
-        phone,
-        mail,
     })
 }
 

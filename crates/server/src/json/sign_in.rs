@@ -17,6 +17,7 @@ use super::error::{Condition, Fault};
 use super::face::{Current, Face};
 use super::people;
 use super::types::{self, Limits, SessionSignIn, SignInBy, SignedIn};
+use crate::net::Step;
 
 /// The version of the protocol.
 pub(crate) const PROTOCOL: u32 = 1;
@@ -43,6 +44,14 @@ pub(crate) struct Entered {
     pub(crate) client: Arc<Client>,
     pub(crate) events: Events,
     pub(crate) answer: SignedIn,
+}
+
+/// What kind of step it is to sign in by these credentials.
+pub(crate) fn kind(params: &SessionSignIn) -> Step {
+    match &params.credentials {
+        SignInBy::Token { .. } => Step::Resuming,
+        SignInBy::Password { .. } | SignInBy::Invitation { .. } => Step::UnderWay,
+    }
 }
 
 /// Signs somebody in.

@@ -4,12 +4,13 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::Limits;
+use super::{Limits, Pacer, Pacing};
 
 /// Counts connections against the limits. One for all listeners; cheap to clone.
 #[derive(Clone)]
 pub struct Admission {
     state: Arc<Mutex<State>>,
+    pacing: Pacing,
 }
 
 struct State {
@@ -44,7 +45,8 @@ pub enum Refusal {
 /// The place of one connection. Dropping it gives the place back.
 pub struct Permit {
     admission: Admission,
-    address: IpAddr,
+    /// Whose place it is; `None` while that is not known.
+    address: Option<IpAddr>,
     authenticated: bool,
 }
 
@@ -53,12 +55,13 @@ impl Admission {
     pub fn new(limits: &Limits) -> Self {
         let state =
             State { limits: Arc::new(limits.clone()), all: Count::default(), by_address: HashMap::new() };
-        Self { state: Arc::new(Mutex::new(state)) }
+        Self { state: Arc::new(Mutex::new(state)), pacing: Pacing::new(limits) }
     }
 
     /// Puts new limits in force. Connections that are already there stay.
     pub fn set_limits(&self, limits: &Limits) {
         self.lock().limits = Arc::new(limits.clone());
+        self.pacing.set_limits(limits);
     }
 
     /// The limits in force.
@@ -68,34 +71,35 @@ impl Admission {
 
     /// Admits a connection that has not signed in, or says which limit is reached.
     pub fn admit(&self, address: IpAddr) -> Result<Permit, Refusal> {
-        let address = network_of(address);
+        let mut permit = self.admit_unknown()?;
+        permit.belongs_to(address)?;
+        Ok(permit)
+    }
+
+    /// Admits a connection of which it is not known yet whose it is, such as one from a balancer.
+    pub fn admit_unknown(&self) -> Result<Permit, Refusal> {
         let mut state = self.lock();
-        let State { limits, all, by_address } = &mut *state;
-        let here = by_address.get(&address).copied().unwrap_or_default();
+        let State { limits, all, .. } = &mut *state;
         if all.connections >= limits.connections {
             return Err(Refusal::Connections);
-        }
-        if here.connections >= limits.connections_per_address {
-            return Err(Refusal::ConnectionsPerAddress);
         }
         if all.unauthenticated >= limits.unauthenticated {
             return Err(Refusal::Unauthenticated);
         }
-        if here.unauthenticated >= limits.unauthenticated_per_address {
-            return Err(Refusal::UnauthenticatedPerAddress);
-        }
-        let here = by_address.entry(address).or_default();
-        for count in [all, here] {
-            count.connections += 1;
-            count.unauthenticated += 1;
-        }
-        Ok(Permit { admission: self.clone(), address, authenticated: false })
+        all.connections += 1;
+        all.unauthenticated += 1;
+        Ok(Permit { admission: self.clone(), address: None, authenticated: false })
     }
 
     /// Connections, and those among them that have not signed in.
     pub fn counts(&self) -> (usize, usize) {
         let state = self.lock();
         (state.all.connections, state.all.unauthenticated)
+    }
+
+    /// How many steps of signing in wait for their turn.
+    pub fn sign_ins_waiting(&self) -> usize {
+        self.pacing.waiting()
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -105,6 +109,37 @@ impl Admission {
 }
 
 impl Permit {
+    /// Counts a connection that nobody's was known to be to this address, or says which limit is reached there. Of one
+    /// whose address is known already nothing changes.
+    pub fn belongs_to(&mut self, address: IpAddr) -> Result<(), Refusal> {
+        if self.address.is_some() {
+            return Ok(());
+        }
+        let address = network_of(address);
+        let unauthenticated = usize::from(!self.authenticated);
+        let mut state = self.admission.lock();
+        let State { limits, by_address, .. } = &mut *state;
+        let here = by_address.get(&address).copied().unwrap_or_default();
+        if here.connections >= limits.connections_per_address {
+            return Err(Refusal::ConnectionsPerAddress);
+        }
+        if here.unauthenticated + unauthenticated > limits.unauthenticated_per_address {
+            return Err(Refusal::UnauthenticatedPerAddress);
+        }
+        let here = by_address.entry(address).or_default();
+        here.connections += 1;
+        here.unauthenticated += unauthenticated;
+        drop(state);
+        self.address = Some(address);
+        Ok(())
+    }
+
+    /// Where the connection stands in line to sign in. Those of whom nothing is known stand there as one.
+    pub fn pacer(&self) -> Pacer {
+        let network = self.address.unwrap_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED));
+        Pacer { pacing: self.admission.pacing.clone(), network }
+    }
+
     /// Records that the connection has signed in: it no longer counts as unauthenticated.
     pub fn authenticated(&mut self) {
         if !self.authenticated {
@@ -116,10 +151,12 @@ impl Permit {
     fn release(&self, change: impl Fn(&mut Count)) {
         let mut state = self.admission.lock();
         change(&mut state.all);
-        if let Some(count) = state.by_address.get_mut(&self.address) {
+        if let Some(address) = self.address
+            && let Some(count) = state.by_address.get_mut(&address)
+        {
             change(count);
             if count.connections == 0 {
-                state.by_address.remove(&self.address);
+                state.by_address.remove(&address);
             }
         }
     }
@@ -194,6 +231,25 @@ mod tests {
             }
         }
         assert_eq!(admission.counts(), (0, 0));
+        assert!(admission.lock().by_address.is_empty());
+    }
+
+    #[test]
+    fn a_connection_counts_to_its_address_once_that_is_known() {
+        let admission = Admission::new(&limits());
+        let mut behind = admission.admit_unknown().expect("somebody behind a balancer");
+        let _other = admission.admit_unknown().expect("another");
+        assert!(admission.lock().by_address.is_empty());
+        behind.authenticated();
+        let _first = admission.admit(address("192.0.2.1")).expect("first");
+        assert_eq!(behind.belongs_to(address("192.0.2.1")), Ok(()));
+        assert_eq!(behind.belongs_to(address("192.0.2.2")), Ok(()), "which changes nothing");
+        assert_eq!(admission.lock().by_address.len(), 1);
+        let _second = admission.admit(address("192.0.2.1")).expect("two have not signed in");
+        assert_eq!(admission.counts(), (4, 3));
+        assert_eq!(admission.admit_unknown().err(), Some(Refusal::Connections));
+        drop((behind, _first, _second));
+        assert_eq!(admission.counts(), (1, 1));
         assert!(admission.lock().by_address.is_empty());
     }
 

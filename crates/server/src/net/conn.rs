@@ -17,7 +17,7 @@ use tokio::io::{AsyncRead as _, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::{Limits, Permit};
+use super::{Limits, Pacer, Permit, Step, paced};
 use crate::observe::names;
 use crate::tls::{Acceptor, TlsInfo};
 
@@ -66,9 +66,13 @@ struct Tls {
 }
 
 impl Conn {
-    /// Takes over an accepted socket.
-    pub fn new(tcp: TcpStream, limits: &Limits, permit: Option<Permit>) -> io::Result<Self> {
-        let peer = tcp.peer_addr()?;
+    /// Takes over an accepted socket. `peer` is the client, which a balancer may have named.
+    pub fn new(
+        tcp: TcpStream,
+        peer: SocketAddr,
+        limits: &Limits,
+        permit: Option<Permit>,
+    ) -> io::Result<Self> {
         let local = tcp.local_addr()?;
         Ok(Self {
             tcp,
@@ -117,6 +121,11 @@ impl Conn {
     pub fn peer_chain(&self) -> Vec<CertificateDer<'static>> {
         let chain = self.tls.as_ref().and_then(|tls| tls.session.peer_certificates());
         chain.unwrap_or_default().iter().map(|certificate| certificate.clone().into_owned()).collect()
+    }
+
+    /// Where the peer stands in line to sign in.
+    pub fn pacer(&self) -> Option<Pacer> {
+        self.permit.as_ref().map(Permit::pacer)
     }
 
     /// Records that the peer has signed in, for the limits on those who have not.
@@ -194,8 +203,14 @@ impl Conn {
     pub async fn start_tls(mut self, acceptor: &Acceptor) -> io::Result<Self> {
         let accepting = acceptor.begin()?;
         let mut session = accepting.session;
-        let began = Instant::now();
-        let shaken = timeout(self.handshake_timeout, handshake(&self.tcp, &mut session)).await;
+        let (began, pacer) = (Instant::now(), self.pacer());
+        let shaking = async {
+            // A turn is not needed before there is something to do.
+            self.tcp.readable().await?;
+            let handshake = handshake(&self.tcp, &mut session);
+            paced(pacer.as_ref(), Step::Arriving, handshake).await?
+        };
+        let shaken = timeout(self.handshake_timeout, shaking).await;
         let (result, shaken) = match shaken {
             Ok(Ok(())) => ("ok", Ok(())),
             Ok(Err(error)) => ("failed", Err(error)),
@@ -411,8 +426,8 @@ mod tests {
     }
 
     async fn accept(listener: Listener) -> Conn {
-        let (tcp, _) = listener.into_tcp().accept().await.expect("a connection");
-        Conn::new(tcp, &Limits::default(), None).expect("a connection")
+        let (tcp, peer) = listener.into_tcp().accept().await.expect("a connection");
+        Conn::new(tcp, peer, &Limits::default(), None).expect("a connection")
     }
 
     async fn read_exactly(conn: &mut Conn, length: usize) -> Vec<u8> {
@@ -530,9 +545,9 @@ mod tests {
         let tls = Tls::load(&testing::settings(&scratch, &["localhost"])).expect("TLS");
         let listener = listener();
         let _client = TcpStream::connect(listener.address()).await.expect("connected");
-        let (tcp, _) = listener.into_tcp().accept().await.expect("a connection");
+        let (tcp, peer) = listener.into_tcp().accept().await.expect("a connection");
         let limits = Limits { handshake_timeout_ms: 100, ..Limits::default() };
-        let conn = Conn::new(tcp, &limits, None).expect("a connection");
+        let conn = Conn::new(tcp, peer, &limits, None).expect("a connection");
         let error = conn.start_tls(&tls.acceptor(Purpose::StartTls)).await.err().expect("given up");
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
     }
@@ -541,9 +556,9 @@ mod tests {
     async fn a_reader_that_does_not_read_is_given_up() {
         let listener = listener();
         let _client = TcpStream::connect(listener.address()).await.expect("connected");
-        let (tcp, _) = listener.into_tcp().accept().await.expect("a connection");
+        let (tcp, peer) = listener.into_tcp().accept().await.expect("a connection");
         let limits = Limits { write_timeout_ms: 200, ..Limits::default() };
-        let mut conn = Conn::new(tcp, &limits, None).expect("a connection");
+        let mut conn = Conn::new(tcp, peer, &limits, None).expect("a connection");
         let error = conn.write_all(&vec![0; 64_000_000]).await.expect_err("given up");
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
     }

@@ -1,22 +1,21 @@
-//! Listening sockets: bound here or handed over by systemd, and the loop that accepts from them.
+//! Listening sockets: bound here or handed over by systemd.
 
-use std::future::Future;
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};
 use std::time::Duration;
 
-use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
+use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
-use tracing::{Instrument, debug, info_span, warn};
+use tracing::{debug, warn};
 
-use super::{Admission, Conn, Limits};
-use crate::config::Listen;
-use crate::lifecycle::Lifecycle;
+use crate::config::{Listen, Network};
 
 /// A listening socket.
 pub struct Listener {
     tcp: TcpListener,
     address: SocketAddr,
+    proxies: Vec<Network>,
+    shared: Vec<Network>,
 }
 
 impl Listener {
@@ -29,7 +28,31 @@ impl Listener {
     pub fn from_std(listener: StdListener) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
-        Ok(Self { tcp: TcpListener::from_std(listener)?, address })
+        Ok(Self { tcp: TcpListener::from_std(listener)?, address, proxies: Vec::new(), shared: Vec::new() })
+    }
+
+    /// Has connections from these networks begin with a header of the PROXY protocol.
+    #[must_use]
+    pub fn behind(mut self, proxies: &[Network]) -> Self {
+        self.proxies = proxies.to_vec();
+        self
+    }
+
+    /// Has connections from these networks count to no address: each carries requests of many clients.
+    #[must_use]
+    pub fn shared_by(mut self, forwarders: &[Network]) -> Self {
+        self.shared = forwarders.to_vec();
+        self
+    }
+
+    /// Whether connections from there count to no address.
+    pub(super) fn is_shared_by(&self, peer: SocketAddr) -> bool {
+        self.shared.iter().any(|network| network.contains(peer.ip()))
+    }
+
+    /// Whether a connection from there has to say for whom it is.
+    pub(super) fn is_proxy(&self, peer: SocketAddr) -> bool {
+        self.proxies.iter().any(|network| network.contains(peer.ip()))
     }
 
     /// The socket, for a server that accepts by itself.
@@ -38,7 +61,7 @@ impl Listener {
     }
 
     /// Accepts one connection; errors of a single connection or of a moment are waited out.
-    async fn accept(&self) -> (TcpStream, SocketAddr) {
+    pub(super) async fn accept(&self) -> (TcpStream, SocketAddr) {
         loop {
             match self.tcp.accept().await {
                 Ok(accepted) => return accepted,
@@ -140,22 +163,24 @@ impl Listeners {
                 }
             }
         }
+        let from = &listen.proxy_from;
         let configured = [
-            ("xmpp", &listen.xmpp),
-            ("xmpp_tls", &listen.xmpp_tls),
-            ("federation", &listen.federation),
-            ("federation_tls", &listen.federation_tls),
-            ("http", &listen.http),
-            ("https", &listen.https),
-            ("bytestreams", &listen.bytestreams),
+            ("xmpp", &listen.xmpp, &from.xmpp),
+            ("xmpp_tls", &listen.xmpp_tls, &from.xmpp_tls),
+            ("federation", &listen.federation, &from.federation),
+            ("federation_tls", &listen.federation_tls, &from.federation_tls),
+            ("http", &listen.http, &from.http),
+            ("https", &listen.https, &from.https),
+            ("bytestreams", &listen.bytestreams, &from.bytestreams),
         ];
-        for (name, addresses) in configured {
+        for (name, addresses, proxies) in configured {
             let Some(list) = listeners.by_name(name) else {
                 continue;
             };
             if list.is_empty() {
                 *list = addresses.iter().map(|a| bind(a.0, name, backlog)).collect::<io::Result<_>>()?;
             }
+            *list = std::mem::take(list).into_iter().map(|listener| listener.behind(proxies)).collect();
         }
         Ok(listeners)
     }
@@ -179,138 +204,12 @@ fn bind(address: SocketAddr, name: &str, backlog: u32) -> io::Result<Listener> {
         .map_err(|e| io::Error::new(e.kind(), format!("cannot listen on {address} (listen.{name}): {e}")))
 }
 
-/// Accepts connections until the process drains, and gives each its own task.
-///
-/// A connection beyond the limits is told `apology` and closed at once. Each task runs in a span that carries the
-/// connection's id, and is waited for at shutdown.
-pub async fn accept_loop<A, F, Fut>(
-    listener: Listener,
-    admission: Admission,
-    lifecycle: Lifecycle,
-    apology: A,
-    handle: F,
-) where
-    A: Fn() -> Vec<u8>,
-    F: Fn(Conn) -> Fut,
-    Fut: Future<Output = ()> + Send + 'static,
-{
-    let mut drain = lifecycle.drain_signal();
-    loop {
-        let (tcp, peer) = tokio::select! {
-            biased;
-            () = drain.draining() => return,
-            accepted = listener.accept() => accepted,
-        };
-        let permit = match admission.admit(peer.ip()) {
-            Ok(permit) => permit,
-            Err(refusal) => {
-                metrics::counter!(crate::observe::names::CONNECTIONS_REFUSED).increment(1);
-                debug!(%peer, %refusal, "connection refused");
-                turn_away(&tcp, &apology());
-                continue;
-            }
-        };
-        let limits = admission.limits();
-        if let Err(error) = configure(&tcp, &limits) {
-            debug!(%peer, %error, "connection was gone before it was set up");
-            continue;
-        }
-        match Conn::new(tcp, &limits, Some(permit)) {
-            Ok(conn) => {
-                metrics::counter!(crate::observe::names::CONNECTIONS_ACCEPTED).increment(1);
-                let span = info_span!("connection", conn = %conn.id(), %peer);
-                lifecycle.spawn(handle(conn).instrument(span));
-            }
-            Err(error) => debug!(%peer, %error, "connection was gone before it was set up"),
-        }
-    }
-}
-
-/// Says a last word to a connection that is not served, as far as that costs no waiting.
-fn turn_away(tcp: &TcpStream, apology: &[u8]) {
-    if apology.is_empty() || tcp.try_write(apology).is_err() {
-        return;
-    }
-    let _ = SockRef::from(tcp).shutdown(std::net::Shutdown::Write);
-    // What lies unread when a socket is closed makes the system cut the connection, last word included.
-    let _ = tcp.try_read(&mut [0; 1024]);
-}
-
-fn configure(tcp: &TcpStream, limits: &Limits) -> io::Result<()> {
-    // Stanzas are written whole; waiting for more to send with them only delays them.
-    tcp.set_nodelay(true)?;
-    if limits.keepalive_idle_ms > 0 {
-        let keepalive = TcpKeepalive::new()
-            .with_time(Duration::from_millis(limits.keepalive_idle_ms))
-            .with_interval(Duration::from_millis(limits.keepalive_interval_ms))
-            .with_retries(3);
-        SockRef::from(tcp).set_tcp_keepalive(&keepalive)?;
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-
     use super::*;
 
     fn any() -> SocketAddr {
         "127.0.0.1:0".parse().expect("an address")
-    }
-
-    /// Repeats what comes, then waits until the peer is gone.
-    async fn echo(mut conn: Conn) {
-        let mut input = Vec::new();
-        while let Ok(true) = conn.receive(&mut input).await {
-            conn.write_all(&input).await.expect("written");
-            input.clear();
-        }
-    }
-
-    fn start(limits: &Limits) -> (SocketAddr, Admission, Lifecycle) {
-        let listener = listen(any(), 16).expect("a free port");
-        let address = listener.address();
-        let (admission, lifecycle) = (Admission::new(limits), Lifecycle::new());
-        tokio::spawn(accept_loop(listener, admission.clone(), lifecycle.clone(), Vec::new, echo));
-        (address, admission, lifecycle)
-    }
-
-    /// Connects and says whether the server serves the connection or closes it.
-    async fn served(address: SocketAddr) -> Option<TcpStream> {
-        let mut stream = TcpStream::connect(address).await.expect("connected");
-        let _ = stream.write_all(b"x").await;
-        let mut byte = [0; 1];
-        matches!(stream.read(&mut byte).await, Ok(1)).then_some(stream)
-    }
-
-    #[tokio::test]
-    async fn a_connection_beyond_the_limit_is_closed_at_once_and_its_place_is_given_back() {
-        let limits = Limits { unauthenticated_per_address: 2, ..Limits::default() };
-        let (address, admission, _lifecycle) = start(&limits);
-        let first = served(address).await.expect("the first is served");
-        let _second = served(address).await.expect("the second is served");
-        assert!(served(address).await.is_none(), "the third is closed");
-        drop(first);
-        while admission.counts().0 > 1 {
-            tokio::task::yield_now().await;
-        }
-        assert!(served(address).await.is_some(), "a place is free again");
-        admission.set_limits(&Limits { unauthenticated_per_address: 1, ..limits });
-        assert!(served(address).await.is_none(), "new limits hold at once");
-    }
-
-    #[tokio::test]
-    async fn a_drain_stops_accepting_and_waits_for_those_who_are_there() {
-        let (address, _admission, lifecycle) = start(&Limits::default());
-        let client = served(address).await.expect("served");
-        lifecycle.drain();
-        assert_eq!(lifecycle.ended(Duration::from_millis(1)).await, 1, "one connection is still there");
-        while TcpStream::connect(address).await.is_ok() {
-            tokio::task::yield_now().await;
-        }
-        drop(client);
-        assert_eq!(lifecycle.ended(Duration::from_secs(30)).await, 0);
     }
 
     #[tokio::test]
@@ -331,6 +230,7 @@ mod tests {
             https: Vec::new(),
             bytestreams: Vec::new(),
             admin: None,
+            proxy_from: crate::config::ProxyFrom::default(),
         }
     }
 

@@ -40,10 +40,19 @@ metrics! {
     CONNECTIONS_ACCEPTED = Counter "waxwing_connections_accepted_total" [];
     /// Connections closed at once because one of `limits` was reached.
     CONNECTIONS_REFUSED = Counter "waxwing_connections_refused_total" [];
+    /// Connections closed because a balancer of `listen.proxy_from` did not say for whom it connects, or not in time.
+    PROXY_HEADERS_REFUSED = Counter "waxwing_proxy_headers_refused_total" [];
     /// Connections open now, on all listeners.
     CONNECTIONS = Gauge "waxwing_connections" [];
     /// Connections open now that have not signed in.
     CONNECTIONS_UNAUTHENTICATED = Gauge "waxwing_connections_unauthenticated" [];
+    /// Steps of signing in that wait for their turn now.
+    SIGN_INS_WAITING = Gauge "waxwing_sign_ins_waiting" [];
+    /// How long steps of signing in waited for their turn, those that had to, in seconds.
+    SIGN_IN_WAIT_SECONDS = Histogram "waxwing_sign_in_wait_seconds" [];
+    /// Clients turned away before they could sign in, by `reason`: "too many" or "too long" (`limits.sign_ins_waiting`,
+    /// `limits.sign_in_wait_ms`).
+    SIGN_INS_TURNED_AWAY = Counter "waxwing_sign_ins_turned_away_total" ["reason"];
     /// TLS handshakes, by `result`: "ok", "failed" or "timeout".
     TLS_HANDSHAKES = Counter "waxwing_tls_handshakes_total" ["result"];
     /// How long TLS handshakes took, in seconds.
@@ -56,6 +65,20 @@ metrics! {
     FILE_UPLOADS = Counter "waxwing_file_uploads_total" ["result"];
     /// Bytes of files, by `direction`: "received" or "sent".
     FILE_BYTES = Counter "waxwing_file_bytes_total" ["direction"];
+    /// Nodes of the installation that this one knows, itself included.
+    NODES = Gauge "waxwing_nodes" [];
+    /// Frames between nodes, by `direction`: "sent" (a broadcast counts once) or "received".
+    BUS_FRAMES = Counter "waxwing_bus_frames_total" ["direction"];
+    /// Bytes of frames between nodes, by `direction`: "sent" or "received".
+    BUS_BYTES = Counter "waxwing_bus_bytes_total" ["direction"];
+    /// What the bus did not take, by `result`: "full" (frames that the queue had no room for), "refused" (packets that are malformed
+    /// or not sealed with the installation's key), "repeated", "stray" (from nodes with which there is no link) or
+    /// "overflowed" (frames that nobody dealt with in time).
+    BUS_DROPPED = Counter "waxwing_bus_dropped_total" ["result"];
+    /// Times that frames of another node were missed, and what they told was read from the database.
+    BUS_MISSED = Counter "waxwing_bus_missed_total" [];
+    /// Times that the connection to NATS was lost.
+    BUS_RECONNECTS = Counter "waxwing_bus_reconnects_total" [];
     /// Streams of bytes between two clients that are active now.
     BYTESTREAMS = Gauge "waxwing_bytestreams" [];
     /// Readings of the configuration at SIGHUP, by `result`: "ok" or "refused".

@@ -46,8 +46,8 @@ async fn shake(tls: &Arc<Tls>, purpose: Purpose, config: ClientConfig, name: &st
     let client = testing::connect(listener.address(), config, name);
     let acceptor = tls.acceptor(purpose);
     let server = async {
-        let (tcp, _) = listener.into_tcp().accept().await?;
-        let mut conn = Conn::new(tcp, &Limits::default(), None)?.start_tls(&acceptor).await?;
+        let (tcp, peer) = listener.into_tcp().accept().await?;
+        let mut conn = Conn::new(tcp, peer, &Limits::default(), None)?.start_tls(&acceptor).await?;
         conn.write_all(b"x").await?;
         Ok(conn)
     };

@@ -1,6 +1,6 @@
 //! The configuration of the XMPP face.
 
-use waxwing_chat::people::{Findable, PeopleSettings, Readers, Scope};
+use waxwing_chat::people::{Findable, PeopleSettings, PresenceFor, Readers, Scope};
 use waxwing_xmpp::sm;
 
 use crate::config::{choice, config};
@@ -56,6 +56,9 @@ config! {
         card_bytes_limit: usize = PeopleSettings::default().card_bytes_limit,
         /// Who may read the cards of others.
         cards_for: CardsFor = CardsFor::Everyone,
+        /// Who is told on the JSON face, by the web client say, whether somebody is there, beside his contacts. To XMPP clients
+        /// only contacts are shown.
+        presence_for: ShownTo = ShownTo::Domain,
         /// Where a member may search for people.
         search: Search = Search::Domain,
         /// Who is found. Whoever's card says that it is private (`CLASS`) never is.
@@ -74,6 +77,16 @@ choice! {
         Accounts = "accounts",
         /// Those who see the account's presence.
         Contacts = "contacts",
+    }
+}
+
+choice! {
+    /// Who is told whether somebody is there.
+    pub enum ShownTo {
+        /// Contacts alone.
+        Contacts = "contacts",
+        /// The people of his domain.
+        Domain = "domain",
     }
 }
 
@@ -107,6 +120,10 @@ impl From<&People> for PeopleSettings {
                 CardsFor::Everyone => Readers::Everyone,
                 CardsFor::Accounts => Readers::Accounts,
                 CardsFor::Contacts => Readers::Contacts,
+            },
+            presence_for: match people.presence_for {
+                ShownTo::Contacts => PresenceFor::Contacts,
+                ShownTo::Domain => PresenceFor::Domain,
             },
             scope: match people.search {
                 Search::Off => Scope::Off,

@@ -83,6 +83,11 @@ pub(crate) async fn serve(face: Arc<Face>, current: Current, link: Link, transpo
             connection.fail(StreamCondition::ConnectionTimeout);
             return connection.hang_up().await;
         }
+        Err(error) if error.kind() == io::ErrorKind::ResourceBusy => {
+            tracing::debug!(%error, "turned away");
+            connection.fail(StreamCondition::ResourceConstraint);
+            return connection.hang_up().await;
+        }
         Err(error) => return tracing::debug!(%error, "the connection broke before a session was there"),
     };
     tracing::info!(session = %live.session.jid, "signed in");
@@ -196,7 +201,7 @@ impl Connection {
     /// Sends what is left and closes the connection.
     async fn hang_up(&mut self) {
         if self.flush().await.is_ok() {
-            self.link.close().await;
+            self.link.close(self.face.lifecycle.is_leaving()).await;
         }
     }
 

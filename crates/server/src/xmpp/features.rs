@@ -97,6 +97,7 @@ pub static FEATURES: &[&Feature] = &[
     &rooms::FEATURE,
     &rooms::ADMINISTRATION,
     &rooms::ARCHIVE,
+    &rooms::COMMANDS,
     &rooms::HATS,
     &rooms::AVATARS,
     &rooms::SEARCH,
@@ -299,6 +300,9 @@ pub struct Success {
     pub before: Vec<Stanza>,
     /// The payload of the result.
     pub payload: Option<Element>,
+    /// A part of what was asked was not done: the answer is this error behind the payload, which says what (XEP-0060 section
+    /// 8.8.2.4).
+    pub refused: Option<StanzaError>,
     /// Stanzas for the requester that go out after the result (RFC 6121 section 2.6.3).
     pub after: Vec<Stanza>,
 }
@@ -310,7 +314,7 @@ impl From<Element> for Success {
 }
 
 /// The empty result.
-pub const DONE: Success = Success { before: Vec::new(), payload: None, after: Vec::new() };
+pub const DONE: Success = Success { before: Vec::new(), payload: None, refused: None, after: Vec::new() };
 
 type Table = HashMap<(&'static str, &'static str), Vec<&'static Handler>>;
 

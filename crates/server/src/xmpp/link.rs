@@ -8,7 +8,7 @@ use waxwing_xmpp::jid::Jid;
 use waxwing_xmpp::sasl::ChannelBindings;
 
 use crate::http::WebSocketConn;
-use crate::net::Conn;
+use crate::net::{Conn, Pacer};
 use crate::tls::{Acceptor, Verification};
 
 /// A connection that carries a stream.
@@ -71,15 +71,27 @@ impl Link {
         }
     }
 
-    /// Hangs up in order.
-    pub(crate) async fn close(&mut self) {
+    /// Hangs up in order; a WebSocket is told when the reason is that the server goes away.
+    pub(crate) async fn close(&mut self, goes_away: bool) {
         match self {
             // The peer may be gone already, which is as good.
             Self::Tcp(conn) => drop(conn.shutdown().await),
+            Self::WebSocket(socket) if goes_away => socket.close_going_away().await,
             Self::WebSocket(socket) => socket.close().await,
             #[cfg(test)]
             Self::Memory(socket) => socket.finish(),
             Self::Broken => {}
+        }
+    }
+
+    /// Where the peer stands in line to sign in.
+    pub(crate) fn pacer(&self) -> Option<Pacer> {
+        match self {
+            Self::Tcp(conn) => conn.pacer(),
+            Self::WebSocket(socket) => socket.pacer(),
+            #[cfg(test)]
+            Self::Memory(_) => None,
+            Self::Broken => None,
         }
     }
 

@@ -169,12 +169,15 @@ async fn request(within: Within<'_>, session: &Arc<Session>, iq: Stanza) -> Vec<
 /// The stanzas that answer a request.
 fn answers(iq: &Stanza, reply: features::Reply) -> Vec<Stanza> {
     match reply {
-        Ok(Success { before: mut answers, payload, after }) => {
+        Ok(Success { before: mut answers, payload, refused, after }) => {
             let mut result = iq.reply();
             if let Some(payload) = payload {
                 result.append(payload);
             }
-            answers.push(result);
+            answers.push(match refused {
+                None => result,
+                Some(error) => result.refused(error),
+            });
             answers.extend(after);
             answers
         }

@@ -23,6 +23,7 @@ use super::features::archive;
 use super::features::registration::Applicant;
 use super::live::{Live, Management};
 use super::suspended;
+use crate::net::{Step as Turn, paced};
 
 /// What signing in remembers between one event and the next.
 #[derive(Default)]
@@ -44,6 +45,7 @@ impl Connection {
     pub(crate) async fn sign_in(&mut self) -> io::Result<Option<Box<Live>>> {
         let mut state = SigningIn::default();
         let mut follows = None;
+        let pacer = self.link.pacer();
         loop {
             let event = match follows.take() {
                 Some(event) => event,
@@ -52,26 +54,18 @@ impl Connection {
             match event {
                 Event::StartTls(request) => Box::pin(self.start_tls(request)).await?,
                 Event::Credentials(credentials) => {
-                    let step = Box::pin(self.check(&mut state, credentials)).await;
+                    let kind = if credentials.fast.is_some() { Turn::Resuming } else { Turn::UnderWay };
+                    let checked = Box::pin(self.check(&mut state, credentials));
+                    let step = paced(pacer.as_ref(), kind, checked).await?;
                     follows = self.stream.advance(step);
                 }
-                Event::Authenticated(authenticated) => match Box::pin(self.grant(&mut state, &authenticated))
-                    .await
-                {
-                    Ok(grant) => match self.upgrade(&grant, &authenticated) {
-                        Some(upgrade) => {
-                            state.granted = Some(grant);
-                            follows = self.stream.upgrade(authenticated, upgrade);
-                        }
-                        None => {
-                            if let Some(live) = Box::pin(self.accept(&mut state, grant, authenticated)).await
-                            {
-                                return Ok(Some(live));
-                            }
-                        }
-                    },
-                    Err(failure) => follows = self.stream.refuse(authenticated, failure),
-                },
+                Event::Authenticated(authenticated) => {
+                    let kind = if authenticated.resume.is_some() { Turn::Resuming } else { Turn::UnderWay };
+                    let admitted = Box::pin(self.admit(&mut state, authenticated, &mut follows));
+                    if let Some(live) = paced(pacer.as_ref(), kind, admitted).await? {
+                        return Ok(Some(live));
+                    }
+                }
                 Event::Upgraded(verifier, authenticated) => {
                     let Some(grant) = state.granted.take() else { return Ok(None) };
                     Box::pin(self.upgraded(&grant, &verifier)).await;
@@ -83,12 +77,14 @@ impl Connection {
                     follows = self.stream.refuse(task.authenticated, Failure::MalformedRequest)
                 }
                 Event::Bind(request) => {
-                    if let Some(live) = Box::pin(self.bind(&state, request)).await {
+                    let bound = Box::pin(self.bind(&state, request));
+                    if let Some(live) = paced(pacer.as_ref(), Turn::UnderWay, bound).await? {
                         return Ok(Some(live));
                     }
                 }
                 Event::Resume(request) => {
-                    if let Some(live) = Box::pin(self.resume_later(&state, request)).await {
+                    let resumed = Box::pin(self.resume_later(&state, request));
+                    if let Some(live) = paced(pacer.as_ref(), Turn::Resuming, resumed).await? {
                         return Ok(Some(live));
                     }
                 }
@@ -135,6 +131,30 @@ impl Connection {
             state.attempt.invalidate = fast.invalidate;
         }
         self.face.chat.answer(&mut state.attempt, question).await
+    }
+
+    /// Lets a user in who has proven who he is, or refuses him, or has his client compute a verifier first.
+    async fn admit(
+        &mut self,
+        state: &mut SigningIn,
+        authenticated: Authenticated,
+        follows: &mut Option<Event>,
+    ) -> Option<Box<Live>> {
+        let grant = match Box::pin(self.grant(state, &authenticated)).await {
+            Ok(grant) => grant,
+            Err(failure) => {
+                *follows = self.stream.refuse(authenticated, failure);
+                return None;
+            }
+        };
+        match self.upgrade(&grant, &authenticated) {
+            Some(upgrade) => {
+                state.granted = Some(grant);
+                *follows = self.stream.upgrade(authenticated, upgrade);
+                None
+            }
+            None => Box::pin(self.accept(state, grant, authenticated)).await,
+        }
     }
 
     /// Decides whether a user who has proven who he is may come in.

@@ -1,13 +1,14 @@
 //! Accounts in the database.
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
-use waxwing_chat::account::{Account, AccountChange, AccountId, NewAccount, Role};
+use waxwing_chat::account::{Account, AccountChange, AccountId, NewAccount};
 use waxwing_chat::archive::ArchiveId;
 use waxwing_chat::store::StoreError;
 use waxwing_xmpp::jid::Jid;
 
 use super::errors::Failure;
-use super::{lists, numbers};
+use super::{grams, numbers};
+use crate::{kinds, lists};
 
 const COLUMNS: &str = "id, jid, name, role, verifiers, created_ms, disabled, expires_ms, last_seen_ms, \
      last_status, delivered";
@@ -22,14 +23,16 @@ pub(super) fn create(db: &Connection, new: &NewAccount) -> Result<Account, Failu
             new.jid.bare_str(),
             new.jid.domain(),
             new.name,
-            role_number(new.role),
+            kinds::of_role(new.role),
             lists::join(&new.verifiers),
             numbers::int(new.created_ms),
         ])?;
     if inserted == 0 {
         return Err(StoreError::Conflict.into());
     }
-    find(db, &new.jid)?.ok_or_else(|| Failure::other("a new account was not found again"))
+    let account = find(db, &new.jid)?.ok_or_else(|| Failure::other("a new account was not found again"))?;
+    grams::index(db, account.id)?;
+    Ok(account)
 }
 
 pub(super) fn find(db: &Connection, jid: &Jid) -> Result<Option<Account>, Failure> {
@@ -74,8 +77,11 @@ pub(super) fn change(db: &Connection, id: AccountId, change: &AccountChange) -> 
         AccountChange::AddVerifier(verifier) => return add_verifier(db, id, verifier),
         AccountChange::Disabled(disabled) => set(db, "disabled", id, disabled),
         AccountChange::Expires(at_ms) => set(db, "expires_ms", id, at_ms.map(numbers::int)),
-        AccountChange::Name(name) => set(db, "name", id, name),
-        AccountChange::Role(role) => set(db, "role", id, role_number(*role)),
+        AccountChange::Name(name) => {
+            exists(set(db, "name", id, name)?)?;
+            return grams::index(db, id);
+        }
+        AccountChange::Role(role) => set(db, "role", id, kinds::of_role(*role)),
         AccountChange::LastSeen { at_ms, status } => db
             .prepare_cached("UPDATE account SET last_seen_ms = ?2, last_status = ?3 WHERE id = ?1")?
             .execute(params![id.0, numbers::int(*at_ms), status]),
@@ -112,6 +118,7 @@ pub(super) fn delete(db: &Connection, id: AccountId) -> Result<(), Failure> {
     for table in tables {
         db.execute(&format!("DELETE FROM {table} WHERE owner = ?1"), [id.0])?;
     }
+    grams::index(db, id)?;
     super::shared_files::discard_of(db, id)?;
     super::state::forget(db, id)?;
     db.execute("INSERT INTO erasing (owner) VALUES (?1)", [id.0])?;
@@ -153,7 +160,7 @@ fn account(row: &Row<'_>) -> Result<Account, Failure> {
         id: AccountId(row.get(0)?),
         jid: super::jid(row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?)?,
         name: row.get(2)?,
-        role: if row.get::<_, i64>(3)? == 1 { Role::Administrator } else { Role::Member },
+        role: kinds::role(row.get(3)?),
         verifiers: lists::split(row.get_ref(4)?.as_str().map_err(rusqlite::Error::from)?),
         created_ms: numbers::uint(row.get(5)?),
         disabled: row.get(6)?,
@@ -162,11 +169,4 @@ fn account(row: &Row<'_>) -> Result<Account, Failure> {
         last_status: row.get(9)?,
         delivered: ArchiveId(numbers::uint(row.get(10)?)),
     })
-}
-
-fn role_number(role: Role) -> i64 {
-    match role {
-        Role::Member => 0,
-        Role::Administrator => 1,
-    }
 }

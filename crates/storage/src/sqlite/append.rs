@@ -7,10 +7,11 @@ use rusqlite::{Connection, ErrorCode, Statement, params};
 use waxwing_chat::archive::{Append, ArchiveId, Committed};
 use waxwing_chat::state::StateChange;
 
-use super::copies::Kind;
 use super::index::Index;
 use super::writer::Shared;
-use super::{Options, copies, hashes, labels, numbers, passing, state};
+use super::{Options, numbers, passing, state};
+use crate::copies::Kind;
+use crate::{copies, hashes, labels};
 
 /// Appends messages inside a transaction that someone else opens and commits.
 pub(super) struct Appender<'c> {

@@ -10,14 +10,15 @@ use waxwing_chat::account::AccountId;
 use waxwing_chat::archive::{ArchiveBounds, ArchiveId, ArchivePage, ArchiveQuery, Archived, PageFrom};
 use waxwing_chat::store::StoreError;
 
-use super::copies::Kind;
 use super::errors::Failure;
-use super::keys::Keys;
 use super::runs::filter::Filters;
 use super::runs::walk::{Blocks, Intersection};
 use super::tail::Entry;
-use super::{copies, labels, numbers, passing, runs};
+use super::{numbers, passing, runs};
+use crate::copies::Kind;
+use crate::keys::Keys;
 use crate::words::{self, Question};
+use crate::{copies, labels};
 
 /// A page of an owner's archive. `tail` are the owner's entries in the tail, taken before the snapshot.
 pub(super) fn page(

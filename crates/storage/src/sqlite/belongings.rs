@@ -9,6 +9,7 @@ use waxwing_xmpp::jid::Jid;
 
 use super::errors::Failure;
 use super::numbers;
+use crate::kinds;
 
 pub(super) fn blocked(db: &Connection, owner: AccountId) -> Result<Vec<Jid>, Failure> {
     let mut statement = db.prepare_cached("SELECT contact FROM blocked WHERE owner = ?1")?;
@@ -42,16 +43,6 @@ pub(super) fn unblock(db: &Connection, owner: AccountId, contacts: Option<&[Jid]
     Ok(())
 }
 
-fn kind_number(kind: DocumentKind) -> i64 {
-    match kind {
-        DocumentKind::PrivateXml => 0,
-        DocumentKind::ArchivePreferences => 1,
-        DocumentKind::Room => 10,
-        DocumentKind::RoomVcard => 11,
-        DocumentKind::Notices => 2,
-    }
-}
-
 pub(super) fn document(
     db: &Connection,
     owner: AccountId,
@@ -60,7 +51,7 @@ pub(super) fn document(
 ) -> Result<Option<String>, Failure> {
     Ok(db
         .prepare_cached("SELECT content FROM document WHERE owner = ?1 AND kind = ?2 AND key = ?3")?
-        .query_row(params![owner.0, kind_number(kind), key], |row| row.get(0))
+        .query_row(params![owner.0, kinds::of_document(kind), key], |row| row.get(0))
         .optional()?)
 }
 
@@ -71,8 +62,8 @@ pub(super) fn documents(
 ) -> Result<Vec<(String, String)>, Failure> {
     let mut statement =
         db.prepare_cached("SELECT key, content FROM document WHERE owner = ?1 AND kind = ?2 ORDER BY key")?;
-    let rows =
-        statement.query_map(params![owner.0, kind_number(kind)], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let rows = statement
+        .query_map(params![owner.0, kinds::of_document(kind)], |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
@@ -83,7 +74,7 @@ pub(super) fn put_document(
     key: &str,
     content: Option<&str>,
 ) -> Result<(), Failure> {
-    let kind = kind_number(kind);
+    let kind = kinds::of_document(kind);
     match content {
         Some(content) => {
             must_exist(db, owner)?;

@@ -5,11 +5,11 @@ use waxwing_chat::account::AccountId;
 use waxwing_chat::archive::{ArchiveCopy, ImportedMessage};
 
 use super::errors::Failure;
-use super::keys::Keys;
-use super::postings::Postings;
+use super::postings::{self, Postings};
 use super::runs::build::write_run;
 use super::runs::{Posting, RunNumbers};
-use super::{copies, labels, numbers, talks};
+use super::{numbers, talks};
+use crate::{copies, labels};
 
 /// Adds the owner's copies, and a run of their own to the index. No id may lie in the future, where the archive's own next ids will be: `now_us` bounds them.
 pub(super) fn import(
@@ -20,7 +20,8 @@ pub(super) fn import(
     runs: &RunNumbers,
 ) -> Result<(), Failure> {
     let mut added = 0;
-    let mut index = Index { postings: Postings::new(Keys::load(db)?), noted: Vec::new(), talks: Vec::new() };
+    let mut index =
+        Index { postings: Postings::new(postings::keys(db)?), noted: Vec::new(), talks: Vec::new() };
     for message in messages {
         added += u64::from(place(db, owner, message, now_us, &mut index)?);
     }

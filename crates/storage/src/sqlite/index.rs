@@ -11,15 +11,15 @@ use rusqlite::Connection;
 use waxwing_chat::account::AccountId;
 use waxwing_chat::archive::Append;
 
-use super::keys::Keys;
-use super::postings::{Postings, bare};
+use super::postings::{self, Postings, bare};
 use super::runs::pass::{Heaps, Pass};
 use super::runs::{Posting, RunNumbers, build, filter};
 use super::sent::{self, ClientIds};
 use super::tail::{Entry, Tail};
 use super::talks::{self, Talks};
 use super::upkeep::Upkeep;
-use super::{Options, copies, labels, numbers, passing};
+use super::{Options, numbers, passing};
+use crate::{copies, labels};
 
 /// Entries a copy is expected to have; a pass begins early when there are many more.
 const ENTRIES_A_COPY: usize = 32;
@@ -80,7 +80,7 @@ impl<'c> Index<'c> {
             numbers,
             tail_copies,
             block_bytes,
-            postings: Postings::new(Keys::load(db)?),
+            postings: Postings::new(postings::keys(db)?),
             sent: ClientIds::new(db, window_us)?,
             talks: Talks::default(),
             gathered: Heaps::default(),

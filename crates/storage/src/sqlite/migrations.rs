@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 
 /// The schemas in order; the first leads from an empty database to version 1. A published one is never changed.
-const STEPS: [&str; 9] = [
+const STEPS: [&str; 10] = [
     include_str!("schema/001.sql"),
     include_str!("schema/002.sql"),
     include_str!("schema/003.sql"),
@@ -13,6 +13,7 @@ const STEPS: [&str; 9] = [
     include_str!("schema/007.sql"),
     include_str!("schema/008.sql"),
     include_str!("schema/009.sql"),
+    include_str!("schema/010.sql"),
 ];
 
 /// The version this build writes.

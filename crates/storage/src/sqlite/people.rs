@@ -1,5 +1,7 @@
 //! Cards in the database, and looking for people.
 
+use std::collections::HashSet;
+
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use waxwing_chat::account::AccountId;
@@ -10,10 +12,16 @@ use waxwing_chat::store::StoreResult;
 use waxwing_xmpp::jid::Jid;
 
 use super::errors::Failure;
-use super::{Sqlite, belongings, numbers};
+use super::{Sqlite, belongings, grams, numbers};
 
 /// The columns of a person, as `person` reads them.
-const PERSON: &str = "full_name, given_name, family_name, nickname, email, private";
+pub(super) const PERSON: &str = "full_name, given_name, family_name, nickname, email, private";
+
+/// Up to so many people that the index proposes are looked at each.
+const FEW: usize = 1_000;
+
+/// How many accounts are looked at in their order while the index proposes many.
+const LOOKED_AT: usize = 10_000;
 
 #[async_trait]
 impl PeopleStore for Sqlite {
@@ -67,7 +75,7 @@ fn put(db: &Connection, owner: AccountId, card: Option<&Card>) -> Result<(), Fai
     belongings::must_exist(db, owner)?;
     let Some(Card { xml, person, photo_hash }) = card else {
         db.prepare_cached("DELETE FROM card WHERE owner = ?1")?.execute([owner.0])?;
-        return Ok(());
+        return grams::index(db, owner);
     };
     db.prepare_cached(&format!(
         "INSERT OR REPLACE INTO card (owner, xml, photo_hash, {PERSON}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"
@@ -83,30 +91,104 @@ fn put(db: &Connection, owner: AccountId, card: Option<&Card>) -> Result<(), Fai
         person.email,
         person.private,
     ])?;
-    Ok(())
+    grams::index(db, owner)
 }
 
-/// Looks at the accounts of the domain one after the other until there are enough: what is looked for may stand anywhere
-/// in a name and in any case, which no index of SQLite finds.
+/// What is looked for may stand anywhere in a name and in any case. The index proposes people: if few, each is looked at. If
+/// many, accounts are looked at in their order, because so many are likely to hold enough soon; and if they do not, only those
+/// that the index proposes, still in their order.
 fn people(db: &Connection, query: &PeopleQuery) -> Result<Vec<Listed>, Failure> {
-    let (bound, order, place) = match &query.place {
-        PeoplePlace::After(place) => (">", "ASC", place),
-        PeoplePlace::Before(place) => ("<", "DESC", place),
-    };
+    match grams::proposed(db, &query.wanted, FEW + 1)? {
+        None => scan(db, query, usize::MAX),
+        Some(few) if few.len() <= FEW => each(db, query, few),
+        Some(_) => {
+            let found = scan(db, query, LOOKED_AT)?;
+            if found.len() >= query.limit {
+                return Ok(found);
+            }
+            let all = grams::proposed(db, &query.wanted, usize::MAX)?.unwrap_or_default();
+            in_order(db, query, &all.into_iter().collect())
+        }
+    }
+}
+
+/// Looks at these accounts.
+fn each(db: &Connection, query: &PeopleQuery, ids: Vec<AccountId>) -> Result<Vec<Listed>, Failure> {
+    let mut found = Vec::new();
+    for id in ids {
+        found.extend(one(db, query, id)?.filter(|listed| match &query.place {
+            PeoplePlace::After(place) => place.as_ref().is_none_or(|place| listed.jid > *place),
+            PeoplePlace::Before(place) => place.as_ref().is_none_or(|place| listed.jid < *place),
+        }));
+    }
+    found.sort_unstable_by(|one, other| one.jid.cmp(&other.jid));
+    match query.place {
+        PeoplePlace::After(_) => found.truncate(query.limit),
+        PeoplePlace::Before(_) => drop(found.drain(..found.len().saturating_sub(query.limit))),
+    }
+    Ok(found)
+}
+
+/// An account, if it is one of those looked for.
+fn one(db: &Connection, query: &PeopleQuery, id: AccountId) -> Result<Option<Listed>, Failure> {
     let mut statement = db.prepare_cached(&format!(
         "SELECT {PERSON}, jid, name, owner FROM account LEFT JOIN card ON owner = account.id \
-         WHERE domain = ?1 AND disabled = 0 AND (?2 IS NULL OR jid {bound} ?2) ORDER BY jid {order}"
+         WHERE id = ?1 AND domain = ?2 AND disabled = 0"
     ))?;
-    let mut rows = statement.query(params![query.domain, place.as_ref().map(Jid::bare_str)])?;
+    let mut rows = statement.query(params![id.0, query.domain])?;
+    let listed = rows.next()?.map(listed).transpose()?;
+    Ok(listed.filter(|listed| query.finds(listed)))
+}
+
+/// Looks at those of the accounts of the domain, in their order, that are among these.
+fn in_order(
+    db: &Connection,
+    query: &PeopleQuery,
+    among: &HashSet<AccountId>,
+) -> Result<Vec<Listed>, Failure> {
+    let (bound, order, place) = direction(query);
+    // The index by address answers this alone.
+    let mut statement = db.prepare_cached(&format!(
+        "SELECT id FROM account WHERE domain = ?1 AND (?2 IS NULL OR jid {bound} ?2) ORDER BY jid {order}"
+    ))?;
+    let mut rows = statement.query(params![query.domain, place])?;
     let mut found = Vec::new();
     while found.len() < query.limit
         && let Some(row) = rows.next()?
     {
-        let listed = Listed {
-            jid: super::jid(row.get_ref(6)?.as_str().map_err(rusqlite::Error::from)?)?,
-            name: row.get(7)?,
-            person: row.get::<_, Option<i64>>(8)?.map(|_| person(row, 0)).transpose()?,
-        };
+        let id = AccountId(row.get(0)?);
+        if among.contains(&id) {
+            found.extend(one(db, query, id)?);
+        }
+    }
+    if order == "DESC" {
+        found.reverse();
+    }
+    Ok(found)
+}
+
+fn direction(query: &PeopleQuery) -> (&'static str, &'static str, Option<&str>) {
+    match &query.place {
+        PeoplePlace::After(place) => (">", "ASC", place.as_ref().map(Jid::bare_str)),
+        PeoplePlace::Before(place) => ("<", "DESC", place.as_ref().map(Jid::bare_str)),
+    }
+}
+
+/// Looks at the accounts of the domain one after the other until there are enough, or this many were looked at.
+fn scan(db: &Connection, query: &PeopleQuery, most: usize) -> Result<Vec<Listed>, Failure> {
+    let (bound, order, place) = direction(query);
+    let mut statement = db.prepare_cached(&format!(
+        "SELECT {PERSON}, jid, name, owner FROM account LEFT JOIN card ON owner = account.id \
+         WHERE domain = ?1 AND disabled = 0 AND (?2 IS NULL OR jid {bound} ?2) ORDER BY jid {order}"
+    ))?;
+    let mut rows = statement.query(params![query.domain, place])?;
+    let (mut found, mut looked_at) = (Vec::new(), 0);
+    while found.len() < query.limit
+        && looked_at < most
+        && let Some(row) = rows.next()?
+    {
+        looked_at += 1;
+        let listed = listed(row)?;
         if query.finds(&listed) {
             found.push(listed);
         }
@@ -117,7 +199,15 @@ fn people(db: &Connection, query: &PeopleQuery) -> Result<Vec<Listed>, Failure> 
     Ok(found)
 }
 
-fn person(row: &Row<'_>, first: usize) -> rusqlite::Result<Person> {
+fn listed(row: &Row<'_>) -> Result<Listed, Failure> {
+    Ok(Listed {
+        jid: super::jid(row.get_ref(6)?.as_str().map_err(rusqlite::Error::from)?)?,
+        name: row.get(7)?,
+        person: row.get::<_, Option<i64>>(8)?.map(|_| person(row, 0)).transpose()?,
+    })
+}
+
+pub(super) fn person(row: &Row<'_>, first: usize) -> rusqlite::Result<Person> {
     Ok(Person {
         full_name: row.get(first)?,
         given_name: row.get(first + 1)?,

@@ -1,10 +1,16 @@
 //! What the archive's index holds of a message: an entry for each way in which one of its owners may ask for it.
 
-use super::copies::Kind;
-use super::keys::Keys;
 use super::runs::Posting;
+use crate::copies::Kind;
+use crate::keys::Keys;
 use crate::words;
+use rusqlite::Connection;
 use waxwing_chat::account::AccountId;
+
+/// The keys of a database.
+pub(super) fn keys(db: &Connection) -> rusqlite::Result<Keys> {
+    db.query_row("SELECT secret FROM index_secret", [], |row| row.get(0)).map(Keys::new)
+}
 
 /// Makes the entries of one message after the other.
 pub(super) struct Postings {

@@ -1,14 +1,17 @@
 //! Publish-subscribe: nodes, their items, and what people are to them.
 
+mod fleeting;
+
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use waxwing_chat::account::AccountId;
 use waxwing_chat::pubsub::access::Affiliation;
 use waxwing_chat::pubsub::configuration::{NodeConfiguration, SendLast};
 use waxwing_chat::pubsub::store::{
-    Item, ItemPage, ItemQuery, LastWanted, NewNode, NodeId, NodeRecord, NodeView, PubSubStore, Subscription,
-    SubscriptionState, WhenFull,
+    Fleeting, Item, ItemPage, ItemQuery, LastWanted, NewNode, NodeId, NodeRecord, NodeView, PubSubStore,
+    Subscription, SubscriptionState, WhenFull,
 };
+use waxwing_chat::pubsub::terms::Terms;
 use waxwing_chat::store::{StoreError, StoreResult};
 use waxwing_xmpp::jid::Jid;
 
@@ -76,10 +79,7 @@ impl PubSubStore for Sqlite {
         keep: usize,
     ) -> StoreResult<Vec<String>> {
         self.write(move |db| {
-            let changed = db
-                .prepare_cached("UPDATE pubsub_node SET configuration = ?2, on_presence = ?3 WHERE id = ?1")?
-                .execute(params![id.0, configuration.to_stored(), on_presence(&configuration)])?;
-            exists(changed)?;
+            configure(db, id, &configuration)?;
             evict(db, id, keep)
         })
         .await
@@ -152,6 +152,43 @@ impl PubSubStore for Sqlite {
             )?)
         })
         .await
+    }
+
+    async fn expire_due_items(&self, now_ms: u64, limit: usize) -> StoreResult<usize> {
+        // Most times there is nothing to do, and reading holds up no write.
+        if self.read(move |db| fleeting::due_items(db, now_ms, 1)).await?.is_empty() {
+            return Ok(0);
+        }
+        self.write(move |db| {
+            let due = fleeting::due_items(db, now_ms, limit)?;
+            let mut delete = db.prepare_cached("DELETE FROM pubsub_item WHERE seq = ?1")?;
+            for seq in &due {
+                delete.execute([seq])?;
+            }
+            Ok(due.len())
+        })
+        .await
+    }
+
+    async fn bound_to_presence(&self) -> StoreResult<Vec<Jid>> {
+        self.read(|db| {
+            let mut statement = db.prepare_cached(
+                "SELECT bare FROM pubsub_subscription WHERE temporary = 1 \
+                 UNION SELECT purged_with FROM pubsub_item WHERE purged_with IS NOT NULL ORDER BY 1",
+            )?;
+            let mut rows = statement.query([])?;
+            let mut found = Vec::new();
+            while let Some(row) = rows.next()? {
+                found.push(jid_at(row, 0)?);
+            }
+            Ok(found)
+        })
+        .await
+    }
+
+    async fn goes_with_presence(&self, who: &Jid) -> StoreResult<Vec<Fleeting>> {
+        let who = who.clone();
+        self.read(move |db| fleeting::of(db, &who)).await
     }
 
     async fn items(&self, id: NodeId, query: ItemQuery) -> StoreResult<ItemPage> {
@@ -230,8 +267,8 @@ impl PubSubStore for Sqlite {
         self.write(move |db| {
             must_be_there(db, id)?;
             db.prepare_cached(
-                "INSERT OR REPLACE INTO pubsub_subscription (node, subid, jid, bare, state, options) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                "INSERT OR REPLACE INTO pubsub_subscription (node, subid, jid, bare, state, options, temporary) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
             )?
             .execute(params![
                 id.0,
@@ -240,6 +277,7 @@ impl PubSubStore for Sqlite {
                 subscription.jid.bare_str(),
                 subscription.state.number(),
                 subscription.options,
+                Terms::from_stored(&subscription.options).is_temporary(),
             ])?;
             Ok(())
         })
@@ -310,8 +348,9 @@ fn create(db: &Connection, node: &NewNode) -> Result<NodeId, Failure> {
     }
     let inserted = db
         .prepare_cached(
-            "INSERT INTO pubsub_node (place, account, name, creator, created_ms, on_presence, configuration) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (place, name) DO NOTHING",
+            "INSERT INTO pubsub_node (place, account, name, creator, created_ms, on_presence, configuration, \
+             item_expire_s, purge_offline) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) \
+             ON CONFLICT (place, name) DO NOTHING",
         )?
         .execute(params![
             node.place.as_str(),
@@ -321,6 +360,8 @@ fn create(db: &Connection, node: &NewNode) -> Result<NodeId, Failure> {
             numbers::int(node.created_ms),
             on_presence(&node.configuration),
             node.configuration.to_stored(),
+            node.configuration.item_expire_s,
+            node.configuration.purge_offline,
         ])?;
     if inserted == 0 {
         return Err(StoreError::Conflict.into());
@@ -330,6 +371,35 @@ fn create(db: &Connection, node: &NewNode) -> Result<NodeId, Failure> {
         put_affiliations(db, id, &[(node.creator.clone(), Affiliation::Owner)])?;
     }
     Ok(id)
+}
+
+fn configure(db: &Connection, id: NodeId, configuration: &NodeConfiguration) -> Result<(), Failure> {
+    let purges: Option<bool> = db
+        .prepare_cached("SELECT purge_offline FROM pubsub_node WHERE id = ?1")?
+        .query_row([id.0], |row| row.get(0))
+        .optional()?;
+    let changed = db
+        .prepare_cached(
+            "UPDATE pubsub_node SET configuration = ?2, on_presence = ?3, item_expire_s = ?4, purge_offline = ?5 \
+             WHERE id = ?1",
+        )?
+        .execute(params![
+            id.0,
+            configuration.to_stored(),
+            on_presence(configuration),
+            configuration.item_expire_s,
+            configuration.purge_offline,
+        ])?;
+    exists(changed)?;
+    if purges != Some(configuration.purge_offline) {
+        // The part of the address before the resource.
+        db.execute(
+            "UPDATE pubsub_item SET purged_with = \
+             iif(?2, substr(publisher, 1, instr(publisher || '/', '/') - 1), NULL) WHERE node = ?1",
+            params![id.0, configuration.purge_offline],
+        )?;
+    }
+    Ok(())
 }
 
 fn must_be_there(db: &Connection, id: NodeId) -> Result<(), Failure> {
@@ -362,7 +432,11 @@ fn publish(
     keep: usize,
     full: WhenFull,
 ) -> Result<Option<Vec<String>>, Failure> {
-    must_be_there(db, id)?;
+    let purges: Option<bool> = db
+        .prepare_cached("SELECT purge_offline FROM pubsub_node WHERE id = ?1")?
+        .query_row([id.0], |row| row.get(0))
+        .optional()?;
+    let purges = purges.ok_or(StoreError::NotFound)?;
     if full == WhenFull::Refuse {
         let others: i64 = db
             .prepare_cached("SELECT count(*) FROM pubsub_item WHERE node = ?1 AND id <> ?2")?
@@ -373,8 +447,8 @@ fn publish(
     }
     // A new row, so that it is the newest also in place of an older one.
     db.prepare_cached(
-        "INSERT OR REPLACE INTO pubsub_item (node, id, publisher, published_ms, payload) \
-         VALUES (?1, ?2, ?3, ?4, ?5)",
+        "INSERT OR REPLACE INTO pubsub_item (node, id, publisher, published_ms, payload, purged_with) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     )?
     .execute(params![
         id.0,
@@ -382,6 +456,7 @@ fn publish(
         item.publisher.as_str(),
         numbers::int(item.published_ms),
         item.payload.as_deref(),
+        purges.then(|| item.publisher.bare_str()),
     ])?;
     evict(db, id, keep).map(Some)
 }

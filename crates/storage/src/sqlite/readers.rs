@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 use waxwing_chat::store::{StoreError, StoreResult};
 
 use super::errors::Failure;
-use super::queue::{Queue, Waited};
+use crate::queue::{Queue, Waited};
 
 /// A question, with the way to answer it inside.
 pub(super) type Question = Box<dyn FnOnce(&Connection) + Send>;

@@ -8,16 +8,16 @@ use waxwing_chat::account::AccountId;
 use waxwing_chat::archive::ArchiveId;
 use waxwing_chat::store::{StoreError, StoreResult};
 
-use super::copies::Kind;
 use super::errors::{Class, Failure};
-use super::keys::Keys;
-use super::postings::{Postings, bare};
-use super::queue::Queue;
+use super::postings::{self, Postings, bare};
 use super::runs::filter::Known;
 use super::runs::walk::{Blocks, Walk};
 use super::runs::{self, Posting, purge};
 use super::writer::{Call, Job};
-use super::{copies, labels, numbers, passing};
+use super::{numbers, passing};
+use crate::copies::Kind;
+use crate::queue::Queue;
+use crate::{copies, labels};
 
 /// Removes messages older than `before`, oldest first, at most `limit`; returns how many. What the index holds of them
 /// lies before the oldest message from then on, where nobody looks.
@@ -92,7 +92,7 @@ impl Call for Erasing {
 
 /// Removes up to `limit` of a deleted owner's copies, and notes what the index holds of them.
 fn erase_some(db: &Connection, owner: AccountId, behind: u64, limit: usize) -> Result<Step, Failure> {
-    let keys = Keys::load(db)?;
+    let keys = postings::keys(db)?;
     let published = runs::published(db)?;
     let from = runs::horizon(db)?.max(behind.saturating_add(1));
     let mut walk =

@@ -14,7 +14,8 @@ use waxwing_xmpp::jid::Jid;
 
 use super::accounts::exists;
 use super::errors::Failure;
-use super::{Sqlite, answered, copies, numbers};
+use super::{Sqlite, answered, numbers};
+use crate::{copies, kinds};
 
 #[async_trait]
 impl RoomStore for Sqlite {
@@ -204,7 +205,7 @@ fn affiliates(db: &Connection, id: RoomId) -> Result<Vec<Affiliate>, Failure> {
     while let Some(row) = rows.next()? {
         found.push(Affiliate {
             jid: super::jid(row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?)?,
-            affiliation: affiliation(row.get(1)?),
+            affiliation: kinds::affiliation(row.get(1)?),
             nick: row.get(2)?,
             reason: row.get(3)?,
             seen: ArchiveId(numbers::uint(row.get(4)?)),
@@ -224,7 +225,7 @@ fn affiliations_of(db: &Connection, jid: &Jid) -> Result<Vec<Belonging>, Failure
         found.push(Belonging {
             id: RoomId(row.get(0)?),
             room: super::jid(row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?)?,
-            affiliation: affiliation(row.get(2)?),
+            affiliation: kinds::affiliation(row.get(2)?),
             nick: row.get(3)?,
             seen: ArchiveId(numbers::uint(row.get(4)?)),
         });
@@ -249,7 +250,8 @@ fn put_affiliates(db: &Connection, id: RoomId, affiliates: &[Affiliate]) -> Resu
         if affiliate.affiliation == Affiliation::None {
             remove.execute(params![id.0, jid])?;
         } else {
-            let (number, seen) = (number(affiliate.affiliation), numbers::int(affiliate.seen.0));
+            let (number, seen) =
+                (kinds::of_affiliation(affiliate.affiliation), numbers::int(affiliate.seen.0));
             put.execute(params![id.0, jid, number, affiliate.nick, affiliate.reason, seen])?;
         }
     }
@@ -269,18 +271,4 @@ fn replace(db: &Connection, owner: AccountId, id: ArchiveId, xml: &[u8]) -> Resu
     db.prepare_cached("UPDATE message SET xml = ?2, text = NULL WHERE id = ?1")?
         .execute(params![row, xml])?;
     Ok(())
-}
-
-fn number(affiliation: Affiliation) -> i64 {
-    match affiliation {
-        Affiliation::Outcast => 0,
-        Affiliation::None => 1,
-        Affiliation::Member => 2,
-        Affiliation::Admin => 3,
-        Affiliation::Owner => 4,
-    }
-}
-
-fn affiliation(number: i64) -> Affiliation {
-    Affiliation::ALL.into_iter().find(|affiliation| self::number(*affiliation) == number).unwrap_or_default()
 }

@@ -2,12 +2,13 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use waxwing_chat::account::AccountId;
-use waxwing_chat::roster::{RosterChanges, RosterItem, RosterSnapshot, Subscription};
+use waxwing_chat::roster::{RosterChanges, RosterItem, RosterSnapshot};
 use waxwing_chat::store::StoreError;
 use waxwing_xmpp::jid::Jid;
 
 use super::errors::Failure;
-use super::{lists, numbers};
+use super::numbers;
+use crate::{kinds, lists};
 
 const COLUMNS: &str = "contact, version, name, groups, subscription, ask, approved, request, listed";
 
@@ -82,7 +83,7 @@ pub(super) fn put(db: &Connection, owner: AccountId, item: &RosterItem) -> Resul
         version,
         item.name,
         lists::join(&item.groups),
-        subscription_number(item.subscription),
+        kinds::of_subscription(item.subscription),
         item.ask,
         item.approved,
         item.request,
@@ -144,25 +145,11 @@ fn item(row: &Row<'_>) -> Result<(u64, RosterItem), Failure> {
         jid: super::jid(row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?)?,
         name: row.get(2)?,
         groups: lists::split(row.get_ref(3)?.as_str().map_err(rusqlite::Error::from)?),
-        subscription: match row.get::<_, i64>(4)? {
-            1 => Subscription::To,
-            2 => Subscription::From,
-            3 => Subscription::Both,
-            _ => Subscription::None,
-        },
+        subscription: kinds::subscription(row.get(4)?),
         ask: row.get(5)?,
         approved: row.get(6)?,
         request: row.get(7)?,
         listed: row.get(8)?,
     };
     Ok((numbers::uint(row.get(1)?), item))
-}
-
-fn subscription_number(subscription: Subscription) -> i64 {
-    match subscription {
-        Subscription::None => 0,
-        Subscription::To => 1,
-        Subscription::From => 2,
-        Subscription::Both => 3,
-    }
 }

@@ -4,16 +4,12 @@ use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use waxwing_chat::account::AccountId;
 use waxwing_chat::files::store::{FileLimits, FileStore, FileUsage, Opening, Overdue, Reservation};
-use waxwing_chat::files::{FileId, FileState, Purpose, StoredFile, Thumbnail};
+use waxwing_chat::files::{FileId, StoredFile, Thumbnail};
 use waxwing_chat::store::StoreResult;
 
 use super::errors::Failure;
 use super::{Sqlite, accounts, numbers};
-
-const OPEN: i64 = 0;
-const WRITING: i64 = 1;
-const STORED: i64 = 2;
-const GONE: i64 = 3;
+use crate::kinds::{self, GONE, OPEN, STORED, WRITING};
 
 const COLUMNS: &str = "id, owner, owner_jid, name, media_type, size, purpose, token, created_ms, open_until_ms, \
      stored_ms, expires_ms, state, thumbnail";
@@ -60,7 +56,7 @@ impl FileStore for Sqlite {
         self.write(move |db| {
             accounts::exists(
                 db.prepare_cached("UPDATE file SET thumbnail = ?2 WHERE id = ?1 AND state <> ?3")?
-                    .execute(params![id.as_str(), thumbnail_number(thumbnail), GONE])?,
+                    .execute(params![id.as_str(), kinds::of_thumbnail(thumbnail), GONE])?,
             )
         })
         .await
@@ -159,7 +155,7 @@ fn reserve(db: &Connection, file: &StoredFile, limits: FileLimits) -> Result<Res
         let bytes = taken.query_row(params![file.owner.0, purpose, now], |row| row.get(0))?;
         Ok::<_, Failure>(numbers::uint(bytes).saturating_add(file.size) > quota)
     };
-    let purpose = purpose_number(file.purpose);
+    let purpose = kinds::of_purpose(file.purpose);
     let over = exceeds(None, limits.quota_bytes)?
         || limits.purpose_quota_bytes.map_or(Ok(false), |quota| exceeds(Some(purpose), quota))?;
     if over {
@@ -181,14 +177,14 @@ fn insert(db: &Connection, file: &StoredFile) -> Result<(), Failure> {
         file.name,
         file.media_type,
         numbers::int(file.size),
-        purpose_number(file.purpose),
+        kinds::of_purpose(file.purpose),
         file.token,
         numbers::int(file.created_ms),
         numbers::int(file.open_until_ms),
         numbers::int(file.stored_ms),
         file.expires_ms.map(numbers::int),
-        state_number(file.state),
-        thumbnail_number(file.thumbnail),
+        kinds::of_file_state(file.state),
+        kinds::of_thumbnail(file.thumbnail),
     ])?;
     Ok(())
 }
@@ -265,55 +261,13 @@ fn read(row: &Row<'_>) -> Result<StoredFile, Failure> {
         name: row.get(3)?,
         media_type: row.get(4)?,
         size: numbers::uint(row.get(5)?),
-        purpose: match row.get(6)? {
-            1i64 => Purpose::Profile,
-            2 => Purpose::Ephemeral,
-            3 => Purpose::Permanent,
-            _ => Purpose::Message,
-        },
+        purpose: kinds::purpose(row.get(6)?),
         token: row.get(7)?,
         created_ms: numbers::uint(row.get(8)?),
         open_until_ms: numbers::uint(row.get(9)?),
         stored_ms: numbers::uint(row.get(10)?),
         expires_ms: row.get::<_, Option<i64>>(11)?.map(numbers::uint),
-        state: match row.get(12)? {
-            OPEN => FileState::Open,
-            WRITING => FileState::Writing,
-            STORED => FileState::Stored,
-            _ => FileState::Gone,
-        },
-        thumbnail: match row.get(13)? {
-            0i64 => Thumbnail::Unknown,
-            1 => Thumbnail::Png,
-            2 => Thumbnail::Jpeg,
-            _ => Thumbnail::Impossible,
-        },
+        state: kinds::file_state(row.get(12)?),
+        thumbnail: kinds::thumbnail(row.get(13)?),
     })
-}
-
-fn purpose_number(purpose: Purpose) -> i64 {
-    match purpose {
-        Purpose::Message => 0,
-        Purpose::Profile => 1,
-        Purpose::Ephemeral => 2,
-        Purpose::Permanent => 3,
-    }
-}
-
-fn state_number(state: FileState) -> i64 {
-    match state {
-        FileState::Open => OPEN,
-        FileState::Writing => WRITING,
-        FileState::Stored => STORED,
-        FileState::Gone => GONE,
-    }
-}
-
-fn thumbnail_number(thumbnail: Thumbnail) -> i64 {
-    match thumbnail {
-        Thumbnail::Unknown => 0,
-        Thumbnail::Png => 1,
-        Thumbnail::Jpeg => 2,
-        Thumbnail::Impossible => 3,
-    }
 }

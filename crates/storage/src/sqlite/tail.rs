@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock};
 
-use super::copies::Kind;
+use crate::copies::Kind;
 
 /// One owner's copy of a message, as an index sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

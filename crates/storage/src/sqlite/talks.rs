@@ -10,11 +10,12 @@ use waxwing_chat::account::AccountId;
 use waxwing_chat::archive::ArchiveId;
 use waxwing_xmpp::jid::Jid;
 
-use super::copies::Kind;
 use super::errors::Failure;
+use super::numbers;
 use super::postings::bare;
 use super::tail::Entry;
-use super::{copies, numbers};
+use crate::copies;
+use crate::copies::Kind;
 
 /// Whose conversation, and with whom.
 type Talk = (i64, Box<str>);

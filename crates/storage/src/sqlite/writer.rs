@@ -25,9 +25,9 @@ use super::Options;
 use super::append::Appender;
 use super::errors::{Class, Failure, classify};
 use super::index::Index;
-use super::queue::{Queue, Waited};
 use super::runs::RunNumbers;
 use super::tail::Tail;
+use crate::queue::{Queue, Share, Waited};
 
 /// Something for the writer to do.
 pub(super) enum Job {
@@ -179,8 +179,9 @@ impl<'c> Writer<'c> {
         let mut rest_until = None;
         loop {
             let rested = rest_until.is_none_or(|until| Instant::now() >= until);
+            let share = Share { jobs: batch_jobs, of_one_owner: SHARE, bytes: usize::MAX };
             let patience = (rested && self.appender.index.has_spare_work()).then_some(IDLE);
-            match self.queue.take_shares((batch_jobs, SHARE), Job::sender, jobs, patience) {
+            match self.queue.take_shares(share, Job::sender, jobs, patience) {
                 Waited::Closed => return Ok(()),
                 Waited::TimedOut => {
                     if !self.index_alone(Index::spare_work)? {

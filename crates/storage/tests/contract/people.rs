@@ -67,6 +67,45 @@ pub(crate) async fn finds_people(store: Arc<dyn Store>) {
     assert_eq!(find(any(), before, Findable::Everyone, 2).await, "a");
 }
 
+/// Any part of a name finds, however short, and what changed is found as it is now.
+pub(crate) async fn finds_parts_of_names(store: Arc<dyn Store>) {
+    for number in 0..60 {
+        let owner = account(&store, &format!("member{number:02}@b.example")).await.id;
+        store.put_card(owner, Some(card("Robin", false))).await.unwrap();
+    }
+    let wang = account(&store, "wang@b.example").await.id;
+    store.change_account(wang, AccountChange::Name(Some("王小明".to_owned()))).await.unwrap();
+    let find = async |word: &str, place: PeoplePlace, limit| {
+        let wanted = Wanted { any_name: word.to_owned(), ..Wanted::default() };
+        let findable = Findable::Everyone;
+        let query = PeopleQuery { domain: "b.example".to_owned(), findable, wanted, place, limit };
+        let found = store.people(query).await.unwrap();
+        found.iter().map(|listed| listed.jid.local().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let start = || PeoplePlace::After(None);
+    for word in ["王", "小明", "王小明", "wang", "an", "g"] {
+        assert_eq!(find(word, start(), 9).await, ["wang"], "{word}");
+    }
+    for word in ["王明", "小王", "wong", "robins"] {
+        assert!(find(word, start(), 9).await.is_empty(), "{word}");
+    }
+    assert_eq!(find("obi", start(), 2).await, ["member00", "member01"]);
+    assert_eq!(find("in", PeoplePlace::Before(None), 2).await, ["member58", "member59"]);
+    let behind = PeoplePlace::After(Some(jid("member57@b.example")));
+    assert_eq!(find("robin", behind, 9).await, ["member58", "member59"]);
+    let before = PeoplePlace::Before(Some(jid("member02@b.example")));
+    assert_eq!(find("robin", before, 9).await, ["member00", "member01"]);
+    store.change_account(wang, AccountChange::Name(Some("Robina".to_owned()))).await.unwrap();
+    assert!(find("小明", start(), 9).await.is_empty());
+    assert_eq!(find("bina", start(), 9).await, ["wang"]);
+    store.put_card(wang, Some(card("Starling", false))).await.unwrap();
+    assert_eq!(find("tarl", start(), 9).await, ["wang"]);
+    store.put_card(wang, None).await.unwrap();
+    assert!(find("tarl", start(), 9).await.is_empty());
+    store.delete_account(wang).await.unwrap();
+    assert!(find("bina", start(), 9).await.is_empty());
+}
+
 pub(crate) async fn counts_accounts(store: Arc<dyn Store>) {
     for address in ["a@b.example", "b@b.example", "c@c.example"] {
         account(&store, address).await;

@@ -4,7 +4,7 @@ use super::*;
 use waxwing_chat::pubsub::access::Affiliation;
 use waxwing_chat::pubsub::configuration::{NodeConfiguration, SendLast};
 use waxwing_chat::pubsub::store::{
-    Item, ItemQuery, LastWanted, NewNode, NodeId, Subscription, SubscriptionState, WhenFull,
+    Fleeting, Item, ItemQuery, LastWanted, NewNode, NodeId, Subscription, SubscriptionState, WhenFull,
 };
 use waxwing_chat::store::StoreError;
 
@@ -114,6 +114,55 @@ pub(crate) async fn keeps_items(store: Arc<dyn Store>) {
     publish(&store, id, &["6"], 3).await;
     store.purge_items(id).await.unwrap();
     assert_eq!(kept(&store, id, ItemQuery::Last(5)).await.2, 0);
+}
+
+/// Items go once they have stayed for as long as their node lets them, a few at a time.
+pub(crate) async fn expires_items_of_all_nodes(store: Arc<dyn Store>) {
+    let (lasting, fleeting) = (make(&store, "lasting").await, make(&store, "fleeting").await);
+    for id in [lasting, fleeting] {
+        publish(&store, id, &["1", "2", "3"], 3).await;
+    }
+    let minute = NodeConfiguration { item_expire_s: Some(60), ..NodeConfiguration::of_service() };
+    store.configure_node(fleeting, minute, 3).await.unwrap();
+    assert_eq!(store.expire_due_items(60_007, 9).await.unwrap(), 0);
+    assert_eq!(store.expire_due_items(60_008, 2).await.unwrap(), 2);
+    assert_eq!(store.expire_due_items(60_008, 2).await.unwrap(), 1);
+    assert_eq!(store.expire_due_items(60_008, 2).await.unwrap(), 0);
+    assert_eq!(kept(&store, lasting, ItemQuery::Last(9)).await.2, 3);
+    store.configure_node(lasting, NodeConfiguration::of_service(), 3).await.unwrap();
+    assert_eq!(store.expire_due_items(u64::from(u32::MAX), 9).await.unwrap(), 0);
+}
+
+/// What goes with somebody's presence is found by his address, and is what the configuration and the options say now.
+pub(crate) async fn finds_what_goes_with_presence(store: Arc<dyn Store>) {
+    let (juliet, paris) = (jid("juliet@capulet.example"), jid("paris@verona.example"));
+    let (a, b) = (make(&store, "a").await, make(&store, "b").await);
+    assert!(store.bound_to_presence().await.unwrap().is_empty());
+    publish(&store, a, &["1"], 3).await;
+    let purging = NodeConfiguration { purge_offline: true, ..NodeConfiguration::of_service() };
+    store.configure_node(a, purging.clone(), 3).await.unwrap();
+    publish(&store, a, &["2"], 3).await;
+    let his = Item { publisher: jid("paris@verona.example/x"), ..item("3") };
+    store.publish_item(a, his, 3, WhenFull::Evict).await.unwrap();
+    let temporary = Subscription {
+        options: "expires presence\n".to_owned(),
+        ..subscription("t", "paris@verona.example/y")
+    };
+    store.put_subscription(b, temporary.clone()).await.unwrap();
+    store.put_subscription(b, subscription("s", "paris@verona.example")).await.unwrap();
+    store.put_subscription(b, subscription("j", "juliet@capulet.example")).await.unwrap();
+    assert_eq!(store.bound_to_presence().await.unwrap(), [juliet.clone(), paris.clone()]);
+    let seen = |all: Vec<Fleeting>| {
+        all.into_iter().map(|one| (one.node.id, one.subscriptions, one.items)).collect::<Vec<_>>()
+    };
+    let items = vec!["1".to_owned(), "2".to_owned()];
+    assert_eq!(seen(store.goes_with_presence(&juliet).await.unwrap()), [(a, vec![], items)]);
+    let expected = [(a, vec![], vec!["3".to_owned()]), (b, vec![temporary], vec![])];
+    assert_eq!(seen(store.goes_with_presence(&paris).await.unwrap()), expected);
+    store.configure_node(a, NodeConfiguration::of_service(), 3).await.unwrap();
+    store.put_subscription(b, subscription("t", "paris@verona.example/y")).await.unwrap();
+    assert!(store.bound_to_presence().await.unwrap().is_empty());
+    assert!(store.goes_with_presence(&paris).await.unwrap().is_empty());
 }
 
 pub(crate) async fn tells_last_items(store: Arc<dyn Store>) {

@@ -23,7 +23,7 @@ INSERT INTO room (id, jid, service, creator, created_ms, locked, public, persist
 VALUES (1, 'orchard@rooms.capulet.example', 'rooms.capulet.example', 'juliet@capulet.example', 5, 0, 1, 1, 'muc#roomconfig_persistentroom 1' || char(10), x'00');
 INSERT INTO room_affiliate (room, jid, affiliation) VALUES (1, 'juliet@capulet.example', 4);
 INSERT INTO pubsub_node (id, place, account, name, creator, created_ms, on_presence, configuration)
-VALUES (1, 'juliet@capulet.example', 1, 'urn:tune', 'juliet@capulet.example', 5, 1, 'pubsub#access_model presence' || char(10));
+VALUES (1, 'juliet@capulet.example', 1, 'urn:tune', 'juliet@capulet.example', 5, 1, 'pubsub#access_model presence' || char(10) || 'pubsub#item_expire 60' || char(10));
 INSERT INTO pubsub_item (seq, node, id, publisher, published_ms, payload)
 VALUES (1, 1, 'current', 'juliet@capulet.example/balcony', 5, '<tune/>');
 INSERT INTO pubsub_affiliation (node, jid, affiliation) VALUES (1, 'paris@verona.example', 0);

@@ -27,12 +27,6 @@ impl Element {
         self.text.capacity() + self.tape.capacity() * size_of::<Item>()
     }
 
-    /// Gives back memory that was kept for more content, for an element that is kept for long.
-    pub fn shrink(&mut self) {
-        self.text.shrink_to_fit();
-        self.tape.shrink_to_fit();
-    }
-
     /// An empty element. `ns` is the namespace name, empty for none; `name` is the local name, an NCName that the
     /// program knows (never one that a peer chose).
     pub fn new(ns: &str, name: &str) -> Element {

@@ -29,6 +29,8 @@ interface Member {
   /** Whether it has asked for the state, and so takes events from now on. */
   isInStep: boolean;
   isActive: boolean;
+  /** Whom it has in view. */
+  inView: unknown[];
 }
 
 interface Asked {
@@ -57,6 +59,9 @@ interface Group {
 }
 
 type Event = Record<string, unknown> & { type: string };
+
+/** So many people can be watched by a connection. */
+export const WATCHED_LIMIT = 200;
 
 /** What a change that one tab made means to the others: the server need not tell a connection of its own doing. */
 function eventOf(method: string, params: Record<string, unknown>, result: Record<string, unknown>): Event | undefined {
@@ -119,9 +124,18 @@ export class Hub {
     return this.#groups.size;
   }
 
+  /** Ends all connections: somebody else holds them from now on. */
+  stop(): void {
+    for (const group of [...this.#groups]) {
+      group.ws.onclose = group.ws.onmessage = group.ws.onopen = null;
+      group.ws.close();
+      this.#lost(group);
+    }
+  }
+
   /** Takes in a tab. */
   join(tab: Tab): TabSide {
-    const member: Member = { tab, isInStep: false, isActive: true };
+    const member: Member = { tab, isInStep: false, isActive: true, inView: [] };
     tab.open();
     return {
       frame: (data) => this.#fromTab(member, JSON.parse(data) as Frame),
@@ -139,6 +153,12 @@ export class Hub {
       member.isActive = params.active === true;
       if (!this.#tellActive(group, { member, id })) reply(member, id, {});
       return;
+    }
+    if (method === 'presence.watch' && Array.isArray(params.addresses)) {
+      // The connection watches for all tabs; what the asking one has in view comes first.
+      member.inView = params.addresses;
+      const all = new Set([member, ...group.members].flatMap((one) => one.inView));
+      return this.#ask(group, { member, id, method, params: { addresses: [...all].slice(0, WATCHED_LIMIT) } });
     }
     // From here on events come behind the answer, or are held until it is there.
     if (method === 'sync.open' || method === 'sync.changes') member.isInStep = true;

@@ -1,12 +1,16 @@
 // A connection that a tab shares with the other tabs of the browser; it looks like a WebSocket of its own.
+import { Crew } from './lead';
 import type { WebSocketLike } from './socket';
 
 export type FromTab = { type: 'lock'; lock: string } | { type: 'frame'; data: string } | { type: 'close' };
 export type ToTab = { type: 'open' } | { type: 'frame'; data: string } | { type: 'close' };
 
-/** Whether tabs can share a connection here. Some browsers on telephones cannot; there one tab at a time is looked at anyway. */
-export function canShare(): boolean {
-  return typeof SharedWorker !== 'undefined' && typeof navigator !== 'undefined' && 'locks' in navigator;
+/** By what tabs can share a connection here: a worker of all, or else, on some telephones, one of them that leads. Locks are there only on
+    pages that came over TLS or from this machine; without, each tab has a connection of its own. */
+function way(): 'worker' | 'lead' | 'none' {
+  if (typeof navigator === 'undefined' || !('locks' in navigator)) return 'none';
+  if (typeof SharedWorker !== 'undefined') return 'worker';
+  return typeof BroadcastChannel === 'undefined' ? 'none' : 'lead';
 }
 
 class SharedSocket implements WebSocketLike {
@@ -61,7 +65,22 @@ class SharedSocket implements WebSocketLike {
   }
 }
 
-/** Opens a connection that is shared with the other tabs. */
-export function openShared(): WebSocketLike {
-  return new SharedSocket();
+let crew: Crew | undefined;
+
+/** Opens a connection that is shared with the other tabs, or one of the tab's own where that cannot be. */
+export function openShared(connect: () => WebSocketLike): WebSocketLike {
+  switch (way()) {
+    case 'worker':
+      return new SharedSocket();
+    case 'lead':
+      crew ??= new Crew({
+        channel: (name) => new BroadcastChannel(name),
+        locks: navigator.locks,
+        connect,
+        isLookedAt: () => document.visibilityState === 'visible',
+      });
+      return crew.open();
+    case 'none':
+      return connect();
+  }
 }

@@ -65,11 +65,13 @@ const REQUEST_TIMEOUT_MS = 20_000;
 const OPEN_TIMEOUT_MS = 15_000;
 const PULSE_MS = 25_000;
 const PULSE_TIMEOUT_MS = 8_000;
-const FIRST_WAIT_MS = 500;
+/** A server that was away for a moment is tried again at once, one that was away for long is left in peace: the wait is at most this
+    share of the time that the connection has been gone, so that nobody waits for much longer than the server was away. */
+const WAIT_SHARE = 0.25;
+const SHORTEST_WAIT_MS = 300;
 const LONGEST_WAIT_MS = 30_000;
-/** A server that is being started anew is back within seconds: so long it is tried often. */
-const RESTART_MS = 10_000;
-const RESTART_WAIT_MS = 400;
+/** A server that has no room for all who come back at once is given this much time at least, each of them a share by chance. */
+const CROWD_WAIT_MS = 4_000;
 
 interface Pending {
   resolve: (value: never) => void;
@@ -85,11 +87,11 @@ export class Socket {
   #ws: WebSocketLike | undefined;
   #pending = new Map<number, Pending>();
   #nextId = 1;
-  #failures = 0;
+  /** Since when there has been no connection. */
+  #goneSince: number | undefined;
   #retry: ReturnType<typeof setTimeout> | undefined;
   #pulse: ReturnType<typeof setInterval> | undefined;
   #heardAt = 0;
-  #restartUntil = 0;
   /** When the next try happens, in milliseconds since the epoch; 0 when none is planned. */
   retryAt = 0;
 
@@ -102,7 +104,7 @@ export class Socket {
   /** Connects, and keeps connected from now on. */
   connect(): void {
     if (this.#state === 'connecting' || this.#state === 'online') return;
-    this.#failures = 0;
+    this.#goneSince = undefined;
     this.#open();
   }
 
@@ -161,7 +163,7 @@ export class Socket {
       return;
     }
     if (ws !== this.#ws) return;
-    this.#failures = 0;
+    this.#goneSince = undefined;
     this.#pulse = setInterval(() => {
       if (Date.now() - this.#heardAt >= PULSE_MS) void this.#beat();
     }, PULSE_MS);
@@ -203,7 +205,6 @@ export class Socket {
         this.end(frame.params.reason);
         return;
       }
-      if (frame.params.type === 'ended' && frame.params.reason === 'shutdown') this.#restartUntil = Date.now() + RESTART_MS;
       this.options.onevent(frame.params);
       return;
     }
@@ -238,11 +239,12 @@ export class Socket {
 
   #later(cause?: unknown): void {
     const random = this.options.random ?? Math.random;
-    const isRestart = Date.now() < this.#restartUntil;
-    const longest = isRestart ? RESTART_WAIT_MS : Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** this.#failures);
-    const wait = longest * (0.5 + random() / 2);
-    if (!isRestart) this.#failures = Math.min(this.#failures + 1, 16);
-    this.retryAt = Date.now() + wait;
+    const now = Date.now();
+    this.#goneSince ??= now;
+    const share = Math.min(LONGEST_WAIT_MS, Math.max(SHORTEST_WAIT_MS, (now - this.#goneSince) * WAIT_SHARE));
+    const isCrowd = cause instanceof Refused && cause.condition === 'unavailable';
+    const wait = isCrowd ? Math.max(share, CROWD_WAIT_MS) * random() : share * (0.5 + random() / 2);
+    this.retryAt = now + wait;
     this.#retry = setTimeout(() => this.#open(), wait);
     this.#become('offline', cause);
   }

@@ -91,7 +91,7 @@ export interface ConversationSettings {
   favourite?: true;
   section?: string;
   order?: number;
-  hidden?: true;
+  hidden?: boolean;
   /** 0 is for ever. */
   muted_until_ms?: number;
   notify?: 'all' | 'mentions' | 'nothing';
@@ -273,6 +273,8 @@ export interface Snapshot {
   scheduled: Scheduled[];
   /** Where the conversations go on that are not in it. */
   next?: Position;
+  /** Conversations for which there was no room in it. */
+  missing?: Address[];
 }
 
 export interface Changes {
@@ -353,7 +355,7 @@ export interface Methods {
   'sync.changes': [{ since: Position }, Changes];
   'device.list': [Nothing, { devices: Device[] }];
   'device.end': [{ id: string }, Nothing];
-  'conversation.list': [Paged, { conversations: Conversation[]; more: boolean; next?: Position }];
+  'conversation.list': [Paged, { conversations: Conversation[]; more: boolean; next?: Position; missing?: Address[] }];
   'conversation.get': [InConversation, { conversation: Conversation }];
   'conversation.open': [InConversation, { conversation: Conversation }];
   'conversation.history': [
@@ -419,6 +421,7 @@ export interface Methods {
     { show: 'online' | 'away' | 'busy'; text?: string; emoji?: string; until_ms?: number },
     { presence: Presence },
   ];
+  'presence.watch': [{ addresses: Address[] }, { presences: Presence[] }];
   'file.begin': [
     { name: string; bytes: number; type: string },
     { upload: { url: string; headers: Record<string, string> }; url: string },

@@ -130,10 +130,10 @@ export function formatDuration(ms: number): string {
   return hours > 0 ? `${hours}:${two(minutes)}:${two(total % 60)}` : `${minutes}:${two(total % 60)}`;
 }
 
-/** The names of the days of the week, Monday (1) to Sunday (7). */
+/** The names of the days of the week, Monday (1) to Sunday (0). */
 export function weekdays(style: 'long' | 'short' | 'narrow' = 'short'): { day: number; name: string }[] {
   // 1 January 2024 was a Monday.
-  return [1, 2, 3, 4, 5, 6, 7].map((day) => ({ day, name: dateFormat({ weekday: style }).format(new Date(2024, 0, day)) }));
+  return [1, 2, 3, 4, 5, 6, 7].map((day) => ({ day: day % 7, name: dateFormat({ weekday: style }).format(new Date(2024, 0, day)) }));
 }
 
 /** What sorts names as the language of the page does. */

@@ -150,6 +150,7 @@ describe('dates', () => {
   });
 
   it('have weekdays from Monday on', () => {
+    expect(weekdays().map((d) => d.day)).toEqual([1, 2, 3, 4, 5, 6, 0]);
     expect(weekdays().map((d) => d.name)).toEqual(['Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat', 'Sun']);
   });
 });

@@ -59,8 +59,20 @@ export function regional(page: string, wishes: readonly string[]): string {
 export function hourCycle(): 'h23' | 'h12' | undefined {
   const wishes = browserLanguages();
   if (languageOf(tag) !== 'en' || wishes.length === 0 || wishes.some((wish) => languageOf(wish) === languageOf(tag))) return undefined;
-  const own = new Intl.DateTimeFormat(wishes[0], { hour: 'numeric' }).resolvedOptions().hourCycle;
-  return own === 'h23' || own === 'h24' ? 'h23' : 'h12';
+  return cycleOf(wishes[0] ?? 'en');
+}
+
+const cycles = new Map<string, 'h23' | 'h12'>();
+
+/** Making a format is slow, and each time that is shown asks for it. */
+function cycleOf(language: string): 'h23' | 'h12' {
+  let cycle = cycles.get(language);
+  if (!cycle) {
+    const own = new Intl.DateTimeFormat(language, { hour: 'numeric' }).resolvedOptions().hourCycle;
+    cycle = own === 'h23' || own === 'h24' ? 'h23' : 'h12';
+    cycles.set(language, cycle);
+  }
+  return cycle;
 }
 
 /** The direction in which the page is read. */

@@ -1,7 +1,7 @@
 // Tests the colouring of code.
 import { expect, it } from 'vitest';
 import { highlight, languageName } from './highlight';
-import { random, randomText } from './testing';
+import { processorTime, random, randomText } from './testing';
 
 const of = (code: string, language: string, kind: string): string[] => (highlight(code, language) ?? []).filter((token) => token.kind === kind).map((token) => token.text);
 const LANGUAGES = ['js', 'tsx', 'rust', 'python', 'go', 'c', 'c++', 'java', 'c#', 'kotlin', 'swift', 'php', 'ruby', 'bash', 'sql', 'json', 'yaml', 'toml', 'css', 'html', 'diff', 'dockerfile'];
@@ -41,12 +41,12 @@ it('takes time linear in the length of the code', () => {
   for (const language of LANGUAGES) {
     for (const piece of ['"', "'", '`', '/*', '/', '#', '#[', '${', '\n[', '\n', '<!--', 'r#"', '\\', '-', '$', '${', 'a', '0', '@', '"""', "'a", ' :', 'a:', '=', '<', '[', '-a', '--', '.', ':', 'a-', 'x=', '@', '$a', '!', '*', '&a ', '//', '"\\', '[[', '_ ', '&', 'a ']) {
       const code = piece.repeat(Math.ceil(29_000 / piece.length)).slice(0, 29_000);
-      const before = performance.now();
+      const before = processorTime();
       expect(highlight(code, language)?.map((token) => token.text).join('')).toBe(code);
-      expect(performance.now() - before, `${language} ${piece}`).toBeLessThan(250);
+      expect(processorTime() - before, `${language} ${piece}`).toBeLessThan(250);
     }
   }
-}, 30_000);
+}, 120_000);
 
 it('leaves unknown languages and long code alone', () => {
   for (const name of ['', 'brainfuck', '__proto__', 'constructor', 'toString']) expect(highlight('a', name)).toBeUndefined();

@@ -43,6 +43,13 @@ export function safeHref(address: string): { href: string; host: string } | unde
   return { href: url.href, host: target };
 }
 
+/** Where a file may be fetched from: this server or a page elsewhere, and nothing that could be a program. */
+export function safeFile(address: string): string | undefined {
+  if (/^\/(?![/\\])/.test(address)) return address;
+  const href = safeHref(address)?.href;
+  return href !== undefined && /^https?:/.test(href) ? href : undefined;
+}
+
 function endOf(text: string, begin: number, schemeEnd: number, limit: number): number {
   const last = Math.min(limit, begin + LONGEST);
   const first = text.codePointAt(schemeEnd);

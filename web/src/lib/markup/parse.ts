@@ -240,9 +240,26 @@ function blocksOf(source: Source, lines: readonly Line[], depth: number): Block[
   return blocks;
 }
 
+/** What was parsed last: a message is shown, and read aloud, from the same text. */
+const recent = new Map<string, Block[]>();
+const RECENT_KEPT = 64;
+const RECENT_LENGTH = 4_000;
+
 /** The blocks of a text. Never throws; takes time linear in the length of the text, whatever stands in it. */
-export function parse(text: string, mentions: readonly Mention[] = []): Block[] {
+export function parse(text: string, mentions: readonly Mention[] = []): readonly Block[] {
   if (text === '') return [];
+  if (mentions.length > 0 || text.length > RECENT_LENGTH) return parsed(text, mentions);
+  let blocks = recent.get(text);
+  if (!blocks) {
+    blocks = parsed(text, mentions);
+    recent.set(text, blocks);
+    const [oldest] = recent.keys();
+    if (recent.size > RECENT_KEPT && oldest !== undefined) recent.delete(oldest);
+  }
+  return blocks;
+}
+
+function parsed(text: string, mentions: readonly Mention[]): Block[] {
   const source: Source = { text, mentions: mentionRanges(text, mentions) };
   return blocksOf(source, linesOf(text), 0);
 }

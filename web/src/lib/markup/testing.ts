@@ -49,3 +49,10 @@ export function randomText(next: () => number, pieces: number): string {
   for (let i = 0; i < pieces; i += 1) text += PIECES[Math.floor(next() * PIECES.length)] ?? '';
   return text;
 }
+
+/** Processor time that this process has used, in milliseconds: what other programs do on the machine does not count. */
+export function processorTime(): number {
+  const { process } = globalThis as unknown as { process: { cpuUsage: () => { user: number; system: number } } };
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+}

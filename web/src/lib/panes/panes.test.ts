@@ -9,7 +9,7 @@ import { MOST_KEYWORDS, withKeywords } from './keywords';
 import { isMuted, muteChoices } from './mute';
 import NotificationSettings from './NotificationSettings.svelte';
 import { bars, lastBars, loudness, recordingName, recordingType } from './peaks';
-import PeoplePane from './PeoplePane.svelte';
+import ProfileCard from './ProfileCard.svelte';
 import { checked, KEYCAPS, reactionsAfter, resultOf } from './poll';
 import PollCard from './PollCard.svelte';
 import { isQuiet, minutesOf, nextChange, wallClock, zones } from './quiet';
@@ -48,7 +48,7 @@ describe('quiet hours', () => {
     expect(nextChange(night, at(28, 12))).toBe(at(30, 20));
     expect(nextChange({ ...night, from: '10:07', to: '10:11' }, at(23, 9))).toBe(at(23, 10, 7));
     expect(nextChange({ ...night, days: [] }, at(23, 12))).toBeUndefined();
-    expect(nextChange({ ...night, days: [1, 2, 3, 4, 5, 6, 7], from: '05:00', to: '05:00' }, at(23, 12))).toBeUndefined();
+    expect(nextChange({ ...night, days: [0, 1, 2, 3, 4, 5, 6], from: '05:00', to: '05:00' }, at(23, 12))).toBeUndefined();
   });
 
   it('bear what is not a time and not a zone', () => {
@@ -56,7 +56,7 @@ describe('quiet hours', () => {
     expect(minutesOf('23:59')).toBe(1439);
     expect(isQuiet({ ...night, from: 'x' }, at(23, 21))).toBe(false);
     expect(() => isQuiet({ ...night, zone: 'Nowhere/Never' }, at(23, 21))).not.toThrow();
-    expect(wallClock(at(29, 0), 'Asia/Shanghai')).toEqual({ day: 7, minute: 0 });
+    expect(wallClock(at(29, 0), 'Asia/Shanghai')).toEqual({ day: 0, minute: 0 });
     expect(zones().length).toBeGreaterThan(0);
   });
 });
@@ -255,7 +255,7 @@ describe('the panes', () => {
   const room: Conversation = { address: 'r@rooms.example', kind: 'room', name: 'Releases', seen: 0, unread: 0, mentions: 0, settings: { muted_until_ms: 0 } };
 
   it('render what they are given, as text', () => {
-    expect(render(PeoplePane, { props: { people: [{ address: 'a@b.example', name: '<b>Anna' }], onsearch: nothing, onmessage: nothing, chosen: 'a@b.example' } }).body).toContain('&lt;b>Anna');
+    expect(render(ProfileCard, { props: { person: { address: 'a@b.example', name: '<b>Anna' }, onmessage: nothing } }).body).toContain('&lt;b>Anna');
     expect(render(DevicesPane, { props: { devices: [{ id: '1', name: 'Laptop', client: 'Waxwing', face: 'json', last_seen_ms: 0, online: true, current: true }], onend: nothing, onendothers: nothing } }).body).toContain('This device');
     const settings = render(NotificationSettings, { props: { preferences, conversations: [room], permission: 'denied', onchange: nothing, onconfigure: nothing } }).body;
     for (const text of ['deploy', 'Releases', 'Muted', 'aria-pressed="true"']) expect(settings).toContain(text);

@@ -28,11 +28,11 @@ function clockOf(zone: string): Intl.DateTimeFormat {
   return clock;
 }
 
-/** The weekday (Monday is 1, Sunday 7) and the minute of the day in a time zone. */
+/** The weekday (0 for Sunday to 6 for Saturday, as the server counts) and the minute of the day in a time zone. */
 export function wallClock(at_ms: number, zone: string): { day: number; minute: number } {
   const parts = clockOf(zone).formatToParts(at_ms);
   const part = (type: string): string => parts.find((p) => p.type === type)?.value ?? '';
-  return { day: ['Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat', 'Sun'].indexOf(part('weekday')) + 1, minute: Number(part('hour')) * 60 + Number(part('minute')) };
+  return { day: ['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat'].indexOf(part('weekday')), minute: Number(part('hour')) * 60 + Number(part('minute')) };
 }
 
 /**
@@ -44,7 +44,7 @@ export function isQuiet(quiet: QuietHours, at_ms: number): boolean {
   const to = minutesOf(quiet.to);
   if (from === undefined || to === undefined) return false;
   const { day, minute } = wallClock(at_ms, quiet.zone);
-  const yesterday = day === 1 ? 7 : day - 1;
+  const yesterday = (day + 6) % 7;
   if (from < to) return quiet.days.includes(day) && minute >= from && minute < to;
   return (quiet.days.includes(day) && minute >= from) || (quiet.days.includes(yesterday) && minute < to);
 }
@@ -84,5 +84,5 @@ export function zones(): string[] {
 
 /** What one gets who turns quiet hours on: every night. */
 export function usualQuietHours(): QuietHours {
-  return { days: [1, 2, 3, 4, 5, 6, 7], from: '20:00', to: '08:00', zone: ownZone() };
+  return { days: [0, 1, 2, 3, 4, 5, 6], from: '20:00', to: '08:00', zone: ownZone() };
 }

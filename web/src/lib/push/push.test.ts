@@ -44,6 +44,7 @@ function world(lang = 'en') {
     open: () => Promise.resolve(cache),
     match: (request: Request | string) => Promise.resolve(files.get(keyOf(request))?.clone()),
     keys: () => Promise.resolve([...names]),
+    has: (name: string) => Promise.resolve(names.has(name)),
     delete: (name: string) => Promise.resolve(names.delete(name)),
   };
   const self = {
@@ -53,7 +54,7 @@ function world(lang = 'en') {
     addEventListener: (name: string, handler: Handler) => handlers.set(name, handler),
     registration: {
       showNotification: (title: string, options: NotificationOptions) => Promise.resolve(void notices.push(new Notice(title, options))),
-      getNotifications: ({ tag }: { tag: string }) => Promise.resolve(notices.filter((notice) => notice.options.tag === tag)),
+      getNotifications: () => Promise.resolve(notices.map((notice) => Object.assign(notice, { tag: notice.options.tag, data: notice.options.data as unknown }))),
     },
     clients: { matchAll: () => Promise.resolve(pages), claim: () => Promise.resolve(), openWindow: (url: string) => Promise.resolve(void opened.push(url)) },
   };
@@ -157,10 +158,23 @@ describe('files', () => {
 
   it('of people and calls of the server are never touched', async () => {
     const { get } = world();
-    for (const path of ['/api/socket', '/api/avatar/a/b', '/files/x', '/files/x.html']) expect(await get(path)).toBeUndefined();
+    for (const path of ['/api/socket', '/api/about', '/files/x', '/files/x.html']) expect(await get(path)).toBeUndefined();
     expect(await get('/assets/a.js', { method: 'POST' })).toBeUndefined();
     expect(await get('https://other.example/assets/a.js')).toBeUndefined();
     expect(await get('/files/page.html', { mode: 'navigate' })).toBeUndefined();
+  });
+
+  it('with the picture of somebody are kept for as long as the page has a place for them', async () => {
+    const { get, send, network, files, names } = world();
+    network.mockImplementation(() => Promise.resolve(basic('face')));
+    await get('/api/avatar/a@b/1');
+    expect(files.size).toBe(0);
+    names.add('waxwing-pictures');
+    await get('/api/avatar/a@b/1');
+    network.mockRejectedValue(new TypeError('no network'));
+    expect(await (await get('/api/avatar/a@b/1'))?.text()).toBe('face');
+    await send('activate');
+    expect(names.has('waxwing-pictures')).toBe(true);
   });
 });
 
@@ -207,7 +221,7 @@ describe('pushes', () => {
   it('go away when they were read elsewhere', async () => {
     const { push, notices } = world();
     await push(message);
-    await push({ ...message, tag: 'u' });
+    await push({ ...message, id: '2', tag: 'u' });
     await push({ type: 'read', tag: 't' });
     expect(notices.map((n) => n.closed)).toEqual([true, false]);
   });

@@ -40,3 +40,12 @@ test.each([
 ] as const)('%s %j %s', (kind, settings, notify, more, expected) => {
   expect(calls(kind, settings as Conversation['settings'], notify, more as Partial<Message>)).toBe(expected);
 });
+
+test('nothing calls in quiet hours', () => {
+  const conversation = { kind: 'direct', settings: {} } as Conversation;
+  const message = { text: 'hello' } as Message;
+  // 1 January 2024 was a Monday.
+  const at = (hour: number): number => Date.UTC(2024, 0, 1, hour);
+  const preferences = { notify: 'all' as const, keywords: [], quiet_hours: { from: '18:00', to: '08:00', days: [1, 2, 3, 4, 5], zone: 'UTC' } };
+  expect([12, 17, 18, 23].map((hour) => callsFor(message, conversation, preferences, ME, at(hour)))).toEqual([true, true, false, false]);
+});

@@ -1,6 +1,7 @@
 // What was written and not acknowledged yet: kept in the browser, sent once and in order, and shown until it is.
 import { isPassing, Refused, type Call } from '../api/socket';
 import type { Address, Attachment, Message, MessageId, SendParams } from '../api/types';
+import { newId } from './id';
 import type { Keyed } from './keyed';
 
 export interface Outgoing {
@@ -44,7 +45,7 @@ export class Outbox {
     private readonly call: Call,
     private readonly keyed: Keyed,
     private readonly onsent: (message: Message) => void,
-    private readonly newId: () => string = () => crypto.randomUUID(),
+    private readonly makeId: () => string = newId,
   ) {}
 
   /** Brings back what an earlier visit left. */
@@ -67,7 +68,7 @@ export class Outbox {
   async add(conversation: Address, written: Written): Promise<void> {
     this.#number = Math.max(this.#number + 1, Date.now());
     const item: Outgoing = {
-      params: { conversation, client_id: this.newId(), ...written },
+      params: { conversation, client_id: this.makeId(), ...written },
       number: this.#number,
       at_ms: Date.now(),
       state: 'waiting',

@@ -1,5 +1,6 @@
 // Who people are and whether they are there.
 import { SvelteMap } from 'svelte/reactivity';
+import { WATCHED_LIMIT } from '../api/hub';
 import type { Call } from '../api/socket';
 import type { Address, Contact, Person, Presence } from '../api/types';
 
@@ -21,6 +22,10 @@ export class People {
   #asked = new Set<Address>();
   #wanted = new Set<Address>();
   #timer: ReturnType<typeof setTimeout> | undefined;
+  /** Who is in view, and in how many places; whoever came into view last is at the end. */
+  #inView = new Map<Address, number>();
+  #watched = '';
+  #watchTimer: ReturnType<typeof setTimeout> | undefined;
   blocked = $state.raw<readonly Address[]>([]);
 
   /** Everybody who is known, those heard of last at the end. */
@@ -80,6 +85,12 @@ export class People {
     if (this.#timer === undefined) this.#timer = setTimeout(() => void this.#ask(), BATCH_WAIT_MS);
   }
 
+  /** Asks once more for somebody who is looked at closely: nobody is told what others change about themselves. */
+  renew(address: Address): void {
+    this.#asked.delete(address);
+    this.want(address);
+  }
+
   async #ask(): Promise<void> {
     this.#timer = undefined;
     const addresses = [...this.#wanted].slice(0, BATCH);
@@ -92,6 +103,56 @@ export class People {
     } catch {
       for (const address of addresses) this.#asked.delete(address);
     }
+  }
+
+  /** Somebody is in view until the answer is called: the server is asked to tell how he is, also if he is no contact. */
+  attend(address: Address): () => void {
+    const count = this.#inView.get(address) ?? 0;
+    this.#inView.delete(address);
+    this.#inView.set(address, count + 1);
+    this.#watchSoon();
+    return () => {
+      const left = (this.#inView.get(address) ?? 1) - 1;
+      if (left > 0) this.#inView.set(address, left);
+      else this.#inView.delete(address);
+      this.#watchSoon();
+    };
+  }
+
+  /** A new connection watches nobody yet. */
+  watchAnew(): void {
+    this.#watched = '';
+    this.#watchSoon();
+  }
+
+  #watchSoon(): void {
+    if (this.#watchTimer === undefined) this.#watchTimer = setTimeout(() => void this.#watch(), BATCH_WAIT_MS);
+  }
+
+  async #watch(): Promise<void> {
+    this.#watchTimer = undefined;
+    const addresses = [...this.#inView.keys()].filter((address) => !this.#seesAnyway(address)).slice(-WATCHED_LIMIT);
+    const wanted = [...addresses].sort().join(' ');
+    if (wanted === this.#watched) return;
+    this.#watched = wanted;
+    try {
+      const { presences } = await this.call('presence.watch', { addresses });
+      const told = new Map(presences.map((presence) => [presence.address, presence]));
+      for (const address of addresses) {
+        const presence = told.get(address);
+        if (presence) this.setPresence(presence);
+        else this.#presences.delete(address);
+      }
+    } catch {
+      // The next connection asks again.
+      if (this.#watched === wanted) this.#watched = '';
+    }
+  }
+
+  /** Of contacts that one sees the server tells by itself. */
+  #seesAnyway(address: Address): boolean {
+    const subscription = this.#contacts.get(address)?.subscription;
+    return subscription === 'to' || subscription === 'both';
   }
 
   setPresence(presence: Presence): void {
@@ -109,7 +170,9 @@ export class People {
   /** Takes what holds now: whoever is not named is no contact, or is not there. */
   replaceAll(now: { contacts: Contact[]; presences: Presence[]; blocked: Address[] }): void {
     replace(this.#contacts, now.contacts);
-    replace(this.#presences, now.presences);
+    // Of those in view the server is asked next.
+    const others = [...this.#presences.values()].filter(({ address }) => this.#inView.has(address) && !this.#seesAnyway(address));
+    replace(this.#presences, [...others, ...now.presences]);
     this.blocked = now.blocked;
   }
 }

@@ -1,7 +1,7 @@
 // Grouping of messages, day lines, and the line before what is new.
 import { expect, test } from 'vitest';
 import type { Message } from '../api/types';
-import { rowsOf } from './rows';
+import { rowsOf, unchanged } from './rows';
 
 const NOON = new Date(2026, 5, 1, 12).getTime() * 1000;
 const MINUTE = 60_000_000;
@@ -44,4 +44,15 @@ test('the line before what is new stands before the first message of somebody el
   expect(shape([message(0), message(1, 'me'), message(2)], NOON)).toBe('DMMNM');
   expect(shape([message(0), message(1, 'me')], NOON)).toBe('DMM');
   expect(shape([message(5), message(6)], NOON)).toBe('DMm');
+});
+
+test('rows that say the same stay the same objects', () => {
+  const messages = [message(0), message(4), message(20)];
+  const before = rowsOf(messages, undefined, 'me@localhost');
+  const edited = { ...message(4), text: 'other' };
+  const known = new Map(before.map((row) => [row.key, row]));
+  const after = unchanged(rowsOf([message(-1), messages[0] as Message, edited, messages[2] as Message], undefined, 'me@localhost'), known);
+  const isOld = after.map((row) => before.includes(row));
+  // The day, what now stands under the new one's name, what was edited, and the last.
+  expect(isOld).toEqual([true, false, false, false, true]);
 });

@@ -33,11 +33,12 @@ export function continues(before: Message | undefined, message: Message): boolea
 export function rowsOf(messages: readonly Message[], newSince: Position | undefined, reader: Address): Row[] {
   const rows: Row[] = [];
   let before: Message | undefined;
+  let dayBefore: number | undefined;
   let isNewShown = newSince === undefined;
   for (const message of messages) {
     const day = dayOf(message.position);
     let isFirst = !continues(before, message);
-    if (!before || dayOf(before.position) !== day) {
+    if (day !== dayBefore) {
       rows.push({ kind: 'day', key: `day ${day}`, at_ms: message.position / 1000 });
       isFirst = true;
     }
@@ -49,6 +50,17 @@ export function rowsOf(messages: readonly Message[], newSince: Position | undefi
     }
     rows.push({ kind: 'message', key: message.id, message, isFirst });
     before = message;
+    dayBefore = day;
   }
   return rows;
+}
+
+/** The rows, as the objects that they were before where they say the same, so that nothing is drawn anew for them. */
+export function unchanged(rows: readonly Row[], before: ReadonlyMap<string, Row>): Row[] {
+  return rows.map((row) => {
+    const known = before.get(row.key);
+    if (known?.kind !== row.kind) return row;
+    if (row.kind !== 'message' || known.kind !== 'message') return known;
+    return known.message === row.message && known.isFirst === row.isFirst ? known : row;
+  });
 }

@@ -33,7 +33,7 @@ import { Conversations } from './conversations.svelte';
 import { Drafts } from './drafts.svelte';
 import { KeyedInMemory, type Keyed } from './keyed';
 import { Outbox, type Written } from './outbox.svelte';
-import { People } from './people.svelte';
+import { localPart, People } from './people.svelte';
 import { Preferences } from './preferences.svelte';
 import { Threads } from './threads.svelte';
 import { Timeline } from './timeline.svelte';
@@ -48,6 +48,8 @@ const KEEP_EVERY_MS = 5_000;
 
 export interface Invitation {
   room: Address;
+  /** What the room is called, once that is known. */
+  name: string;
   from: Address;
   reason?: string;
 }
@@ -268,8 +270,10 @@ export class Session {
   async loadMore(): Promise<void> {
     if (this.more === undefined) return;
     const asOf = this.client.version;
-    const { conversations, more, next } = await this.call('conversation.list', { before: this.more });
+    const { conversations, more, next, missing } = await this.call('conversation.list', { before: this.more });
     for (const conversation of conversations) this.#conversation(conversation, asOf);
+    for (const address of missing ?? []) this.#missing.add(address);
+    void this.#fetchMissing();
     this.more = more ? (next ?? conversations.at(-1)?.last?.position) : undefined;
   }
 
@@ -407,6 +411,7 @@ export class Session {
       // Only now requests are taken, so only now there is something to show.
       this.ready = this.#isOpened;
       void this.drafts.flush();
+      this.people.watchAnew();
       void this.#fetchMissing();
     } else if (state !== 'connecting') {
       this.typing.clear();
@@ -451,6 +456,7 @@ export class Session {
     this.preferences.receive(snapshot.preferences);
     this.scheduled = snapshot.scheduled;
     this.more = snapshot.next;
+    for (const address of snapshot.missing ?? []) this.#missing.add(address);
     this.#isOpened = true;
   }
 
@@ -519,11 +525,7 @@ export class Session {
         this.people.setPresence(event.presence);
         break;
       case 'invitation':
-        this.dismissInvitation(event.room);
-        this.invitations = [
-          ...this.invitations,
-          { room: event.room, from: event.from, ...(event.reason === undefined ? {} : { reason: event.reason }) },
-        ];
+        this.#invited(event);
         break;
       case 'member':
       case 'member_removed':
@@ -533,8 +535,23 @@ export class Session {
     for (const listener of this.#listeners) listener(event);
   }
 
+  /** Shows an invitation, unless it is into a room that one belongs to already. */
+  #invited({ room, from, reason }: Omit<Invitation, 'name'>): void {
+    this.dismissInvitation(room);
+    if (this.conversations.get(room)) return;
+    const invitation: Invitation = { room, from, name: localPart(room), ...(reason === undefined ? {} : { reason }) };
+    this.invitations = [...this.invitations, invitation];
+    // A room that may not be asked about yet keeps the name in its address.
+    this.call('room.get', { room })
+      .then(({ room: { name } }) => {
+        this.invitations = this.invitations.map((one) => (one.room === room ? { ...one, name } : one));
+      })
+      .catch(() => undefined);
+  }
+
   #conversation(conversation: Conversation, version: Position): void {
     this.conversations.put(conversation, version);
+    if (conversation.kind === 'room') this.dismissInvitation(conversation.address);
     this.#heard(conversation);
   }
 

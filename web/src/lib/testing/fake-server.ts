@@ -569,6 +569,8 @@ export class FakeServer {
           presences: addresses.flatMap((a) => this.presences.get(a) ?? []),
         };
       }
+      case 'presence.watch':
+        return { presences: (params.addresses as Address[]).flatMap((a) => this.presences.get(a) ?? []) };
       case 'presence.set': {
         const presence = { address: me, ...params } as Presence;
         this.presences.set(me, presence);

@@ -118,6 +118,10 @@ impl fmt::Display for Restored {
 async fn restore(program: Program, arguments: Restore) -> Result<Restored, Failure> {
     let (config, _) = Config::load(program.config.as_deref())
         .map_err(|error| Failure::new(Code::Configuration, error.to_string()))?;
+    if config.store.is_shared() {
+        let instead = "The database is PostgreSQL's: restore it by PostgreSQL's own means.";
+        return Err(Failure::new(Code::Refused, instead));
+    }
     let data = DataFolder::take(&config.data_dir)
         .map_err(|error| Failure::new(Code::Refused, format!("{error}. Stop it first.")))?;
     let blobs = files::open(&config.files, data.path())

@@ -1,4 +1,4 @@
-//! `reload`, `restart` and `stop`: steering the running server.
+//! `reload`, `restart`, `drain` and `stop`: steering the running server.
 
 use std::fmt;
 use std::time::Duration;
@@ -43,11 +43,24 @@ pub(super) const RESTART: Command = Command {
     render: render::<Stopping>,
 };
 
+/// `drain`.
+pub(super) const DRAIN: Command = Command {
+    name: "drain",
+    summary: "Leave an installation of several nodes, then stop",
+    help: "`/health/ready` says no at once. Everybody is served for `shutdown.announce_ms` more; then nobody new is accepted, \
+           and clients are sent away over `shutdown.spread_ms`. Streams are kept and resumed elsewhere. The signal SIGTERM does \
+           the same, and a second one, or `stop`, cuts it short. The command line waits until the server has exited.",
+    permission: Permission::Installation,
+    parameters: &[DELAY, ANNOUNCEMENT],
+    run: Run::Server(|context, arguments| call(context, arguments, drain)),
+    render: render::<Stopping>,
+};
+
 /// `stop`.
 pub(super) const STOP: Command = Command {
     name: "stop",
     summary: "Stop the server",
-    help: "It stops to accept connections, tells its clients, finishes what is under way, and exits. The signal SIGTERM \
+    help: "It stops to accept connections, tells its clients, finishes what is under way, and exits. The signal SIGINT \
            does the same. The command line waits until the server has exited.",
     permission: Permission::Installation,
     parameters: &[DELAY, ANNOUNCEMENT],
@@ -106,6 +119,10 @@ impl fmt::Display for Stopping {
             ms => write!(f, "The server (process {}) {verb} in {} s.", self.pid, ms / 1000),
         }
     }
+}
+
+async fn drain(context: Context, arguments: Stop) -> Result<Stopping, Failure> {
+    end(context, arguments, Steer::Leave, false).await
 }
 
 async fn stop(context: Context, arguments: Stop) -> Result<Stopping, Failure> {

@@ -13,8 +13,9 @@ use crate::admin::registry::{Command, Permission, Run, call, render};
 pub(super) const UPKEEP: Command = Command {
     name: "upkeep",
     summary: "Remove what has expired now",
-    help: "Login tokens and invitations that have expired are good for nothing from that moment on, and the server removes \
-           them ten minutes after its start and then every `accounts.removal_interval_ms`. This does so at once.",
+    help: "Login tokens and invitations that have expired are good for nothing from that moment on, nor is anybody shown \
+           published items whose time is over. The server removes them ten minutes after its start and then every \
+           `accounts.removal_interval_ms`. This does so at once.",
     permission: Permission::Installation,
     parameters: &[],
     run: Run::Data(|context, arguments| call(context, arguments, upkeep)),
@@ -27,7 +28,7 @@ struct Nothing {}
 
 #[derive(Serialize, Deserialize)]
 struct Removed {
-    /// How many login tokens and invitations were removed.
+    /// How many login tokens, invitations and published items were removed.
     removed: usize,
 }
 
@@ -35,8 +36,8 @@ impl fmt::Display for Removed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.removed {
             0 => f.write_str("Nothing had expired."),
-            1 => f.write_str("One expired login token or invitation was removed."),
-            removed => write!(f, "{removed} expired login tokens and invitations were removed."),
+            1 => f.write_str("One thing that had expired was removed."),
+            removed => write!(f, "{removed} things that had expired were removed."),
         }
     }
 }

@@ -85,8 +85,10 @@ fn conversation(text: &str) -> Result<Jid, Fault> {
 async fn list(call: Call, params: ConversationList) -> Result<ConversationsGot, Fault> {
     let limit = call.page(params.limit);
     let listing = call.chat().conversations(call.session(), params.before.map(ArchiveId), limit).await?;
+    let (conversations, missing) = conversations::shown(&call, listing.conversations).await?;
     Ok(ConversationsGot {
-        conversations: conversations::shown(&call, listing.conversations).await?,
+        conversations,
+        missing,
         more: listing.next.is_some(),
         next: listing.next.map(|next| next.0),
     })

@@ -78,16 +78,18 @@ async fn get(call: Call, params: PeopleGet) -> Result<PeopleGot, Fault> {
 }
 
 /// How somebody is, for one who may see it.
-async fn seen(call: &Call, address: &Jid) -> Result<Option<Presence>, Fault> {
+pub(super) async fn seen(call: &Call, address: &Jid) -> Result<Option<Presence>, Fault> {
     let (chat, viewer) = (call.chat(), &call.session().bare);
     let Some(profile) = chat.profile(address).await?.filter(|profile| !profile.blocks(viewer)) else {
         return Ok(None);
     };
-    if !chat.shows_presence_to(&Owner::from(&*profile), viewer).await? {
+    let owner = Owner::from(&*profile);
+    if !chat.tells_presence_to(&owner, viewer).await? {
         return Ok(None);
     }
     let mut presence = presence::of_account(chat, address);
-    if presence.show == Show::Offline {
+    // Since when somebody is away is for those whom he has let see it.
+    if presence.show == Show::Offline && chat.shows_presence_to(&owner, viewer).await? {
         presence.last_seen_ms = chat.account(address).await?.last_seen_ms;
     }
     Ok(Some(presence))

@@ -2,19 +2,29 @@
 
 use waxwing_chat::rosters::Owner;
 use waxwing_chat::status::{self, Status};
+use waxwing_chat::watching::WATCHED_LIMIT;
 
+use super::people::seen;
 use crate::json::error::{Condition, Fault};
 use crate::json::method::{Call, Method, method};
-use crate::json::types::{PresenceGot, PresenceSet, Show};
+use crate::json::types::{PresenceGot, PresenceSet, PresenceWatch, PresencesGot, Show};
 use crate::json::{people, presence};
 
 /// The methods.
-pub(super) const METHODS: &[Method] = &[method!(
-    "presence.set",
-    "Says how one is, on all devices of this face, until something else is said or the time is over.",
-    PresenceSet => PresenceGot,
-    set
-)];
+pub(super) const METHODS: &[Method] = &[
+    method!(
+        "presence.set",
+        "Says how one is, on all devices of this face, until something else is said or the time is over.",
+        PresenceSet => PresenceGot,
+        set
+    ),
+    method!(
+        "presence.watch",
+        "Has this connection be told how these colleagues are, contacts or not, for as long as it names them.",
+        PresenceWatch => PresencesGot,
+        watch
+    ),
+];
 
 async fn set(call: Call, params: PresenceSet) -> Result<PresenceGot, Fault> {
     let show = match params.show {
@@ -47,4 +57,23 @@ async fn set(call: Call, params: PresenceSet) -> Result<PresenceGot, Fault> {
         return Err(Condition::Unauthorized.into());
     }
     Ok(PresenceGot { presence: presence::of_account(call.chat(), &call.session().bare) })
+}
+
+async fn watch(call: Call, params: PresenceWatch) -> Result<PresencesGot, Fault> {
+    let mut people = Vec::with_capacity(params.addresses.len().min(WATCHED_LIMIT));
+    if params.addresses.len() > WATCHED_LIMIT {
+        return Err(Fault::new(Condition::LimitExceeded)
+            .saying(format!("At most {WATCHED_LIMIT} people can be watched at a time."))
+            .about("addresses"));
+    }
+    for text in &params.addresses {
+        people.push(super::address_in("addresses", text)?.to_bare());
+    }
+    // First, so that nothing which happens meanwhile is missed.
+    call.chat().watch(call.session(), people.clone())?;
+    let mut presences = Vec::new();
+    for person in &people {
+        presences.extend(seen(&call, person).await?);
+    }
+    Ok(PresencesGot { presences })
 }

@@ -48,10 +48,12 @@ async fn open(call: Call, Nothing {}: Nothing) -> Result<Snapshot, Fault> {
     let listing = call.chat().conversations(call.session(), None, call.config.conversations).await?;
     let preferences = call.chat().kept_in_step(&call.owner(), StateKind::Preferences, "").await?;
     let (contacts, presences) = people(&call).await?;
+    let (conversations, missing) = conversations::shown(&call, listing.conversations).await?;
     Ok(Snapshot {
         version: version.0,
         next: listing.next.map(|next| next.0),
-        conversations: conversations::shown(&call, listing.conversations).await?,
+        conversations,
+        missing,
         contacts,
         presences,
         blocked: blocked(&call).await?,

@@ -15,30 +15,14 @@ pub(crate) enum AccountRole {
     Administrator,
 }
 
-/// An account, as everybody may see it.
+/// An account, as its owner sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub(crate) struct Account {
-    /// Its address.
-    pub(crate) address: Address,
-    /// The name it is shown by.
-    pub(crate) name: String,
-    /// The hash of its picture, which is found at `/api/avatar/ADDRESS/HASH`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) avatar: Option<String>,
+    /// Who it is.
+    #[serde(flatten)]
+    pub(crate) person: Person,
     /// What it may do with the installation.
     pub(crate) role: AccountRole,
-    /// What the person does here.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) title: Option<String>,
-    /// Where the person works.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) department: Option<String>,
-    /// A telephone number.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) phone: Option<String>,
-    /// A mail address.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) mail: Option<String>,
 }
 
 /// Somebody, as everybody may see him.

@@ -128,6 +128,9 @@ pub(crate) struct ConversationList {
 pub(crate) struct ConversationsGot {
     /// Those that were last talked in first.
     pub(crate) conversations: Vec<Conversation>,
+    /// Conversations for which there was no room: ask for each with `conversation.get`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) missing: Vec<Address>,
     /// There are more.
     pub(crate) more: bool,
     /// Where to go on.

@@ -172,3 +172,18 @@ pub(crate) struct PresenceGot {
     /// As others see it.
     pub(crate) presence: Presence,
 }
+
+/// Whom one has in view.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PresenceWatch {
+    /// Their addresses, at most 200, in place of those named before. Whoever is of another domain, or is shown to contacts alone, is left out.
+    pub(crate) addresses: Vec<Address>,
+}
+
+/// How people are.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct PresencesGot {
+    /// Of those whose presence one may see.
+    pub(crate) presences: Vec<Presence>,
+}

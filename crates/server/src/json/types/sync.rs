@@ -15,6 +15,9 @@ pub(crate) struct Snapshot {
     /// There are more with people: go on with `conversation.list` from here.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) next: Option<Position>,
+    /// Conversations for which there was no room: ask for each with `conversation.get`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) missing: Vec<Address>,
     /// The contacts.
     pub(crate) contacts: Vec<Contact>,
     /// Who of them is there, and how.

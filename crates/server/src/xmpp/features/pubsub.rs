@@ -93,7 +93,9 @@ pub const FEATURE: Feature = Feature {
     specs: &[Spec {
         name: "XEP-0060",
         version: "1.30.0",
-        note: "Leaf nodes. Nobody subscribes twice to one node with one address.",
+        note: "Leaf nodes. An address may have several subscriptions to a node that tell it different things. The type of a \
+               node is told and not enforced, since profiles name other things by it than a namespace. No digests, no \
+               bodies.",
     }],
     advertises: at_all![
         "access-authorize",
@@ -116,6 +118,7 @@ pub const FEATURE: Feature = Feature {
         "meta-data",
         "modify-affiliations",
         "multi-items",
+        "multi-subscribe",
         "outcast-affiliation",
         "persistent-items",
         "publish",

@@ -4,6 +4,7 @@
 mod administration;
 mod archive;
 mod avatars;
+mod commands;
 mod configuration;
 mod discovery;
 mod hats;
@@ -114,7 +115,15 @@ pub const ADMINISTRATION: Feature = Feature {
     ..Feature::EMPTY
 };
 
-/// Hats, and the commands that make and give them.
+/// The commands of a room.
+pub const COMMANDS: Feature = Feature {
+    name: "commands of rooms",
+    summary: "Lets a room's admins and owners run it by forms that any client shows.",
+    handles: &[handler(IqType::Set, ns::COMMANDS, "command", |request| Box::pin(commands::run(request)))],
+    ..Feature::EMPTY
+};
+
+/// Hats, which commands of the room make and give.
 pub const HATS: Feature = Feature {
     name: "hats",
     summary: "What people are called in a room besides their roles.",
@@ -123,7 +132,6 @@ pub const HATS: Feature = Feature {
         version: "0.3.1",
         note: "Made and given by a room's admins; without content of other namespaces. Who wears them only admins are told.",
     }],
-    handles: &[handler(IqType::Set, ns::COMMANDS, "command", |request| Box::pin(hats::run(request)))],
     stores: &["The hats of rooms, and who wears them."],
     ..Feature::EMPTY
 };

@@ -26,7 +26,7 @@ impl Default for Heaps {
 }
 
 /// Where in a key its first byte lies.
-const FIRST_BYTE: u32 = crate::sqlite::keys::BITS - 8;
+const FIRST_BYTE: u32 = crate::keys::BITS - 8;
 
 impl Heaps {
     fn none() -> Self {

@@ -22,9 +22,9 @@ pub const FEATURE: Feature = Feature {
     specs: &[Spec {
         name: "XEP-0133",
         version: "1.3.1",
-        note: "The blacklist is edited; a whitelist, whom the server talks to at all, is configured in its file. Nothing is \
-               counted of stanzas and logins a minute. Every other command of the server that names no file of its machine \
-               is offered beside these.",
+        note: "Blacklist and whitelist count both ways and concern people elsewhere. Nothing is counted of stanzas and \
+               logins a minute. Every other command of the server that names no file of its machine is offered beside \
+               these.",
     }],
     ..Feature::EMPTY
 };
@@ -61,7 +61,7 @@ enum Known {
     Motd,
     Welcome,
     Administrators,
-    Blacklist,
+    Listed(&'static Lists),
 }
 
 /// Carries a use case out.
@@ -175,12 +175,21 @@ pub(super) static TASKS: &[Task] = &[
         |desk, form| Box::pin(statistics(desk, form)),
     ),
     Task {
-        known: Known::Blacklist,
+        known: Known::Listed(&BLACKLIST),
         ..task(
             "edit-blacklist",
             "Edit the blacklist",
             &[optional("blacklistjids", "jid-multi", "The blacklist")],
-            |desk, form| Box::pin(edit_blacklist(desk, form)),
+            |desk, form| Box::pin(edit_list(desk, form, &BLACKLIST)),
+        )
+    },
+    Task {
+        known: Known::Listed(&WHITELIST),
+        ..task(
+            "edit-whitelist",
+            "Edit the whitelist",
+            &[optional("whitelistjids", "jid-multi", "The whitelist")],
+            |desk, form| Box::pin(edit_list(desk, form, &WHITELIST)),
         )
     },
     task("get-registered-users-num", "Get the number of registered users", &[], |desk, _| {
@@ -324,7 +333,7 @@ impl Task {
             Known::Motd => Ok(lines(&command(desk, "motd show", json!({})).await?)),
             Known::Welcome => Ok(lines(&command(desk, "welcome show", json!({})).await?)),
             Known::Administrators => listed_administrators(desk).await,
-            Known::Blacklist => blacklist(desk).await,
+            Known::Listed(lists) => listed_addresses(desk, lists).await,
         }
     }
 }
@@ -459,21 +468,44 @@ fn host(socket: &str) -> String {
         .map_or_else(|_| socket.to_owned(), |socket| socket.ip().to_string())
 }
 
-async fn blacklist(desk: &Desk) -> Result<Vec<String>, StanzaError> {
-    let listed = command(desk, "federation blocked", json!({})).await?;
+/// The field of a list, and the commands that read it, put an address on it, and take one off.
+#[derive(PartialEq, Eq)]
+struct Lists {
+    var: &'static str,
+    listed: &'static str,
+    add: &'static str,
+    remove: &'static str,
+}
+
+const BLACKLIST: Lists = Lists {
+    var: "blacklistjids",
+    listed: "federation blocked",
+    add: "federation block",
+    remove: "federation unblock",
+};
+
+const WHITELIST: Lists = Lists {
+    var: "whitelistjids",
+    listed: "federation admitted",
+    add: "federation admit",
+    remove: "federation dismiss",
+};
+
+async fn listed_addresses(desk: &Desk, lists: &Lists) -> Result<Vec<String>, StanzaError> {
+    let listed = command(desk, lists.listed, json!({})).await?;
     let addresses = listed["addresses"].as_array().into_iter().flatten();
     Ok(addresses.filter_map(Value::as_str).map(str::to_owned).collect())
 }
 
-/// Section 4.11: both ways.
-async fn edit_blacklist(desk: &Desk, form: &Submission) -> Result<Done, StanzaError> {
-    let wanted: BTreeSet<&str> = form.values("blacklistjids").into_iter().collect();
-    let now: BTreeSet<String> = blacklist(desk).await?.into_iter().collect();
+/// Sections 4.11 and 4.12: both ways.
+async fn edit_list(desk: &Desk, form: &Submission, lists: &Lists) -> Result<Done, StanzaError> {
+    let wanted: BTreeSet<&str> = form.values(lists.var).into_iter().collect();
+    let now: BTreeSet<String> = listed_addresses(desk, lists).await?.into_iter().collect();
     for address in wanted.iter().filter(|address| !now.contains(**address)) {
-        command(desk, "federation block", json!({ "address": address })).await?;
+        command(desk, lists.add, json!({ "address": address })).await?;
     }
     for address in now.iter().filter(|address| !wanted.contains(address.as_str())) {
-        command(desk, "federation unblock", json!({ "address": address })).await?;
+        command(desk, lists.remove, json!({ "address": address })).await?;
     }
     Ok(Done::default())
 }
@@ -568,6 +600,7 @@ async fn end(desk: &Desk, form: &Submission, name: &str) -> Result<Done, StanzaE
 
 #[cfg(test)]
 mod tests {
+    use waxwing_chat::barring::Listing;
     use waxwing_xmpp::stanza::Stanza;
 
     use super::*;
@@ -681,13 +714,13 @@ mod tests {
 
     /// Section 4.11.
     #[tokio::test]
-    async fn the_blacklist_is_edited() {
+    async fn the_lists_of_people_elsewhere_are_edited() {
         let house = House::of(&["admin/desk"]).await;
         ask(&house, "edit-blacklist", &[("blacklistjids", &["denmark.lit", "marlowe.lit"])]).await.unwrap();
         let asked = ask(&house, "edit-blacklist", &[]).await.unwrap();
         assert_eq!(values(&asked, "blacklistjids"), ["denmark.lit", "marlowe.lit"]);
         ask(&house, "edit-blacklist", &[("blacklistjids", &["denmark.lit"])]).await.unwrap();
-        assert_eq!(house.chat.barred().len(), 1);
+        assert_eq!(house.chat.listed_addresses(Listing::Blacklist).len(), 1);
         let answers = async |from: &str| {
             let ask = format!(
                 "<iq xmlns='jabber:client' type='get' id='1' from='{from}' to='localhost'><query xmlns='jabber:iq:version'/></iq>"
@@ -698,13 +731,20 @@ mod tests {
         assert_eq!((answers("denmark.lit").await, answers("marlowe.lit").await), (0, 1));
         let own = ask(&house, "edit-blacklist", &[("blacklistjids", &["localhost"])]).await;
         assert_eq!(own, Err("not-acceptable".to_owned()));
+        // Section 4.12.
+        ask(&house, "edit-whitelist", &[("whitelistjids", &["verona.lit"])]).await.unwrap();
+        let asked = ask(&house, "edit-whitelist", &[]).await.unwrap();
+        assert_eq!(values(&asked, "whitelistjids"), ["verona.lit"]);
+        assert_eq!((answers("verona.lit").await, answers("marlowe.lit").await), (1, 0));
+        ask(&house, "edit-whitelist", &[("whitelistjids", &[])]).await.unwrap();
+        assert_eq!(answers("marlowe.lit").await, 1);
     }
 
-    /// Section 4.6, which was retracted, section 4.12, and section 5.
+    /// Section 4.6, which was retracted, and section 5.
     #[tokio::test]
     async fn what_is_not_offered_is_said() {
         let house = House::of(&["admin/desk", "romeo/orchard"]).await;
-        for short in ["get-user-password", "edit-whitelist", "add-to-whitelist"] {
+        for short in ["get-user-password", "add-to-whitelist"] {
             assert_eq!(ask(&house, short, &[]).await, Err("feature-not-implemented".to_owned()), "{short}");
             let other = house.ask("romeo/orchard", "set", "localhost", &command(short, &[])).await;
             assert_eq!(other, Err("forbidden".to_owned()), "{short}");

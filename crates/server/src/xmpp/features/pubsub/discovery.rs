@@ -1,7 +1,7 @@
 //! What service discovery says about nodes and their items (XEP-0060 section 5).
 
 use waxwing_chat::pubsub::LISTED_LIMIT;
-use waxwing_chat::pubsub::reading::NodeInfo;
+use waxwing_chat::pubsub::reading::{NodeInfo, ReadFor};
 use waxwing_chat::pubsub::store::ItemQuery;
 use waxwing_chat::time::timestamp;
 use waxwing_xmpp::error::StanzaError;
@@ -83,7 +83,8 @@ pub(in super::super) async fn node_items(
     node: &str,
 ) -> Result<Element, StanzaError> {
     let place = place(request).await?;
-    let page = request.chat.node_items(&place, request.from, node, ItemQuery::Last(LISTED_LIMIT)).await;
+    let newest = ItemQuery::Last(LISTED_LIMIT);
+    let page = request.chat.node_items(&place, request.from, node, ReadFor::Himself, newest).await;
     let page = page.map_err(|error| stanza_error(&error))?;
     Ok(page
         .items

@@ -5,6 +5,7 @@ use waxwing_chat::pubsub::PAGE_LIMIT;
 use waxwing_chat::pubsub::Place;
 use waxwing_chat::pubsub::notifying::item_element;
 use waxwing_chat::pubsub::publishing::NewItem;
+use waxwing_chat::pubsub::reading::ReadFor;
 use waxwing_chat::pubsub::refusal::Refusal;
 use waxwing_chat::pubsub::store::{ItemPage, ItemQuery};
 use waxwing_xmpp::error::StanzaError;
@@ -18,12 +19,13 @@ use crate::xmpp::error::stanza_error;
 
 pub(super) async fn read(request: &Request<'_>, place: &Place, asked: ElementRef<'_>) -> Reply {
     let name = node(asked);
+    let read_for = ReadFor::Subscription(asked.attr("subid"));
     let wanted = asked.children().filter(|child| child.is(ns::PUBSUB, "item"));
     let ids: Vec<String> =
         wanted.map(|item| item.attr("id").unwrap_or_default().to_owned()).take(PAGE_LIMIT + 1).collect();
     let mut answer = Element::new(ns::PUBSUB, "items").with_attr("node", name);
     if !ids.is_empty() {
-        let items = request.chat.node_items_by_id(place, request.from, name, &ids).await;
+        let items = request.chat.node_items_by_id(place, request.from, name, read_for, &ids).await;
         for item in items.map_err(|error| stanza_error(&error))? {
             answer.append(item_element(ns::PUBSUB, &item, true));
         }
@@ -33,7 +35,7 @@ pub(super) async fn read(request: &Request<'_>, place: &Place, asked: ElementRef
     let most = match &query {
         ItemQuery::Last(n) | ItemQuery::First(n) | ItemQuery::After(_, n) | ItemQuery::Before(_, n) => *n,
     };
-    let page = request.chat.node_items(place, request.from, name, query).await;
+    let page = request.chat.node_items(place, request.from, name, read_for, query).await;
     let page = page.map_err(|error| stanza_error(&error))?;
     for item in &page.items {
         answer.append(item_element(ns::PUBSUB, item, true));

@@ -70,10 +70,17 @@ pub(super) async fn change(request: Request<'_>) -> Reply {
                 asked.child(ns::PUBSUB_OWNER, "redirect").and_then(|redirect| redirect.attr("uri"));
             chat.delete_node(&place, from, name, redirect).await
         }
-        "subscriptions" => {
-            chat.set_node_subscriptions(&place, from, name, subscriptions::changes(asked)?).await
+        "subscriptions" => return subscriptions::rule(&request, &place, asked).await,
+        "affiliations" => {
+            let refused = chat.set_node_affiliations(&place, from, name, affiliations(asked)?).await;
+            let list = Element::new(ns::PUBSUB_OWNER, "affiliations").with_attr("node", name);
+            let refused = refused.map_err(|error| stanza_error(&error))?;
+            return Ok(subscriptions::stays(list, &refused, |(jid, is)| {
+                Element::new(ns::PUBSUB_OWNER, "affiliation")
+                    .with_attr("jid", jid.as_str())
+                    .with_attr("affiliation", is.as_str())
+            }));
         }
-        "affiliations" => chat.set_node_affiliations(&place, from, name, affiliations(asked)?).await,
         _ => return Err(bad("nobody knows this request")),
     };
     done.map(|()| DONE).map_err(|error| stanza_error(&error))

@@ -5,7 +5,8 @@ use waxwing_chat::pubsub::Place;
 use waxwing_chat::pubsub::access::Affiliation;
 use waxwing_chat::pubsub::refusal::Refusal;
 use waxwing_chat::pubsub::store::{Subscription, SubscriptionState};
-use waxwing_chat::pubsub::terms::{SHOWS, Terms};
+use waxwing_chat::pubsub::subscribing::SubscriptionChange;
+use waxwing_chat::pubsub::terms::{SHOWS, Terms, Until};
 use waxwing_xmpp::error::{Condition, StanzaError};
 use waxwing_xmpp::jid::Jid;
 use waxwing_xmpp::ns;
@@ -31,9 +32,9 @@ fn element(node: &str, subscription: &Subscription) -> Element {
         .with_attr("jid", subscription.jid.as_str())
         .with_attr("subid", &subscription.subid)
         .with_attr("subscription", subscription.state.as_str());
-    match Terms::from_stored(&subscription.options).expires_ms {
-        Some(at_ms) => element.with_attr("expiry", &waxwing_chat::time::timestamp(at_ms)),
-        None => element,
+    match Terms::from_stored(&subscription.options).until {
+        Until::At(at_ms) => element.with_attr("expiry", &waxwing_chat::time::timestamp(at_ms)),
+        Until::Ended | Until::Offline => element,
     }
 }
 
@@ -58,7 +59,8 @@ pub(super) async fn subscribe(request: &Request<'_>, place: &Place, asked: Eleme
 pub(super) async fn unsubscribe(request: &Request<'_>, place: &Place, asked: ElementRef<'_>) -> Reply {
     let jid = subscriber(asked)?;
     let done = request.chat.unsubscribe(place, request.from, node(asked), &jid, asked.attr("subid")).await;
-    done.map(|()| DONE).map_err(|error| stanza_error(&error))
+    let ended = element(node(asked), &done.map_err(|error| stanza_error(&error))?);
+    Ok(pubsub(ended).into())
 }
 
 fn form(terms: &Terms, kind: &str) -> Element {
@@ -179,13 +181,35 @@ pub(super) async fn of_node(request: &Request<'_>, place: &Place, name: &str) ->
 }
 
 /// What an owner makes of them (section 8.8.2).
-pub(super) fn changes(asked: ElementRef<'_>) -> Result<Vec<(Jid, SubscriptionState)>, StanzaError> {
+pub(super) async fn rule(request: &Request<'_>, place: &Place, asked: ElementRef<'_>) -> Reply {
+    let (from, name) = (request.from, node(asked));
+    let refused = request.chat.set_node_subscriptions(place, from, name, changes(asked)?).await;
+    let list = Element::new(ns::PUBSUB_OWNER, "subscriptions").with_attr("node", name);
+    Ok(stays(list, &refused.map_err(|error| stanza_error(&error))?, |(jid, state)| {
+        Element::new(ns::PUBSUB_OWNER, "subscription")
+            .with_attr("jid", jid.as_str())
+            .with_attr("subscription", state.as_str())
+    }))
+}
+
+/// The answer to several changes: which of them were not made, and what stays (sections 8.8.2.4 and 8.9.2.4).
+pub(super) fn stays<T>(list: Element, refused: &[T], element: impl Fn(&T) -> Element) -> Success {
+    if refused.is_empty() {
+        return DONE;
+    }
+    let list = refused.iter().fold(list, |list, one| list.with_child(element(one)));
+    let error = StanzaError::new(Condition::NotAcceptable);
+    Success { payload: Some(pubsub(list)), refused: Some(error), ..DONE }
+}
+
+fn changes(asked: ElementRef<'_>) -> Result<Vec<SubscriptionChange>, StanzaError> {
     let all = asked.children().filter(|child| child.is(ns::PUBSUB_OWNER, "subscription"));
     all.map(|one| {
         let jid = Jid::new(one.attr("jid").unwrap_or_default());
         let jid = jid.map_err(|_| StanzaError::new(Condition::JidMalformed))?;
         let state = one.attr("subscription").and_then(SubscriptionState::from_name);
-        Ok((jid, state.ok_or_else(|| bad("no such state of a subscription"))?))
+        let state = state.ok_or_else(|| bad("no such state of a subscription"))?;
+        Ok(SubscriptionChange { jid, subid: one.attr("subid").map(str::to_owned), state })
     })
     .collect()
 }

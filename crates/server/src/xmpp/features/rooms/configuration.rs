@@ -16,9 +16,13 @@ fn bad(why: &str) -> StanzaError {
 }
 
 pub(super) async fn form(request: Request<'_>) -> Reply {
+    Ok(Element::new(ns::MUC_OWNER, "query").with_child(asked(&request).await?).into())
+}
+
+/// The form with what the room is like now.
+pub(super) async fn asked(request: &Request<'_>) -> Result<Element, StanzaError> {
     let configured = request.chat.room_configuration(&request.to(), request.from).await;
-    let form = render(&configured.map_err(|error| stanza_error(&error))?);
-    Ok(Element::new(ns::MUC_OWNER, "query").with_child(form).into())
+    Ok(render(&configured.map_err(|error| stanza_error(&error))?))
 }
 
 fn render(configured: &Configured) -> Element {
@@ -75,7 +79,7 @@ pub(super) async fn submit(request: Request<'_>) -> Reply {
 }
 
 /// A form without fields accepts the room as it is (section 10.1.2).
-fn submitted(form: ElementRef<'_>) -> Result<Vec<(String, Vec<String>)>, StanzaError> {
+pub(super) fn submitted(form: ElementRef<'_>) -> Result<Vec<(String, Vec<String>)>, StanzaError> {
     if form.children().next().is_none() {
         return Submission::untyped(form).map(|submission| submission.fields);
     }

@@ -12,7 +12,7 @@ use super::super::data_forms::Form;
 use super::super::disco::{feature, identity, mirrored};
 use super::super::paging::{self, Place};
 use super::super::{DONE, Reply, Request};
-use super::hats;
+use super::commands as room_commands;
 use crate::xmpp::error::stanza_error;
 
 /// The node that would tell which content the room takes out of what is said; it takes out none (section 17.1).
@@ -62,7 +62,7 @@ pub(super) async fn info(request: Request<'_>) -> Reply {
             Ok(mirrored(query, node))
         }
         Some(TRAFFIC) => Err(StanzaError::new(Condition::ServiceUnavailable)),
-        Some(other) => match hats::describe(&request, other).await? {
+        Some(other) => match room_commands::describe(&request, other).await? {
             Some(info) => Ok(mirrored(info, node)),
             None => Err(StanzaError::new(Condition::ItemNotFound)),
         },
@@ -72,7 +72,9 @@ pub(super) async fn info(request: Request<'_>) -> Reply {
 pub(super) async fn items(request: Request<'_>) -> Reply {
     match request.payload.attr("node") {
         None => {}
-        Some(commands::NODE) => return Ok(mirrored(hats::list(&request).await, Some(commands::NODE))),
+        Some(commands::NODE) => {
+            return Ok(mirrored(room_commands::list(&request).await, Some(commands::NODE)));
+        }
         Some(_) => return Err(StanzaError::new(Condition::ItemNotFound)),
     }
     let nicknames = request.chat.room_nicknames(&request.to(), request.from).await;

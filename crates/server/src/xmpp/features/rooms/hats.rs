@@ -1,4 +1,4 @@
-//! The commands of a room (XEP-0050), which make, change and give its hats (XEP-0317).
+//! The commands of a room that make, change and give its hats (XEP-0317).
 
 use waxwing_chat::rooms::hats::{Hat, HatChange, Hats};
 use waxwing_xmpp::error::{Condition, StanzaError};
@@ -66,18 +66,14 @@ pub(super) async fn list(request: &Request<'_>) -> Element {
     query
 }
 
-/// What service discovery says about the list and about a command; `None` for any other node.
+/// What service discovery says about a command; `None` for any other node.
 pub(super) async fn describe(request: &Request<'_>, node: &str) -> Result<Option<Element>, StanzaError> {
-    if node == commands::NODE {
-        return Ok(Some(commands::described("command-list", "Commands")));
-    }
     let Some((command, name)) = find(node) else { return Ok(None) };
     may(request, command).await?;
     Ok(Some(commands::described("command-node", name)))
 }
 
-pub(super) async fn run(request: Request<'_>) -> Reply {
-    let node = request.payload.attr("node").ok_or_else(|| StanzaError::new(Condition::BadRequest))?;
+pub(super) async fn run(request: Request<'_>, node: &str) -> Reply {
     let (command, _) = find(node).ok_or_else(|| StanzaError::new(Condition::ItemNotFound))?;
     may(&request, command).await?;
     if commands::is_cancelled(&request)? {
