@@ -10,6 +10,9 @@ use crate::{coverage, shell};
 /// Where the server's own generator writes first, from the root.
 const DRAWN: &str = "target/generated";
 
+/// The server's own generator, one of its examples.
+const GENERATOR: &str = "generate";
+
 /// A generated file: its path from the root and what must be in it.
 pub(crate) struct Generated {
     path: String,
@@ -22,8 +25,10 @@ fn all() -> Result<Vec<Generated>> {
     if drawn.exists() {
         fs::remove_dir_all(&drawn)?;
     }
-    let generator = ["run", "--quiet", "--package", "waxwing-server", "--example", "generate", "--", DRAWN];
-    shell::run("cargo", &generator)?;
+    // Of the whole workspace, so that what the tests are built with serves here too.
+    shell::run("cargo", &["build", "--quiet", "--workspace", "--locked", "--example", GENERATOR])?;
+    let built = shell::target().join("debug/examples").join(GENERATOR);
+    shell::run(&built.display().to_string(), &[DRAWN])?;
     collect(&drawn, &drawn, &mut all)?;
     Ok(all)
 }

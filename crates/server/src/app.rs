@@ -41,22 +41,10 @@ use crate::signals::{Order, Signals};
 use crate::standby;
 use crate::store::{self, Opened};
 use crate::tls::{Purpose, Tls, acme};
+use crate::upkeep;
 use crate::welcome::Welcome;
 use crate::xmpp;
 use crate::xmpp::federation::Federation;
-
-/// How often it is written down how far messages were delivered.
-const MARKS: Duration = Duration::from_secs(5);
-
-/// What else need not be done at once is done in every so many of these rounds.
-const UPKEEP_ROUNDS: u64 = 6;
-
-/// How long after a start rooms are ended that nobody is in and nothing keeps, in milliseconds: longer than a stream can be
-/// resumed.
-const DESERTED_AFTER_MS: u64 = 3_600_000;
-
-/// When what has expired is first removed after a start, unless the interval is shorter.
-const FIRST_REMOVAL: Duration = Duration::from_secs(600);
 
 /// The file that tells other programs where the server listens, in the data folder.
 const ADDRESSES: &str = "addresses.json";
@@ -250,57 +238,6 @@ fn require_store(health: &Health, chat: &Arc<Chat>) {
     });
 }
 
-/// Does now and then what need not be done at once: writes down how far messages were delivered (what a crash forgets of
-/// that is delivered again), and less often ends the sessions of accounts that have expired.
-pub(crate) async fn upkeep(chat: Arc<Chat>) {
-    let mut tick = tokio::time::interval(MARKS);
-    for round in 0u64.. {
-        tick.tick().await;
-        chat.write_marks().await;
-        if !round.is_multiple_of(UPKEEP_ROUNDS) {
-            continue;
-        }
-        if let Err(error) = chat.end_expired().await {
-            tracing::warn!(%error, "expired accounts could not be looked up");
-        }
-        // What these streams still held waits in the archive; only the means to resume them go.
-        match chat.store().take_expired_streams(chat.now_ms()).await {
-            Ok(streams) => {
-                for stream in &streams {
-                    crate::xmpp::stream_expired(&chat, stream).await;
-                }
-            }
-            Err(error) => tracing::warn!(%error, "streams that nobody resumed could not be removed"),
-        }
-        // Not before everybody had time to come back to where he was.
-        if chat.uptime_ms() > DESERTED_AFTER_MS {
-            if let Err(error) = chat.end_deserted_rooms().await {
-                tracing::warn!(%error, "rooms that nobody is in could not be ended");
-            }
-            if let Err(error) = chat.end_left_behind().await {
-                tracing::warn!(%error, "what goes with the presence of those who are gone could not be ended");
-            }
-        }
-    }
-}
-
-/// Removes what has expired, every day unless the configuration says otherwise; the command `upkeep` does so at once.
-async fn remove_expired(chat: Arc<Chat>, live: Live) {
-    let interval = || Duration::from_millis(live.current().accounts.removal_interval_ms);
-    let mut pause = FIRST_REMOVAL.min(interval());
-    loop {
-        tokio::time::sleep(pause).await;
-        match chat.remove_expired().await {
-            Ok(0) => {}
-            Ok(count) => tracing::info!(count, "expired tokens, invitations and items were removed"),
-            Err(error) => {
-                tracing::warn!(%error, "expired tokens, invitations and items could not be removed")
-            }
-        }
-        pause = interval();
-    }
-}
-
 /// The running server: what its parts share.
 struct Server {
     live: Live,
@@ -362,9 +299,9 @@ impl Server {
         tokio::spawn(metrics.upkeep());
         tokio::spawn(service::watchdog());
         tokio::spawn(acme::run(server.live.clone(), Arc::clone(&server.tls), server.lifecycle.clone()));
-        tokio::spawn(upkeep(Arc::clone(&server.chat)));
+        tokio::spawn(upkeep::upkeep(Arc::clone(&server.chat)));
         tokio::spawn(Arc::clone(&server.chat).send_scheduled());
-        tokio::spawn(remove_expired(Arc::clone(&server.chat), server.live.clone()));
+        tokio::spawn(upkeep::remove_expired(Arc::clone(&server.chat), server.live.clone()));
         tokio::spawn(files::check(Arc::clone(&server.chat)));
         tokio::spawn(files::remove_overdue(Arc::clone(&server.chat), server.live.clone()));
         tokio::spawn(domains::remember(Arc::clone(&server.chat)));

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug)]
 pub struct DataFolder {
     path: PathBuf,
-    _lock: File,
+    lock: File,
 }
 
 /// Why the data folder could not be taken.
@@ -41,12 +41,20 @@ impl DataFolder {
         }
         lock.rewind().and_then(|()| lock.set_len(0)).map_err(failed)?;
         writeln!(lock, "{}", std::process::id()).map_err(failed)?;
-        Ok(Self { path, _lock: lock })
+        Ok(Self { path, lock })
     }
 
     /// Where it is, as an absolute path.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+}
+
+impl Drop for DataFolder {
+    /// Closing alone would leave the lock to a process that is just being started and has not yet closed what it
+    /// inherited.
+    fn drop(&mut self) {
+        let _ = self.lock.unlock();
     }
 }
 

@@ -27,5 +27,6 @@ mod signals;
 mod standby;
 pub mod store;
 pub mod tls;
+mod upkeep;
 pub mod welcome;
 pub mod xmpp;

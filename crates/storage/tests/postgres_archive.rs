@@ -156,7 +156,7 @@ async fn followed(server: &Server, options: &Options, id: ArchiveId) {
     let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
     while server.run_in(&name(options), &sql) != "1" {
         assert!(tokio::time::Instant::now() < deadline, "the upkeep follows");
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        tokio::task::yield_now().await;
     }
 }
 
@@ -387,6 +387,6 @@ async fn replayed(replica: &Server, options: &Options, id: ArchiveId) {
     let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
     while replica.run_in(&name(options), &sql) != "1" {
         assert!(tokio::time::Instant::now() < deadline, "the replica replays");
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        tokio::task::yield_now().await;
     }
 }

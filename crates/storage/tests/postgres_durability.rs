@@ -14,7 +14,8 @@ use std::time::Duration;
 
 use faults::{Disk, need, trials};
 use server::Server;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{Semaphore, oneshot, watch};
+use tokio::time::sleep;
 use waxwing_chat::account::{Account, NewAccount, Role};
 use waxwing_chat::archive::{Append, ArchiveCopy, ArchiveId, ArchiveQuery, Committed, Direction, PageFrom};
 use waxwing_chat::nodes::Log;
@@ -97,6 +98,8 @@ struct Load {
     store: Arc<Postgres>,
     said: Arc<Mutex<Said>>,
     stop: Arc<AtomicBool>,
+    /// How many messages have been acknowledged.
+    count: watch::Receiver<usize>,
     task: tokio::task::JoinHandle<()>,
 }
 
@@ -110,15 +113,15 @@ impl Load {
     async fn on(store: Arc<Postgres>, first: u64) -> Self {
         let (said, stop) = (Arc::new(Mutex::new(Said::default())), Arc::new(AtomicBool::new(false)));
         let couple = couple(&store).await;
-        let work = send_all((store.clone(), said.clone(), stop.clone()), couple, first);
-        Self { store, said, stop, task: tokio::spawn(work) }
+        let (counted, count) = watch::channel(0);
+        let work = send_all((store.clone(), said.clone(), stop.clone(), counted), couple, first);
+        Self { store, said, stop, count, task: tokio::spawn(work) }
     }
 
     /// Waits until it has been acknowledged so many messages.
     async fn has(&self, count: usize) {
-        while self.said.lock().expect("no panic").acknowledged.len() < count {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
+        let mut acknowledged = self.count.clone();
+        acknowledged.wait_for(|acknowledged| *acknowledged >= count).await.expect("it still sends");
     }
 
     /// Stops sending and waits until everything has been told.
@@ -130,20 +133,23 @@ impl Load {
     }
 }
 
-type Shared = (Arc<Postgres>, Arc<Mutex<Said>>, Arc<AtomicBool>);
+type Shared = (Arc<Postgres>, Arc<Mutex<Said>>, Arc<AtomicBool>, watch::Sender<usize>);
 
-async fn send_all((store, said, stop): Shared, couple: [Account; 2], first: u64) {
+async fn send_all((store, said, stop, count): Shared, couple: [Account; 2], first: u64) {
     let free = Arc::new(Semaphore::new(WINDOW));
     for n in first.. {
         if stop.load(Ordering::Relaxed) {
             break;
         }
         let permit = free.clone().acquire_owned().await.expect("never closed");
-        let said = said.clone();
+        let (said, count) = (said.clone(), count.clone());
         let note = move |result: StoreResult<Committed>| {
             let mut said = said.lock().expect("no panic");
             match result {
-                Ok(Committed::New(id)) => said.acknowledged.push((n, id)),
+                Ok(Committed::New(id)) => {
+                    said.acknowledged.push((n, id));
+                    count.send_replace(said.acknowledged.len());
+                }
                 Ok(Committed::Duplicate(id)) => panic!("message {n} is no duplicate of {id}"),
                 Err(_) => said.refused.push(n),
             }
@@ -230,7 +236,7 @@ async fn a_server_that_stops_at_once_loses_nothing() {
         for load in &loads {
             load.has((trial as usize + 1) * 50).await;
         }
-        tokio::time::sleep(instant(trial, 60_000)).await;
+        sleep(instant(trial, 60_000)).await;
         server.stop_at_once();
         server.resume().expect("the server starts again");
     }
@@ -252,7 +258,7 @@ async fn a_backend_that_is_terminated_loses_nothing() {
         for load in &loads {
             load.has((trial as usize + 1) * 20).await;
         }
-        tokio::time::sleep(instant(trial, 20_000)).await;
+        sleep(instant(trial, 20_000)).await;
         let ended = server.run(
             "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
              WHERE query LIKE '%pg_temp.append_batch%' AND pid <> pg_backend_pid()",
@@ -277,9 +283,9 @@ async fn a_backend_that_is_killed_loses_nothing() {
         for load in &loads {
             load.has((trial as usize + 1) * 20).await;
         }
-        tokio::time::sleep(instant(trial, 20_000)).await;
+        sleep(instant(trial, 20_000)).await;
         while !server.is_ready() {
-            tokio::time::sleep(Duration::from_millis(10)).await;
+            tokio::task::yield_now().await;
         }
         let pids = server.run(
             "SELECT pid FROM pg_stat_activity WHERE query LIKE '%pg_temp.append_batch%' \
@@ -312,7 +318,7 @@ async fn cut_power(disk: &Disk, trial: u64, syncs: bool) -> (usize, usize) {
     };
     let load = Load::on(Arc::new(opened.expect("the store opens")), 0).await;
     load.has(300).await;
-    tokio::time::sleep(instant(trial, 150_000)).await;
+    sleep(instant(trial, 150_000)).await;
     // A sync that is interrupted by the cut may seem to succeed; without power nobody would hear of it.
     server.freeze();
     disk.cut();

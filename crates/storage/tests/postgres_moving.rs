@@ -219,12 +219,10 @@ async fn what_is_interrupted_is_begun_anew() {
         let (path, options) = (scratch.database(), options.clone());
         async move { sqlite_to_postgres(&path, options).await }
     });
-    // The transaction is under way once it holds a lock on a table that it writes.
-    let writing = format!(
-        "SELECT count(*) FROM pg_locks WHERE mode = 'RowExclusiveLock' AND database = \
-         (SELECT oid FROM pg_database WHERE datname = '{database}')"
-    );
-    while !moving.is_finished() && server.run(&writing) == "0" {}
+    // The tables are there and the transaction that fills them is under way once it holds the lock of one that writes.
+    let writing =
+        "SELECT count(*) FROM pg_locks WHERE mode = 'RowExclusiveLock' AND relation = to_regclass('account')";
+    while !moving.is_finished() && server.run_in(&database, writing) == "0" {}
     server.stop_at_once();
     let moved = moving.await.expect("it ends");
     server.resume().expect("it starts again");

@@ -6,6 +6,7 @@ use waxwing_xmpp::jid::Jid;
 
 use super::folding::MessageView;
 use super::keeping::Item;
+use super::marks::Mark;
 use super::reading::{Reading, Said, is_shown};
 use crate::archive::{ArchiveId, ArchiveQuery, PageFrom};
 use crate::at_once::{Work, gathered};
@@ -88,7 +89,7 @@ fn by_key(items: Vec<StateItem>) -> HashMap<String, String> {
 /// What has not been read of a conversation.
 struct Counted {
     last: Option<Said>,
-    seen: ArchiveId,
+    mark: Mark,
     unread: usize,
     mentions: usize,
 }
@@ -209,8 +210,9 @@ impl Chat {
         let room = &belonging.room;
         let view = self.room_view(room, &session.jid).await?;
         let reading = self.reading(session, room).await?;
-        let seen = kept.mark(room).max(belonging.seen);
-        let counted = self.counted(&reading, seen, belonging.nick.as_deref()).await?;
+        let mut mark = kept.mark(room);
+        mark.raise(belonging.seen);
+        let counted = self.counted(&reading, mark, belonging.nick.as_deref()).await?;
         Ok(ConversationView {
             party: Party::Room,
             name: Some(view.configuration.name.clone()).filter(|name| !name.is_empty()),
@@ -234,7 +236,7 @@ impl Chat {
             name: None,
             avatar: None,
             last: self.folded(reading, last).await?.pop(),
-            seen: counted.seen,
+            seen: counted.mark.seen,
             unread: counted.unread,
             mentions: counted.mentions,
             peer_seen: None,
@@ -245,21 +247,23 @@ impl Chat {
     }
 
     /// The newest message, and how many of others came behind a mark. Whoever has answered has read what came before.
-    async fn counted(&self, reading: &Reading, mark: ArchiveId, nick: Option<&str>) -> Result<Counted> {
-        let mut counted = Counted { last: None, seen: mark, unread: 0, mentions: 0 };
+    async fn counted(&self, reading: &Reading, mark: Mark, nick: Option<&str>) -> Result<Counted> {
+        let mut counted = Counted { last: None, mark, unread: 0, mentions: 0 };
         let (mut end, mut size) = (ArchiveId(u64::MAX), GLANCE);
         loop {
             let query = ArchiveQuery { end: Some(end), ..reading.query(PageFrom::End, size) };
             let page = self.store.archive_page(query).await?;
             for item in page.items.iter().rev() {
-                if counted.last.is_some() && (item.id <= counted.seen || counted.unread == UNREAD_COUNTED) {
+                if counted.last.is_some()
+                    && (item.id <= counted.mark.seen || counted.unread == UNREAD_COUNTED)
+                {
                     return Ok(counted);
                 }
                 let Some(said) = Said::read(item).filter(|said| is_shown(&said.stanza)) else { continue };
                 let author = reading.author(&said);
                 if author.own {
-                    counted.seen = counted.seen.max(said.id);
-                } else if said.id > counted.seen {
+                    counted.mark.raise(said.id);
+                } else if said.id > counted.mark.seen {
                     counted.unread += 1;
                     let named = reading.room && mentions::names(&said.stanza, &reading.reader, nick);
                     counted.mentions += usize::from(named);
@@ -282,7 +286,7 @@ fn there(found: Vec<Result<ConversationView>>) -> Result<Vec<ConversationView>> 
 }
 
 impl Kept {
-    fn mark(&self, conversation: &Jid) -> ArchiveId {
-        self.marks.get(conversation.as_str()).and_then(|mark| mark.parse().ok()).unwrap_or_default()
+    fn mark(&self, conversation: &Jid) -> Mark {
+        self.marks.get(conversation.as_str()).map(|mark| Mark::read(mark)).unwrap_or_default()
     }
 }

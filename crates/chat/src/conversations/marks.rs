@@ -22,6 +22,38 @@ use crate::rosters::Owner;
 use crate::session::Session;
 use crate::state::StateKind;
 
+/// Up to where somebody has read a conversation.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Mark {
+    /// The newest message that was read.
+    pub(super) seen: ArchiveId,
+    /// The newest message there was when the mark was set back: only what came behind it shows that more was read.
+    set_back_at: ArchiveId,
+}
+
+impl Mark {
+    /// As it is kept.
+    pub(super) fn read(kept: &str) -> Self {
+        let (seen, set_back_at) = kept.split_once('@').unwrap_or((kept, ""));
+        let id = |text: &str| text.parse().unwrap_or_default();
+        Self { seen: id(seen), set_back_at: id(set_back_at) }
+    }
+
+    fn written(self) -> String {
+        match self.set_back_at {
+            ArchiveId(0) => self.seen.to_string(),
+            at => format!("{}@{at}", self.seen),
+        }
+    }
+
+    /// Something else shows that the conversation was read up to a message: an answer, or the room.
+    pub(super) fn raise(&mut self, seen: ArchiveId) {
+        if seen > self.set_back_at {
+            self.seen = self.seen.max(seen);
+        }
+    }
+}
+
 impl Chat {
     /// Notes that somebody has read a conversation up to a place, and tells his other clients and whoever wrote it. A mark
     /// that is further already stays.
@@ -44,19 +76,19 @@ impl Chat {
         Ok(())
     }
 
-    /// Has a conversation count as unread from a place on.
+    /// Has a conversation count as unread from a place on, until it is read again or somebody answers.
     pub async fn mark_unread(&self, session: &Session, conversation: &Jid, first: ArchiveId) -> Result<()> {
         self.reading(session, conversation).await?;
-        let seen = ArchiveId(first.0.saturating_sub(1));
-        self.put_mark(&Owner::from(session), conversation, seen).await
+        let mark = Mark { seen: ArchiveId(first.0.saturating_sub(1)), set_back_at: self.store.position() };
+        self.put_mark(&Owner::from(session), conversation, mark).await
     }
 
-    async fn put_mark(&self, owner: &Owner, conversation: &Jid, seen: ArchiveId) -> Result<()> {
+    async fn put_mark(&self, owner: &Owner, conversation: &Jid, mark: Mark) -> Result<()> {
         let item = Item {
             owner: owner.clone(),
             kind: StateKind::Read,
             key: conversation.bare_str().to_owned(),
-            content: Some(seen.to_string()),
+            content: Some(mark.written()),
         };
         self.keep_in_step(vec![item]).await.map(drop)
     }
@@ -64,7 +96,7 @@ impl Chat {
     /// Up to where an account has read a conversation, as far as its mark says.
     pub(crate) async fn mark_of(&self, owner: &Owner, conversation: &Jid) -> Result<ArchiveId> {
         let kept = self.kept_in_step(owner, StateKind::Read, conversation.bare_str()).await?;
-        Ok(kept.and_then(|mark| mark.parse().ok()).unwrap_or_default())
+        Ok(kept.map(|mark| Mark::read(&mark).seen).unwrap_or_default())
     }
 
     /// Moves a mark forwards; says whether it did.
@@ -79,7 +111,7 @@ impl Chat {
         if self.mark_of(owner, &conversation).await? >= up_to {
             return Ok(false);
         }
-        self.put_mark(owner, &conversation, up_to).await?;
+        self.put_mark(owner, &conversation, Mark { seen: up_to, ..Mark::default() }).await?;
         self.read_elsewhere(owner, &conversation);
         if in_room {
             self.seen_in_room(&conversation, &owner.jid, up_to).await?;

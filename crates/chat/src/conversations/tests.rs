@@ -153,20 +153,44 @@ async fn a_mark_moves_by_whatever_words() {
     assert_eq!(listed(&juliet, "romeo").await.unread, 2);
     say(&juliet, "romeo", "a1", "<body>answer</body>").await;
     assert_eq!(listed(&juliet, "romeo").await.unread, 0, "whoever answers has read");
+    juliet.chat.mark_unread(&juliet.session, &jid("romeo"), ids[3]).await.expect("marked");
+    assert_eq!(listed(&juliet, "romeo").await.unread, 1, "an answer of before does not count");
+    say(&juliet, "romeo", "a2", "<body>and another</body>").await;
+    assert_eq!(listed(&juliet, "romeo").await.unread, 0);
 }
 
-/// In a room whose members are not known to each other nobody learns an address.
+/// In a room, which notes by itself how far its members have come.
 #[tokio::test]
-async fn addresses_stay_hidden_where_the_room_hides_them() {
+async fn a_room_counts_as_unread_from_a_place_on() {
     let world = World::of(&["romeo", "juliet"]).await;
     let (romeo, juliet) = couple(&world).await;
     for client in [&romeo, &juliet] {
         client.chat.attend(&client.session).await.expect("attends");
     }
-    let room = romeo
+    cave(&romeo).await;
+    juliet.chat.join_room(&juliet.session, &jid(ROOM)).await.expect("joined");
+    for number in 1..=3 {
+        send(&romeo, ROOM, &format!("type='groupchat' id='m{number}'"), "<body>so</body>").await;
+    }
+    let ids: Vec<ArchiveId> = part(&juliet, ROOM).await.iter().map(|view| view.id).collect();
+    let last = *ids.last().expect("messages");
+    let unread = async || juliet.chat.conversation(&juliet.session, &jid(ROOM)).await.expect("listed").unread;
+    juliet.chat.mark_read(&juliet.session, &jid(ROOM), last).await.expect("marked");
+    assert_eq!(unread().await, 0);
+    juliet.chat.mark_unread(&juliet.session, &jid(ROOM), ids[ids.len() - 2]).await.expect("marked");
+    assert_eq!(unread().await, 2);
+    juliet.chat.join_room(&juliet.session, &jid(ROOM)).await.expect("joined again");
+    assert_eq!(unread().await, 2, "coming back is not reading");
+    juliet.chat.mark_read(&juliet.session, &jid(ROOM), last).await.expect("marked");
+    assert_eq!(unread().await, 0);
+}
+
+/// Opens the room of these tests.
+async fn cave(of: &Client) -> Jid {
+    let room = of
         .chat
         .open_room(
-            &romeo.session,
+            &of.session,
             crate::rooms::opening::NewRoom {
                 name: "Cave".to_owned(),
                 local: Some("cave".to_owned()),
@@ -178,6 +202,18 @@ async fn addresses_stay_hidden_where_the_room_hides_them() {
         .await
         .expect("a room");
     assert_eq!(room.as_str(), ROOM);
+    room
+}
+
+/// In a room whose members are not known to each other nobody learns an address.
+#[tokio::test]
+async fn addresses_stay_hidden_where_the_room_hides_them() {
+    let world = World::of(&["romeo", "juliet"]).await;
+    let (romeo, juliet) = couple(&world).await;
+    for client in [&romeo, &juliet] {
+        client.chat.attend(&client.session).await.expect("attends");
+    }
+    let room = cave(&romeo).await;
     let hidden = vec![("muc#roomconfig_whois".to_owned(), vec!["moderators".to_owned()])];
     romeo.chat.configure_room(&room, Some(&romeo.session.jid), hidden).await.expect("configured");
     juliet.chat.join_room(&juliet.session, &room).await.expect("joined");

@@ -41,7 +41,7 @@ fn problem(path: &[Step], message: impl Into<String>) -> Problem {
 /// The table of bounds: table, key, value, what is allowed.
 macro_rules! bounds {
     ($config:expr; $($table:ident.$key:ident: $allowed:expr;)*) => {
-        [$((stringify!($table), stringify!($key), $config.$table.$key.amount(), RangeInclusive::<u64>::from($allowed))),*]
+        vec![$((stringify!($table), stringify!($key), $config.$table.$key.amount(), RangeInclusive::<u64>::from($allowed))),*]
     };
 }
 
@@ -94,7 +94,18 @@ impl Config {
     }
 
     fn bounds_problem(&self) -> Option<Problem> {
-        let bounds = bounds! {
+        let bounds = self.bounds_of_clients().into_iter().chain(self.bounds_of_services());
+        let mut wrong = bounds.filter(|(_, _, value, allowed)| !allowed.contains(value));
+        wrong.next().map(|(table, key, value, allowed)| {
+            let message =
+                format!("{value} is out of bounds; allowed: {} to {}", allowed.start(), allowed.end());
+            problem(&[Step::Key(table), Step::Key(key)], message)
+        })
+    }
+
+    /// The numbers that concern accounts and the connections of clients.
+    fn bounds_of_clients(&self) -> Vec<Bounds> {
+        bounds! {
             self;
             accounts.scram_iterations: 4_096..=10_000_000;
             accounts.removal_interval_ms: 100..=2_592_000_000;
@@ -124,6 +135,13 @@ impl Config {
             json.response_timeout_ms: 100..=600_000;
             json.absence_grace_ms: 0..=600_000;
             json.page: 1..=1_000;
+        }
+    }
+
+    /// The numbers of what the server does beside that, and of other servers.
+    fn bounds_of_services(&self) -> Vec<Bounds> {
+        bounds! {
+            self;
             files.file_bytes_limit: 1..=80_000_000_000;
             files.profile_file_bytes_limit: 1..=80_000_000_000;
             files.slot_lifetime_ms: 1_000..=86_400_000;
@@ -159,15 +177,12 @@ impl Config {
             shutdown.announce_ms: 0..=3_600_000;
             shutdown.spread_ms: 0..=3_600_000;
             shutdown.drain_grace_ms: 0..=3_600_000;
-        };
-        let mut wrong = bounds.into_iter().filter(|(_, _, value, allowed)| !allowed.contains(value));
-        wrong.next().map(|(table, key, value, allowed)| {
-            let message =
-                format!("{value} is out of bounds; allowed: {} to {}", allowed.start(), allowed.end());
-            problem(&[Step::Key(table), Step::Key(key)], message)
-        })
+        }
     }
 }
+
+/// A table, a key in it, its value, and the values that are allowed.
+type Bounds = (&'static str, &'static str, u64, RangeInclusive<u64>);
 
 /// A number that has bounds, whatever its width.
 trait Amount {

@@ -83,7 +83,7 @@ impl Server {
             if process.try_wait().is_ok_and(|ended| ended.is_some()) || Instant::now() > until {
                 return Err(format!("postgres: {}", fs::read_to_string(self.log()).unwrap_or_default()));
             }
-            std::thread::sleep(Duration::from_millis(20));
+            std::thread::yield_now();
         }
         Ok(())
     }

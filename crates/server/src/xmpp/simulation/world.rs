@@ -248,7 +248,7 @@ impl World {
             &self.settings,
             std::collections::BTreeSet::new(),
         );
-        let upkeep = tokio::spawn(crate::app::upkeep(Arc::clone(&chat))).abort_handle();
+        let upkeep = tokio::spawn(crate::upkeep::upkeep(Arc::clone(&chat))).abort_handle();
         state.server = Some(Server { face, chat, lifecycle, tasks: vec![upkeep], cables: Vec::new() });
         self.record().note("server starts", 0, "");
     }
