@@ -36,7 +36,7 @@ pub(crate) fn run(args: &[&str]) -> Result<()> {
     let missing = PACKAGES.iter().filter(|(_, file)| !Path::new(file).exists()).map(|(package, _)| *package);
     foreign::install(&missing.collect::<Vec<_>>())?;
     if !shell::exists("cargo-fuzz") {
-        shell::run("cargo", &["install", "--locked", "cargo-fuzz"])?;
+        shell::run("cargo", &["install", "--locked", "--debug", "cargo-fuzz"])?;
     }
     // Coverage counters are an unstable option of the compiler; the sanitisers need more than that, and what they look
     // for cannot happen in code without `unsafe`.

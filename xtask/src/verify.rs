@@ -72,7 +72,7 @@ fn features() -> Result<()> {
 
 fn cargo_deny() -> Result<()> {
     if !shell::exists("cargo-deny") {
-        shell::run("cargo", &["install", "--locked", "cargo-deny"])?;
+        shell::run("cargo", &["install", "--locked", "--debug", "cargo-deny"])?;
     }
     Ok(())
 }
@@ -93,7 +93,7 @@ fn advisories() -> Result<()> {
     }
     shell::run("cargo", &["deny", "--log-level", "error", "check", "--disable-fetch", "advisories"])?;
     if !shell::exists("cargo-audit") {
-        shell::run("cargo", &["install", "--locked", "cargo-audit"])?;
+        shell::run("cargo", &["install", "--locked", "--debug", "cargo-audit"])?;
     }
     // The same database read by the tool of those who keep it: it also warns of what is yanked or no longer maintained.
     shell::run("cargo", &["audit", "--quiet", "--deny", "warnings"])

@@ -45,6 +45,8 @@ impl Chat {
     ///
     /// What the caller awaits in the `Receipt` is the promise: committed and synced. Delivery happens in the store's
     /// commit order, so that everyone sees an account's messages in the order its archive has them.
+    ///
+    /// What few messages need is in boxes, since its size is part of every connection's.
     pub async fn send(self: &Arc<Self>, sender: &Arc<Session>, message: Stanza) -> Result<Receipt> {
         let message = self.publish_displayed(sender, message).await;
         self.note_marker(sender, &message);
@@ -55,13 +57,15 @@ impl Chat {
             if sending.blocks(to) {
                 return Err(Error::Blocked);
             }
-            return self.room_message(Seat::Local(Arc::clone(sender)), message).await;
+            return Box::pin(self.room_message(Seat::Local(Arc::clone(sender)), message)).await;
         }
         if let Some(taken) = self.subscription_answered(&sender.jid, &message).await {
             return taken.map(|()| Receipt::DONE);
         }
         let checked = self.check(sender, message).await?;
-        self.take_back(&checked).await?;
+        if Self::retracts(&checked.message) {
+            Box::pin(self.take_back(&checked)).await?;
+        }
         self.keep_and_deliver(checked).await
     }
 

@@ -27,11 +27,12 @@ impl Chat {
         if let Some(to) = &message.to {
             let owner = Owner::from(&**sender);
             self.read_elsewhere(&owner, to);
-            if let Err(error) = self.read_by_publication(&owner, to, &displayed).await {
+            if let Err(error) = Box::pin(self.read_by_publication(&owner, to, &displayed)).await {
                 tracing::warn!(%error, account = %owner.jid, "how far somebody has read could not be noted");
             }
+            let options = private_options();
             let published =
-                self.derive(&owner, ns::DISPLAYED, to.as_str(), &displayed, &private_options()).await;
+                Box::pin(self.derive(&owner, ns::DISPLAYED, to.as_str(), &displayed, &options)).await;
             if let Err(error) = published {
                 tracing::warn!(%error, account = %owner.jid, "how far somebody has read could not be published");
             }

@@ -54,7 +54,7 @@ impl Chat {
         }
         if message.kind == Kind::Message(MessageType::Error) {
             return match at_service {
-                true => Some(self.notification_bounced(from, &to, message).await),
+                true => Some(Box::pin(self.notification_bounced(from, &to, message)).await),
                 false => None,
             };
         }
@@ -65,7 +65,7 @@ impl Chat {
             // A service reads nothing else.
             None => return at_service.then_some(Err(Error::ServiceUnavailable)),
         };
-        Some(self.take_answer(from, &to, &answer).await)
+        Some(Box::pin(self.take_answer(from, &to, &answer)).await)
     }
 
     /// A notification did not reach its subscriber. If it never will, his subscription ends (section 13.4).

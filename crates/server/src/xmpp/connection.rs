@@ -78,15 +78,15 @@ pub(crate) async fn serve(face: Arc<Face>, current: Current, link: Link, transpo
     // In a box of its own, so that its memory is given back before the long time that follows.
     let mut live = match Box::pin(connection.sign_in()).await {
         Ok(Some(live)) => live,
-        Ok(None) => return connection.hang_up().await,
+        Ok(None) => return Box::pin(connection.hang_up()).await,
         Err(error) if error.kind() == io::ErrorKind::TimedOut => {
             connection.fail(StreamCondition::ConnectionTimeout);
-            return connection.hang_up().await;
+            return Box::pin(connection.hang_up()).await;
         }
         Err(error) if error.kind() == io::ErrorKind::ResourceBusy => {
             tracing::debug!(%error, "turned away");
             connection.fail(StreamCondition::ResourceConstraint);
-            return connection.hang_up().await;
+            return Box::pin(connection.hang_up()).await;
         }
         Err(error) => return tracing::debug!(%error, "the connection broke before a session was there"),
     };
@@ -101,7 +101,7 @@ pub(crate) async fn serve(face: Arc<Face>, current: Current, link: Link, transpo
     match end {
         End::Over => {
             Box::pin(suspended::end(&face, live)).await;
-            connection.hang_up().await;
+            Box::pin(connection.hang_up()).await;
         }
         End::Lost => {
             drop(connection);
@@ -110,12 +110,12 @@ pub(crate) async fn serve(face: Arc<Face>, current: Current, link: Link, transpo
         End::Claimed(claim) => {
             connection.fail(StreamCondition::Conflict);
             Box::pin(suspended::hand_over(&face, live, claim)).await;
-            connection.hang_up().await;
+            Box::pin(connection.hang_up()).await;
         }
         End::Shutdown => {
             Box::pin(suspended::save(&face, live)).await;
             connection.say_goodbye();
-            connection.hang_up().await;
+            Box::pin(connection.hang_up()).await;
         }
     }
 }
@@ -285,7 +285,8 @@ impl Connection {
     /// Deals with one event of the stream; says so when it was the last.
     async fn handle(&mut self, live: &mut Live, event: Event) -> io::Result<Option<End>> {
         match event {
-            Event::Stanza(stanza) => self.receive(live, stanza).await?,
+            // In a box, since every connection makes room for the largest of what it waits for, and most of them idle.
+            Event::Stanza(stanza) => Box::pin(self.receive(live, stanza)).await?,
             Event::Answered(answer) => {
                 self.settle_all(live).await?;
                 live.handled();
@@ -595,6 +596,10 @@ mod tests {
         size_of::<F>()
     }
 
+    fn size_of_life<'a, 'b, F: Future>(_: impl FnOnce(&'a mut Connection, &'b mut Live) -> F) -> usize {
+        size_of::<F>()
+    }
+
     /// What a stranger's connection holds while it waits: its task and the step it is in. The limit on connections that have
     /// not signed in is as generous as this is small.
     #[test]
@@ -602,5 +607,12 @@ mod tests {
         let (task, step) = (size(serve), size_of_step(Connection::sign_in));
         assert!(task <= 4096, "{task} bytes for the task");
         assert!(step <= 4096, "{step} bytes for signing in");
+    }
+
+    /// What a connection holds that idles, beside its session: most of them do so nearly always.
+    #[test]
+    fn the_task_of_an_idle_connection_is_small() {
+        let (task, life) = (size(serve), size_of_life(Connection::steady));
+        assert!(task + life <= 3072, "{task} bytes for the task, {life} for its life");
     }
 }

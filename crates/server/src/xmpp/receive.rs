@@ -37,7 +37,8 @@ pub(crate) struct Within<'a> {
     pub(crate) admin: Option<&'a Arc<Admin>>,
 }
 
-/// Takes one stanza of a session, its `from` stamped.
+/// Takes one stanza of a session, its `from` stamped. All but the way of a message is in boxes, since every message makes room for
+/// the largest of what is not.
 pub(crate) async fn receive(within: Within<'_>, session: &Arc<Session>, stanza: Stanza) -> Outcome {
     let chat = within.chat;
     match stanza.kind {
@@ -50,20 +51,22 @@ pub(crate) async fn receive(within: Within<'_>, session: &Arc<Session>, stanza: 
         }
         Kind::Presence(_) => {
             let header = stanza.header();
-            match chat.presence(session, stanza).await {
+            match Box::pin(chat.presence(session, stanza)).await {
                 Ok(()) => Outcome::Done(Vec::new()),
                 Err(error) => Outcome::Done(refused(chat, &header, &error)),
             }
         }
-        Kind::Iq(IqType::Get | IqType::Set) => Outcome::Done(request(within, session, stanza).await),
+        Kind::Iq(IqType::Get | IqType::Set) => {
+            Outcome::Done(Box::pin(request(within, session, stanza)).await)
+        }
         Kind::Iq(IqType::Result | IqType::Error) => {
             // The server's own requests are pings, and questions about what clients announce.
             if stanza.to.as_ref().is_some_and(|to| chat.is_server(to)) {
-                pubsub::answered(chat, &stanza).await;
-                push::answered(chat, &stanza).await;
+                Box::pin(pubsub::answered(chat, &stanza)).await;
+                Box::pin(push::answered(chat, &stanza)).await;
             } else if stanza.to.as_ref().is_some_and(|to| to.is_full() || !chat.is_ours(to.domain())) {
                 // Answers that reach nobody are dropped (RFC 6120 section 8.2.3).
-                drop(chat.relay(&session.jid, stanza).await);
+                drop(Box::pin(chat.relay(&session.jid, stanza)).await);
             }
             Outcome::Done(Vec::new())
         }
