@@ -35,9 +35,19 @@ export function startWorker(language: string, { onopen, onresubscribe }: WorkerE
     if (message.type === 'open') onopen(openedOf(message));
   };
   navigator.serviceWorker.addEventListener('message', heard);
+  if (!navigator.serviceWorker.controller) navigator.serviceWorker.addEventListener('controllerchange', tellLoaded, { once: true });
   // Without it the page works too.
   navigator.serviceWorker.register(`/sw.js?lang=${encodeURIComponent(language)}`, { scope: '/', updateViaCache: 'none' }).catch(() => undefined);
-  return () => navigator.serviceWorker.removeEventListener('message', heard);
+  return () => {
+    navigator.serviceWorker.removeEventListener('message', heard);
+    navigator.serviceWorker.removeEventListener('controllerchange', tellLoaded);
+  };
+}
+
+/** Tells a worker that has just begun what was loaded before it could see it. */
+function tellLoaded(): void {
+  const files = performance.getEntriesByType('resource').map(({ name }) => name);
+  navigator.serviceWorker.controller?.postMessage({ type: 'keep', files });
 }
 
 function openedOf(message: object): Opened {
