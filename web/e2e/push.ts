@@ -4,9 +4,10 @@ import type { BrowserContext, CDPSession, Page } from 'playwright-core';
 import { closeBrowser, openBrowser } from './browser';
 import { Caller } from './caller';
 import type { Look } from './looks';
-import { check, Person, until } from './person';
+import { Person } from './person';
 import { PushService, type Pushed } from './push-service';
 import { Server } from './server';
+import { check, until } from './wait';
 
 const LOOK: Look = { width: 'wide', scheme: 'light', language: 'en' };
 

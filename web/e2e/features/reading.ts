@@ -1,7 +1,7 @@
 // What waits for people, what they have read, and how they find it again.
 import { Caller } from '../caller';
-import { check, until } from '../person';
 import type { Feature } from '../stage';
+import { check, until } from '../wait';
 
 /** Messages of a conversation that fill more than a window. */
 const MANY = 60;
@@ -187,9 +187,10 @@ export const READING: readonly Feature[] = [
       await romeo.button('composer.unschedule', {}, waiting).click();
       await waiting.waitFor({ state: 'detached' });
       const caller = await Caller.open(romeo.page, romeo.account);
-      await caller.call('scheduled.create', { conversation: room, at_ms: Date.now() + 2_500, text: soon });
+      const { scheduled } = await caller.call('scheduled.create', { conversation: room, at_ms: Date.now() + 3_600_000, text: soon });
       await waiting.getByText(soon).waitFor();
-      await juliet.message(soon).waitFor({ timeout: 20_000 });
+      await caller.call('scheduled.change', { id: scheduled.id, at_ms: Date.now() + 1_000 });
+      await juliet.message(soon).waitFor();
       await waiting.waitFor({ state: 'detached' });
       await nurse.shows(soon);
     },

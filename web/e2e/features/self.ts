@@ -1,8 +1,8 @@
 // What people set for themselves: profile, look, notifications, devices, password; invitations and the end of a session.
 import { Caller } from '../caller';
-import { check, until } from '../person';
 import { Profanity } from '../profanity';
 import type { Feature } from '../stage';
+import { check, until } from '../wait';
 
 const PICTURE = 'iVBORw0KGgoAAAANSUhEUgAAACAAAAAgCAIAAAD8GO2jAAAALUlEQVR4nGM8EWXDQEvARFPTRy0YtWDUglELRi0YtWDUglELRi0YtWDUAioCACK+AZ4xAAKmAAAAAElFTkSuQmCC';
 
