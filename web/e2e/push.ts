@@ -94,7 +94,7 @@ export default async function push([binary = '', folder]: string[]): Promise<voi
     await his.closeAll();
     step('a browser subscribes');
 
-    // He leaves: the page is closed, the worker stays.
+    // He leaves: the page is closed, the worker stays. A file in another tab is not the page, whoever looks at it.
     const blank = await context.newPage();
     await blank.goto(`${server.url}favicon.svg`);
     const worker = await Worker.find(blank, server.url.replace(/\/$/, ''));
