@@ -35,7 +35,9 @@ export function startWorker(language: string, { onopen, onresubscribe }: WorkerE
     if (message.type === 'open') onopen(openedOf(message));
   };
   navigator.serviceWorker.addEventListener('message', heard);
-  if (!navigator.serviceWorker.controller) navigator.serviceWorker.addEventListener('controllerchange', tellLoaded, { once: true });
+  navigator.serviceWorker.addEventListener('controllerchange', tellLoaded);
+  // It may have taken over while this page was loaded.
+  tellLoaded();
   // Without it the page works too.
   navigator.serviceWorker.register(`/sw.js?lang=${encodeURIComponent(language)}`, { scope: '/', updateViaCache: 'none' }).catch(() => undefined);
   return () => {
@@ -44,10 +46,11 @@ export function startWorker(language: string, { onopen, onresubscribe }: WorkerE
   };
 }
 
-/** Tells a worker that has just begun what was loaded before it could see it. */
+/** Tells a worker what was loaded before it could see it. */
 function tellLoaded(): void {
-  const files = performance.getEntriesByType('resource').map(({ name }) => name);
-  navigator.serviceWorker.controller?.postMessage({ type: 'keep', files });
+  const loaded = performance.getEntriesByType('resource') as PerformanceResourceTiming[];
+  const files = loaded.filter(({ workerStart }) => workerStart === 0).map(({ name }) => name);
+  if (files.length > 0) navigator.serviceWorker.controller?.postMessage({ type: 'keep', files });
 }
 
 function openedOf(message: object): Opened {

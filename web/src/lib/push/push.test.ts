@@ -297,13 +297,18 @@ describe('the page side', () => {
     startWorker('en', { onopen: () => undefined });
     const postMessage = vi.fn();
     Object.assign(navigator.serviceWorker, { controller: { postMessage } });
-    vi.spyOn(performance, 'getEntriesByType').mockReturnValue([{ name: `${ORIGIN}/assets/a.js` }] as PerformanceEntryList);
+    const told = [[{ type: 'keep', files: [`${ORIGIN}/assets/a.js`] }]];
+    const entry = (name: string, workerStart: number): object => ({ name: `${ORIGIN}/assets/${name}.js`, workerStart });
+    vi.spyOn(performance, 'getEntriesByType').mockReturnValue([entry('a', 0), entry('b', 7)] as PerformanceEntryList);
     for (const listener of taken) listener();
-    expect(postMessage.mock.calls).toEqual([[{ type: 'keep', files: [`${ORIGIN}/assets/a.js`] }]]);
-    // One that is there already has seen everything.
-    taken = [];
+    expect(postMessage.mock.calls).toEqual(told);
+    // One that took over while the page was loaded.
     startWorker('en', { onopen: () => undefined });
-    expect(taken).toEqual([]);
+    expect(postMessage.mock.calls).toEqual([...told, ...told]);
+    // One that was there before has seen everything.
+    vi.spyOn(performance, 'getEntriesByType').mockReturnValue([entry('b', 7)] as PerformanceEntryList);
+    startWorker('en', { onopen: () => undefined });
+    expect(postMessage).toHaveBeenCalledTimes(2);
   });
 
   it('bears browsers that cannot do it', async () => {
