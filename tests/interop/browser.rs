@@ -1,5 +1,5 @@
 //! The web client as the server serves it, in browsers: every feature with two people at pages and one on profanity, and somebody at a
-//! page with somebody on slixmpp; its states, its first start, hostile texts. Pictures are left in `target/web-pictures`.
+//! page with somebody on slixmpp; its states, its first start, pushes, hostile texts. Pictures are left in `target/web-pictures`.
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -58,6 +58,12 @@ fn a_first_message_within_two_minutes() {
 #[test]
 fn tabs_share_a_connection_and_what_was_read_is_there_without_one() {
     on_its_own("tabs");
+}
+
+/// Pushed by the server, decrypted by a push service of the test, shown by the browser.
+#[test]
+fn pushes_are_shown_until_they_are_read() {
+    on_its_own("push");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 // Opens pages of the client in a browser, and says what goes wrong in them.
 import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core';
+import { PATIENCE_MS } from './wait';
 
 export async function openBrowser(): Promise<Browser> {
   return chromium.launch({
@@ -55,7 +56,7 @@ export async function openPage(browser: Browser, name: string, options: BrowserC
     ...options,
   });
   const page = await context.newPage();
-  page.setDefaultTimeout(20_000);
+  page.setDefaultTimeout(PATIENCE_MS);
   const complaints: string[] = [];
   page.on('pageerror', (error) => complaints.push(`${name}: ${error.stack ?? error.message}`));
   page.on('console', (message) => {

@@ -3,6 +3,7 @@ import type { Browser, BrowserContextOptions, Locator, Page } from 'playwright-c
 import { openPage, still } from './browser';
 import { nameOf, optionsOf, Words, type Key, type Look } from './looks';
 import type { Account } from './server';
+import { until } from './wait';
 
 export class Person {
   readonly words: Words;
@@ -88,7 +89,7 @@ export class Person {
   /** After whatever somebody does the focus is on something that is shown, and not on the page as a whole; where not, that is a complaint. */
   async keepsFocus(after: string): Promise<void> {
     const isKept = (): Promise<boolean> => this.page.evaluate(() => document.activeElement !== null && document.activeElement !== document.body && document.activeElement.checkVisibility());
-    await until('the focus is somewhere', isKept, 2_000).catch(() => {
+    await until('the focus is somewhere', isKept).catch(() => {
       this.complaints.push(`the focus is lost after: ${after} (${this.account.name}, ${this.look.width})`);
     });
   }
@@ -210,17 +211,4 @@ export class Person {
     await still(this.page);
     await this.page.screenshot({ path: `${folder}/${nameOf(this.look)}-${name}.png` });
   }
-}
-
-/** Waits until something holds. */
-export async function until(what: string, holds: () => Promise<boolean>, patience_ms = 20_000): Promise<void> {
-  const end = Date.now() + patience_ms;
-  while (!(await holds())) {
-    if (Date.now() > end) throw new Error(`It does not come to be: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-}
-
-export function check(holds: boolean, what: string): void {
-  if (!holds) throw new Error(what);
 }

@@ -5,10 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Account } from './server';
+import { PATIENCE_MS } from './wait';
 
 const run = promisify(execFile);
-/** How long something may take to be shown, in milliseconds. */
-const PATIENCE_MS = 20_000;
 /** What a screen is read again after, in milliseconds. */
 const AGAIN_MS = 100;
 

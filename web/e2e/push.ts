@@ -4,9 +4,10 @@ import type { BrowserContext, CDPSession, Page } from 'playwright-core';
 import { closeBrowser, openBrowser } from './browser';
 import { Caller } from './caller';
 import type { Look } from './looks';
-import { check, Person, until } from './person';
+import { Person } from './person';
 import { PushService, type Pushed } from './push-service';
 import { Server } from './server';
+import { check, until } from './wait';
 
 const LOOK: Look = { width: 'wide', scheme: 'light', language: 'en' };
 
@@ -93,7 +94,7 @@ export default async function push([binary = '', folder]: string[]): Promise<voi
     await his.closeAll();
     step('a browser subscribes');
 
-    // He leaves: the page is closed, the worker stays.
+    // He leaves: the page is closed, the worker stays. A file in another tab is not the page, whoever looks at it.
     const blank = await context.newPage();
     await blank.goto(`${server.url}favicon.svg`);
     const worker = await Worker.find(blank, server.url.replace(/\/$/, ''));

@@ -6,9 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { preview, type PreviewServer } from 'vite';
-
-/** How long a server may take to start or to stop, in milliseconds. */
-const PATIENCE_MS = 60_000;
+import { PATIENCE_MS } from './wait';
 
 export interface Account {
   address: string;

@@ -3,6 +3,7 @@
 import type { Browser, Locator, Page } from 'playwright-core';
 import { openBrowser, openPage, signIn } from './browser';
 import { Server, type Account } from './server';
+import { check, until } from './wait';
 import { cuttable } from './way';
 
 const composer = (page: Page): Locator => page.locator('main [data-region="composer"] textarea');
@@ -14,17 +15,13 @@ async function step(what: string, work: () => Promise<void>): Promise<void> {
   console.log(`${what}: ${Date.now() - start} ms`);
 }
 
-function check(holds: boolean, what: string): void {
-  if (!holds) throw new Error(what);
-}
-
 async function write(page: Page, text: string): Promise<void> {
   await composer(page).fill(text);
   await composer(page).press('Enter');
   await message(page, text).waitFor();
 }
 
-/** What the browser has stored for the page: names of databases with how many entries, and keys. */
+/** What the browser has stored for the page: names of databases, keys and values. */
 async function stored(page: Page): Promise<string[]> {
   return page.evaluate(async () => {
     const found: string[] = [];
@@ -36,12 +33,14 @@ async function stored(page: Page): Promise<string[]> {
         request.onerror = () => reject(request.error);
       });
       for (const table of database.objectStoreNames) {
-        const keys = await new Promise<IDBValidKey[]>((resolve, reject) => {
-          const request = database.transaction(table).objectStore(table).getAllKeys();
-          request.onsuccess = () => resolve(request.result);
-          request.onerror = () => reject(request.error);
-        });
-        found.push(...keys.map((key) => `${name}/${String(key)}`));
+        const store = database.transaction(table).objectStore(table);
+        const got = <T>(request: IDBRequest<T>): Promise<T> =>
+          new Promise((resolve, reject) => {
+            request.onsuccess = () => resolve(request.result);
+            request.onerror = () => reject(request.error);
+          });
+        const [keys, values] = await Promise.all([got(store.getAllKeys()), got<unknown[]>(store.getAll())]);
+        found.push(...keys.map((key, at) => `${name}/${String(key)}: ${JSON.stringify(values[at])}`));
       }
       database.close();
     }
@@ -102,7 +101,6 @@ async function share(started: Server): Promise<void> {
   await step('a second tab is signed in at once, by the same connection', async () => {
     await signIn(one, url, first, firstPassword);
     two = await one.context().newPage();
-    two.setDefaultTimeout(10_000);
     two.on('websocket', () => (sockets += 1));
     two.on('pageerror', (error) => complaints.push(`two: ${error.message}`));
     await two.goto(place(second));
@@ -132,14 +130,19 @@ async function share(started: Server): Promise<void> {
     await message(two, `Still there ${mark}`).waitFor();
   });
   await step('the page starts without a network, and shows what was read', async () => {
-    // Long enough for the worker to keep the page, and for what was read to be kept.
-    await two.waitForFunction(async () => (await caches.keys()).length > 0 && navigator.serviceWorker.controller !== null);
-    await two.waitForTimeout(6_000);
+    // The worker keeps the page and what it is made of, and the page what was read.
+    await until('the page is kept', () =>
+      two.evaluate(async () => {
+        const made = performance.getEntriesByType('resource').filter(({ name }) => new URL(name).pathname.startsWith('/assets/'));
+        const kept = await Promise.all(['/', ...made.map(({ name }) => name)].map((one) => caches.match(one, { ignoreVary: true })));
+        return navigator.serviceWorker.controller !== null && kept.every((one) => one !== undefined);
+      }),
+    );
+    await until('what was read is kept', async () => (await stored(two)).some((kept) => kept.includes(`Still there ${mark}`)));
     const context = two.context();
     await two.close();
     await way.cut();
     two = await context.newPage();
-    two.setDefaultTimeout(10_000);
     await two.goto(place(second));
     await message(two, `Still there ${mark}`).waitFor();
     await two.getByRole('status').filter({ hasText: /connect/i }).first().waitFor();
@@ -156,8 +159,10 @@ async function share(started: Server): Promise<void> {
     await two.getByRole('button', { name: /status and account$/ }).first().click();
     await two.getByRole('menuitem', { name: 'Sign out' }).click();
     await two.getByLabel('Password', { exact: true }).waitFor();
-    // What was on its way into the browser's memory when it was wiped would be there by now.
-    await two.waitForTimeout(500);
+    await until('everything is wiped', async () => (await stored(two)).length === 0);
+    // With the page goes whatever it was about to write into the browser's memory.
+    await two.reload();
+    await two.getByLabel('Password', { exact: true }).waitFor();
     const left = await stored(two);
     check(left.length === 0, `left behind: ${left.join(', ')}`);
     const keys = await two.evaluate(() => Object.keys(localStorage));

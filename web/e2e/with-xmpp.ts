@@ -24,7 +24,6 @@ export default async function withXmpp(args: string[]): Promise<void> {
     hasTouch: phone,
     isMobile: phone,
   });
-  page.setDefaultTimeout(30_000);
   const shoot = async (name: string) => {
     if (folder) await page.screenshot({ path: `${folder}/with-xmpp-${width}-${scheme}-${name}.png` });
   };

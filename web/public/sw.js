@@ -9,6 +9,8 @@ const MOST_FILES = 150;
 /** Pictures of people. The page makes this place when it keeps what is read, and takes it away when somebody signs out. */
 const PICTURES = 'waxwing-pictures';
 const MOST_PICTURES = 500;
+/** A file whose name tells its content is the same whoever asks. */
+const SAME = { ignoreVary: true };
 
 const TEXTS = {
   en: { one: 'New message', many: (n) => `${n} new messages`, mention: (who) => `${who} mentioned you`, mentioned: 'You were mentioned' },
@@ -70,12 +72,26 @@ async function page(event) {
 
 /** A file whose name changes with its content: never asked for twice. */
 async function file(event) {
-  const kept = await caches.match(event.request);
+  const kept = await caches.match(event.request, SAME);
   if (kept) return kept;
   const response = await fetch(event.request);
   event.waitUntil(keep(event.request, response.clone()));
   return response;
 }
+
+/** Keeps what a page was made of before there was a worker. The browser has it still, so that nothing is loaded twice. */
+async function keepLoaded(files) {
+  for (const file of files) {
+    if (typeof file !== 'string') continue;
+    const { origin, pathname } = new URL(file, self.location.origin);
+    if (origin !== self.location.origin || !pathname.startsWith('/assets/') || (await caches.match(pathname, SAME))) continue;
+    await fetch(pathname).then((response) => keep(pathname, response)).catch(() => undefined);
+  }
+}
+
+self.addEventListener('message', (event) => {
+  if (event.data?.type === 'keep' && Array.isArray(event.data.files)) event.waitUntil(keepLoaded(event.data.files));
+});
 
 /** Somebody's picture, whose name changes with its content: kept only where what is read is kept. */
 async function picture(event) {
@@ -135,8 +151,8 @@ async function pushed(event) {
     return;
   }
   const pages = await self.clients.matchAll({ type: 'window', includeUncontrolled: true });
-  // Who looks at the page sees the message there.
-  if (pages.some((one) => one.focused && one.visibilityState === 'visible')) return;
+  // Who looks at the page sees the message there; who looks at a file that somebody sent does not.
+  if (pages.some((one) => one.focused && one.visibilityState === 'visible' && new URL(one.url).pathname === PAGE)) return;
   // The page itself may have told of it while nobody looked.
   const told = await self.registration.getNotifications();
   if (typeof message.id === 'string' && told.some((one) => one.data?.id === message.id && one.tag !== tag)) return;
@@ -156,7 +172,8 @@ self.addEventListener('push', (event) => event.waitUntil(pushed(event)));
 
 async function clicked(data) {
   const pages = await self.clients.matchAll({ type: 'window', includeUncontrolled: true });
-  const open = pages.find((one) => one.focused) ?? pages[0];
+  const own = pages.filter((one) => new URL(one.url).pathname === PAGE);
+  const open = own.find((one) => one.focused) ?? own[0];
   if (open) {
     await open.focus();
     open.postMessage({ type: 'open', ...data });

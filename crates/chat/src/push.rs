@@ -64,6 +64,8 @@ pub struct Preview {
     pub text: Option<String>,
     /// It is meant for the account in particular: said to it alone, or naming it.
     pub urgent: bool,
+    /// It is said where many speak, and names the account or has one of its words in it.
+    pub named: bool,
 }
 
 /// The port through which pushes leave.

@@ -1,6 +1,6 @@
 // Outages: what is written meanwhile goes once and in order, what was said meanwhile comes, and a restart is hardly felt.
-import { check, until } from '../person';
 import type { Feature } from '../stage';
+import { check, until } from '../wait';
 import { cuttable } from '../way';
 
 /** A restart is felt as less than this, in milliseconds, on a machine that does nothing else. */
@@ -27,8 +27,8 @@ export const CONNECTION: readonly Feature[] = [
         await away.main.locator('.outgoing').getByText(away.say('outgoing.waiting')).first().waitFor();
         await juliet.write(`${mark} hers`);
         await way.mend();
-        await away.message(`${mark} hers`).waitFor({ timeout: 45_000 });
-        await juliet.message(`${mark} mine 3`).waitFor({ timeout: 45_000 });
+        await away.message(`${mark} hers`).waitFor();
+        await juliet.message(`${mark} mine 3`).waitFor();
         await away.message(`${mark} mine 3`).waitFor();
         for (const person of [juliet, away]) {
           const said = (await person.main.locator('article[data-message]', { hasText: `${mark} mine` }).allInnerTexts()).map((t) => / mine (\d)/.exec(t)?.[1]).join('');
@@ -54,7 +54,7 @@ export const CONNECTION: readonly Feature[] = [
       const after = text('After');
       await romeo.composer().fill(after);
       await romeo.send();
-      await juliet.message(after).waitFor({ timeout: 45_000 });
+      await juliet.message(after).waitFor();
       console.log(`    after a restart a message was there within ${Date.now() - start} ms (of ${FELT_MS} on a quiet machine)`);
       await romeo.message(before).waitFor();
       check((await romeo.main.locator('article[data-message]', { hasText: after }).count()) === 1, 'A message is there twice after a restart.');
@@ -63,7 +63,7 @@ export const CONNECTION: readonly Feature[] = [
         if (/logged in successfully/.test(await nurse.screen())) return true;
         await nurse.reconnect(server.xmpp);
         return false;
-      }, 60_000);
+      });
       await nurse.enter(room);
       await nurse.shows(after);
     },

@@ -1,7 +1,8 @@
 // Files that people send: pictures, sound and film, by every way into the composer, and what goes wrong on the way.
 import type { Locator, Page, Route } from 'playwright-core';
-import { until, type Person } from '../person';
+import type { Person } from '../person';
 import type { Feature } from '../stage';
+import { until } from '../wait';
 
 const PICTURE = 'iVBORw0KGgoAAAANSUhEUgAAACAAAAAgCAIAAAD8GO2jAAAALUlEQVR4nGM8EWXDQEvARFPTRy0YtWDUglELRi0YtWDUglELRi0YtWDUAioCACK+AZ4xAAKmAAAAAElFTkSuQmCC';
 

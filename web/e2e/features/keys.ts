@@ -1,6 +1,7 @@
 // Everything that is done with the keyboard alone; the focus is somewhere sensible after each of it.
-import { check, until, type Person } from '../person';
+import type { Person } from '../person';
 import type { Feature } from '../stage';
+import { check, until } from '../wait';
 
 /** What has the focus, as somebody would name it who hears the page. */
 const focus = (person: Person): Promise<{ tag: string; name: string; region: string; message: string }> =>

@@ -1,7 +1,8 @@
 // What waits for people, what they have read, and how they find it again.
 import { Caller } from '../caller';
-import { check, until } from '../person';
+import type { Person } from '../person';
 import type { Feature } from '../stage';
+import { check, until } from '../wait';
 
 /** Messages of a conversation that fill more than a window. */
 const MANY = 60;
@@ -100,23 +101,38 @@ export const READING: readonly Feature[] = [
   },
   {
     name: 'unread from here, and marking a conversation',
-    async run({ romeo, juliet, accounts, room, text }) {
-      const [first, second] = [text('One fair daughter'), text('and no more')];
-      // Of two: in a room the server counts from the furthest place that was read (docs/testing.md).
-      await romeo.open(accounts.juliet.address);
-      await juliet.open(accounts.romeo.address);
-      await romeo.write(text('She is the hopeful lady'));
-      await romeo.write(first);
-      await romeo.write(second);
-      await juliet.message(second).waitFor();
-      await juliet.act(juliet.message(first), 'action.unread');
-      await juliet.home();
-      await juliet.unread(accounts.romeo.address).waitFor();
-      await juliet.open(accounts.romeo.address);
-      await juliet.main.locator('[data-new]').waitFor();
-      // What was in view for a moment is read.
-      await juliet.unread(accounts.romeo.address).waitFor({ state: 'detached' });
-      await juliet.home();
+    async run({ romeo, juliet, accounts, device, room, text }) {
+      const other = await device(accounts.juliet);
+      await other.home();
+      for (const [his, hers] of [[accounts.juliet.address, accounts.romeo.address], [room, room]] as const) {
+        const [first, second] = [text('One fair daughter'), text('and no more')];
+        await romeo.open(his);
+        await juliet.open(hers);
+        await romeo.write(text('She is the hopeful lady'));
+        await romeo.composer().pressSequentially(`@${juliet.account.name.slice(0, 3)}`);
+        await romeo.page.getByRole('option', { name: juliet.account.name }).first().click();
+        await romeo.composer().pressSequentially(first);
+        await romeo.send();
+        await romeo.message(first).waitFor();
+        await romeo.write(second);
+        await juliet.message(second).waitFor();
+        await juliet.unread(hers).waitFor({ state: 'detached' });
+        await juliet.act(juliet.message(first), 'action.unread');
+        // In a room what names her is counted, and of two everything.
+        const count = hers === room ? 1 : 2;
+        const counts = (person: Person): Promise<void> => person.row(hers).locator(`[data-count="${count}"]`).waitFor();
+        await juliet.home();
+        await counts(juliet);
+        await counts(other);
+        await juliet.page.reload();
+        await counts(juliet);
+        await other.open(hers);
+        await other.main.locator('[data-new]').waitFor();
+        // What was in view for a moment is read, on every device.
+        for (const one of [other, juliet]) await one.unread(hers).waitFor({ state: 'detached' });
+        await other.home();
+      }
+      await other.page.context().close();
       await juliet.configure(accounts.romeo.address, 'menu.unread');
       await juliet.home();
       await juliet.unread(accounts.romeo.address).waitFor();
@@ -187,9 +203,10 @@ export const READING: readonly Feature[] = [
       await romeo.button('composer.unschedule', {}, waiting).click();
       await waiting.waitFor({ state: 'detached' });
       const caller = await Caller.open(romeo.page, romeo.account);
-      await caller.call('scheduled.create', { conversation: room, at_ms: Date.now() + 2_500, text: soon });
+      const { scheduled } = await caller.call('scheduled.create', { conversation: room, at_ms: Date.now() + 3_600_000, text: soon });
       await waiting.getByText(soon).waitFor();
-      await juliet.message(soon).waitFor({ timeout: 20_000 });
+      await caller.call('scheduled.change', { id: scheduled.id, at_ms: Date.now() + 1_000 });
+      await juliet.message(soon).waitFor();
       await waiting.waitFor({ state: 'detached' });
       await nurse.shows(soon);
     },

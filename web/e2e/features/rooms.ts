@@ -1,7 +1,7 @@
 // Rooms, who is in them and what they may do there; people, contacts and presence.
 import { Caller } from '../caller';
-import { check, until } from '../person';
 import type { Feature } from '../stage';
+import { check, until } from '../wait';
 
 export const ROOMS: readonly Feature[] = [
   {
@@ -256,9 +256,10 @@ export const ROOMS: readonly Feature[] = [
       await nurse.type(`/info ${romeo.account.address}`);
       await nurse.shows(busy);
       // What has an end ends by itself, on every device and in every client.
-      await caller.call('presence.set', { show: 'busy', text: busy, until_ms: Date.now() + 2_500 });
+      await caller.call('presence.set', { show: 'busy', text: busy, until_ms: Date.now() + 3_600_000 });
       await juliet.main.locator('[data-region="header"]').locator('p').getByText(juliet.say('presence.busy')).waitFor();
-      await juliet.main.locator('[data-region="header"]').getByText(busy).waitFor({ state: 'detached', timeout: 20_000 });
+      await caller.call('presence.set', { show: 'busy', text: busy, until_ms: Date.now() + 1_000 });
+      await juliet.main.locator('[data-region="header"]').getByText(busy).waitFor({ state: 'detached' });
       await nurse.type(`/status set away "${gone}"`);
       await romeo.go(`#/c/${encodeURIComponent(accounts.nurse.address)}`);
       await romeo.main.locator('[data-region="header"]').getByText(gone).waitFor();

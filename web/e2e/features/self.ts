@@ -1,8 +1,8 @@
 // What people set for themselves: profile, look, notifications, devices, password; invitations and the end of a session.
 import { Caller } from '../caller';
-import { check, until } from '../person';
 import { Profanity } from '../profanity';
 import type { Feature } from '../stage';
+import { check, until } from '../wait';
 
 const PICTURE = 'iVBORw0KGgoAAAANSUhEUgAAACAAAAAgCAIAAAD8GO2jAAAALUlEQVR4nGM8EWXDQEvARFPTRy0YtWDUglELRi0YtWDUglELRi0YtWDUAioCACK+AZ4xAAKmAAAAAElFTkSuQmCC';
 
@@ -165,8 +165,17 @@ export const SELF: readonly Feature[] = [
       const user = text('benvolio').replaceAll(' ', '');
       const guest = await stranger({ address: `${user}@localhost`, password: 'benvolio-secret-1', name: user }, `${server.url}#/invite/${encodeURIComponent(token)}`);
       const { page } = guest;
-      await page.goto(`${server.url}#/invite/${encodeURIComponent(token)}`);
+      // Who was refused at the door before is not told so again.
+      await page.goto(server.url);
+      await page.getByLabel(guest.say('signin.address')).fill(user);
+      await page.getByLabel(guest.say('signin.password'), { exact: true }).fill('anything');
+      await guest.button('signin.submit').click();
+      const wrong = page.getByText(guest.say('signin.wrong'));
+      await wrong.waitFor();
+      await guest.go(`#/invite/${encodeURIComponent(token)}`);
       await page.getByLabel(guest.say('invite.name')).fill(user);
+      await wrong.waitFor({ state: 'detached' });
+      check((await page.getByText(guest.say('signin.expired')).count()) === 0, 'An invitation says that a visit has expired.');
       await page.getByLabel(guest.say('signin.password'), { exact: true }).fill('benvolio-secret-1');
       await page.getByLabel(guest.say('invite.again')).fill('benvolio-secret-1');
       await guest.button('invite.submit').click();

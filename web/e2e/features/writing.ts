@@ -1,6 +1,6 @@
 // What people write, and what they do to what was written.
-import { check, until } from '../person';
 import type { Feature } from '../stage';
+import { check, until } from '../wait';
 
 export const WRITING: readonly Feature[] = [
   {

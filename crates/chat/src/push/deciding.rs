@@ -179,6 +179,7 @@ impl Chat {
             sender,
             text: shown.then(|| text.chars().take(PREVIEW_CHARS_LIMIT).collect()),
             urgent: meant != Meant::ForAll,
+            named: meant == Meant::Named,
         };
         for subscription in self.subscribed.of(owner.account) {
             // An app that is connected, though nobody looks at it, gets the message itself.

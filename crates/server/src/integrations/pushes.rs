@@ -220,7 +220,7 @@ fn payload(push: &Push, topic: &str, whole: bool) -> Value {
                 "id": preview.id,
                 "position": preview.position.0,
                 "count": preview.count,
-                "mention": preview.urgent,
+                "mention": preview.named,
             });
             if let Some(sender) = preview.sender.as_ref().filter(|_| whole) {
                 value["conversation"] = json!(push.conversation.as_str());
@@ -260,6 +260,7 @@ mod tests {
             sender: sender.map(str::to_owned),
             text: text.map(str::to_owned),
             urgent: true,
+            named: false,
         };
         Push {
             subscription: Subscription { owner, device: String::new(), created_ms: 0, channel },
@@ -304,6 +305,16 @@ mod tests {
         assert!(!nothing.contains("juliet") && nothing.contains("\"tag\":\"t\""), "{nothing}");
         let cut = payload(&push(Some("Juliet"), Some("Ay me!")), "T", false).to_string();
         assert!(!cut.contains("Juliet"));
+    }
+
+    /// What is said to somebody alone need not name him.
+    #[test]
+    fn what_is_said_to_one_is_no_mention() {
+        let mut push = push(Some("Juliet"), Some("Ay me!"));
+        assert_eq!(payload(&push, "T", true)["mention"], json!(false));
+        let News::Message(preview) = &mut push.news else { panic!("a message") };
+        preview.named = true;
+        assert_eq!(payload(&push, "T", true)["mention"], json!(true));
     }
 
     mod reaching {

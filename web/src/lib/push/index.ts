@@ -35,9 +35,22 @@ export function startWorker(language: string, { onopen, onresubscribe }: WorkerE
     if (message.type === 'open') onopen(openedOf(message));
   };
   navigator.serviceWorker.addEventListener('message', heard);
+  navigator.serviceWorker.addEventListener('controllerchange', tellLoaded);
+  // It may have taken over while this page was loaded.
+  tellLoaded();
   // Without it the page works too.
   navigator.serviceWorker.register(`/sw.js?lang=${encodeURIComponent(language)}`, { scope: '/', updateViaCache: 'none' }).catch(() => undefined);
-  return () => navigator.serviceWorker.removeEventListener('message', heard);
+  return () => {
+    navigator.serviceWorker.removeEventListener('message', heard);
+    navigator.serviceWorker.removeEventListener('controllerchange', tellLoaded);
+  };
+}
+
+/** Tells a worker what was loaded before it could see it. */
+function tellLoaded(): void {
+  const loaded = performance.getEntriesByType('resource') as PerformanceResourceTiming[];
+  const files = loaded.filter(({ workerStart }) => workerStart === 0).map(({ name }) => name);
+  if (files.length > 0) navigator.serviceWorker.controller?.postMessage({ type: 'keep', files });
 }
 
 function openedOf(message: object): Opened {

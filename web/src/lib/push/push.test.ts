@@ -7,6 +7,7 @@ const ORIGIN = 'https://chat.example';
 type Handler = (event: unknown) => void;
 
 interface Page {
+  url: string;
   focused: boolean;
   visibilityState: string;
   focus: () => Promise<void>;
@@ -90,7 +91,7 @@ function world(lang = 'en') {
 }
 
 const basic = (body: string, status = 200): Response => Object.defineProperties(new Response(body, { status }), { type: { value: 'basic' }, clone: { value: () => basic(body, status) } });
-const somebody = (focused: boolean): Page => ({ focused, visibilityState: 'visible', focus: vi.fn(() => Promise.resolve()), postMessage: vi.fn() });
+const somebody = (focused: boolean, path = '/#/c/a%40b.example'): Page => ({ url: `${ORIGIN}${path}`, focused, visibilityState: 'visible', focus: vi.fn(() => Promise.resolve()), postMessage: vi.fn() });
 
 afterEach(() => {
   vi.unstubAllGlobals();
@@ -144,6 +145,17 @@ describe('files', () => {
     network.mockResolvedValueOnce(basic('no', 404));
     expect((await get('/assets/b.js'))?.status).toBe(404);
     expect(files.size).toBe(0);
+  });
+
+  it('that the page loaded before there was a worker are kept when it tells of them', async () => {
+    const { send, network, files } = world();
+    network.mockImplementation(() => Promise.resolve(basic('code')));
+    files.set(`${ORIGIN}/assets/a.js`, basic('known'));
+    await send('message', { data: { type: 'keep', files: [`${ORIGIN}/assets/a.js`, `${ORIGIN}/assets/b.js`, `${ORIGIN}/api/about`, 'https://other.example/assets/c.js', 5] } });
+    expect([...files.keys()]).toEqual([`${ORIGIN}/assets/a.js`, `${ORIGIN}/assets/b.js`]);
+    expect(network).toHaveBeenCalledTimes(1);
+    for (const data of [undefined, {}, { type: 'keep' }, { type: 'other', files: ['/assets/d.js'] }]) await send('message', { data });
+    expect(files.size).toBe(2);
   });
 
   it('do not pile up', async () => {
@@ -216,6 +228,9 @@ describe('pushes', () => {
     pages.push(somebody(true));
     await push(message);
     expect(notices).toHaveLength(1);
+    pages.splice(0, 2, somebody(true, '/files/1/picture.png'));
+    await push(message);
+    expect(notices).toHaveLength(2);
   });
 
   it('go away when they were read elsewhere', async () => {
@@ -234,10 +249,12 @@ describe('pushes', () => {
     await send('notificationclick', { notification: { close: vi.fn(), data: undefined } });
     expect(opened[1]).toBe('/');
     const open = somebody(false);
-    pages.push(open);
+    const file = somebody(true, '/files/1/picture.png');
+    pages.push(file, open);
     await send('notificationclick', { notification });
     expect(open.focus).toHaveBeenCalled();
     expect(open.postMessage).toHaveBeenCalledWith({ type: 'open', conversation: 'a+c@b.example', id: '1', position: 7 });
+    expect(file.focus).not.toHaveBeenCalled();
     expect(opened).toHaveLength(2);
     expect(notification.close).toHaveBeenCalledTimes(2);
   });
@@ -245,15 +262,21 @@ describe('pushes', () => {
 
 describe('the page side', () => {
   let listeners: ((event: { data: unknown }) => void)[];
+  let taken: (() => void)[];
   const register = vi.fn(() => Promise.resolve());
   beforeEach(() => {
     listeners = [];
+    taken = [];
     register.mockClear();
     vi.stubGlobal('navigator', {
       serviceWorker: {
         register,
-        addEventListener: (_: string, listener: (event: { data: unknown }) => void) => listeners.push(listener),
-        removeEventListener: (_: string, listener: (event: { data: unknown }) => void) => (listeners = listeners.filter((l) => l !== listener)),
+        controller: null,
+        addEventListener: (name: string, listener: (event: { data: unknown }) => void) => (name === 'message' ? listeners : taken).push(listener as () => void),
+        removeEventListener: (_: string, listener: (event: { data: unknown }) => void) => {
+          listeners = listeners.filter((l) => l !== listener);
+          taken = taken.filter((l) => l !== listener);
+        },
       },
     });
   });
@@ -267,7 +290,25 @@ describe('the page side', () => {
     expect(onopen.mock.calls).toEqual([[{}], [{ conversation: 'a@b', id: '1', position: 7 }]]);
     expect(onresubscribe).toHaveBeenCalledTimes(1);
     stop();
-    expect(listeners).toEqual([]);
+    expect([...listeners, ...taken]).toEqual([]);
+  });
+
+  it('tells a new worker what was loaded before it', () => {
+    startWorker('en', { onopen: () => undefined });
+    const postMessage = vi.fn();
+    Object.assign(navigator.serviceWorker, { controller: { postMessage } });
+    const told = [[{ type: 'keep', files: [`${ORIGIN}/assets/a.js`] }]];
+    const entry = (name: string, workerStart: number): object => ({ name: `${ORIGIN}/assets/${name}.js`, workerStart });
+    vi.spyOn(performance, 'getEntriesByType').mockReturnValue([entry('a', 0), entry('b', 7)] as PerformanceEntryList);
+    for (const listener of taken) listener();
+    expect(postMessage.mock.calls).toEqual(told);
+    // One that took over while the page was loaded.
+    startWorker('en', { onopen: () => undefined });
+    expect(postMessage.mock.calls).toEqual([...told, ...told]);
+    // One that was there before has seen everything.
+    vi.spyOn(performance, 'getEntriesByType').mockReturnValue([entry('b', 7)] as PerformanceEntryList);
+    startWorker('en', { onopen: () => undefined });
+    expect(postMessage).toHaveBeenCalledTimes(2);
   });
 
   it('bears browsers that cannot do it', async () => {

@@ -209,6 +209,7 @@ mod tests {
             sender: Some("Juliet".to_owned()),
             text: Some("Wherefore art thou, Romeo?".to_owned()),
             urgent: true,
+            named: false,
         };
         let mut push = Push {
             subscription: Subscription { owner, device: "mobile".to_owned(), created_ms: 0, channel },
