@@ -308,3 +308,38 @@ async fn a_message_is_sent_at_its_time() {
     assert_eq!(romeo.event("scheduled_removed").await["id"], id);
     assert_eq!(history(&mut romeo, JULIET).await.len(), 1);
 }
+
+/// A poll is closed by whoever asked, once, and stays so whatever else is done to the message.
+#[tokio::test]
+async fn a_closed_poll_takes_no_votes() {
+    let world = world().await;
+    let (mut romeo, mut juliet) = (page(&world, "romeo").await, page(&world, "juliet").await);
+    let poll = json!({ "question": "Whither?", "options": ["Verona", "Mantua"] });
+    let asked = json!({ "conversation": JULIET, "client_id": "c1", "poll": poll, "payloads": [{ "type": "urn:example:x", "value": 1 }] });
+    let id = romeo.ask("message.send", asked.clone()).await["message"]["id"].clone();
+    juliet.event("message").await;
+    let vote = |emojis: Value| json!({ "conversation": ROMEO, "id": id, "emojis": emojis });
+    juliet.ask("message.react", vote(json!(["1\u{fe0f}\u{20e3}"]))).await;
+    romeo.event("message").await;
+    let refused = juliet.refused("message.close_poll", json!({ "conversation": ROMEO, "id": id })).await;
+    assert_eq!(refused["data"]["condition"], "forbidden", "{refused}");
+    let named = json!({ "conversation": JULIET, "id": id });
+    let closed = romeo.ask("message.close_poll", named.clone()).await["message"].clone();
+    assert_eq!(closed["poll"]["closed"], true, "{closed}");
+    assert_eq!(closed["payloads"][0]["value"], 1, "what else went with it stays");
+    assert_eq!(juliet.event("message").await["message"]["poll"]["closed"], true);
+    let again = romeo.ask("message.close_poll", named).await;
+    assert_eq!(again["message"]["edited"], closed["edited"], "once is enough");
+    for other in [json!(["2\u{20e3}"]), json!([]), json!(["1\u{fe0f}\u{20e3}", "🔟"])] {
+        let refused = juliet.refused("message.react", vote(other)).await;
+        assert_eq!(refused["data"]["condition"], "not_allowed", "{refused}");
+    }
+    let liked = juliet.ask("message.react", vote(json!(["1\u{fe0f}\u{20e3}", "👍"]))).await;
+    assert_eq!(liked["message"]["reactions"].as_array().map(Vec::len), Some(2), "{liked}");
+    let edit = json!({ "conversation": JULIET, "id": id, "text": "Whither now?" });
+    assert_eq!(romeo.ask("message.edit", edit).await["message"]["poll"]["closed"], true);
+    let mut open = asked;
+    open["client_id"] = json!("c2");
+    open["poll"]["closed"] = json!(true);
+    assert_eq!(romeo.refused("message.send", open).await["data"]["field"], "poll");
+}

@@ -114,15 +114,15 @@ impl Chat {
     /// Hides archive ids under the key of this installation, which is made at the first call and kept. To be called before
     /// anybody is served; a later call changes nothing.
     pub async fn hide_archive_ids(&self) -> Result<()> {
-        let kept = self.store.setting(SETTING).await?.and_then(|kept| u128::from_str_radix(&kept, 16).ok());
-        let key = match kept {
-            Some(key) => key,
-            None => {
-                let mut key = [0; 16];
-                self.fill_random(&mut key);
-                let key = u128::from_le_bytes(key);
-                self.store.put_setting(SETTING, &format!("{key:032x}")).await?;
-                key
+        let mut fresh = [0; 16];
+        self.fill_random(&mut fresh);
+        let fresh = u128::from_le_bytes(fresh);
+        let kept = self.store.setting_or(SETTING, &format!("{fresh:032x}")).await?;
+        let key = match u128::from_str_radix(&kept, 16) {
+            Ok(key) => key,
+            Err(_) => {
+                self.store.put_setting(SETTING, &format!("{fresh:032x}")).await?;
+                fresh
             }
         };
         let _ = self.archive_ids.set(ArchiveIds::with_key(key));

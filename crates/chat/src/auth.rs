@@ -231,12 +231,7 @@ impl Chat {
 
     async fn decoy_secret(&self) -> Result<&str> {
         let secret = self.sign_in.decoy_secret.get_or_try_init(|| async {
-            if let Some(kept) = self.store.setting(DECOY_SETTING).await? {
-                return Ok::<_, Error>(kept);
-            }
-            let fresh = self.token();
-            self.store.put_setting(DECOY_SETTING, &fresh).await?;
-            Ok(fresh)
+            Ok::<_, Error>(self.store.setting_or(DECOY_SETTING, &self.token()).await?)
         });
         secret.await.map(String::as_str)
     }

@@ -199,6 +199,9 @@ export const WRITING: readonly Feature[] = [
       await poll.getByText(/50\s*%/).first().waitFor();
       await romeo.button('poll.showNames', {}, romeo.message(question)).click();
       await romeo.message(question).getByText(juliet.account.name).waitFor();
+      await romeo.button('poll.close', {}, romeo.message(question)).click();
+      await romeo.button('poll.close', {}, romeo.message(question)).click();
+      await poll.getByText(juliet.say('poll.closed')).waitFor();
       // Who knows no polls reads the question and the numbered answers.
       await nurse.shows(question);
       await nurse.shows(`1. ${verona}`);

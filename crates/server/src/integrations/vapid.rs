@@ -27,20 +27,18 @@ pub struct Vapid {
 impl Vapid {
     /// The key pair of this installation, made when there is none.
     pub async fn load(chat: &Chat, config: &Config) -> Result<Self> {
-        let kept = chat.store().setting(SETTING).await?;
-        let document = match &kept {
-            Some(text) => URL_SAFE_NO_PAD.decode(text).context("the key kept for pushes cannot be read")?,
+        let kept = match chat.store().setting(SETTING).await? {
+            Some(kept) => kept,
             None => {
                 let made =
                     EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new());
-                made.map_err(|_| anyhow::anyhow!("no key could be made"))?.as_ref().to_vec()
+                let made = made.map_err(|_| anyhow::anyhow!("no key could be made"))?;
+                chat.store().setting_or(SETTING, &URL_SAFE_NO_PAD.encode(made.as_ref())).await?
             }
         };
+        let document = URL_SAFE_NO_PAD.decode(&kept).context("the key kept for pushes cannot be read")?;
         let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &document)
             .map_err(|_| anyhow::anyhow!("the key kept for pushes is none"))?;
-        if kept.is_none() {
-            chat.store().put_setting(SETTING, &URL_SAFE_NO_PAD.encode(&document)).await?;
-        }
         let page =
             chat.settings().domains.first().map(|domain| format!("https://{domain}")).unwrap_or_default();
         let public = URL_SAFE_NO_PAD.encode(pair.public_key().as_ref());

@@ -246,7 +246,7 @@ pub(crate) async fn shown(chat: &Chat, view: &MessageView, names: &mut Names) ->
     // A correction says the text anew; files and data of the first stay unless it brings others.
     let files = attachments(chat, content).await?;
     message.attachments = if files.is_empty() { attachments(chat, &view.original).await? } else { files };
-    message.poll = poll(content).or_else(|| poll(&view.original));
+    message.poll = poll_of(view);
     message.payloads = payloads(if has_payload(content) { content } else { &view.original });
     Ok(message)
 }
@@ -331,7 +331,7 @@ fn cut_out(stanza: &Stanza) -> Vec<(u32, u32)> {
 }
 
 /// Who is mentioned, and where in the text as it is shown.
-fn mentions(stanza: &Stanza, conversation: &Jid) -> Vec<Mention> {
+pub(crate) fn mentions(stanza: &Stanza, conversation: &Jid) -> Vec<Mention> {
     let cut = cut_out(stanza);
     let moved = |at: u32| {
         let gone = cut.iter().map(|(from, to)| (*to).min(at).saturating_sub((*from).min(at))).sum::<u32>();
@@ -420,13 +420,22 @@ fn read_shared(chat: &Chat, shared: ElementRef<'_>) -> Option<Attachment> {
     })
 }
 
+/// Whether it holds data for programs, polls aside.
 fn has_payload(stanza: &Stanza) -> bool {
-    stanza.children().any(|child| child.is(ns::JSON_MESSAGE, "payload") || child.is(ns::JSON, "json"))
+    stanza.children().any(|child| {
+        child.is(ns::JSON, "json")
+            || child.is(ns::JSON_MESSAGE, "payload") && child.attr("datatype") != Some(ns::POLL)
+    })
 }
 
 /// The JSON in an element.
 fn value(holder: ElementRef<'_>) -> Option<Value> {
     serde_json::from_str(&holder.text()).ok()
+}
+
+/// The question that a message asks, as it now is.
+pub(crate) fn poll_of(view: &MessageView) -> Option<Poll> {
+    poll(&view.content).or_else(|| poll(&view.original))
 }
 
 fn poll(stanza: &Stanza) -> Option<Poll> {

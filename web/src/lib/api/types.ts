@@ -376,6 +376,7 @@ export interface Methods {
   'conversation.pins': [InConversation, { messages: Message[] }];
   'message.send': [SendParams, { message: Message }];
   'message.edit': [OfMessage & { text: string; mentions?: Mention[] }, { message: Message }];
+  'message.close_poll': [OfMessage, { message: Message }];
   'message.recall': [OfMessage & { reason?: string }, { message: Message }];
   'message.react': [OfMessage & { emojis: string[] }, { message: Message }];
   'message.get': [OfMessage, { message: Message }];

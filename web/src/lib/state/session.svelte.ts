@@ -307,6 +307,12 @@ export class Session {
     );
   }
 
+  closePoll(message: Message): Promise<void> {
+    return this.#changed(message, message.poll ? { poll: { ...message.poll, closed: true } } : {}, () =>
+      this.call('message.close_poll', { conversation: message.conversation, id: message.id }),
+    );
+  }
+
   recall(message: Message): Promise<void> {
     return this.#changed(message, {}, () =>
       this.call('message.recall', { conversation: message.conversation, id: message.id }),

@@ -480,6 +480,8 @@ export class FakeServer {
           text: params.text as string,
           edited: { at_ms: Math.floor(this.now / 1000), count: (m.edited?.count ?? 0) + 1 },
         }));
+      case 'message.close_poll':
+        return changed((m) => ({ ...m, ...(m.poll ? { poll: { ...m.poll, closed: true as const } } : {}) }));
       case 'message.recall':
         return changed((m) => ({
           id: m.id,

@@ -58,6 +58,12 @@ pub(super) const METHODS: &[Method] = &[
         MessageReact => MessageGot,
         react
     ),
+    method!(
+        "message.close_poll",
+        "Ends the voting in an own poll, for good.",
+        MessageNamed => MessageGot,
+        close_poll
+    ),
     method!("message.versions", "Lists what a message has said.", MessageNamed => MessageVersions, versions),
     method!(
         "message.readers",
@@ -154,10 +160,32 @@ fn check_poll(poll: &Poll) -> Result<(), Fault> {
     let distinct: HashSet<&String> = options.iter().collect();
     let said = |text: &String| !text.trim().is_empty() && text.len() <= NAME_BYTES_LIMIT;
     let fits = (2..=POLL_OPTIONS_LIMIT).contains(&options.len()) && distinct.len() == options.len();
+    if poll.closed {
+        return Err(Fault::field("poll", "It begins open."));
+    }
     if fits && options.iter().all(said) && said(&poll.question) {
         return Ok(());
     }
     Err(Fault::field("poll", format!("It needs a question and 2 to {POLL_OPTIONS_LIMIT} different answers.")))
+}
+
+/// Whether these reactions hold other votes than the caller has given so far.
+fn changes_vote(call: &Call, view: &MessageView, emojis: &[String]) -> bool {
+    let own = &call.session().bare;
+    let given = view.reactions.iter().filter(|reaction| reaction.by.contains(own));
+    let given: HashSet<&str> =
+        given.map(|reaction| &*reaction.emoji).filter(|emoji| is_vote(emoji)).collect();
+    given != emojis.iter().map(String::as_str).filter(|emoji| is_vote(emoji)).collect()
+}
+
+/// Whether an emoji is the keycap of an answer: 1️⃣ to 🔟, whichever way it is written.
+fn is_vote(emoji: &str) -> bool {
+    let mut letters = emoji.chars().filter(|letter| *letter != '\u{fe0f}');
+    match (letters.next(), letters.next(), letters.next()) {
+        (Some('1'..='9'), Some('\u{20e3}'), None) => true,
+        (first, None, None) => first == Some('🔟'),
+        _ => false,
+    }
 }
 
 fn check_payload(payload: &Payload) -> Result<(), Fault> {
@@ -332,13 +360,36 @@ async fn edit(call: Call, params: MessageEdit) -> Result<MessageGot, Fault> {
         return Err(Fault::field("text", "A message must say something."));
     }
     let view = own(&call, &conversation, &params.id, call.config.edit_ms).await?;
-    let mut message = stanza(&call, &conversation, view.in_room, &call.chat().token());
-    mapping::write(call.chat(), &content, &conversation, call.session().jid.domain(), &mut message);
+    // Other words open no poll again.
+    let poll = mapping::poll_of(&view);
+    correct(&call, &view, &Content { poll: poll.as_ref().filter(|poll| poll.closed), ..content }).await
+}
+
+/// Has an own message say something else (XEP-0308).
+async fn correct(call: &Call, view: &MessageView, content: &Content<'_>) -> Result<MessageGot, Fault> {
+    let mut message = stanza(call, &view.conversation, view.in_room, &call.chat().token());
+    mapping::write(call.chat(), content, &view.conversation, call.session().jid.domain(), &mut message);
     // XEP-0308 section 3: what is corrected is always the first of all, by the id its stanza has.
     let first = view.original.id.as_deref().unwrap_or_default();
     message.append(Element::new(ns::CORRECTION, "replace").with_attr("id", first));
-    message.append(about(&call, &view));
-    deed(&call, &view, message).await
+    message.append(about(call, view));
+    deed(call, view, message).await
+}
+
+async fn close_poll(call: Call, params: MessageNamed) -> Result<MessageGot, Fault> {
+    let conversation = address_in("conversation", &params.conversation)?;
+    // However long ago it was asked.
+    let view = own(&call, &conversation, &params.id, 0).await?;
+    let Some(poll) = mapping::poll_of(&view) else {
+        return Err(Fault::field("id", "The message is no poll."));
+    };
+    if poll.closed {
+        return told(&call, &conversation, view.id).await;
+    }
+    let closed = Poll { closed: true, ..poll };
+    let (text, mentions) = (mapping::text(&view.content), mapping::mentions(&view.content, &conversation));
+    let content = Content { text: &text, mentions: &mentions, poll: Some(&closed), ..Content::default() };
+    correct(&call, &view, &content).await
 }
 
 async fn recall(call: Call, params: MessageRecall) -> Result<MessageGot, Fault> {
@@ -370,6 +421,9 @@ async fn react(call: Call, params: MessageReact) -> Result<MessageGot, Fault> {
     let view = found(&call, &conversation, "id", &params.id).await?;
     if view.retracted.is_some() {
         return Err(Fault::new(Condition::Gone).saying("The message has been taken back.").about("id"));
+    }
+    if mapping::poll_of(&view).is_some_and(|poll| poll.closed) && changes_vote(&call, &view, &params.emojis) {
+        return Err(Fault::new(Condition::NotAllowed).saying("The poll is closed.").about("emojis"));
     }
     let mut reactions = Element::new(ns::REACTIONS, "reactions").with_attr("id", &called(&call, &view));
     for emoji in &params.emojis {

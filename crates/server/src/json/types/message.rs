@@ -166,6 +166,9 @@ pub(crate) struct Poll {
     /// Several may be chosen.
     #[serde(default)]
     pub(crate) multiple: bool,
+    /// Nobody can vote any more (`message.close_poll`).
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(crate) closed: bool,
 }
 
 /// Data for programs (XEP-0335, XEP-0432).

@@ -218,6 +218,7 @@ export default {
   'poll.showNames': 'Show who',
   'poll.hideNames': 'Hide who',
   'poll.close': 'Close the poll',
+  'poll.closeSure': 'Nobody can vote after that.',
   'poll.new': 'New poll',
   'poll.question': 'Question',
   'poll.options': 'Answers',

@@ -220,6 +220,7 @@ export default {
   'poll.showNames': '查看投票人',
   'poll.hideNames': '隐藏投票人',
   'poll.close': '结束投票',
+  'poll.closeSure': '结束后不能再投票。',
   'poll.new': '发起投票',
   'poll.question': '问题',
   'poll.options': '选项',
