@@ -131,7 +131,9 @@ async function dialogs(walk: Walk): Promise<void> {
   await walk.within('switcher', () => page.keyboard.press('Control+k'));
   await walk.within('switcher with results', async () => {
     await page.keyboard.press('Control+k');
+    await page.locator('dialog input:focus').waitFor();
     await page.keyboard.type('re');
+    await page.locator('dialog [role="option"]', { hasText: 'small room' }).waitFor();
   });
   await walk.within('keys', () => page.keyboard.press('Control+/'));
   await page.keyboard.press('Control+,');
