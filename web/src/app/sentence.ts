@@ -3,6 +3,9 @@ import { formatTime, plural, t } from '$lib/i18n';
 import { plain } from '$lib/markup';
 import type { Address, Message } from '$lib/api';
 
+/** One saying after the other, with a stop between them where the first has none of its own. */
+const followed = (before: string, next: string): string => (/[.!?:…。！？：]$/u.test(before) ? `${before} ${next}` : `${before}. ${next}`);
+
 export function sentence(message: Message, reader: Address): string {
   const who = message.from.address === reader ? t('sentence.you') : message.from.name;
   const when = formatTime(message.position / 1000);
@@ -17,5 +20,5 @@ export function sentence(message: Message, reader: Address): string {
   const reactions = (message.reactions ?? []).map((r) => `${r.emoji} ${r.by.length}`);
   if (reactions.length > 0) parts.push(t('sentence.reactions', { list: reactions.join(', ') }));
   if (message.replies) parts.push(plural('message.replies', message.replies.count));
-  return t('sentence.message', { who, when, text: parts.join('. ') });
+  return t('sentence.message', { who, when, text: parts.length === 0 ? '' : parts.reduce(followed) });
 }
