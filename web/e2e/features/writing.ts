@@ -117,7 +117,7 @@ export const WRITING: readonly Feature[] = [
       await juliet.message(said).waitFor({ state: 'detached' });
       await juliet.main.getByText(juliet.say('message.recalled', { name: romeo.account.name })).last().waitFor();
       await romeo.main.getByText(romeo.say('message.rewrite')).last().click();
-      check((await romeo.composer().inputValue()).includes(said), 'What was taken back is not in the field.');
+      await until('what was taken back is in the field', async () => (await romeo.composer().inputValue()).includes(said));
       const anew = text('Not banished');
       await romeo.composer().fill(anew);
       await romeo.send();
@@ -264,7 +264,7 @@ export const WRITING: readonly Feature[] = [
       await field.fill('strong');
       await field.selectText();
       await romeo.page.keyboard.press('Control+b');
-      check((await field.inputValue()) === '*strong*', `Ctrl+B made ${await field.inputValue()}`);
+      await until('Ctrl+B makes it bold', async () => (await field.inputValue()) === '*strong*');
       if (!romeo.isPhone) {
         await romeo.button('composer.preview').click();
         await romeo.main.locator('.preview strong', { hasText: 'strong' }).waitFor();
