@@ -109,6 +109,22 @@ async function conversations(walk: Walk): Promise<void> {
     await walk.go(`#/c/${encodeURIComponent(GENERAL)}?search=${words}`);
     await walk.see(what);
   }
+  await walk.go('#/c/design%40rooms.localhost');
+  const poll = page.locator('article[data-message]', { has: page.locator('.poll') });
+  await poll.focus();
+  await walk.see('poll of mine');
+  await poll.getByRole('toolbar').getByRole('button').last().click();
+  await page.getByRole('menuitem').first().waitFor();
+  await page.keyboard.press('Home');
+  await walk.within('closing a poll', () => page.keyboard.press('Enter'));
+  await poll.focus();
+  await poll.getByRole('toolbar').getByRole('button').last().click();
+  await page.getByRole('menuitem').first().waitFor();
+  await page.keyboard.press('Home');
+  await page.keyboard.press('Enter');
+  await page.locator('dialog[open] footer button').last().click();
+  await poll.locator('button.option:disabled').first().waitFor();
+  await walk.see('poll that is closed', true);
   await walk.go('#/c/nobody%40localhost');
   await walk.see('no such conversation');
   await walk.go('#/c/bo%40localhost');

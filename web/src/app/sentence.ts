@@ -12,7 +12,8 @@ export function sentence(message: Message, reader: Address): string {
   if (message.recalled) return t('sentence.recalled', { who, when });
   const parts: string[] = [];
   if (message.reply_to?.from) parts.push(t('sentence.reply', { name: message.reply_to.from.name }));
-  if (message.text) parts.push(plain(message.text));
+  if (message.poll) parts.push(t('poll.title', { question: message.poll.question }));
+  else if (message.text) parts.push(plain(message.text));
   for (const attachment of message.attachments ?? []) parts.push(t('sentence.file', { name: attachment.name }));
   if (message.edited) parts.push(t('message.edited'));
   if (message.pinned) parts.push(t('sentence.pinned'));

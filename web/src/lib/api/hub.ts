@@ -69,6 +69,7 @@ function eventOf(method: string, params: Record<string, unknown>, result: Record
   switch (method) {
     case 'message.send':
     case 'message.edit':
+    case 'message.close_poll':
     case 'message.recall':
     case 'message.react':
     case 'message.pin':

@@ -313,6 +313,19 @@ export class Session {
     );
   }
 
+  /** Whether an own poll can be ended: servers did not always know how. */
+  get canClosePolls(): boolean {
+    return this.server?.features.includes('message.close_poll') ?? false;
+  }
+
+  /** Ends an own poll: the votes stay, and there are no more. */
+  closePoll(message: Message): Promise<void> {
+    const poll = message.poll && { ...message.poll, closed: true as const };
+    return this.#changed(message, poll ? { poll } : {}, () =>
+      this.call('message.close_poll', { conversation: message.conversation, id: message.id }),
+    );
+  }
+
   /** Adds a reaction of the reader, or takes it back. */
   react(message: Message, emoji: string): Promise<void> {
     const mine = (this.fresh(message).reactions ?? []).filter((r) => r.by.includes(this.me)).map((r) => r.emoji);

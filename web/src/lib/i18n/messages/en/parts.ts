@@ -218,6 +218,8 @@ export default {
   'poll.showNames': 'Show who voted',
   'poll.hideNames': 'Hide who voted',
   'poll.close': 'Close the poll',
+  'poll.closeTitle': 'Close the poll?',
+  'poll.closeText': 'The result stays as it is, and nobody can vote any more.',
   'poll.new': 'New poll',
   'poll.question': 'Question',
   'poll.options': 'Answers',

@@ -220,6 +220,8 @@ export default {
   'poll.showNames': '查看投票人',
   'poll.hideNames': '隐藏投票人',
   'poll.close': '结束投票',
+  'poll.closeTitle': '结束此投票？',
+  'poll.closeText': '结果会保留，之后不能再投票。',
   'poll.new': '发起投票',
   'poll.question': '问题',
   'poll.options': '选项',
