@@ -66,7 +66,9 @@ export function livelyServer(): FakeServer {
   server.post('carol@localhost', ME, 'I think the bookmark is still too heavy', {}, 1_000);
   server.post('wei@localhost', ME, '下午有空吗？', {}, 1_000);
   server.of(ME).seen.set('wei@localhost', server.now);
+  const poll = server.post(ME, DESIGN, '', { poll: { question: 'Which colour for the start page?', options: ['Teal', 'Amber', 'Both, by the time of day'], multiple: false } }, 1_000);
   server.post('carol@localhost', DESIGN, 'Agenda for Thursday is in the topic.', {}, 1_000);
+  server.change(server.place(ME, DESIGN), poll.id, (m) => ({ ...m, reactions: [{ emoji: '1️⃣', by: ['bo@localhost', ME] }, { emoji: '3️⃣', by: ['carol@localhost'] }] }));
   server.post('dmitri@localhost', 'incidents@rooms.localhost', 'All green.', {}, 1_000);
   server.of(ME).seen.set('incidents@rooms.localhost', server.now);
   server.post('emma@localhost', 'news@rooms.localhost', 'We are 40 people now!', {}, 1_000);

@@ -75,7 +75,8 @@ async function unheard(page: Page, server: FakeServer): Promise<string[]> {
   const client = await page.context().newCDPSession(page);
   const { nodes } = (await client.send('Accessibility.getFullAXTree')) as { nodes: { role?: { value: string }; name?: { value: string }; ignored: boolean }[] };
   await client.detach();
-  const heard = nodes.filter((node) => !node.ignored && node.role?.value === 'article').map((node) => node.name?.value ?? '');
+  // What keeps directions apart is not heard.
+  const heard = nodes.filter((node) => !node.ignored && node.role?.value === 'article').map((node) => (node.name?.value ?? '').replace(/[\u202a-\u202e\u2066-\u2069]/g, ''));
   const shown = await page.locator('article[data-message]').count();
   const names = server.place(ME, GENERAL).messages.map((m) => m.from.name);
   const wrong = heard.filter((name) => !/^.+[,，].+[:：].+/s.test(name) || !(names.some((who) => name.startsWith(who)) || /^(You|你|您|\p{L})/u.test(name)));
@@ -154,7 +155,7 @@ async function look(url: string, folder: string | undefined, wanted: readonly st
   for (const one of looks) {
     const before = found.length;
     const states = await walkIn(browser, one, url, folder, found);
-    console.log(`${one.name}: ${states} states, ${found.length - before} findings`);
+    console.log([`${one.name}: ${states} states, ${found.length - before} findings`, ...found.slice(before)].join('\n  '));
   }
   await motionless(browser, url, found);
   await closeBrowser(browser);

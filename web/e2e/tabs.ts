@@ -131,13 +131,18 @@ async function share(started: Server): Promise<void> {
   });
   await step('the page starts without a network, and shows what was read', async () => {
     // The worker keeps the page and what it is made of, and the page what was read.
-    await until('the page is kept', () =>
-      two.evaluate(async () => {
+    let missing: string[] = [];
+    const isKept = async (): Promise<boolean> => {
+      missing = await two.evaluate(async () => {
         const made = performance.getEntriesByType('resource').filter(({ name }) => new URL(name).pathname.startsWith('/assets/'));
-        const kept = await Promise.all(['/', ...made.map(({ name }) => name)].map((one) => caches.match(one, { ignoreVary: true })));
-        return navigator.serviceWorker.controller !== null && kept.every((one) => one !== undefined);
-      }),
-    );
+        const kept = await Promise.all(['/', ...made.map(({ name }) => name)].map(async (one) => ((await caches.match(one, { ignoreVary: true })) ? [] : [one])));
+        return [...(navigator.serviceWorker.controller ? [] : ['no worker']), ...kept.flat()];
+      });
+      return missing.length === 0;
+    };
+    await until('the page is kept', isKept).catch((error: unknown) => {
+      throw new Error(`It is not kept whole: ${missing.join(', ')}`, { cause: error });
+    });
     await until('what was read is kept', async () => (await stored(two)).some((kept) => kept.includes(`Still there ${mark}`)));
     const context = two.context();
     await two.close();

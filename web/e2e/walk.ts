@@ -109,6 +109,22 @@ async function conversations(walk: Walk): Promise<void> {
     await walk.go(`#/c/${encodeURIComponent(GENERAL)}?search=${words}`);
     await walk.see(what);
   }
+  await walk.go('#/c/design%40rooms.localhost');
+  const poll = page.locator('article[data-message]', { has: page.locator('.poll') });
+  await poll.focus();
+  await walk.see('poll of mine');
+  await poll.getByRole('toolbar').getByRole('button').last().click();
+  await page.getByRole('menuitem').first().waitFor();
+  await page.keyboard.press('Home');
+  await walk.within('closing a poll', () => page.keyboard.press('Enter'));
+  await poll.focus();
+  await poll.getByRole('toolbar').getByRole('button').last().click();
+  await page.getByRole('menuitem').first().waitFor();
+  await page.keyboard.press('Home');
+  await page.keyboard.press('Enter');
+  await page.locator('dialog[open] footer button').last().click();
+  await poll.locator('button.option:disabled').first().waitFor();
+  await walk.see('poll that is closed', true);
   await walk.go('#/c/nobody%40localhost');
   await walk.see('no such conversation');
   await walk.go('#/c/bo%40localhost');
@@ -131,7 +147,9 @@ async function dialogs(walk: Walk): Promise<void> {
   await walk.within('switcher', () => page.keyboard.press('Control+k'));
   await walk.within('switcher with results', async () => {
     await page.keyboard.press('Control+k');
+    await page.locator('dialog input:focus').waitFor();
     await page.keyboard.type('re');
+    await page.locator('dialog [role="option"]', { hasText: 'small room' }).waitFor();
   });
   await walk.within('keys', () => page.keyboard.press('Control+/'));
   await page.keyboard.press('Control+,');
@@ -208,7 +226,11 @@ async function writing(walk: Walk): Promise<void> {
     await page.locator('[data-region="composer"] .tools [aria-haspopup="menu"]').first().click();
     await page.getByRole('menuitem').nth(item).click();
   };
-  await walk.within('jump to a date', () => page.locator('.day button').first().click());
+  await walk.within('jump to a date', async () => {
+    // In a very small window something else may lie over it.
+    await page.locator('.day button').first().focus();
+    await page.keyboard.press('Enter');
+  });
   await walk.within('poll', () => more(1));
   await walk.within('send later', () => more(2));
   await field.fill('');

@@ -57,6 +57,7 @@ export const CONNECTION: readonly Feature[] = [
       await juliet.message(after).waitFor();
       console.log(`    after a restart a message was there within ${Date.now() - start} ms (of ${FELT_MS} on a quiet machine)`);
       await romeo.message(before).waitFor();
+      await romeo.message(after).waitFor();
       check((await romeo.main.locator('article[data-message]', { hasText: after }).count()) === 1, 'A message is there twice after a restart.');
       // profanity is told, and comes back when it is asked to.
       await until('profanity is back', async () => {

@@ -44,7 +44,7 @@ export const KEYS: readonly Feature[] = [
       await romeo.dialog.waitFor({ state: 'detached' });
       await romeo.composer().focus();
       await press('Control+f');
-      check((await focus(romeo)).region === 'panel', 'Ctrl+F does not lead into the panel.');
+      await until('Ctrl+F leads into the panel', async () => (await focus(romeo)).region === 'panel');
       await press('Escape');
       await until('Escape leads back to writing', async () => (await focus(romeo)).region === 'composer');
       const before = page.url();
@@ -136,7 +136,7 @@ export const KEYS: readonly Feature[] = [
       const wide = await width();
       await romeo.page.reload();
       await romeo.message('', romeo.main).waitFor();
-      check((await width()) === wide, 'The width is another one after a reload.');
+      await until('the width is the same after a reload', async () => (await width()) === wide);
       const box = await line.boundingBox();
       if (!box) throw new Error('The line is not in view.');
       await romeo.page.mouse.move(box.x + box.width / 2, box.y + 200);

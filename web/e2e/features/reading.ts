@@ -2,7 +2,7 @@
 import { Caller } from '../caller';
 import type { Person } from '../person';
 import type { Feature } from '../stage';
-import { check, until } from '../wait';
+import { until } from '../wait';
 
 /** Messages of a conversation that fill more than a window. */
 const MANY = 60;
@@ -38,7 +38,7 @@ export const READING: readonly Feature[] = [
         await one.home();
         await until('the title counts nothing', async () => !(await one.page.title()).startsWith('('));
         await until('the icon is plain', () => one.page.locator('link[rel="icon"][href="/favicon.svg"]').count().then((n) => n === 1));
-        check((await one.list.locator('.count').count()) === 0, 'A badge stays.');
+        await until('no badge stays', async () => (await one.list.locator('.count').count()) === 0);
       }
       // One who uses both: what is read at the browser is not unread there when she writes from the terminal.
       await nurse.talkTo(juliet.account.address);
@@ -288,8 +288,11 @@ export const READING: readonly Feature[] = [
       await romeo.open(room);
       await romeo.write(said);
       await romeo.act(romeo.message(said), 'action.link');
-      const link = await romeo.page.evaluate(() => navigator.clipboard.readText());
-      check(/#\/c\/.*at=\d+/.test(link), `The link is ${link}`);
+      let link = '';
+      await until('the link is copied', async () => {
+        link = await romeo.page.evaluate(() => navigator.clipboard.readText());
+        return /#\/c\/.*at=\d+/.test(link);
+      });
       await juliet.home();
       await juliet.go(new URL(link).hash);
       await juliet.message(said).waitFor();

@@ -117,7 +117,7 @@ export const WRITING: readonly Feature[] = [
       await juliet.message(said).waitFor({ state: 'detached' });
       await juliet.main.getByText(juliet.say('message.recalled', { name: romeo.account.name })).last().waitFor();
       await romeo.main.getByText(romeo.say('message.rewrite')).last().click();
-      check((await romeo.composer().inputValue()).includes(said), 'What was taken back is not in the field.');
+      await until('what was taken back is in the field', async () => (await romeo.composer().inputValue()).includes(said));
       const anew = text('Not banished');
       await romeo.composer().fill(anew);
       await romeo.send();
@@ -199,9 +199,10 @@ export const WRITING: readonly Feature[] = [
       await poll.getByText(/50\s*%/).first().waitFor();
       await romeo.button('poll.showNames', {}, romeo.message(question)).click();
       await romeo.message(question).getByText(juliet.account.name).waitFor();
-      await romeo.button('poll.close', {}, romeo.message(question)).click();
-      await romeo.button('poll.close', {}, romeo.message(question)).click();
-      await poll.getByText(juliet.say('poll.closed')).waitFor();
+      await romeo.act(romeo.message(question), 'poll.close');
+      await romeo.button('poll.close', {}, romeo.dialog).click();
+      await poll.getByText(juliet.say('poll.closed'), { exact: true }).waitFor();
+      await until('nobody can vote any more', async () => poll.getByText(verona).isDisabled());
       // Who knows no polls reads the question and the numbered answers.
       await nurse.shows(question);
       await nurse.shows(`1. ${verona}`);
@@ -267,7 +268,7 @@ export const WRITING: readonly Feature[] = [
       await field.fill('strong');
       await field.selectText();
       await romeo.page.keyboard.press('Control+b');
-      check((await field.inputValue()) === '*strong*', `Ctrl+B made ${await field.inputValue()}`);
+      await until('Ctrl+B makes it bold', async () => (await field.inputValue()) === '*strong*');
       if (!romeo.isPhone) {
         await romeo.button('composer.preview').click();
         await romeo.main.locator('.preview strong', { hasText: 'strong' }).waitFor();

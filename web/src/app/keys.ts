@@ -102,7 +102,8 @@ function nextRegion(step: 1 | -1): void {
   const region = there[(current + step + there.length) % there.length];
   if (!region) return;
   const reached = focusables(region);
-  const chosen = reached.find((e) => e.matches('[aria-current="page"], article, textarea, input'));
+  // What one goes on from, else what the region is for; a button that only changes what it shows is neither.
+  const chosen = ['[aria-current="page"], article, textarea, input', '[data-conversation]', '.jump'].flatMap((wanted) => reached.find((e) => e.matches(wanted)) ?? [])[0];
   (chosen ?? reached[0] ?? region).focus();
 }
 

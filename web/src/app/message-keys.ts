@@ -9,6 +9,14 @@ export function mayEdit(message: Message): boolean {
   return message.from.address === session.me && !message.recalled && message.kind === 'message' && !message.poll;
 }
 
+export function mayClosePoll(message: Message): boolean {
+  return session.canClosePolls && message.poll !== undefined && !message.poll.closed && message.from.address === session.me && !message.recalled;
+}
+
+export function closePoll(message: Message): void {
+  void attempt(session.closePoll(message));
+}
+
 /** Owners and admins of a room take back what others wrote. */
 export function mayRecall(message: Message): boolean {
   const role = session.conversations.get(message.conversation)?.room?.role;

@@ -22,6 +22,9 @@ use crate::net::Step;
 /// The version of the protocol.
 pub(crate) const PROTOCOL: u32 = 1;
 
+/// What the protocol has learned since its first version, by which a client that is older or newer than the server knows it.
+const FEATURES: [&str; 1] = ["message.close_poll"];
+
 /// Bytes of a client's name or version.
 const NAME_BYTES_LIMIT: usize = 128;
 
@@ -228,7 +231,7 @@ fn server(face: &Face) -> types::Server {
         domains,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         time_ms: face.chat.now_ms(),
-        features: Vec::new(),
+        features: FEATURES.map(str::to_owned).into(),
     }
 }
 

@@ -375,8 +375,9 @@ export interface Methods {
   'conversation.typing': [InConversation & { state: 'composing' | 'paused' }, Nothing];
   'conversation.pins': [InConversation, { messages: Message[] }];
   'message.send': [SendParams, { message: Message }];
-  'message.edit': [OfMessage & { text: string; mentions?: Mention[] }, { message: Message }];
+  /** Only of a server with the feature of this name: an own poll takes no more votes. */
   'message.close_poll': [OfMessage, { message: Message }];
+  'message.edit': [OfMessage & { text: string; mentions?: Mention[] }, { message: Message }];
   'message.recall': [OfMessage & { reason?: string }, { message: Message }];
   'message.react': [OfMessage & { emojis: string[] }, { message: Message }];
   'message.get': [OfMessage, { message: Message }];

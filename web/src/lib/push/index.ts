@@ -35,22 +35,35 @@ export function startWorker(language: string, { onopen, onresubscribe }: WorkerE
     if (message.type === 'open') onopen(openedOf(message));
   };
   navigator.serviceWorker.addEventListener('message', heard);
-  navigator.serviceWorker.addEventListener('controllerchange', tellLoaded);
-  // It may have taken over while this page was loaded.
-  tellLoaded();
+  const stopTelling = tellLoaded();
   // Without it the page works too.
   navigator.serviceWorker.register(`/sw.js?lang=${encodeURIComponent(language)}`, { scope: '/', updateViaCache: 'none' }).catch(() => undefined);
   return () => {
     navigator.serviceWorker.removeEventListener('message', heard);
-    navigator.serviceWorker.removeEventListener('controllerchange', tellLoaded);
+    stopTelling();
   };
 }
 
-/** Tells a worker what was loaded before it could see it. */
-function tellLoaded(): void {
-  const loaded = performance.getEntriesByType('resource') as PerformanceResourceTiming[];
-  const files = loaded.filter(({ workerStart }) => workerStart === 0).map(({ name }) => name);
-  if (files.length > 0) navigator.serviceWorker.controller?.postMessage({ type: 'keep', files });
+/** Tells the worker what was asked for before it could see it, also what arrives after it has taken over. The answer ends it. */
+function tellLoaded(): () => void {
+  let untold: string[] = [];
+  const tell = (): void => {
+    const { controller } = navigator.serviceWorker;
+    if (!controller || untold.length === 0) return;
+    controller.postMessage({ type: 'keep', files: untold });
+    untold = [];
+  };
+  const observer = new PerformanceObserver((list) => {
+    const unseen = (list.getEntries() as PerformanceResourceTiming[]).filter(({ name, workerStart }) => workerStart === 0 && new URL(name).pathname.startsWith('/assets/'));
+    untold.push(...unseen.map(({ name }) => name));
+    tell();
+  });
+  observer.observe({ type: 'resource', buffered: true });
+  navigator.serviceWorker.addEventListener('controllerchange', tell);
+  return () => {
+    observer.disconnect();
+    navigator.serviceWorker.removeEventListener('controllerchange', tell);
+  };
 }
 
 function openedOf(message: object): Opened {

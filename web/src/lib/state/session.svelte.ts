@@ -307,15 +307,22 @@ export class Session {
     );
   }
 
-  closePoll(message: Message): Promise<void> {
-    return this.#changed(message, message.poll ? { poll: { ...message.poll, closed: true } } : {}, () =>
-      this.call('message.close_poll', { conversation: message.conversation, id: message.id }),
-    );
-  }
-
   recall(message: Message): Promise<void> {
     return this.#changed(message, {}, () =>
       this.call('message.recall', { conversation: message.conversation, id: message.id }),
+    );
+  }
+
+  /** Whether an own poll can be ended: servers did not always know how. */
+  get canClosePolls(): boolean {
+    return this.server?.features.includes('message.close_poll') ?? false;
+  }
+
+  /** Ends an own poll: the votes stay, and there are no more. */
+  closePoll(message: Message): Promise<void> {
+    const poll = message.poll && { ...message.poll, closed: true as const };
+    return this.#changed(message, poll ? { poll } : {}, () =>
+      this.call('message.close_poll', { conversation: message.conversation, id: message.id }),
     );
   }
 

@@ -208,6 +208,25 @@ describe('messages', () => {
     expect(s.fresh(message).reactions).toEqual([{ emoji: '👍', by: [ALICE] }]);
   });
 
+  test('an own poll is ended at once, and is open again when that is refused', async () => {
+    const s = await signedIn();
+    await s.timeline(BOB).openNewest();
+    const poll = { question: 'Tea?', options: ['Yes', 'No'], multiple: false };
+    server.post(ALICE, BOB, '', { poll });
+    const [message] = s.timeline(BOB).shown.messages;
+    if (!message) throw new Error('no message');
+    expect(s.canClosePolls).toBe(true);
+    server.refuses = (method) => (method === 'message.close_poll' ? 'forbidden' : undefined);
+    const refused = s.closePoll(message).catch((error: unknown) => error);
+    expect(s.fresh(message).poll?.closed).toBe(true);
+    await settle();
+    expect(await refused).toMatchObject({ condition: 'forbidden' });
+    expect(s.fresh(message).poll).toEqual(poll);
+    server.refuses = () => undefined;
+    await Promise.all([s.closePoll(message), settle()]);
+    expect(s.fresh(message).poll).toEqual({ ...poll, closed: true });
+  });
+
   test('of a conversation that is not in the list bring it there', async () => {
     const s = await signedIn();
     expect(s.conversations.get(BOB)).toBeUndefined();

@@ -338,7 +338,7 @@ export class FakeServer {
       account,
       ...(by.type === 'token' ? {} : { token }),
       session: `${person.address}/x`,
-      server: { name: 'localhost', domains: ['localhost'], version: '0', time_ms: Math.floor(this.now / 1000), features: [] },
+      server: { name: 'localhost', domains: ['localhost'], version: '0', time_ms: Math.floor(this.now / 1000), features: ['message.close_poll'] },
       limits: { frame_bytes: 262_144, page: 100 },
     };
   }
@@ -481,7 +481,7 @@ export class FakeServer {
           edited: { at_ms: Math.floor(this.now / 1000), count: (m.edited?.count ?? 0) + 1 },
         }));
       case 'message.close_poll':
-        return changed((m) => ({ ...m, ...(m.poll ? { poll: { ...m.poll, closed: true as const } } : {}) }));
+        return changed((m) => (m.poll ? { ...m, poll: { ...m.poll, closed: true } } : m));
       case 'message.recall':
         return changed((m) => ({
           id: m.id,
