@@ -46,6 +46,8 @@ export interface Methods {
   'message.recall': { params: Taken.MessageRecall; result: Told.MessageGot };
   /** Reacts to a message; what one thought of it before counts no more. */
   'message.react': { params: Taken.MessageReact; result: Told.MessageGot };
+  /** Ends the voting in an own poll, for good. */
+  'message.close_poll': { params: Taken.MessageNamed; result: Told.MessageGot };
   /** Lists what a message has said. */
   'message.versions': { params: Taken.MessageNamed; result: Told.MessageVersions };
   /** Lists who has read a message, and who has not. */
@@ -445,6 +447,8 @@ export namespace Taken {
   }
   /** A question with answers to choose from. A vote is a reaction with the keycap of the option. */
   interface Poll {
+    /** Nobody can vote any more (`message.close_poll`). */
+    closed?: boolean;
     /** Several may be chosen. */
     multiple?: boolean;
     /** The answers, at most ten. */
@@ -1357,6 +1361,8 @@ export namespace Told {
   }
   /** A question with answers to choose from. A vote is a reaction with the keycap of the option. */
   interface Poll {
+    /** Nobody can vote any more (`message.close_poll`). */
+    closed?: boolean;
     /** Several may be chosen. */
     multiple: boolean;
     /** The answers, at most ten. */

@@ -202,7 +202,7 @@ export const WRITING: readonly Feature[] = [
       await romeo.act(romeo.message(question), 'poll.close');
       await romeo.button('poll.close', {}, romeo.dialog).click();
       await poll.getByText(juliet.say('poll.closed'), { exact: true }).waitFor();
-      await until('nobody can vote any more', async () => poll.getByText(verona).isDisabled());
+      await until('nobody can vote any more', async () => poll.getByRole('radio', { name: verona }).isDisabled());
       // Who knows no polls reads the question and the numbered answers.
       await nurse.shows(question);
       await nurse.shows(`1. ${verona}`);
