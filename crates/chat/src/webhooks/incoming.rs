@@ -120,7 +120,8 @@ impl Chat {
         };
         let (promise, receipt) = Receipt::new();
         let chat = Arc::clone(self);
-        let checked = Checked { message, from, sender: None, to, recipient: Some(recipient) };
+        let checked =
+            Checked { message, from, sender: None, to, recipient: Some(recipient), own_copy: false };
         let on_commit = move |committed: StoreResult<Committed>| {
             let outcome = committed.map(|committed| {
                 if let Committed::New(id) = committed {
