@@ -187,7 +187,9 @@ fn balancing(nodes: &[Server], xmpp: &str, xmpps: &str) -> Result<String> {
             let addresses = node.addresses();
             let to = if name == "xmpp" { &addresses.xmpp } else { &addresses.xmpps };
             let (_, port) = addresses.http.rsplit_once(':').context("a port")?;
-            text += &format!("  server node{number} {to} check port {port} inter 1s fall 2 rise 2 send-proxy-v2\n");
+            text += &format!(
+                "  server node{number} {to} check port {port} inter 1s fall 2 rise 2 send-proxy-v2\n"
+            );
         }
     }
     Ok(text)
@@ -213,7 +215,8 @@ async fn come_back(device: &mut Device, address: &Addresses, seed: &mut Seed) {
 async fn talk(device: &mut Device, address: &Addresses, mut seed: Seed, over: watch::Receiver<bool>) {
     while !*over.borrow() {
         come_back(device, address, &mut seed).await;
-        if device.say(1 + seed.below(PORTION)).await.is_err() || device.hear_acknowledgements().await.is_err() {
+        if device.say(1 + seed.below(PORTION)).await.is_err() || device.hear_acknowledgements().await.is_err()
+        {
             device.disconnect();
         }
         pause(&mut seed, 60).await;

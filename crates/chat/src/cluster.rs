@@ -13,6 +13,7 @@ mod asking;
 mod directory;
 mod frame;
 mod homes;
+mod life;
 mod lines;
 mod order;
 mod receiving;
@@ -302,9 +303,12 @@ impl Cluster {
         self.went.notify_waiters();
     }
 
-    /// Sends all sessions of this node to another.
+    /// Tells another node by which name this one holds leases, and all of its sessions.
     fn send_snapshot(&self, to: NodeId) {
         let Some(chat) = self.chat() else { return };
+        if let Some(life) = *lock(&self.life) {
+            self.send(to, &Content::Hello(life.name));
+        }
         let _held = lock(&self.announcing);
         let mut sessions = Vec::new();
         let (mut first, mut bytes) = (true, 0);
@@ -358,9 +362,6 @@ impl Cluster {
         if lock(&self.parted).remove(&node) {
             self.put(node, Item::Gap);
             lock(&self.stale).insert(node, Instant::now());
-        }
-        if let Some(life) = *lock(&self.life) {
-            self.send(node, &Content::Hello(life.name));
         }
         self.send_snapshot(node);
     }
@@ -532,46 +533,6 @@ impl Cluster {
         for node in again {
             self.send(node, &Content::SnapshotWanted);
         }
-    }
-
-    /// Says that this node is alive. One that was found dead meanwhile begins anew under another name, with nothing held.
-    async fn renew(&self) {
-        let Some(parts) = self.parts.get() else { return };
-        let known = *lock(&self.life);
-        let name = known.map_or_else(|| self.new_name(), |life| life.name);
-        let asked_at = Instant::now();
-        match parts.leases.renew(name, LIFE_MS).await {
-            Ok(()) => self.live(name, asked_at, known.is_none()),
-            Err(crate::store::StoreError::NotFound) => {
-                tracing::error!("this node was found dead, and begins anew");
-                *lock(&self.life) = None;
-                self.give_up_homes().await;
-                let (name, asked_at) = (self.new_name(), Instant::now());
-                if parts.leases.renew(name, LIFE_MS).await.is_ok() {
-                    self.live(name, asked_at, true);
-                }
-            }
-            Err(error) => tracing::warn!(%error, "this node could not say that it is alive"),
-        }
-        if !self.is_alive() {
-            self.give_up_homes().await;
-        }
-    }
-
-    /// This node is alive under a name, counted from before it asked.
-    fn live(&self, name: NodeId, asked_at: Instant, is_new: bool) {
-        *lock(&self.life) = Some(Life { name, until: asked_at + Duration::from_millis(LIFE_MS) });
-        if is_new {
-            self.broadcast(&Content::Hello(name));
-        }
-    }
-
-    fn new_name(&self) -> NodeId {
-        let mut octets = [0; 8];
-        if let Some(chat) = self.chat() {
-            chat.fill_random(&mut octets);
-        }
-        NodeId(u64::from_le_bytes(octets))
     }
 }
 

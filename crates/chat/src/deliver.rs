@@ -124,7 +124,8 @@ impl Chat {
         message.write(&mut xml, "");
         let owner = recipient.account;
         let copy = ArchiveCopy { owner, peer: from, direction: Direction::Incoming, kept: true, waits: true };
-        let append = Append { copies: vec![copy], dedupe: None, xml, text: None, labels: Vec::new() };
+        let append =
+            Append { copies: vec![copy], dedupe: None, xml, text: None, labels: Vec::new(), fence: None };
         let on_commit = move |committed: StoreResult<Committed>| match committed {
             Ok(Committed::New(id)) => {
                 let archived_as = Some((id, chat.archive_ids()));

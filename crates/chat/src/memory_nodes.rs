@@ -10,7 +10,7 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use crate::archive::{Append, Committed};
+use crate::archive::{Append, Committed, Fence};
 use crate::disk::Disk;
 use crate::memory_store::MemoryStore;
 use crate::nodes::{Batch, CommittedCopy, CommittedMessage, Held, Leases, Log, NodeId, Turns};
@@ -44,6 +44,16 @@ pub(crate) struct OwnSide {
 impl SharedLog {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether somebody still holds something as a write says; whether he is alive does not matter before another takes it.
+    pub(crate) fn is_held(&self, fence: &Fence) -> bool {
+        self.lock().leases.get(&fence.what) == Some(&fence.held)
+    }
+
+    /// Ends a node's life before its time: others may take what it holds, and it learns that when it renews itself.
+    pub fn end_life(&self, node: NodeId) {
+        self.lock().alive.insert(node, Instant::now());
     }
 
     /// Forgets all batches up to a number, as a log does that is not kept for ever.
@@ -114,6 +124,10 @@ impl MemoryStore {
     pub(crate) fn write_as_node(&self, side: &OwnSide, message: Append, done: OnCommit) {
         match self.tables() {
             Ok(mut tables) => {
+                if message.fence.as_ref().is_some_and(|fence| !side.log.is_held(fence)) {
+                    drop(tables);
+                    return done(Err(StoreError::Fenced));
+                }
                 let copy = message.clone();
                 let outcome = tables.commit(message);
                 side.commit(committed(&copy, outcome), Box::new(move || done(Ok(outcome))));

@@ -263,6 +263,7 @@ impl Chat {
             xml,
             text: message.child(ns::CLIENT, "body").map(|body| body.text().into_owned()),
             labels: labels::of(message),
+            fence: None,
         }))
     }
 

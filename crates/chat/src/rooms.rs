@@ -56,6 +56,7 @@ use tokio::time::{Instant, timeout};
 use waxwing_xmpp::jid::Jid;
 use waxwing_xmpp::stanza::Stanza;
 
+use crate::archive::ArchiveId;
 use crate::chat::Chat;
 use crate::cluster::HOME_TIMEOUT;
 use crate::cluster::rooms::Sitting;
@@ -186,7 +187,7 @@ async fn live(chat: Arc<Chat>, jid: Jid, mut inbox: mpsc::Receiver<Work>) {
             }
             room.settle().await;
             chat.rooms.lock().remove(&jid);
-            drop(answer.send(room.sitting()));
+            drop(answer.send((room.sitting(), room.heard())));
             break;
         }
     }
@@ -269,9 +270,9 @@ impl Chat {
         }
     }
 
-    /// Has a room that is awake here give up being so, and tell who is in it.
+    /// Has a room that is awake here give up being so, and tell who is in it, and up to where they have heard it.
     /// `None` where it is not.
-    pub(crate) async fn yield_room(&self, room: &Jid) -> Option<Vec<Sitting>> {
+    pub(crate) async fn yield_room(&self, room: &Jid) -> Option<(Vec<Sitting>, ArchiveId)> {
         let mailbox = self.rooms.lock().get(room).cloned()?;
         let (answer, answered) = oneshot::channel();
         let work: Work = Box::new(move |room| Box::pin(async move { room.yielding = Some(answer) }));

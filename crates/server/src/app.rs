@@ -119,7 +119,9 @@ async fn run(config: Config, file: Option<PathBuf>) -> anyhow::Result<Ending> {
     let folder = DataFolder::take(&config.data_dir)?;
     let node = new_node()?;
     let opened = store::open(&config.store, &folder.path().join(DATABASE), node).await?;
-    if !config.cluster.is_set() {
+    if config.cluster.is_set() {
+        standby::refuse_beside_one(&opened).await?;
+    } else {
         // Without a bus nodes do not hear of each other.
         tokio::select! {
             turn = standby::await_turn(&opened, node) => turn?,

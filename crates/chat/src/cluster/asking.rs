@@ -23,9 +23,9 @@ pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 /// What one node asks another.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Question {
-    /// How far have the messages of this account come with you? The session with this full address, if you have it, gives way
-    /// to one that was bound here, before you answer.
-    Mark { account: Jid, replaced: Option<Jid> },
+    /// How far have the messages of this account come with you? The session with this full address that has been there since this
+    /// moment, if you have it still, gives way to one that was bound here, before you answer.
+    Mark { account: Jid, replaced: Option<(Jid, u64)> },
     /// Does somebody look at a client of this account, and which devices of it are connected?
     Attention { account: Jid },
     /// Which sessions do you have, of one account or all?
@@ -78,7 +78,10 @@ impl Question {
             Self::Mark { account, replaced } => {
                 out.byte(0);
                 out.jid(account);
-                out.option(replaced.as_ref(), Writer::jid);
+                out.option(replaced.as_ref(), |out, (session, since_ms)| {
+                    out.jid(session);
+                    out.number(*since_ms);
+                });
             }
             Self::Attention { account } => {
                 out.byte(1);
@@ -106,8 +109,9 @@ impl Question {
     }
 
     pub(super) fn read(from: &mut Reader<'_>) -> Read<Self> {
+        let session = |from: &mut Reader<'_>| Ok((from.jid()?, from.number()?));
         Ok(match from.byte()? {
-            0 => Self::Mark { account: from.jid()?, replaced: from.option(Reader::jid)? },
+            0 => Self::Mark { account: from.jid()?, replaced: from.option(session)? },
             1 => Self::Attention { account: from.jid()? },
             2 => Self::Sessions { account: from.option(Reader::jid)? },
             3 => Self::End { session: from.jid()?, reason: read_close(from)? },

@@ -389,7 +389,7 @@ mod tests {
     fn the_newer_of_two_is_found() {
         let (one, two) = (NodeId(1), NodeId(2));
         let directory = Directory::default();
-        (directory.join(one), directory.join(two));
+        assert!(directory.join(one) && directory.join(two));
         directory.put(one, &presence(5, 7, "romeo/a", Some(0)));
         directory.put(two, &presence(9, 7, "romeo/a", Some(0)));
         assert_eq!(directory.find(&jid("romeo/a")).map(|found| found.node), Some(two));
@@ -419,7 +419,7 @@ mod tests {
         }
         assert_eq!(directory.count(), 100_000);
         let each = directory.memory() / 100_000;
-        println!("{each} bytes a session");
+        eprintln!("{each} bytes a session");
         assert!(each < 256, "{each} bytes a session");
     }
 }

@@ -590,7 +590,10 @@ mod tests {
                 },
             },
             Content::End { account: jid("romeo"), reason: Close::Reset, keep: None },
-            Content::Ask { id: 1, question: Question::Mark { account: jid("romeo"), replaced: None } },
+            Content::Ask {
+                id: 1,
+                question: Question::Mark { account: jid("romeo"), replaced: Some((jid("romeo/a"), 7)) },
+            },
             Content::Answer { id: 1, answer: Answer::Mark(Some(ArchiveId(3))) },
         ];
         for content in all {

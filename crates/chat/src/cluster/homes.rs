@@ -10,6 +10,8 @@
 //! What is said in a room, and who comes and goes, is sent to its home; whoever has something else done there becomes its home.
 //! Those in it notice nothing: each node knows which of its sessions are in which room, and up to where they have heard it.
 
+mod missed;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +23,7 @@ use waxwing_xmpp::stanza::{Kind, PresenceType, Stanza};
 use super::rooms::{Deed, RoomAnswer, RoomQuestion, SeatAt, Sitting};
 use super::{Answer, Away, Cluster, Question, lock};
 use crate::account::AccountId;
-use crate::archive::ArchiveId;
+use crate::archive::{ArchiveId, Fence};
 use crate::chat::Chat;
 use crate::error::{Error, Result};
 use crate::nodes::{Held, NodeId};
@@ -34,15 +36,12 @@ pub const HOME_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long is waited before a home is looked for once more.
 const HOME_PATIENCE: Duration = Duration::from_millis(20);
 
-/// How often a node looks whether a room whose home is gone may be taken.
-const ORPHAN_PATIENCE: Duration = Duration::from_millis(500);
-
 /// A home, or one on its way.
 #[derive(Debug)]
 enum Home {
     Taking,
     Mine(Held, Option<Arrivals>),
-    Giving,
+    Giving(Held, Option<Arrivals>),
 }
 
 /// Who is in a room that gets a home.
@@ -135,6 +134,7 @@ impl Cluster {
                 if let Some((held, arrivals)) = self.take_home(chat, room).await? {
                     let home = Home::Mine(held, Some(arrivals));
                     lock(&self.homes).homes.insert(room.clone(), home);
+                    self.seat_late(chat, room);
                     return Ok(());
                 }
                 drop(attempt);
@@ -210,7 +210,8 @@ impl Cluster {
         arrivals.take(self.bus.node(), own, heard, seen);
         self.stand_up(room);
         let others = self.bus.others();
-        let question = Question::Room(RoomQuestion { room: room.clone(), deed: Deed::Sitting });
+        let question =
+            Question::Room(RoomQuestion { room: room.clone(), deed: Deed::Sitting { anew: true } });
         for (node, answer) in self.ask_each(others.iter().copied(), &question).await {
             if let Answer::Room(RoomAnswer::Sitting { sitting, heard, seen }) = answer {
                 arrivals.take(node, sitting, heard, seen);
@@ -255,6 +256,24 @@ impl Cluster {
         }
     }
 
+    /// Those of this node whom a former home has let in are in a room that has come here meanwhile.
+    pub(super) fn seat_late(&self, chat: &Arc<Chat>, room: &Jid) {
+        if !matches!(lock(&self.homes).homes.get(room), Some(Home::Mine(..))) {
+            return;
+        }
+        let (late, ..) = self.sitting_here(chat, room);
+        self.stand_up(room);
+        if late.is_empty() {
+            return;
+        }
+        let (chat, room, own) = (Arc::clone(chat), room.clone(), self.bus.node());
+        tokio::spawn(async move {
+            if let Err(error) = chat.seat_in_room(&room, own, late, None).await {
+                tracing::warn!(%error, %room, "somebody who was let in elsewhere is not in the room");
+            }
+        });
+    }
+
     /// This node is the room's home now: it knows of its own sessions there without that.
     fn stand_up(&self, room: &Jid) {
         lock(&self.homes).seats.remove(room);
@@ -263,21 +282,44 @@ impl Cluster {
     /// Those who have to be seated when a room wakes here.
     pub(crate) fn arrivals(&self, room: &Jid) -> Option<Arrivals> {
         match lock(&self.homes).homes.get(room) {
-            Some(Home::Mine(_, arrivals)) => arrivals.clone(),
+            Some(Home::Mine(_, arrivals) | Home::Giving(_, arrivals)) => arrivals.clone(),
             _ => None,
         }
     }
 
     /// They have been seated.
     pub(crate) fn have_arrived(&self, room: &Jid) {
-        if let Some(Home::Mine(_, arrivals)) = lock(&self.homes).homes.get_mut(room) {
+        if let Some(Home::Mine(_, arrivals) | Home::Giving(_, arrivals)) =
+            lock(&self.homes).homes.get_mut(room)
+        {
             *arrivals = None;
         }
     }
 
+    /// What has to be so for what a room says here to be kept; `None` where it has no home here.
+    pub(crate) fn fence(&self, room: &Jid) -> Option<Fence> {
+        match lock(&self.homes).homes.get(room) {
+            Some(Home::Mine(held, _) | Home::Giving(held, _)) => {
+                Some(Fence { what: lease_of(room), held: *held })
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether another node has taken a room whose home this one believed to be: then it is given up.
+    pub(super) async fn has_lost_home(&self, chat: &Arc<Chat>, room: &Jid) -> bool {
+        let Some(fence) = self.fence(room) else { return true };
+        let Some((leases, _)) = self.leases() else { return true };
+        if !leases.holder(&fence.what).await.is_ok_and(|held| held.is_some_and(|held| held != fence.held)) {
+            return false;
+        }
+        self.give_home(chat, room).await;
+        true
+    }
+
     /// Whether a room that is awake here may stay so: one that is being given away is told by whoever gives it.
     pub(crate) fn keeps_home(&self, room: &Jid) -> bool {
-        matches!(lock(&self.homes).homes.get(room), Some(Home::Mine(..) | Home::Giving))
+        matches!(lock(&self.homes).homes.get(room), Some(Home::Mine(..) | Home::Giving(..)))
     }
 
     /// A room that is awake here has this archive.
@@ -305,7 +347,7 @@ impl Cluster {
         match homes.homes.get(room) {
             Some(Home::Mine(held, _)) => {
                 let held = *held;
-                homes.homes.insert(room.clone(), Home::Giving);
+                homes.homes.insert(room.clone(), Home::Giving(held, None));
                 Some(held)
             }
             _ => None,
@@ -333,12 +375,12 @@ impl Cluster {
 
     /// Gives up being a room's home, with all who are in it; `None` where it is not. Those of them who are here are remembered.
     pub(super) async fn give_home(&self, chat: &Arc<Chat>, room: &Jid) -> Option<Vec<Sitting>> {
-        let (held, arrivals) = {
+        let held = {
             let mut homes = lock(&self.homes);
             match homes.homes.remove(room) {
                 Some(Home::Mine(held, arrivals)) => {
-                    homes.homes.insert(room.clone(), Home::Giving);
-                    (held, arrivals)
+                    homes.homes.insert(room.clone(), Home::Giving(held, arrivals));
+                    held
                 }
                 Some(other) => {
                     homes.homes.insert(room.clone(), other);
@@ -347,10 +389,15 @@ impl Cluster {
                 None => return None,
             }
         };
-        let (sitting, heard) = match (chat.yield_room(room).await, arrivals) {
-            (Some(sitting), _) => (sitting, chat.store.position()),
+        let told = chat.yield_room(room).await;
+        let arrivals = match lock(&self.homes).homes.get_mut(room) {
+            Some(Home::Giving(_, arrivals)) => arrivals.take(),
+            _ => None,
+        };
+        let (sitting, heard) = match (told, arrivals) {
+            (Some(told), None) => told,
             // It never woke here.
-            (None, Some(Arrivals { sitting, heard, .. })) => {
+            (_, Some(Arrivals { sitting, heard, .. })) => {
                 let own = heard.iter().find(|(node, _)| *node == self.bus.node());
                 (sitting, own.map_or(chat.store.position(), |(_, heard)| *heard))
             }
@@ -391,58 +438,6 @@ impl Cluster {
         };
         for room in mine {
             self.give_home(&chat, &room).await;
-        }
-    }
-
-    /// A node is gone. Those of its sessions that are in rooms here leave them; rooms that had their home there get another.
-    pub(super) fn room_homes_gone(self: &Arc<Self>, node: NodeId) {
-        let Some(chat) = self.chat() else { return };
-        let (mine, orphans) = {
-            let homes = lock(&self.homes);
-            let mine = homes.homes.iter().filter(|(_, home)| matches!(home, Home::Mine(..)));
-            let mine: Vec<Jid> = mine.map(|(room, _)| room.clone()).collect();
-            (mine, homes.seats.keys().cloned().collect::<Vec<_>>())
-        };
-        for room in mine {
-            let chat = Arc::clone(&chat);
-            tokio::spawn(async move {
-                if let Err(error) = chat.node_left_room(&room, node).await {
-                    tracing::warn!(%error, %room, "those of a node that is gone could not be taken out of a room");
-                }
-            });
-        }
-        if !orphans.is_empty() {
-            let cluster = Arc::clone(self);
-            tokio::spawn(async move { cluster.adopt(&chat, orphans).await });
-        }
-    }
-
-    /// Takes those of these rooms whose home is gone, unless another does.
-    async fn adopt(&self, chat: &Arc<Chat>, mut rooms: Vec<Jid>) {
-        let deadline = Instant::now() + HOME_TIMEOUT;
-        while !rooms.is_empty() && Instant::now() < deadline {
-            let mut waiting = Vec::new();
-            for room in rooms {
-                let Some((leases, _)) = self.leases() else {
-                    waiting.push(room);
-                    continue;
-                };
-                match leases.holder(&lease_of(&room)).await {
-                    Ok(Some(held)) if self.holder(held.node).is_some() => {}
-                    Ok(None) => {
-                        // It wakes, and has those in it seated.
-                        let woken = chat.in_room_at_once(&room, |_| Box::pin(async {})).await;
-                        if let Err(error) = woken {
-                            tracing::warn!(%error, %room, "a room without a home could not be taken");
-                        }
-                    }
-                    _ => waiting.push(room),
-                }
-            }
-            rooms = waiting;
-            if !rooms.is_empty() {
-                sleep(ORPHAN_PATIENCE).await;
-            }
         }
     }
 
@@ -511,10 +506,14 @@ impl Cluster {
         archived: Option<ArchiveId>,
     ) -> bool {
         let mut homes = lock(&self.homes);
-        if archived.is_some() && homes.homes.contains_key(room) {
-            return false;
-        }
-        let Some(seats) = homes.seats.get_mut(room) else { return true };
+        let (is_here, comes) = match homes.homes.get(room) {
+            Some(Home::Mine(..) | Home::Giving(..)) => (true, true),
+            Some(Home::Taking) => (false, true),
+            None => (false, false),
+        };
+        let Some(seats) = homes.seats.get_mut(room).filter(|_| !is_here) else {
+            return archived.is_none() || !comes;
+        };
         if let (Kind::Presence(kind), Some(from)) = (stanza.kind, &stanza.from) {
             match kind {
                 PresenceType::Available => {
@@ -535,76 +534,6 @@ impl Cluster {
                 true
             }
             None => true,
-        }
-    }
-
-    /// Frames of a node were lost, and with them maybe what rooms there said.
-    pub(super) fn note_gap(&self, node: NodeId) {
-        for seats in lock(&self.homes).seats.values_mut() {
-            seats.gap.insert(node);
-        }
-    }
-
-    /// Makes up for what rooms may have said that have their home at a node of which frames were lost: it gives up those that have
-    /// sessions of this node in them, and this node, which then asks all where they are, hands everybody what he lacks.
-    pub(super) async fn rooms_missed(self: Arc<Self>, chat: Arc<Chat>, node: NodeId) {
-        while self.bus.others().contains(&node) && !self.order.is_over() {
-            let mut left = false;
-            for room in self.rooms_with_gap(node) {
-                let Some((leases, _)) = self.leases() else {
-                    left = true;
-                    continue;
-                };
-                match leases.holder(&lease_of(&room)).await {
-                    Ok(Some(held)) if self.holder(held.node) == Some(node) => {
-                        // Waking here, it hands everybody what he has not heard.
-                        let woken = chat.in_room_at_once(&room, |_| Box::pin(async {})).await;
-                        if let Err(error) = woken {
-                            tracing::warn!(%error, %room, "what a room said meanwhile is not heard");
-                        }
-                        left = true;
-                    }
-                    // Whoever else is its home hands on what it says behind what has been heard.
-                    Ok(Some(held)) if self.holder(held.node).is_some() => self.close_gap(&room, node),
-                    _ => left = true,
-                }
-            }
-            if !left {
-                return self.ask_who_sits(&chat, node).await;
-            }
-            sleep(ORPHAN_PATIENCE).await;
-        }
-    }
-
-    fn rooms_with_gap(&self, node: NodeId) -> Vec<Jid> {
-        let homes = lock(&self.homes);
-        let waiting = homes.seats.iter().filter(|(_, seats)| seats.gap.contains(&node));
-        waiting.map(|(room, _)| room.clone()).collect()
-    }
-
-    fn close_gap(&self, room: &Jid, node: NodeId) {
-        if let Some(seats) = lock(&self.homes).seats.get_mut(room) {
-            seats.gap.remove(&node);
-        }
-    }
-
-    /// Frames of a node were lost, and with them maybe its answer to who of its sessions are in the rooms that have their home
-    /// here: it is asked once more.
-    async fn ask_who_sits(&self, chat: &Arc<Chat>, node: NodeId) {
-        let mine: Vec<Jid> = {
-            let homes = lock(&self.homes);
-            let mine = homes.homes.iter().filter(|(_, home)| matches!(home, Home::Mine(..)));
-            mine.map(|(room, _)| room.clone()).collect()
-        };
-        for room in mine {
-            let question = Question::Room(RoomQuestion { room: room.clone(), deed: Deed::Sitting });
-            let Some(Answer::Room(RoomAnswer::Sitting { sitting, heard, .. })) = self.ask(node, question).await
-            else {
-                continue;
-            };
-            if let Err(error) = chat.seat_in_room(&room, node, sitting, heard).await {
-                tracing::warn!(%error, %room, "who of another node sits in a room is not known");
-            }
         }
     }
 

@@ -142,9 +142,15 @@ impl Cluster {
                     answer(sitting.map_or(RoomAnswer::NotHome, RoomAnswer::Occupants));
                 });
             }
-            Deed::Sitting => {
-                let (sitting, heard, seen) = self.sitting_here(&chat, &room);
-                answer(RoomAnswer::Sitting { sitting, heard, seen });
+            Deed::Sitting { anew } => {
+                let cluster = Arc::clone(self);
+                tokio::spawn(async move {
+                    // Another has taken what this node may have believed to hold: then it tells of all who are in it.
+                    let given = if anew { cluster.give_home(&chat, &room).await } else { None };
+                    let (own, heard, seen) = cluster.sitting_here(&chat, &room);
+                    let sitting = given.unwrap_or(own);
+                    answer(RoomAnswer::Sitting { sitting, heard, seen });
+                });
             }
             deed => {
                 if !self.put_in_line(&chat, &room, Op::new(deed, Reply::Node(node, id))) {
@@ -185,6 +191,7 @@ impl Cluster {
             News::Entered { session, own, heard } => {
                 if let Some(session) = chat.sessions.find(&session) {
                     self.seated(&session, &room, &own, heard);
+                    self.seat_late(chat, &room);
                 }
             }
             News::Left { session, own } => {
@@ -351,7 +358,7 @@ impl Line {
                 chat.say_in_room_here(&self.room, &real, &name, stanza, Some(token)).await
             }
             // These are answered without waiting in a line.
-            Deed::Occupants { .. } | Deed::Sitting => Ok(Receipt::DONE),
+            Deed::Occupants { .. } | Deed::Sitting { .. } => Ok(Receipt::DONE),
         };
         self.reply(reply, done);
     }
@@ -376,10 +383,14 @@ impl Line {
                 self.answer(reply, RoomAnswer::Refused(Refused::from(&error)));
             }
             (Reply::Node(node, id), Ok(receipt)) => {
-                let cluster = Arc::clone(&self.cluster);
+                let (cluster, chat, room) =
+                    (Arc::clone(&self.cluster), Arc::clone(&self.chat), self.room.clone());
                 tokio::spawn(async move {
                     let answer = match receipt.place().await {
                         Ok(place) => RoomAnswer::Done(place),
+                        Err(Error::ResourceConstraint(_)) if cluster.has_lost_home(&chat, &room).await => {
+                            RoomAnswer::NotHome
+                        }
                         Err(error) => RoomAnswer::Refused(Refused::from(&error)),
                     };
                     cluster.send(node, &Content::Answer { id, answer: Answer::Room(answer) });

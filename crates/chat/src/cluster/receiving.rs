@@ -309,9 +309,13 @@ impl Cluster {
 
     /// How far an account's messages have come here. A session that is to give way has ended before, so that what its client
     /// had not confirmed counts as not delivered.
-    async fn give_way(&self, chat: &Chat, account: &Jid, replaced: Option<Jid>) -> Answer {
+    async fn give_way(&self, chat: &Chat, account: &Jid, replaced: Option<(Jid, u64)>) -> Answer {
         let mark = chat.sessions.mark(account);
-        if let Some(session) = replaced.and_then(|jid| chat.sessions.find(&jid)) {
+        let replaced = replaced.and_then(|(jid, since_ms)| {
+            // The question may have been on its way for long: whoever has come since is another.
+            chat.sessions.find(&jid).filter(|session| session.info().since_ms == since_ms)
+        });
+        if let Some(session) = replaced {
             session.close(Close::Replaced);
             let deadline = Instant::now() + ANSWER_TIMEOUT / 2;
             loop {

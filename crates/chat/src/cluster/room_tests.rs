@@ -224,3 +224,32 @@ async fn members_hear_at_every_node() {
     assert!(attending[2].told().is_empty());
     assert!(attending[1].told().iter().any(|one| one.ends_with("without him")));
 }
+
+/// A home that was stopped, or cut off from the store, for so long that another has taken the room: what it still says is not
+/// kept, and whoever said it hears so; those who are in the room through it go on being in it, and hear all that was kept.
+#[tokio::test(start_paused = true)]
+async fn a_home_that_was_lost_unnoticed_keeps_nothing() {
+    let nodes = Nodes::of(3, &["romeo", "juliet", "mercutio"]).await;
+    let [mut romeo, mut juliet, mut mercutio] = cave(&nodes).await;
+    say(&romeo, "before").await.expect("it is safe");
+    quiet().await;
+    let lost = nodes.cluster(0).fence(&jid(CAVE)).expect("it is its home");
+    nodes.log.end_life(lost.held.node);
+    // It still believes to be what it was, and the message is on its way when another takes the room.
+    let room = jid(CAVE);
+    let taken = {
+        let (leases, name) = nodes.cluster(1).leases().expect("it is alive");
+        leases.hold(&lost.what, name).await.expect("it is free")
+    };
+    assert!(taken.epoch > lost.held.epoch && nodes.cluster(0).is_home(&room));
+    assert!(say(&romeo, "too late").await.is_err(), "nobody is told that it is safe");
+    say(&juliet, "behind").await.expect("it is safe");
+    quiet().await;
+    assert_eq!(homes(&nodes).iter().filter(|home| **home).count(), 1);
+    say(&mercutio, "and on").await.expect("it is safe");
+    quiet().await;
+    for client in [&mut romeo, &mut juliet, &mut mercutio] {
+        let told: Vec<String> = told(client).into_iter().filter(|one| one.contains(':')).collect();
+        assert_eq!(told, ["romeo: before", "juliet: behind", "mercutio: and on"], "{}", client.session.jid);
+    }
+}

@@ -74,8 +74,11 @@ pub(crate) enum Deed {
     Occupants {
         yields: bool,
     },
-    /// Asked by a new home of everybody: which of your sessions are in it, and up to where have they been handed its archive?
-    Sitting,
+    /// Which of your sessions are in it, and up to where have they been handed its archive? Asked by a home; by a new one of
+    /// everybody, of whom one may believe still to be its home.
+    Sitting {
+        anew: bool,
+    },
 }
 
 /// A question about a room.
@@ -256,7 +259,10 @@ impl RoomQuestion {
                 out.byte(4);
                 out.flag(*yields);
             }
-            Deed::Sitting => out.byte(5),
+            Deed::Sitting { anew } => {
+                out.byte(5);
+                out.flag(*anew);
+            }
         }
     }
 
@@ -273,7 +279,7 @@ impl RoomQuestion {
                 token: from.string()?,
             },
             4 => Deed::Occupants { yields: from.flag()? },
-            5 => Deed::Sitting,
+            5 => Deed::Sitting { anew: from.flag()? },
             _ => return Err(Malformed),
         };
         Ok(Self { room, deed })

@@ -329,9 +329,10 @@ impl Chat {
     pub(crate) async fn mark_elsewhere(&self, jid: &Jid, known: ArchiveId) -> ArchiveId {
         let Some(cluster) = self.cluster() else { return known };
         let account = jid.to_bare();
-        let replaced = cluster.directory.find(jid).map(|found| found.node);
+        let replaced = cluster.directory.find(jid).map(|found| (found.node, found.since_ms));
         let asked = cluster.directory.nodes_of(&account).into_iter().filter_map(|node| {
-            let replaced = (replaced == Some(node)).then(|| jid.clone());
+            let replaced =
+                replaced.filter(|(known, _)| *known == node).map(|(_, since_ms)| (jid.clone(), since_ms));
             cluster.ask_ahead(node, Question::Mark { account: account.clone(), replaced })
         });
         let asked: Vec<_> = asked.collect();

@@ -87,9 +87,9 @@ impl Room {
     /// Whether the room knows another session under this address: one of another node, or an older one.
     fn sits_elsewhere(&self, seat: &Seat) -> bool {
         let occupants = self.floor.occupants();
-        let known = occupants.at(seat.jid()).and_then(|occupant| {
-            occupant.seats.iter().find(|known| known.jid() == seat.jid())
-        });
+        let known = occupants
+            .at(seat.jid())
+            .and_then(|occupant| occupant.seats.iter().find(|known| known.jid() == seat.jid()));
         known.is_some_and(|known| !known.is_of(&self.chat, seat))
     }
 

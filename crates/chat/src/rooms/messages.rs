@@ -149,7 +149,13 @@ impl Room {
             self.say_passing(speaker, said);
             return Ok(Receipt::DONE);
         }
-        let append = to_append(state, speaker, &said, self.token.take());
+        let mut append = to_append(state, speaker, &said, self.token.take());
+        if let Some(cluster) = self.chat.cluster() {
+            // A home that has been lost without being told so keeps nothing any more.
+            let held = cluster.fence(&self.jid);
+            append.fence =
+                Some(held.ok_or(Error::ResourceConstraint("the room has its home at another node by now"))?);
+        }
         let (promise, receipt) = Receipt::new();
         let openly = state.configuration().non_anonymous;
         let by = speaker.real.clone();
@@ -164,6 +170,7 @@ impl Room {
                     let place = committed.id();
                     if let Committed::New(id) = committed {
                         chat.rooms.newest.note(archive, id);
+                        floor.hears(id);
                         chat.set_off_in_room(archive, &room, &real, &said, id);
                         let said = said.with_child(stanza_id(&chat.archive_ids().show(id), &room));
                         let stanza = &Arc::new(Outgoing::for_many(said));
@@ -244,6 +251,7 @@ fn to_append(state: &State, speaker: &Speaker, said: &Stanza, token: Option<Stri
         xml,
         text: said.child(ns::CLIENT, "body").map(|body| body.text().into_owned()),
         labels: labels::of(said),
+        fence: None,
     }
 }
 

@@ -176,6 +176,11 @@ impl Room {
         Some(stanza.with_child(stanza_id(&shown, &self.jid)))
     }
 
+    /// The newest message of its archive that everybody here has been handed.
+    pub(super) fn heard(&self) -> ArchiveId {
+        self.caught_up.max(self.floor.heard())
+    }
+
     /// Everybody in the room, as another node is told of them.
     pub(super) fn sitting(&self) -> Vec<Sitting> {
         let Some(cluster) = self.chat.cluster() else { return Vec::new() };
@@ -199,13 +204,17 @@ impl Room {
         heard: Option<ArchiveId>,
     ) -> Result<()> {
         let Some(cluster) = self.chat.cluster().cloned() else { return Ok(()) };
-        if self.state.is_none() || !cluster.others().contains(&node) {
+        if self.state.is_none() || (node != cluster.node() && !cluster.others().contains(&node)) {
             return Ok(());
         }
         for one in sitting {
             let nick = one.own.resource().unwrap_or_default().to_owned();
             let was_there = self.floor.occupants().named(&nick).is_some();
-            if self.seat_again(&cluster, &one, false)?.is_some() && !was_there {
+            let seated = self.seat_again(&cluster, &one, false)?;
+            for session in seated.iter().flatten() {
+                session.enter_room(one.own.clone());
+            }
+            if seated.is_some() && !was_there {
                 let occupants = self.floor.occupants();
                 if let Some(back) = occupants.named(&nick) {
                     self.tell_current(&occupants, back, None);
@@ -308,6 +317,7 @@ impl Chat {
         sitting: Vec<Sitting>,
         heard: Option<ArchiveId>,
     ) -> Result<()> {
-        self.in_room(room, move |room| Box::pin(async move { room.seat_missing(node, sitting, heard).await })).await?
+        self.in_room(room, move |room| Box::pin(async move { room.seat_missing(node, sitting, heard).await }))
+            .await?
     }
 }

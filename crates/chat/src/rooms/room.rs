@@ -1,7 +1,7 @@
 //! A room that is awake: its state, what follows from it, and how it wakes and ends.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, oneshot};
@@ -49,7 +49,7 @@ pub struct Room {
     /// What others kept in its archive up to here was handed to everybody when it came to this node.
     pub(super) caught_up: ArchiveId,
     /// It is about to have its home at another node, which waits for those who are in it.
-    pub(super) yielding: Option<oneshot::Sender<Vec<Sitting>>>,
+    pub(super) yielding: Option<oneshot::Sender<(Vec<Sitting>, ArchiveId)>>,
 }
 
 /// What the room's task shares with the store's, which delivers messages as they are committed.
@@ -61,6 +61,8 @@ pub(super) struct Floor {
     /// How many messages are on their way to the store.
     in_flight: AtomicUsize,
     settled: Notify,
+    /// The newest message that came down from the store.
+    heard: AtomicU64,
 }
 
 /// A room that exists.
@@ -84,6 +86,16 @@ impl Floor {
     /// Who is there. Nothing is awaited while this is held.
     pub(super) fn occupants(&self) -> MutexGuard<'_, Occupants> {
         self.occupants.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A message has come down from the store, and goes to everybody.
+    pub(super) fn hears(&self, id: ArchiveId) {
+        self.heard.fetch_max(id.0, Ordering::AcqRel);
+    }
+
+    /// The newest that has.
+    pub(super) fn heard(&self) -> ArchiveId {
+        ArchiveId(self.heard.load(Ordering::Acquire))
     }
 
     pub(super) fn take_off(&self) {

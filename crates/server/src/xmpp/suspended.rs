@@ -314,12 +314,10 @@ fn text(stanza: &Stanza) -> String {
     String::from_utf8(xml).unwrap_or_default()
 }
 
-/// A stream that was kept over a restart, or that another node has.
+/// A stream that was kept over a restart. One that another node has is not asked for: what that node has not dealt with yet, and
+/// this one has, the client would never be sent. It signs in anew instead, and reads from the archive.
 async fn found(face: &Face, account: &Account, id: &str) -> waxwing_chat::Result<Option<Saved>> {
-    let Some(stream) = face.chat.store().take_stream(id).await? else {
-        let state = face.chat.stream_elsewhere(id, &account.jid).await;
-        return Ok(state.and_then(|state| Saved::from_stored(&state)));
-    };
+    let Some(stream) = face.chat.store().take_stream(id).await? else { return Ok(None) };
     let usable = stream.owner == account.id && stream.expires_ms > face.chat.now_ms();
     let saved = Saved::from_stored(&stream.state).filter(|_| usable);
     if stream.owner != account.id {
