@@ -209,26 +209,31 @@ async fn connections_that_come_and_go_leave_nothing_behind() {
         "<stream:stream to='localhost' version='1.0' xmlns='jabber:client' xmlns:stream='{STREAMS}'>"
     );
     const AT_ONCE: usize = 50;
+    const PARTS: usize = 8;
     let mut marks = Vec::new();
-    for quarter in 0..4 {
-        for start in (quarter * count / 4..(quarter + 1) * count / 4).step_by(AT_ONCE) {
+    for part in 0..PARTS {
+        for start in (part * count / PARTS..(part + 1) * count / PARTS).step_by(AT_ONCE) {
             let visits = (start..start + AT_ONCE).map(|n| come_and_go(&world, n, &header));
             futures_util::future::join_all(visits).await;
         }
         wait_for_connections(&world, 0).await;
         marks.push((server.memory().unwrap(), server.files().unwrap()));
     }
-    let rise = marks[3].0.saturating_sub(marks[1].0);
-    let slope = rise as f64 / (count / 2) as f64;
+    // What leaks does so in every part; an allocator that takes a piece more from the system does it in one.
+    let mut rises: Vec<u64> =
+        marks.windows(2).skip(1).map(|pair| pair[1].0.saturating_sub(pair[0].0)).collect();
+    rises.sort_unstable();
+    let rise = rises[(rises.len() - 1) / 2];
+    let slope = rise as f64 / (count / PARTS) as f64;
     figure(&format!(
-        "{count} connections come and gone: memory at the quarters {:?}, {slope:.2} bytes a connection in the second \
-         half, files {:?}",
+        "{count} connections come and gone: memory after each part of {PARTS} {:?}, usually {slope:.2} bytes a \
+         connection, files {:?}",
         marks.iter().map(|(memory, _)| kib(*memory)).collect::<Vec<_>>(),
         marks.iter().map(|(_, files)| *files).collect::<Vec<_>>()
     ));
-    // An allocator's own swing; a leak of as little as a timer's entry a connection would be seen above it.
-    assert!(rise < 512 << 10, "memory rose by {} over {} connections", kib(rise), count / 2);
-    assert!(marks[3].1 <= marks[0].1 + 2, "files are left open: {marks:?}");
+    // A leak of as little as a timer's entry a connection would be seen above it.
+    assert!(rise < 128 << 10, "memory usually rose by {} over {} connections", kib(rise), count / PARTS);
+    assert!(marks[PARTS - 1].1 <= marks[0].1 + 2, "files are left open: {marks:?}");
 }
 
 /// `limits.unauthenticated_per_address` turns away what one address holds open, while others still get in.
