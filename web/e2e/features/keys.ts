@@ -51,10 +51,22 @@ export const KEYS: readonly Feature[] = [
       if (!romeo.isPhone) {
         await press('Alt+ArrowDown');
         await until('another conversation is open', async () => page.url() !== before);
-        // What was unread is read by being opened, and may stand elsewhere in the list then.
-        const there = page.url();
+        // What was unread is read by being opened, and may stand elsewhere in the list then: what is above it counts.
+        const list = page.locator('[data-region="sidebar"] a[data-conversation]');
+        const order = (): Promise<(string | undefined)[]> =>
+          list.evaluateAll((links) => links.map((link) => (link as HTMLElement).dataset.conversation));
+        const opened = (all: (string | undefined)[]): number =>
+          all.findIndex((address) => address !== undefined && page.url().includes(encodeURIComponent(address)));
+        let resting = await order();
+        await until('the list rests', async () => {
+          const last = resting;
+          await page.evaluate(() => new Promise((done) => requestIdleCallback(done)));
+          resting = await order();
+          return last.join() === resting.join();
+        });
+        const above = resting.at(opened(resting) - 1) ?? '';
         await press('Alt+ArrowUp');
-        await until('one beside it is open', async () => page.url() !== there);
+        await until('the one above it is open', async () => page.url().includes(encodeURIComponent(above)));
         await romeo.open(accounts.nurse.address);
         await juliet.open(room);
         await juliet.write(text('Unread'));
