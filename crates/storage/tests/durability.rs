@@ -4,6 +4,7 @@
 
 mod faults;
 mod scratch;
+mod talk;
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Write};
@@ -15,12 +16,12 @@ use std::time::{Duration, Instant};
 
 use faults::{Disk, need, trials};
 use scratch::Scratch;
+use talk::{appending, archive, couple, message};
 use tokio::sync::{Semaphore, oneshot};
-use waxwing_chat::account::{Account, NewAccount, Role};
-use waxwing_chat::archive::{Append, ArchiveCopy, ArchiveId, ArchiveQuery, Committed, Direction, PageFrom};
+use waxwing_chat::account::Account;
+use waxwing_chat::archive::{ArchiveId, Committed};
 use waxwing_chat::store::{Store, StoreError, StoreResult};
 use waxwing_storage::sqlite::{Options, Sqlite};
-use waxwing_xmpp::jid::Jid;
 
 /// Small limits, so that checkpoints and indexing happen within a trial.
 fn options() -> Options {
@@ -29,64 +30,6 @@ fn options() -> Options {
 
 fn open(path: &Path) -> Arc<dyn Store> {
     Arc::new(Sqlite::open(path, options()).expect("the store opens"))
-}
-
-async fn couple(store: &Arc<dyn Store>) -> [Account; 2] {
-    let mut couple = Vec::new();
-    for address in ["juliet@capulet.example", "romeo@montague.example"] {
-        let jid = Jid::new(address).expect("an address");
-        if let Some(account) = store.account(&jid).await.expect("the store answers") {
-            couple.push(account);
-            continue;
-        }
-        let new = NewAccount { jid, name: None, role: Role::Member, verifiers: Vec::new(), created_ms: 0 };
-        couple.push(store.create_account(new).await.expect("the account is created"));
-    }
-    couple.try_into().expect("two")
-}
-
-/// Message number `n` from Juliet to Romeo, under a client id of its own.
-fn message([juliet, romeo]: &[Account; 2], n: u64) -> Append {
-    let copy = |owner: &Account, peer: &Account, direction| ArchiveCopy {
-        owner: owner.id,
-        peer: peer.jid.clone(),
-        direction,
-        kept: true,
-        waits: true,
-    };
-    let body = format!("message number {n} {}", "of many words ".repeat((n % 40) as usize));
-    Append {
-        copies: vec![copy(juliet, romeo, Direction::Outgoing), copy(romeo, juliet, Direction::Incoming)],
-        dedupe: Some((juliet.id, format!("client-{n}"))),
-        xml: format!("<message id='{n}'><body>{body}</body></message>").into_bytes(),
-        text: Some(body),
-        labels: Vec::new(),
-    }
-}
-
-fn appending(store: &Arc<dyn Store>, message: Append) -> oneshot::Receiver<StoreResult<Committed>> {
-    let (done, committed) = oneshot::channel();
-    store.append(message, Box::new(move |result| drop(done.send(result))));
-    committed
-}
-
-/// Everything in an owner's archive: message numbers and ids, oldest first.
-async fn archive(store: &Arc<dyn Store>, owner: &Account) -> Vec<(u64, ArchiveId)> {
-    let mut found = Vec::new();
-    let mut page = PageFrom::Start;
-    loop {
-        let query = ArchiveQuery::page(owner.id, page, 500);
-        let got = store.archive_page(query).await.expect("the archive can be read");
-        for item in &got.items {
-            let xml = std::str::from_utf8(&item.xml).expect("UTF-8");
-            let number = xml.split('\'').nth(1).expect("an id").parse().expect("a number");
-            found.push((number, item.id));
-        }
-        let Some(last) = got.items.last().filter(|_| !got.complete) else {
-            return found;
-        };
-        page = PageFrom::After(last.id);
-    }
 }
 
 const DATABASE: &str = "WAXWING_WRITER_DATABASE";
@@ -116,7 +59,7 @@ fn writing_process() {
     };
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     runtime.block_on(async {
-        let couple = couple(&store).await;
+        let couple = couple(&*store).await;
         let free = Arc::new(Semaphore::new(64));
         for n in first..first + 1_000_000 {
             let permit = free.clone().acquire_owned().await.expect("never closed");
@@ -215,11 +158,11 @@ fn acknowledged<L: AsRef<str>>(lines: &[L]) -> Vec<(u64, ArchiveId)> {
 async fn check(database: &Path, acknowledged: &[(u64, ArchiveId)]) -> usize {
     assert!(acknowledged.is_sorted_by(|a, b| a.1 < b.1), "acknowledged in the order of the archive");
     let store = open(database);
-    let couple = couple(&store).await;
+    let couple = couple(&*store).await;
     let mut missing = 0;
     let mut archives = Vec::new();
     for owner in &couple {
-        let found = archive(&store, owner).await;
+        let found = archive(&*store, owner).await;
         let by_number: HashMap<_, _> = found.iter().copied().collect();
         assert_eq!(by_number.len(), found.len(), "no message is there twice");
         missing = acknowledged.iter().filter(|(n, id)| by_number.get(n) != Some(id)).count();
@@ -244,12 +187,12 @@ async fn resend(store: &Arc<dyn Store>, couple: &[Account; 2], acknowledged: &[(
     };
     let from = acknowledged.len().saturating_sub(100);
     for (n, id) in &acknowledged[from..] {
-        let retry = appending(store, message(couple, *n)).await.expect("it answers");
+        let retry = appending(&**store, message(couple, *n)).await.expect("it answers");
         assert_eq!(retry.expect("it succeeds"), Committed::Duplicate(*id));
     }
-    let before: HashMap<_, _> = archive(store, &couple[0]).await.into_iter().collect();
+    let before: HashMap<_, _> = archive(&**store, &couple[0]).await.into_iter().collect();
     for n in last + 1..last + 80 {
-        let retry = appending(store, message(couple, n)).await.expect("it answers").expect("it succeeds");
+        let retry = appending(&**store, message(couple, n)).await.expect("it answers").expect("it succeeds");
         match (retry, before.get(&n)) {
             (Committed::Duplicate(id), Some(there)) if id == *there => {}
             (Committed::New(_), None) => {}
@@ -373,17 +316,17 @@ async fn full_disk_refuses_writes_and_recovers() {
     std::fs::write(&ballast, vec![0; 6 << 20]).expect("there is room");
     let database = disk.path().join("waxwing.db");
     let store = open(&database);
-    let couple = couple(&store).await;
+    let couple = couple(&*store).await;
     let mut said = Vec::new();
     let (mut n, mut refused) = (0, 0);
     while refused < 500 {
         n += 1;
-        match appending(&store, message(&couple, n)).await.expect("it answers") {
+        match appending(&*store, message(&couple, n)).await.expect("it answers") {
             Ok(Committed::New(id)) => said.push((n, id)),
             Err(StoreError::Full) => {
                 refused += 1;
                 if refused % 100 == 1 {
-                    assert_eq!(archive(&store, &couple[0]).await, said, "reads go on");
+                    assert_eq!(archive(&*store, &couple[0]).await, said, "reads go on");
                 }
             }
             other => panic!("message {n}: {other:?}"),
@@ -394,7 +337,7 @@ async fn full_disk_refuses_writes_and_recovers() {
     assert!(matches!(other, Err(StoreError::Full)), "{other:?}");
     std::fs::remove_file(&ballast).expect("room is made");
     for n in n + 1..n + 500 {
-        let committed = appending(&store, message(&couple, n)).await.expect("it answers");
+        let committed = appending(&*store, message(&couple, n)).await.expect("it answers");
         let Ok(Committed::New(id)) = committed else { panic!("message {n}: {committed:?}") };
         said.push((n, id));
     }
@@ -412,9 +355,9 @@ async fn hung_disk_acknowledges_nothing_and_resumes() {
     };
     let database = disk.path().join("waxwing.db");
     let store = open(&database);
-    let couple = couple(&store).await;
+    let couple = couple(&*store).await;
     for n in 0..10 {
-        appending(&store, message(&couple, n)).await.expect("it answers").expect("it is archived");
+        appending(&*store, message(&couple, n)).await.expect("it answers").expect("it is archived");
     }
     let said = Arc::new(Mutex::new(Vec::new()));
     let frozen = disk.freeze();
@@ -444,7 +387,7 @@ async fn hung_disk_acknowledges_nothing_and_resumes() {
     }
     let reported: Vec<_> = std::mem::take(&mut *said.lock().expect("no panic"));
     assert_eq!(reported, (10..400).map(|n| (n, true)).collect::<Vec<_>>(), "all, in order");
-    let numbers: Vec<_> = archive(&store, &couple[1]).await.into_iter().map(|(n, _)| n).collect();
+    let numbers: Vec<_> = archive(&*store, &couple[1]).await.into_iter().map(|(n, _)| n).collect();
     assert_eq!(numbers, (0..400).collect::<Vec<_>>());
     store.close().await;
     drop(store);

@@ -6,6 +6,7 @@
 mod faults;
 mod scratch;
 mod server;
+mod talk;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -14,75 +15,23 @@ use std::time::Duration;
 
 use faults::{Disk, need, trials};
 use server::Server;
-use tokio::sync::{Semaphore, oneshot, watch};
+use talk::{appending, archive, couple};
+use tokio::sync::{Semaphore, watch};
 use tokio::time::sleep;
-use waxwing_chat::account::{Account, NewAccount, Role};
-use waxwing_chat::archive::{Append, ArchiveCopy, ArchiveId, ArchiveQuery, Committed, Direction, PageFrom};
+use waxwing_chat::account::Account;
+use waxwing_chat::archive::{Append, ArchiveId, Committed};
 use waxwing_chat::nodes::Log;
 use waxwing_chat::store::{Store, StoreError, StoreResult};
 use waxwing_storage::postgres::{OpenError, Options, Postgres};
-use waxwing_xmpp::jid::Jid;
 
 /// How many messages are on their way at a time.
 const WINDOW: usize = 400;
 
-async fn couple(store: &Postgres) -> [Account; 2] {
-    let mut couple = Vec::new();
-    for address in ["juliet@capulet.example", "romeo@montague.example"] {
-        let jid = Jid::new(address).expect("an address");
-        if let Some(account) = store.account(&jid).await.expect("the store answers") {
-            couple.push(account);
-            continue;
-        }
-        let new = NewAccount { jid, name: None, role: Role::Member, verifiers: Vec::new(), created_ms: 0 };
-        couple.push(store.create_account(new).await.expect("the account is created"));
-    }
-    couple.try_into().expect("two")
-}
-
-/// Message number `n` from Juliet to Romeo. Every other one has no id of its client, by which the store would know it again: such
-/// a message is there twice if a batch was committed twice.
-fn message([juliet, romeo]: &[Account; 2], n: u64) -> Append {
-    let copy = |owner: &Account, peer: &Account, direction| ArchiveCopy {
-        owner: owner.id,
-        peer: peer.jid.clone(),
-        direction,
-        kept: true,
-        waits: true,
-    };
-    let body = format!("message number {n} {}", "of many words ".repeat((n % 40) as usize));
-    Append {
-        copies: vec![copy(juliet, romeo, Direction::Outgoing), copy(romeo, juliet, Direction::Incoming)],
-        dedupe: n.is_multiple_of(2).then(|| (juliet.id, format!("client-{n}"))),
-        xml: format!("<message id='{n}'><body>{body}</body></message>").into_bytes(),
-        text: Some(body),
-        labels: Vec::new(),
-    }
-}
-
-fn appending(store: &Postgres, message: Append) -> oneshot::Receiver<StoreResult<Committed>> {
-    let (done, committed) = oneshot::channel();
-    store.append(message, Box::new(move |result| drop(done.send(result))));
-    committed
-}
-
-/// Everything in an owner's archive: message numbers and ids, oldest first.
-async fn archive(store: &Postgres, owner: &Account) -> Vec<(u64, ArchiveId)> {
-    let mut found = Vec::new();
-    let mut page = PageFrom::Start;
-    loop {
-        let query = ArchiveQuery::page(owner.id, page, 500);
-        let got = store.archive_page(query).await.expect("the archive can be read");
-        for item in &got.items {
-            let xml = std::str::from_utf8(&item.xml).expect("UTF-8");
-            let number = xml.split('\'').nth(1).expect("an id").parse().expect("a number");
-            found.push((number, item.id));
-        }
-        let Some(last) = got.items.last().filter(|_| !got.complete) else {
-            return found;
-        };
-        page = PageFrom::After(last.id);
-    }
+/// Every other one has no id of its client, by which the store would know it again: such a message is there twice if a batch was
+/// committed twice.
+fn message(couple: &[Account; 2], n: u64) -> Append {
+    let message = talk::message(couple, n);
+    Append { dedupe: message.dedupe.filter(|_| n.is_multiple_of(2)), ..message }
 }
 
 /// What a node was told about its messages.
@@ -112,7 +61,7 @@ impl Load {
 
     async fn on(store: Arc<Postgres>, first: u64) -> Self {
         let (said, stop) = (Arc::new(Mutex::new(Said::default())), Arc::new(AtomicBool::new(false)));
-        let couple = couple(&store).await;
+        let couple = couple(&*store).await;
         let (counted, count) = watch::channel(0);
         let work = send_all((store.clone(), said.clone(), stop.clone(), counted), couple, first);
         Self { store, said, stop, count, task: tokio::spawn(work) }
