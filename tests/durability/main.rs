@@ -1,4 +1,4 @@
-//! Durability of the whole server: power cuts, kills, failing syncs, full and hung disks, lost connections. What was
+//! Durability of the whole server: power cuts, kills, failing syncs, full and hung disks, lost connections, nodes. What was
 //! acknowledged is there afterwards, once and in order.
 //!
 //! The numbers of trials are environment variables; `docs/durability.md` says which.
@@ -9,6 +9,7 @@ mod checker;
 mod connections;
 mod device;
 mod disks;
+mod nodes;
 mod outages;
 mod publications;
 mod rooms;
@@ -20,5 +21,7 @@ mod wire;
 // The means to break a disk are those of the store's own suite.
 #[path = "../../crates/storage/tests/faults/mod.rs"]
 mod faults;
+#[path = "../../crates/storage/tests/server/mod.rs"]
+mod postgres;
 #[path = "../../crates/storage/tests/scratch/mod.rs"]
 mod scratch;

@@ -8,6 +8,7 @@ use waxwing_xmpp::sasl::{Hash, MIN_ITERATIONS, Verifier};
 use crate::account::{Account, AccountChange, NewAccount, Role};
 use crate::audit::AuditEntry;
 use crate::chat::Chat;
+use crate::cluster::Cached;
 use crate::error::{Error, Result};
 use crate::event::Close;
 use crate::rosters::Owner;
@@ -173,7 +174,7 @@ impl Chat {
         self.store.change_account(account.id, AccountChange::Disabled(true)).await?;
         self.profile_changed(&owner.jid);
         for item in self.store.roster(account.id).await?.items {
-            let _pair = self.rosters.lock_pair(&owner.jid, &item.jid).await;
+            let _pair = self.lock_pair(&owner.jid, &item.jid).await;
             let state = State::of(Some(&item));
             if state.shows() {
                 let _lock = self.rosters.lock(&owner.jid).await;
@@ -186,11 +187,19 @@ impl Chat {
         self.last_seen.forget(account.id);
         self.profile_changed(&owner.jid);
         self.rosters.forget(&owner.jid);
+        self.tell_changed(&owner.jid, Cached::Roster);
         self.record(actor, "user.delete", owner.jid.as_str(), "").await
     }
 
     /// Ends the sessions of an account, all but one. Answers how many were told.
+    /// Those of other nodes end as well.
     pub fn end_sessions(&self, jid: &Jid, reason: Close, keep: Option<SessionId>) -> usize {
+        let elsewhere = self.cluster().map_or(0, |cluster| cluster.end_sessions(jid, reason));
+        elsewhere + self.end_sessions_here(jid, reason, keep)
+    }
+
+    /// The same on this node alone.
+    pub(crate) fn end_sessions_here(&self, jid: &Jid, reason: Close, keep: Option<SessionId>) -> usize {
         let ended: Vec<Arc<Session>> =
             self.sessions.of(jid).into_iter().filter(|session| Some(session.id) != keep).collect();
         for session in &ended {

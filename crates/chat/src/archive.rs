@@ -6,6 +6,7 @@ use std::str::FromStr;
 use waxwing_xmpp::jid::Jid;
 
 use crate::account::AccountId;
+use crate::nodes::Held;
 
 /// A place in the archive: microseconds since the Unix epoch at commit, made strictly rising by the store, so that one
 /// number is identity, order and time. Others see it under a permutation (`archive_ids`), as the `stanza-id` of XEP-0359.
@@ -77,6 +78,18 @@ pub struct Append {
     pub text: Option<String>,
     /// What else it is found by (`labels`): which messages it is about, whom it mentions, what it holds.
     pub labels: Vec<String>,
+    /// It is only kept while this is held as it says; otherwise it is refused with `StoreError::Fenced`. A store that only one
+    /// node writes to does not look.
+    pub fence: Option<Fence>,
+}
+
+/// What a node has to hold for what it writes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fence {
+    /// The lease.
+    pub what: String,
+    /// By whom, and which time it is that it is held.
+    pub held: Held,
 }
 
 /// How a message was committed.

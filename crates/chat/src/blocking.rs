@@ -9,7 +9,7 @@ use crate::chat::Chat;
 use crate::error::{Error, Result};
 use crate::event::Event;
 use crate::profile::Profile;
-use crate::rosters::Owner;
+use crate::rosters::{Contacts, Owner};
 use crate::session::Session;
 
 impl Chat {
@@ -42,8 +42,60 @@ impl Chat {
         }
         self.store.block(owner.account, &new).await?;
         self.profile_changed(&owner.jid);
+        if let Some(cluster) = self.cluster() {
+            cluster.tell_blocked(&owner.jid, &new);
+        }
         self.push_blocklist(&owner.jid, &Event::Blocked(new.clone().into()));
         self.vanish(owner, &before, &new).await
+    }
+
+    /// Another node has blocked addresses for an account.
+    pub(crate) async fn blocked_elsewhere(&self, account: &Jid, new: &[Jid]) -> Result<()> {
+        let _lock = self.rosters.lock(account).await;
+        self.profiles.forget(account);
+        let Some(now) = self.profile(account).await? else { return Ok(()) };
+        let before = Profile {
+            account: now.account,
+            jid: now.jid.clone(),
+            name: None,
+            disabled: now.disabled,
+            blocklist: now.blocklist.iter().filter(|known| !new.contains(known)).cloned().collect(),
+            archive: now.archive.clone(),
+            photo_hash: None,
+        };
+        self.push_blocklist(account, &Event::Blocked(new.into()));
+        self.vanish(&Owner::from(&*now), &before, new).await
+    }
+
+    /// Another node has taken addresses off an account's blocklist; none stand for all.
+    pub(crate) async fn unblocked_elsewhere(
+        &self,
+        account: &Jid,
+        addresses: Vec<Jid>,
+        freed: &[Jid],
+    ) -> Result<()> {
+        let lock = self.rosters.lock(account).await;
+        self.profiles.forget(account);
+        let Some(profile) = self.profile(account).await? else { return Ok(()) };
+        self.push_blocklist(account, &Event::Unblocked(addresses.into()));
+        let owner = Owner::from(&*profile);
+        let contacts = self.contacts(&owner).await?;
+        for contact in covered(&contacts.watchers, freed) {
+            self.show_current_here(&owner, &contact).await?;
+        }
+        drop(lock);
+        self.ask_freed(&owner, &contacts, freed).await
+    }
+
+    /// What contacts sent while they were blocked was dropped; nothing in the specification brings it back, so it is asked for.
+    async fn ask_freed(&self, owner: &Owner, contacts: &Contacts, freed: &[Jid]) -> Result<()> {
+        let sessions = self.sessions.of(&owner.jid);
+        for contact in covered(&contacts.watched, freed) {
+            for session in sessions.iter().filter(|session| session.is_available()) {
+                self.answer_probe(&session.jid, &contact, false).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Takes addresses off the blocklist; `None` or an empty list empties it (XEP-0191 sections 3.4 and 3.5).
@@ -59,20 +111,14 @@ impl Chat {
             None => before.blocklist.clone(),
         };
         let contacts = self.contacts(owner).await?;
+        if let Some(cluster) = self.cluster() {
+            cluster.tell_unblocked(&owner.jid, asked.as_deref().unwrap_or_default(), &freed);
+        }
         for contact in covered(&contacts.watchers, &freed) {
-            self.show_current(owner, &contact).await?;
+            self.show_current_here(owner, &contact).await?;
         }
         drop(lock);
-        // What the contacts sent meanwhile was dropped; nothing in the specification brings it back, so it is asked for.
-        let sessions = self.sessions.of(&owner.jid);
-        for contact in covered(&contacts.watched, &freed) {
-            for session in &sessions {
-                if session.is_available() {
-                    self.answer_probe(&session.jid, &contact, false).await?;
-                }
-            }
-        }
-        Ok(())
+        self.ask_freed(owner, &contacts, &freed).await
     }
 
     /// Section 3.3: whom the account blocks sees it go, if he saw it before. The block is in force already, so these

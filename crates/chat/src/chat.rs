@@ -12,6 +12,7 @@ use crate::at_once::{self, WRITES_AT_ONCE};
 use crate::auth::SignIn;
 use crate::barring::Barred;
 use crate::bytestreams::Relay;
+use crate::cluster::{Cluster, Streams};
 use crate::conversations::scheduled::Schedule;
 use crate::error::Result;
 use crate::event::Close;
@@ -70,6 +71,8 @@ pub struct Chat {
     /// For the rooms, whose tasks outlive the calls that wake them.
     itself: Weak<Chat>,
     pub(crate) remote: Remote,
+    pub(crate) cluster: OnceLock<Arc<Cluster>>,
+    pub(crate) streams: OnceLock<Arc<dyn Streams>>,
 }
 
 impl std::fmt::Debug for Chat {
@@ -117,6 +120,8 @@ impl Chat {
             relay: OnceLock::new(),
             itself: Weak::clone(itself),
             remote: Remote::default(),
+            cluster: OnceLock::new(),
+            streams: OnceLock::new(),
         })
     }
 
@@ -205,9 +210,14 @@ impl Chat {
             Some(mark) => mark.reached(),
             None => account.delivered,
         };
+        let delivered = self.mark_elsewhere(&jid, delivered).await;
         let bound = self.sessions.add(jid, account.id, delivered, info)?;
         if let Some(old) = &bound.replaced {
             self.session_gone(old).await;
+            self.tell_gone(old);
+        }
+        if let Some(cluster) = self.cluster() {
+            cluster.came(&bound.session);
         }
         if !self.still_admits(account, as_of).await? {
             self.unbind(&bound.session, None).await;
@@ -231,6 +241,14 @@ impl Chat {
             tracing::warn!(%error, "the delivery mark could not be written; messages may be delivered again");
         }
         self.session_gone(session).await;
+        self.tell_gone(session);
+    }
+
+    /// Tells the other nodes that a session has been taken out.
+    fn tell_gone(&self, session: &Session) {
+        if let Some(cluster) = self.cluster() {
+            cluster.went(session);
+        }
     }
 
     /// Writes the delivery marks that moved, and who has left. Called now and then; a crash in between repeats messages,

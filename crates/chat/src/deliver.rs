@@ -24,35 +24,73 @@ pub const REPLAY_PAGE: usize = 100;
 /// How many bytes of them it hands over; at least one message.
 pub const REPLAY_BYTES: usize = 1 << 20;
 
+/// Between whom a message goes, as far as they have sessions here.
+pub(crate) struct Parties<'a> {
+    /// Its address.
+    pub(crate) to: &'a Jid,
+    /// The account that it reaches.
+    pub(crate) recipient: Option<&'a Jid>,
+    /// The account that sends it.
+    pub(crate) own: Option<&'a Jid>,
+    /// The session that sends it, if that is one of this node.
+    pub(crate) sender: Option<&'a Session>,
+}
+
 impl Chat {
     /// Hands a checked message to the recipient's sessions and copies to both sides' others. Runs in commit order for
     /// what is archived; never waits.
     pub(crate) fn deliver(&self, checked: Checked, archived: Option<ArchiveId>) {
+        if let Some(cluster) = self.cluster() {
+            cluster.pass(&checked, archived);
+        }
         let Checked { message, sender, to, recipient, .. } = checked;
-        let own = sender.as_ref().map(|sender| &sender.session.bare);
-        let to_self = recipient.as_ref().zip(own).is_some_and(|(recipient, own)| recipient.jid == *own);
+        let sender = sender.as_ref().map(|sender| &*sender.session);
+        let parties = Parties {
+            to: &to,
+            recipient: recipient.as_ref().map(|account| &account.jid),
+            own: sender.map(|sender| &sender.bare),
+            sender,
+        };
+        self.hand_to_sessions(message, parties, archived);
+    }
+
+    /// The same for the sessions of this node: of a message that was taken here, or by another node of the cluster.
+    pub(crate) fn hand_to_sessions(
+        &self,
+        message: Stanza,
+        parties: Parties<'_>,
+        archived: Option<ArchiveId>,
+    ) {
+        let Parties { to, recipient, own, sender } = parties;
+        let to_self = recipient.is_some() && recipient == own;
         let copied = hints::copied(&message);
         let kind = message.kind;
         let archived_as = archived.map(|id| (id, self.archive_ids()));
-        let sessions = recipient.as_ref().map_or_else(Vec::new, |account| self.sessions.of(&account.jid));
-        if kind.is_error() && !sessions.iter().any(|session| session.jid == to) {
+        let sessions = recipient.map_or_else(Vec::new, |account| self.sessions.of(account));
+        let addressed = to.is_full() && sessions.iter().any(|session| session.jid == *to);
+        if kind.is_error() && !addressed {
             // 8.5.2.1.1, 8.5.3.2.1: an error is for the session that it names, or for nobody, and makes no copies.
             return;
         }
-        let reached = |session: &Session| receives(session, &to, kind, &sessions);
-        let others = match &sender {
-            Some(sender) if copied && !sender.session.is_alone() => self.sessions.of(&sender.session.bare),
+        let addressed = addressed || (to.is_full() && self.is_elsewhere(to));
+        let reached = |session: &Session| receives(session, to, kind, addressed);
+        let others = match own {
+            Some(own) if copied && !sender.is_some_and(Session::is_alone) => self.sessions.of(own),
             _ => Vec::new(),
         };
+        let from = if sender.is_none() { message.from.clone() } else { None };
         let mut others = others.iter().filter(|session| {
-            let sends = sender.as_ref().is_some_and(|sender| sender.session.id == session.id);
+            let sends = match sender {
+                Some(sender) => sender.id == session.id,
+                None => from.as_ref() == Some(&session.jid),
+            };
             session.carbons() && !(sends || (to_self && reached(session)))
         });
         let first = others.next();
         let sent = first.filter(|_| !to_self).zip(own);
         let sent = sent.map(|(_, own)| delivery(message.clone(), own, archived_as));
         // What goes to another server is nobody's here but the sender's own.
-        let Some(owner) = recipient.as_ref().map(|account| &account.jid).or(own) else {
+        let Some(owner) = recipient.or(own) else {
             return;
         };
         let delivery = delivery(message, owner, archived_as);
@@ -86,7 +124,8 @@ impl Chat {
         message.write(&mut xml, "");
         let owner = recipient.account;
         let copy = ArchiveCopy { owner, peer: from, direction: Direction::Incoming, kept: true, waits: true };
-        let append = Append { copies: vec![copy], dedupe: None, xml, text: None, labels: Vec::new() };
+        let append =
+            Append { copies: vec![copy], dedupe: None, xml, text: None, labels: Vec::new(), fence: None };
         let on_commit = move |committed: StoreResult<Committed>| match committed {
             Ok(Committed::New(id)) => {
                 let archived_as = Some((id, chat.archive_ids()));
@@ -117,7 +156,8 @@ impl Chat {
         let others = self
             .sessions
             .with(&session.bare, |all| all.iter().any(|s| s.id != session.id && s.takes_messages()))
-            .unwrap_or(false);
+            .unwrap_or(false)
+            || self.cluster().is_some_and(|cluster| cluster.directory.takes_messages(&session.bare));
         if !others {
             session.delivered.rewind(ArchiveId(oldest.0.saturating_sub(1)));
         }
@@ -233,8 +273,8 @@ impl Chat {
 }
 
 /// RFC 6121 section 8.5: who of the account's sessions gets the message itself.
-fn receives(session: &Session, to: &Jid, kind: Kind, all: &[Arc<Session>]) -> bool {
-    if to.is_full() && all.iter().any(|s| s.jid == *to) {
+fn receives(session: &Session, to: &Jid, kind: Kind, addressed: bool) -> bool {
+    if addressed {
         // 8.5.3.1: exactly the session addressed.
         return session.jid == *to;
     }

@@ -109,6 +109,9 @@ impl MemoryStore {
 
     /// Writes a message and tells its sender. The lock is held for both, so that commits and callbacks come in one order.
     pub(crate) fn write(&self, message: Append, done: OnCommit) {
+        if let Some(side) = &self.side {
+            return self.write_as_node(side, message, done);
+        }
         match self.tables() {
             Ok(mut tables) => {
                 let committed = tables.commit(message);

@@ -72,6 +72,7 @@ impl From<StoreError> for Error {
             StoreError::NotFound => Self::NotFound,
             StoreError::Full => Self::ResourceConstraint("no space is left"),
             StoreError::Unavailable => Self::ResourceConstraint("the store is busy"),
+            StoreError::Fenced => Self::ResourceConstraint("the room has its home at another node by now"),
             StoreError::Failed(_) => Self::Internal(error),
         }
     }

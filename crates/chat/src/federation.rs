@@ -9,6 +9,7 @@ use waxwing_xmpp::jid::Jid;
 use waxwing_xmpp::stanza::{IqType, Kind, Outgoing, Stanza};
 
 use crate::chat::Chat;
+use crate::cluster::Handing;
 use crate::error::{Error, Result};
 use crate::event::{Delivery, Event};
 use crate::presence::push;
@@ -91,11 +92,15 @@ impl Chat {
         if let Kind::Iq(_) = error.kind {
             return self.relay_answer(error);
         }
-        let error = Arc::new(Outgoing::new(error));
+        if self.sessions.find(&to).is_none() && self.is_elsewhere(&to) {
+            return self.hand_elsewhere(error, Handing::Session);
+        }
         if let Some(session) = self.sessions.find(&to) {
-            push(&session, &error);
+            push(&session, &Arc::new(Outgoing::new(error)));
             return Ok(());
         }
+        self.hand_to_others(&error, &to.to_bare(), Handing::TakesMessages);
+        let error = Arc::new(Outgoing::new(error));
         self.sessions.with(&to.to_bare(), |all| {
             all.iter().filter(|session| session.takes_messages()).for_each(|session| push(session, &error));
         });
@@ -138,7 +143,7 @@ impl Chat {
             return Err(Error::BadRequest("an address is missing"));
         };
         let Some(session) = self.sessions.find(to) else {
-            return Ok(());
+            return if self.is_elsewhere(to) { self.hand_elsewhere(answer, Handing::Answer) } else { Ok(()) };
         };
         if session.asked(from, answer.id.as_deref().unwrap_or_default()) {
             let delivery = Delivery { stanza: Arc::new(Outgoing::new(answer)), archived: None };

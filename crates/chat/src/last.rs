@@ -106,7 +106,8 @@ impl Chat {
         if !self.shows_presence_to(&Owner::from(&*profile), viewer).await? {
             return Err(Error::Forbidden);
         }
-        if self.sessions.with(&profile.jid, |sessions| !sessions.is_empty()) == Some(true) {
+        let here = self.sessions.with(&profile.jid, |sessions| !sessions.is_empty()) == Some(true);
+        if here || self.cluster().is_some_and(|cluster| !cluster.directory.of(&profile.jid).is_empty()) {
             return Ok(LastActivity { seconds: 0, status: None });
         }
         let account = self.account(&profile.jid).await?;

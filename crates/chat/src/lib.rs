@@ -13,6 +13,7 @@ pub mod bearers;
 pub mod blocking;
 pub mod bytestreams;
 pub mod chat;
+pub mod cluster;
 pub mod conversations;
 pub mod deliver;
 #[cfg(any(test, feature = "testing"))]
@@ -35,9 +36,13 @@ mod memory_archive;
 #[cfg(any(test, feature = "testing"))]
 pub mod memory_blobs;
 #[cfg(any(test, feature = "testing"))]
+pub mod memory_bus;
+#[cfg(any(test, feature = "testing"))]
 pub mod memory_files;
 #[cfg(any(test, feature = "testing"))]
 mod memory_integrations;
+#[cfg(any(test, feature = "testing"))]
+pub mod memory_nodes;
 #[cfg(any(test, feature = "testing"))]
 mod memory_people;
 #[cfg(any(test, feature = "testing"))]

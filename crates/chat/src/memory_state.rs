@@ -23,14 +23,22 @@ fn item(
 #[async_trait]
 impl StateStore for MemoryStore {
     fn put_state(&self, changes: Vec<StateChange>, done: OnState) {
-        let put = self.tables().map(|mut tables| {
-            let position = tables.next_position();
-            for StateChange { owner, kind, key, content } in changes {
-                tables.state.insert((owner, kind, key), (position, content));
+        let mut tables = match self.tables() {
+            Ok(tables) => tables,
+            Err(error) => return done(Err(error)),
+        };
+        let position = tables.next_position();
+        for StateChange { owner, kind, key, content } in changes {
+            tables.state.insert((owner, kind, key), (position, content));
+        }
+        match &self.side {
+            // Numbered while the tables are locked, so that batches have the order of commits.
+            Some(side) => side.commit(Vec::new(), Box::new(move || done(Ok(position)))),
+            None => {
+                drop(tables);
+                done(Ok(position));
             }
-            position
-        });
-        done(put);
+        }
     }
 
     async fn state(&self, owner: AccountId, kind: StateKind) -> StoreResult<Vec<StateItem>> {

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use waxwing_xmpp::jid::Jid;
@@ -16,6 +17,7 @@ use crate::audit::{AuditEntry, AuditRecord};
 use crate::disk::{Disk, now_us};
 use crate::files::{FileId, StoredFile};
 use crate::invitation::Invitation;
+use crate::memory_nodes::OwnSide;
 use crate::roster::{RosterChanges, RosterItem, RosterSnapshot};
 use crate::store::{DocumentKind, OnCommit, SavedStream, Store, StoreError, StoreResult, StoreStatus};
 use crate::token::Token;
@@ -23,8 +25,12 @@ use crate::token::Token;
 /// Everything is lost when it is dropped.
 #[derive(Debug, Default)]
 pub struct MemoryStore {
-    tables: Mutex<Tables>,
+    pub(crate) tables: Arc<Mutex<Tables>>,
     pub(crate) disk: Disk,
+    /// What makes this a node's of several.
+    pub(crate) side: Option<OwnSide>,
+    /// The node that has it is gone: whatever it still asks for comes too late.
+    pub(crate) dead: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -80,7 +86,11 @@ impl MemoryStore {
     /// Does not wait: the lock is held for plain look-ups only.
     pub(crate) fn tables(&self) -> StoreResult<MutexGuard<'_, Tables>> {
         let tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
-        if tables.closed { Err(StoreError::Unavailable) } else { Ok(tables) }
+        if tables.closed || self.dead.load(Ordering::Acquire) {
+            Err(StoreError::Unavailable)
+        } else {
+            Ok(tables)
+        }
     }
 }
 

@@ -31,6 +31,8 @@ pub(crate) struct Checked {
     pub(crate) to: Jid,
     /// The account it reaches; none if that is on another server.
     pub(crate) recipient: Option<Arc<Profile>>,
+    /// A copy of it is the sender's own.
+    pub(crate) own_copy: bool,
 }
 
 /// A local client that sends a message.
@@ -83,7 +85,7 @@ impl Chat {
         self.keep_and_deliver(checked).await
     }
 
-    async fn keep_and_deliver(self: &Arc<Self>, checked: Checked) -> Result<Receipt> {
+    async fn keep_and_deliver(self: &Arc<Self>, mut checked: Checked) -> Result<Receipt> {
         let Some(append) = self.archival(&checked).await? else {
             if checked.recipient.is_none() {
                 self.to_remote(checked.message.clone())?;
@@ -91,6 +93,7 @@ impl Chat {
             self.deliver(checked, None);
             return Ok(Receipt::DONE);
         };
+        checked.own_copy = append.copies.iter().any(|copy| copy.direction == Direction::Outgoing);
         let (promise, receipt) = Receipt::new();
         let chat = Arc::clone(self);
         let on_commit = Box::new(move |committed: StoreResult<Committed>| {
@@ -130,7 +133,7 @@ impl Chat {
             return Err(Error::BadRequest("an address is missing"));
         };
         match self.locate(&to) {
-            Destination::Account(_) | Destination::Session(_) => {}
+            Destination::Account(_) | Destination::Session(_) | Destination::Elsewhere(_) => {}
             _ => return Err(Error::ServiceUnavailable),
         }
         let recipient = self.profile(&to.to_bare()).await?.ok_or(Error::ServiceUnavailable)?;
@@ -138,7 +141,7 @@ impl Chat {
             return Err(Error::ServiceUnavailable);
         }
         self.remove_claims(&mut message, &to);
-        Ok(Checked { message, from, sender: None, to, recipient: Some(recipient) })
+        Ok(Checked { message, from, sender: None, to, recipient: Some(recipient), own_copy: false })
     }
 
     /// The policy: who may write to whom, and what a client may not claim in a message.
@@ -151,7 +154,7 @@ impl Chat {
             Destination::Remote => true,
             // Nothing at the server itself reads messages (RFC 6120 section 10.5.2).
             Destination::Server | Destination::Service(_) => return Err(Error::ServiceUnavailable),
-            Destination::Account(_) | Destination::Session(_) => false,
+            Destination::Account(_) | Destination::Session(_) | Destination::Elsewhere(_) => false,
         };
         let sending = self.own_profile(sender).await?.ok_or(Error::Forbidden)?;
         if sending.blocks(&to) {
@@ -172,7 +175,7 @@ impl Chat {
         self.remove_claims(&mut message, &to);
         let from = sender.jid.clone();
         let sender = Some(Sender { session: Arc::clone(sender), account: sending });
-        Ok(Checked { message, from, sender, to, recipient })
+        Ok(Checked { message, from, sender, to, recipient, own_copy: false })
     }
 
     /// The rows of RFC 6121 section 8.5 in which the sender is told that nobody takes the message.
@@ -180,7 +183,8 @@ impl Chat {
         let Kind::Message(kind) = message.kind else {
             return false;
         };
-        let found = to.is_full() && matches!(self.locate(to), Destination::Session(_));
+        let found =
+            to.is_full() && matches!(self.locate(to), Destination::Session(_) | Destination::Elsewhere(_));
         match kind {
             // 8.5.2.1.1 and 8.5.2.2.1: a room's message is for one session. 8.5.3.2.1 likewise.
             MessageType::Groupchat => found,
@@ -263,6 +267,7 @@ impl Chat {
             xml,
             text: message.child(ns::CLIENT, "body").map(|body| body.text().into_owned()),
             labels: labels::of(message),
+            fence: None,
         }))
     }
 

@@ -23,6 +23,19 @@ use crate::route::Destination;
 use crate::service::Service;
 use crate::session::Session;
 
+/// What came of a probe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Probed {
+    /// Somebody was shown.
+    Shown,
+    /// Whoever asks may know, and nobody is there.
+    Nobody,
+    /// Whoever asks may not know.
+    Refused,
+    /// There is no answer.
+    Silent,
+}
+
 impl Chat {
     /// Takes a presence stanza of a client, of whatever type. Its `from` is stamped here.
     pub async fn presence(&self, session: &Arc<Session>, mut stanza: Stanza) -> Result<()> {
@@ -85,7 +98,7 @@ impl Chat {
             _ => {
                 // RFC 6121 section 3.1.3: what is sent to a full address is meant for the account.
                 let stanza = stanza.with_from(from.to_bare()).with_to(to.to_bare());
-                let _pair = self.rosters.lock_pair(&from, &to).await;
+                let _pair = self.lock_pair(&from, &to).await;
                 self.pass_subscription(stanza).await;
                 Ok(())
             }
@@ -127,6 +140,7 @@ impl Chat {
         let initial = !session.is_available();
         let delivered = self.sessions.mark(&owner.jid).map_or(ArchiveId(0), |mark| mark.reached());
         session.set_presence(Some((priority, Arc::new(Outgoing::new(stanza.clone())))), delivered);
+        self.tell_presence(session);
         self.broadcast(&profile, &contacts, &stanza).await;
         if !initial {
             drop(lock);
@@ -217,6 +231,7 @@ impl Chat {
                 self.broadcast(profile, &contacts, stanza).await;
             }
             session.set_presence(None, ArchiveId(0));
+            self.tell_presence(session);
             session.set_interests(None);
         }
         for to in directed {
@@ -225,16 +240,18 @@ impl Chat {
                 self.show(profile.as_deref(), stanza, &to).await?;
             }
         }
-        let others =
-            self.sessions.with(&owner.jid, |all| all.iter().any(|s| s.is_available())).unwrap_or(false);
-        Ok(was_available && !others && profile.is_some())
+        Ok(was_available && !self.is_online(&owner.jid) && profile.is_some())
     }
 
     /// Shows a session's presence to the account's own sessions, itself included (RFC 6121 section 4.2.2), and to all
     /// contacts with a subscription. One contact who cannot be reached does not keep it from the others.
     pub(crate) async fn broadcast(&self, profile: &Profile, contacts: &Contacts, stanza: &Stanza) {
+        if let Some(cluster) = self.cluster() {
+            let local = contacts.watchers.iter().filter(|contact| self.is_local(contact.domain()));
+            cluster.broadcast_presence(stanza, std::iter::once(&profile.jid).chain(local));
+        }
         for to in std::iter::once(&profile.jid).chain(&contacts.watchers) {
-            if let Err(error) = self.show(Some(profile), stanza, to).await {
+            if let Err(error) = self.show_here(Some(profile), stanza, to).await {
                 tracing::warn!(%error, "presence could not be shown to a contact");
             }
         }
@@ -303,6 +320,10 @@ impl Chat {
     /// Asks for the presence of everyone the account sees, for a session that has just become available
     /// (RFC 6121 section 4.2.2).
     async fn probe_contacts(&self, session: &Session, contacts: &Contacts) {
+        if let Some(cluster) = self.cluster() {
+            let local = contacts.watched.iter().filter(|contact| self.is_local(contact.domain()));
+            cluster.probe(&session.jid, std::iter::once(&session.bare).chain(local));
+        }
         for contact in &contacts.watched {
             let answered = if !self.is_local(contact.domain()) {
                 self.to_remote(
@@ -311,7 +332,10 @@ impl Chat {
                         .with_to(contact.clone()),
                 )
             } else if self.sessions.with(contact, |all| all.iter().any(|s| s.is_available())) == Some(true) {
-                self.answer_probe(&session.jid, contact, false).await
+                match self.answer_probe_here(&session.jid, contact).await {
+                    Ok(Probed::Refused) => self.refuse_probe(&session.jid, contact).await,
+                    answered => answered.map(drop),
+                }
             } else {
                 // Section 4.3.2 rule 3 leaves it to the server whether to say that nobody is there. Saying nothing
                 // means the same to a client that has just come, and spares it a stanza for each absent contact.
@@ -340,32 +364,46 @@ impl Chat {
 
     /// Answers a probe for a local account (RFC 6121 section 4.3.2). With `always`, also says that nobody is there.
     pub(crate) async fn answer_probe(&self, from: &Jid, to: &Jid, always: bool) -> Result<()> {
+        // Each node answers for its own sessions.
+        let elsewhere = self.cluster().is_some_and(|cluster| cluster.probe(from, std::iter::once(to)));
+        match self.answer_probe_here(from, to).await? {
+            Probed::Refused if !elsewhere => self.refuse_probe(from, to).await,
+            Probed::Nobody if always && !elsewhere => {
+                let profile = self.profile(&to.to_bare()).await?;
+                let absent = Stanza::presence(PresenceType::Unavailable).with_from(to.clone());
+                self.show(profile.as_deref(), &absent, from).await
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The same for the sessions of this node.
+    pub(crate) async fn answer_probe_here(&self, from: &Jid, to: &Jid) -> Result<Probed> {
         if to.local().is_none() {
-            return Ok(());
+            return Ok(Probed::Silent);
         }
         let Some(profile) = self.profile(&to.to_bare()).await? else {
             // Rule 1: an account that does not exist answers like one that does not show itself.
-            return self.refuse_probe(from, to).await;
+            return Ok(Probed::Refused);
         };
         // XEP-0191 section 3.2: no answer at all for whoever is blocked.
         if profile.blocks(from) && !from.same_bare(to) {
-            return Ok(());
+            return Ok(Probed::Silent);
         }
         let owner = Owner::from(&*profile);
-        let lock = self.rosters.lock(&owner.jid).await;
+        let _lock = self.rosters.lock(&owner.jid).await;
         let sessions = self.sessions.of(&owner.jid);
         if !self.shows_presence_to(&owner, from).await? {
             // Section 4.6: who got directed presence of a session may ask whether that session is still there.
             let shown: Vec<_> = sessions.into_iter().filter(|s| s.has_directed(from)).collect();
             if shown.is_empty() {
-                drop(lock);
-                return self.refuse_probe(from, to).await;
+                return Ok(Probed::Refused);
             }
             for session in shown {
                 let here = Stanza::presence(PresenceType::Available).with_from(session.jid.clone());
                 self.show(Some(&profile), &here, from).await?;
             }
-            return Ok(());
+            return Ok(Probed::Shown);
         }
         let mut answered = false;
         for session in sessions {
@@ -377,17 +415,13 @@ impl Chat {
                 self.show(Some(&profile), presence.stanza(), from).await?;
             }
         }
-        if !answered && always {
-            let absent = Stanza::presence(PresenceType::Unavailable).with_from(to.clone());
-            self.show(Some(&profile), &absent, from).await?;
-        }
-        Ok(())
+        Ok(if answered { Probed::Shown } else { Probed::Nobody })
     }
 
     /// RFC 6121 section 4.3.2 rule 1: whoever believes to have a subscription and has none is told so.
     async fn refuse_probe(&self, from: &Jid, to: &Jid) -> Result<()> {
         let (from, to) = (from.to_bare(), to.to_bare());
-        let _pair = self.rosters.lock_pair(&from, &to).await;
+        let _pair = self.lock_pair(&from, &to).await;
         let owner = self.profile(&to).await?.map(|profile| Owner::from(&*profile));
         if let Some(owner) = owner
             && self.shows_presence_to(&owner, &from).await?
@@ -402,6 +436,14 @@ impl Chat {
 
     /// Shows a contact the presence of every available session. The caller holds the owner's lock.
     pub(crate) async fn show_current(&self, owner: &Owner, contact: &Jid) -> Result<()> {
+        if let Some(cluster) = self.cluster() {
+            cluster.have_shown(&owner.jid, contact, false);
+        }
+        self.show_current_here(owner, contact).await
+    }
+
+    /// The same for the sessions of this node.
+    pub(crate) async fn show_current_here(&self, owner: &Owner, contact: &Jid) -> Result<()> {
         let Some(profile) = self.profile(&owner.jid).await? else {
             return Ok(());
         };
@@ -415,6 +457,14 @@ impl Chat {
 
     /// Tells a contact of every available session that it is gone. The caller holds the owner's lock.
     pub(crate) async fn show_unavailable(&self, owner: &Owner, contact: &Jid) -> Result<()> {
+        if let Some(cluster) = self.cluster() {
+            cluster.have_shown(&owner.jid, contact, true);
+        }
+        self.show_unavailable_here(owner, contact).await
+    }
+
+    /// The same for the sessions of this node.
+    pub(crate) async fn show_unavailable_here(&self, owner: &Owner, contact: &Jid) -> Result<()> {
         let Some(profile) = self.profile(&owner.jid).await? else {
             return Ok(());
         };
@@ -431,6 +481,15 @@ impl Chat {
     /// session, available or not (RFC 6121 section 8.5.3.1); a bare one to every available session (8.5.2.1.2). What
     /// reaches nobody is dropped silently (8.5.1, 8.5.2.2.2, 8.5.3.2.2). `sender` is a local sender's profile.
     pub(crate) async fn show(&self, sender: Option<&Profile>, stanza: &Stanza, to: &Jid) -> Result<()> {
+        let here = || to.is_full() && self.sessions.find(to).is_some();
+        if let Some(cluster) = self.cluster().filter(|_| self.is_local(to.domain()) && !here()) {
+            cluster.show(stanza, to, sender.is_none());
+        }
+        self.show_here(sender, stanza, to).await
+    }
+
+    /// The same for the sessions of this node, and for other servers.
+    pub(crate) async fn show_here(&self, sender: Option<&Profile>, stanza: &Stanza, to: &Jid) -> Result<()> {
         if !self.is_local(to.domain()) {
             if sender.is_some_and(|sender| sender.blocks(to)) {
                 return Ok(());

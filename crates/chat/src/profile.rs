@@ -9,6 +9,7 @@ use waxwing_xmpp::jid::Jid;
 
 use crate::account::AccountId;
 use crate::chat::Chat;
+use crate::cluster::Cached;
 use crate::error::Result;
 use crate::preferences::ArchivePreferences;
 use crate::session::Session;
@@ -86,7 +87,13 @@ impl Profiles {
         }
     }
 
-    fn forget(&self, jid: &Jid) {
+    pub(crate) fn forget_all(&self) {
+        let mut generations = self.generations.lock().unwrap_or_else(PoisonError::into_inner);
+        self.changes.fetch_add(1, Ordering::AcqRel);
+        *generations = Generations::default();
+    }
+
+    pub(crate) fn forget(&self, jid: &Jid) {
         let mut generations = self.generations.lock().unwrap_or_else(PoisonError::into_inner);
         self.changes.fetch_add(1, Ordering::AcqRel);
         generations.young.remove(jid);
@@ -158,6 +165,7 @@ impl Chat {
     /// Forgets what is cached of an account; every change to what a `Profile` holds calls it after the store has it.
     pub fn profile_changed(&self, jid: &Jid) {
         self.profiles.forget(jid);
+        self.tell_changed(jid, Cached::Profile);
     }
 }
 

@@ -174,6 +174,11 @@ impl PubSub {
         usize::try_from(hash % STRIPES as u64).unwrap_or_default()
     }
 
+    /// Notes that another node of the cluster has changed something.
+    pub(crate) fn changed_elsewhere(&self, place: &Jid, node: &str) {
+        self.stripes[self.stripe(place, node)].1.fetch_add(2, Ordering::AcqRel);
+    }
+
     /// Whether a node, or another under its lock, was being changed when these counts were taken, or has begun to since.
     pub(crate) fn changed_since(&self, place: &Jid, node: &str, before: &[u64]) -> bool {
         let stripe = self.stripe(place, node);
@@ -225,7 +230,7 @@ impl Chat {
             Destination::Service(Service::PubSub) if to.local().is_none() => {
                 Ok(Place { jid: to.to_bare(), owner: None, hidden: false })
             }
-            Destination::Account(_) | Destination::Session(_) => {
+            Destination::Account(_) | Destination::Session(_) | Destination::Elsewhere(_) => {
                 let profile = self.profile(&to.to_bare()).await?;
                 let profile = profile.filter(|profile| from.same_bare(to) || !profile.blocks(from));
                 let nobody = || Owner { account: AccountId(0), jid: to.to_bare() };

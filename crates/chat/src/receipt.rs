@@ -45,6 +45,13 @@ impl Receipt {
         (Promise(Arc::clone(&state)), Self(Some(state)))
     }
 
+    /// Of a message that another node has kept.
+    pub(crate) fn kept(place: Option<ArchiveId>) -> Self {
+        let (promise, receipt) = Self::new();
+        promise.keep(Ok(place));
+        receipt
+    }
+
     /// Whether nothing of the message had to be kept.
     pub fn is_done(&self) -> bool {
         self.0.is_none()

@@ -6,6 +6,7 @@ use waxwing_xmpp::jid::Jid;
 use waxwing_xmpp::stanza::{IqType, Kind, Outgoing, Stanza};
 
 use crate::chat::Chat;
+use crate::cluster::Handing;
 use crate::error::{Error, Result};
 use crate::event::{Delivery, Event};
 use crate::rooms::occupants::Seat;
@@ -32,7 +33,8 @@ impl Chat {
                 let seat = self.seat(sender).ok_or(Error::Forbidden)?;
                 return self.room_iq(seat, stanza).await;
             }
-            Destination::Session(session) => session,
+            Destination::Session(session) => Some(session),
+            Destination::Elsewhere(_) => None,
             Destination::Remote => return self.request_remote(sender, stanza).await,
             Destination::Account(_) | Destination::Server | Destination::Service(_) => {
                 return Err(Error::ServiceUnavailable);
@@ -41,13 +43,16 @@ impl Chat {
         if self.is_forged_push(sender, &stanza) {
             return Err(Error::ServiceUnavailable);
         }
-        if !session.jid.same_bare(sender) {
+        if !to.same_bare(sender) {
             self.check_own_block(sender, to).await?;
             let receiving = self.profile(&to.to_bare()).await?.ok_or(Error::ServiceUnavailable)?;
             if receiving.blocks(sender) {
                 return Err(Error::ServiceUnavailable);
             }
         }
+        let Some(session) = session else {
+            return self.hand_elsewhere(stanza, Handing::Session);
+        };
         let delivery = Delivery { stanza: Arc::new(Outgoing::new(stanza)), archived: None };
         if session.push(Event::Stanza(delivery)) { Ok(()) } else { Err(Error::ServiceUnavailable) }
     }
@@ -57,6 +62,7 @@ impl Chat {
         let to = iq.to.as_ref().ok_or(Error::JidMalformed)?;
         match self.locate(to) {
             Destination::Remote => self.to_remote(iq),
+            Destination::Elsewhere(_) => self.hand_elsewhere(iq, Handing::Session),
             Destination::Session(session) => {
                 let delivery = Delivery { stanza: Arc::new(Outgoing::new(iq)), archived: None };
                 if session.push(Event::Stanza(delivery)) { Ok(()) } else { Err(Error::ServiceUnavailable) }

@@ -35,6 +35,7 @@ pub mod ownership;
 mod private;
 pub mod registration;
 mod requests;
+mod resettling;
 pub mod retraction;
 pub mod role;
 pub mod room;
@@ -51,11 +52,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use waxwing_xmpp::jid::Jid;
 use waxwing_xmpp::stanza::Stanza;
 
+use crate::archive::ArchiveId;
 use crate::chat::Chat;
+use crate::cluster::HOME_TIMEOUT;
+use crate::cluster::rooms::Sitting;
 use crate::conversations::changes::NewestInRooms;
 use crate::error::{Error, Result};
 use crate::receipt::Receipt;
@@ -78,6 +82,9 @@ const DROWSY: Duration = Duration::from_secs(5);
 
 /// How long one stays awake that does not exist.
 const DROWSY_ABSENT: Duration = Duration::from_millis(100);
+
+/// How long is waited for a room that is being given to another node.
+const YIELDING_PATIENCE: Duration = Duration::from_millis(5);
 
 /// Work that a room does for somebody.
 pub(crate) type Doing<'r, T> = Pin<Box<dyn Future<Output = T> + Send + 'r>>;
@@ -161,11 +168,27 @@ async fn live(chat: Arc<Chat>, jid: Jid, mut inbox: mpsc::Receiver<Work>) {
             true => timeout(patience, inbox.recv()).await,
             false => Ok(inbox.recv().await),
         };
+        if !room.is_at_home() {
+            // It was given to another node while it woke: whoever has something done looks for it there.
+            chat.rooms.lock().remove(&jid);
+            break;
+        }
         match next {
             Ok(Some(work)) => work(&mut room).await,
             Ok(None) => break,
-            Err(_) if chat.rooms.let_sleep(&jid) => break,
+            Err(_) if fall_asleep(&chat, &jid).await => break,
             Err(_) => {}
+        }
+        if let Some(answer) = room.yielding.take() {
+            // Whoever is on his way finds the room elsewhere.
+            inbox.close();
+            while let Some(work) = inbox.recv().await {
+                work(&mut room).await;
+            }
+            room.settle().await;
+            chat.rooms.lock().remove(&jid);
+            drop(answer.send((room.sitting(), room.heard())));
+            break;
         }
     }
     let id = room.id();
@@ -173,6 +196,20 @@ async fn live(chat: Arc<Chat>, jid: Jid, mut inbox: mpsc::Receiver<Work>) {
     if let Some(id) = id {
         chat.rooms.listening.asleep(id);
     }
+}
+
+/// Lets a room sleep that nobody needs. In a cluster it has no home then.
+async fn fall_asleep(chat: &Chat, jid: &Jid) -> bool {
+    let Some(cluster) = chat.cluster() else {
+        return chat.rooms.let_sleep(jid);
+    };
+    let Some(held) = cluster.leave_home(jid) else { return false };
+    let asleep = chat.rooms.let_sleep(jid);
+    match asleep {
+        true => cluster.release_home(jid, held).await,
+        false => cluster.stay_home(jid, held),
+    }
+    asleep
 }
 
 impl Chat {
@@ -199,22 +236,67 @@ impl Chat {
         work: impl for<'r> FnOnce(&'r mut Room) -> Doing<'r, T> + Send + 'static,
     ) -> Result<T> {
         let gone = Error::ResourceConstraint("the room cannot be reached");
-        let mailbox = self.rooms.mailbox(self, &room.to_bare())?;
-        let (answer, answered) = oneshot::channel();
-        let work: Work = Box::new(move |room| {
-            Box::pin(async move {
-                // Whoever asked may have gone.
-                drop(answer.send(work(room).await));
-            })
-        });
-        if mailbox.0.send(work).await.is_err() {
-            return Err(gone);
+        let undone = Arc::new(Mutex::new(Some(work)));
+        let deadline = Instant::now() + HOME_TIMEOUT;
+        loop {
+            if let (Some(cluster), Some(chat)) = (self.cluster(), self.itself()) {
+                cluster.come_home(&chat, &room.to_bare()).await?;
+            }
+            // Whoever holds the mailbox keeps the room awake.
+            let mailbox = self.rooms.mailbox(self, &room.to_bare())?;
+            let (answer, answered) = oneshot::channel();
+            let taken = Arc::clone(&undone);
+            let work: Work = Box::new(move |room| {
+                Box::pin(async move {
+                    let work = taken.lock().unwrap_or_else(PoisonError::into_inner).take();
+                    if let Some(work) = work {
+                        // Whoever asked may have gone.
+                        drop(answer.send(work(room).await));
+                    }
+                })
+            });
+            if mailbox.0.send(work).await.is_ok()
+                && let Ok(outcome) = answered.await
+            {
+                return Ok(outcome);
+            }
+            // It has just given up being at home here, unless it was half done.
+            let begun = undone.lock().unwrap_or_else(PoisonError::into_inner).is_none();
+            if begun || self.cluster().is_none() || Instant::now() >= deadline {
+                return Err(gone);
+            }
+            drop(mailbox);
+            tokio::time::sleep(YIELDING_PATIENCE).await;
         }
-        answered.await.map_err(|_| gone)
+    }
+
+    /// Has a room that is awake here give up being so, and tell who is in it, and up to where they have heard it.
+    /// `None` where it is not.
+    pub(crate) async fn yield_room(&self, room: &Jid) -> Option<(Vec<Sitting>, ArchiveId)> {
+        let mailbox = self.rooms.lock().get(room).cloned()?;
+        let (answer, answered) = oneshot::channel();
+        let work: Work = Box::new(move |room| Box::pin(async move { room.yielding = Some(answer) }));
+        mailbox.0.send(work).await.ok()?;
+        drop(mailbox);
+        answered.await.ok()
+    }
+
+    /// Who is in a room that is awake here.
+    pub(crate) async fn sitting_in_room(&self, room: &Jid) -> Vec<Sitting> {
+        let sitting = self.in_room(room, |room| Box::pin(async move { room.sitting() })).await;
+        sitting.unwrap_or_default()
     }
 
     /// Presence for a room or somebody in it: entering, leaving, another nickname, another state.
     pub async fn room_presence(&self, seat: Seat, stanza: Stanza) -> Result<()> {
+        match self.cluster() {
+            Some(cluster) => self.room_presence_anywhere(cluster, seat, stanza).await,
+            None => self.room_presence_here(seat, stanza).await,
+        }
+    }
+
+    /// The same at the room's home.
+    pub(crate) async fn room_presence_here(&self, seat: Seat, stanza: Stanza) -> Result<()> {
         let to = stanza.to.clone().ok_or(Error::BadRequest("an address is missing"))?;
         if to.local().is_none() {
             return Err(Error::ServiceUnavailable);
@@ -224,15 +306,40 @@ impl Chat {
 
     /// A message for a room or somebody in it. What the caller awaits in the receipt is the promise of `Chat::send`.
     pub async fn room_message(&self, seat: Seat, message: Stanza) -> Result<Receipt> {
+        match self.cluster() {
+            Some(cluster) => self.room_message_anywhere(cluster, seat, message).await,
+            None => self.room_message_here(seat, message, None).await,
+        }
+    }
+
+    /// The same at the room's home. A message with the token of one that was kept is not kept again.
+    pub(crate) async fn room_message_here(
+        &self,
+        seat: Seat,
+        message: Stanza,
+        token: Option<String>,
+    ) -> Result<Receipt> {
         let to = message.to.clone().ok_or(Error::BadRequest("an address is missing"))?;
         if to.local().is_none() {
             return Err(Error::ServiceUnavailable);
         }
-        self.in_room_at_once(&to, move |room| Box::pin(room.message(seat, message))).await?
+        self.in_room_at_once(&to, move |room| {
+            room.token = token;
+            Box::pin(room.message(seat, message))
+        })
+        .await?
     }
 
     /// A request or an answer for somebody in a room.
     pub async fn room_iq(&self, seat: Seat, iq: Stanza) -> Result<()> {
+        match self.cluster() {
+            Some(cluster) => self.room_iq_anywhere(cluster, seat, iq).await,
+            None => self.room_iq_here(seat, iq).await,
+        }
+    }
+
+    /// The same at the room's home.
+    pub(crate) async fn room_iq_here(&self, seat: Seat, iq: Stanza) -> Result<()> {
         let to = iq.to.clone().ok_or(Error::BadRequest("an address is missing"))?;
         self.in_room(&to, move |room| Box::pin(async move { room.pass_on(&seat, iq) })).await?
     }

@@ -215,6 +215,11 @@ impl Rosters {
         }
     }
 
+    pub(crate) fn forget_all(&self) {
+        let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        *cache = Cache { changes: cache.changes + 1, ..Cache::default() };
+    }
+
     pub(crate) fn forget(&self, owner: &Jid) {
         let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
         cache.changes += 1;
@@ -244,6 +249,9 @@ impl Chat {
             });
         }
         let mut whole = self.store.roster(owner.account).await?;
+        if let Some(cluster) = self.cluster() {
+            cluster.note_roster(&owner.jid, whole.version);
+        }
         whole.items.retain(|item| item.listed);
         Ok(RosterAnswer::Whole(whole))
     }
@@ -269,6 +277,7 @@ impl Chat {
         let RosterEdit { jid, name, groups } = edit;
         let jid = jid.to_bare();
         check_edit(owner, &jid, name.as_deref(), &groups)?;
+        let _pair = self.lock_pair(&owner.jid, &jid).await;
         let _lock = self.rosters.lock(&owner.jid).await;
         let old = self.store.roster_item(owner.account, &jid).await?;
         if old.as_ref().is_none_or(|item| !item.listed) {
@@ -282,7 +291,7 @@ impl Chat {
     /// Removes a contact, and with it what either side sees of the other (RFC 6121 section 2.5).
     pub async fn remove_contact(&self, owner: &Owner, contact: &Jid) -> Result<()> {
         let contact = contact.to_bare();
-        let _pair = self.rosters.lock_pair(&owner.jid, &contact).await;
+        let _pair = self.lock_pair(&owner.jid, &contact).await;
         let state = {
             let _lock = self.rosters.lock(&owner.jid).await;
             let item = self.store.roster_item(owner.account, &contact).await?;
@@ -347,6 +356,14 @@ impl Chat {
     /// Tells the owner's clients of a change. Requests are no part of the roster, and only clients that attend see them as
     /// if they were.
     fn push_roster(&self, owner: &Jid, version: u64, change: RosterChange, visible: bool) {
+        if let Some(cluster) = self.cluster() {
+            cluster.tell_roster(owner, version, &change, visible);
+        }
+        self.push_roster_here(owner, version, change, visible);
+    }
+
+    /// The same on this node alone.
+    pub(crate) fn push_roster_here(&self, owner: &Jid, version: u64, change: RosterChange, visible: bool) {
         let change = Arc::new(change);
         self.sessions.with(owner, |sessions| {
             for session in sessions.iter().filter(|s| s.roster_wanted() && (visible || s.attends())) {

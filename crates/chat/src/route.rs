@@ -5,6 +5,7 @@ use std::sync::Arc;
 use waxwing_xmpp::jid::Jid;
 
 use crate::chat::Chat;
+use crate::nodes::NodeId;
 use crate::service::Service;
 use crate::session::Session;
 
@@ -15,6 +16,8 @@ pub enum Destination {
     Account(Jid),
     /// A connected session.
     Session(Arc<Session>),
+    /// One that is connected to this other node.
+    Elsewhere(NodeId),
     /// One of this server's domains itself.
     Server,
     /// A service beside a domain, or something in it.
@@ -32,10 +35,13 @@ impl Chat {
         if to.local().is_none() {
             return Destination::Server;
         }
-        if to.is_full()
-            && let Some(session) = self.sessions.find(to)
-        {
-            return Destination::Session(session);
+        if to.is_full() {
+            if let Some(session) = self.sessions.find(to) {
+                return Destination::Session(session);
+            }
+            if let Some(found) = self.cluster().and_then(|cluster| cluster.directory.find(to)) {
+                return Destination::Elsewhere(found.node);
+            }
         }
         Destination::Account(to.to_bare())
     }

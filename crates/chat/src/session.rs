@@ -111,6 +111,8 @@ pub struct Session {
     suspended_since_ms: AtomicU64,
     /// Its client says that nobody looks at it (XEP-0352).
     unattended: AtomicBool,
+    /// The other nodes have been told that it has gone.
+    left: AtomicBool,
 }
 
 impl Session {
@@ -148,6 +150,7 @@ impl Session {
             profile: Mutex::default(),
             suspended_since_ms: AtomicU64::new(0),
             unattended: AtomicBool::new(false),
+            left: AtomicBool::new(false),
         };
         (Arc::new(session), events)
     }
@@ -241,6 +244,16 @@ impl Session {
         self.priority.store(priority, Ordering::Release);
     }
 
+    /// Notes that the other nodes have been told that it has gone.
+    pub(crate) fn note_left(&self) {
+        self.left.store(true, Ordering::Release);
+    }
+
+    /// Whether the other nodes have been told that it has gone.
+    pub(crate) fn has_left(&self) -> bool {
+        self.left.load(Ordering::Acquire)
+    }
+
     /// Notes whether somebody looks at its client.
     pub fn set_attended(&self, attended: bool) {
         self.unattended.store(!attended, Ordering::Release);
@@ -249,9 +262,12 @@ impl Session {
     /// Whether somebody may be looking at its client, so that no other device needs to be woken: it takes messages, has a
     /// connection, and has not said otherwise.
     pub fn is_attended(&self) -> bool {
-        self.takes_messages()
-            && self.suspended_since_ms().is_none()
-            && !self.unattended.load(Ordering::Acquire)
+        self.is_connected() && !self.unattended.load(Ordering::Acquire)
+    }
+
+    /// Takes messages, and has a connection.
+    pub(crate) fn is_connected(&self) -> bool {
+        self.takes_messages() && self.suspended_since_ms().is_none()
     }
 
     /// Whether it is the only session of its account.

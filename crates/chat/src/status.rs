@@ -15,6 +15,7 @@ use waxwing_xmpp::xml::Element;
 use crate::account::AccountId;
 use crate::archive::ArchiveId;
 use crate::chat::Chat;
+use crate::cluster::Cached;
 use crate::error::{Error, Result};
 use crate::people::facts::unwritable;
 use crate::receipt::Receipt;
@@ -175,6 +176,7 @@ impl Chat {
     pub async fn set_status(&self, owner: &Owner, mut status: Status) -> Result<()> {
         status.check(self.now_ms())?;
         self.keep_status(owner, status.to_stored()).await?;
+        self.tell_changed(&owner.jid, Cached::Status);
         self.show_status(owner).await
     }
 
@@ -211,7 +213,7 @@ impl Chat {
     }
 
     /// Shows everybody who sees an account's sessions what it says of itself now.
-    async fn show_status(&self, owner: &Owner) -> Result<()> {
+    pub(crate) async fn show_status(&self, owner: &Owner) -> Result<()> {
         let _lock = self.rosters.lock(&owner.jid).await;
         let Some(profile) = self.profile(&owner.jid).await? else {
             return Ok(());
@@ -223,6 +225,7 @@ impl Chat {
             if let (Some(presence), Some(priority)) = (session.presence(), session.priority()) {
                 let shown = status.put_into(presence.stanza().clone());
                 session.set_presence(Some((priority, Arc::new(Outgoing::new(shown.clone())))), delivered);
+                self.tell_presence(session);
                 self.broadcast(&profile, &contacts, &shown).await;
             }
         }

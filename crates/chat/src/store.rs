@@ -38,6 +38,9 @@ pub enum StoreError {
     /// The store cannot be reached or is shutting down; a later attempt may succeed.
     #[error("the store is unavailable")]
     Unavailable,
+    /// Another node holds by now what the write names (`Append::fence`).
+    #[error("another node holds what this one acted on")]
+    Fenced,
     /// Anything else; the cause is for the log, never for a peer.
     #[error("the store failed: {0}")]
     Failed(#[source] Box<dyn std::error::Error + Send + Sync>),

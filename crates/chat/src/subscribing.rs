@@ -7,6 +7,7 @@ use waxwing_xmpp::ns;
 use waxwing_xmpp::stanza::{Kind, Outgoing, PresenceType, Stanza};
 
 use crate::chat::Chat;
+use crate::cluster::Handing;
 use crate::error::{Error, Result};
 use crate::presence::push;
 use crate::roster::{RosterItem, Subscription};
@@ -56,7 +57,7 @@ impl Chat {
             return Err(Error::Blocked);
         }
         let stanza = stanza.with_from(owner.jid.clone()).with_to(contact.clone());
-        let _pair = self.rosters.lock_pair(&owner.jid, contact).await;
+        let _pair = self.lock_pair(&owner.jid, contact).await;
         self.act(&owner, contact, stanza).await
     }
 
@@ -169,11 +170,13 @@ impl Chat {
             self.show_unavailable(&owner, &from).await?;
         }
         if transition.forward && !blocked {
+            // A request goes to available sessions (3.1.3 rule 3), the rest to those that know the roster.
+            let how = if act == Act::Subscribe { Handing::Available } else { Handing::KnowsRoster };
+            self.hand_to_others(&stanza, &to, how);
             let stanza = Arc::new(Outgoing::new(stanza));
             self.sessions.with(&to, |all| {
                 for session in all.iter() {
-                    // A request goes to available sessions (3.1.3 rule 3), the rest to those that know the roster.
-                    if if act == Act::Subscribe { session.is_available() } else { session.roster_wanted() } {
+                    if how.takes(session) {
                         push(session, &stanza);
                     }
                 }
@@ -215,7 +218,7 @@ impl Chat {
     /// Makes two accounts contacts of each other at once, as an invitation promises (XEP-0401 section 4.3). The caller
     /// holds no lock.
     pub(crate) async fn befriend(&self, one: &Owner, other: &Owner) -> Result<()> {
-        let _pair = self.rosters.lock_pair(&one.jid, &other.jid).await;
+        let _pair = self.lock_pair(&one.jid, &other.jid).await;
         for (owner, contact) in [(one, &other.jid), (other, &one.jid)] {
             let _lock = self.rosters.lock(&owner.jid).await;
             let item = self.store.roster_item(owner.account, contact).await?;

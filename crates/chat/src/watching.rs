@@ -53,6 +53,11 @@ impl Watching {
         self.lock().forget(session.id);
     }
 
+    /// Whether anybody here watches this person.
+    pub(crate) fn has(&self, person: &Jid) -> bool {
+        self.lock().watchers.contains_key(person)
+    }
+
     fn of(&self, person: &Jid) -> Vec<Arc<Session>> {
         self.lock().watchers.get(person).map(|all| all.values().cloned().collect()).unwrap_or_default()
     }

@@ -9,6 +9,7 @@ use crate::access::hash_of;
 use crate::account::Account;
 use crate::archive::ArchiveId;
 use crate::chat::Chat;
+use crate::cluster::Cached;
 use crate::error::{Error, Result};
 use crate::rosters::Owner;
 use crate::route::Destination;
@@ -152,6 +153,7 @@ impl Chat {
         self.store.put_webhook(hook.clone()).await?;
         self.record(actor, "webhook.create", account.jid.as_str(), &hook.id).await?;
         self.follow_webhook(&hook);
+        self.tell_changed(&account.jid, Cached::Webhooks);
         Ok((hook, secret))
     }
 

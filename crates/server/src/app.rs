@@ -119,9 +119,14 @@ async fn run(config: Config, file: Option<PathBuf>) -> anyhow::Result<Ending> {
     let folder = DataFolder::take(&config.data_dir)?;
     let node = new_node()?;
     let opened = store::open(&config.store, &folder.path().join(DATABASE), node).await?;
-    tokio::select! {
-        turn = standby::await_turn(&opened, node) => turn?,
-        ending = told_to_end(&mut signals) => return Ok(ending),
+    if config.cluster.is_set() {
+        standby::refuse_beside_one(&opened).await?;
+    } else {
+        // Without a bus nodes do not hear of each other.
+        tokio::select! {
+            turn = standby::await_turn(&opened, node) => turn?,
+            ending = told_to_end(&mut signals) => return Ok(ending),
+        }
     }
     let chat = open_chat(&config, &folder, &opened)?;
     // What faces the network, and what works beside it.
@@ -130,6 +135,7 @@ async fn run(config: Config, file: Option<PathBuf>) -> anyhow::Result<Ending> {
     chat.load_barred().await.context("the store cannot be read")?;
     let former = domains::former(&chat).await.context("the store cannot be read")?;
     let bus = cluster::open(&live.current().cluster, node, chat.store().as_ref()).await?;
+    cluster::join(&chat, &opened, bus.as_ref()).await?;
     let server = Server::start(live, Arc::clone(&chat), bus, log, former)?;
     integrations::start(&chat, &server.live.current()).await?;
     let path = server.live.current().admin_socket();
@@ -167,6 +173,7 @@ async fn run(config: Config, file: Option<PathBuf>) -> anyhow::Result<Ending> {
     server.drain(ending).await;
     administration.abort();
     chat.write_marks().await;
+    chat.leave_cluster().await;
     cluster::leave(server.bus.as_ref()).await;
     standby::give_up(&opened, node).await;
     chat.store().close().await;

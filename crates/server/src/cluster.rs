@@ -7,14 +7,18 @@ use std::time::Duration;
 use anyhow::{Context as _, bail, ensure};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use waxwing_chat::Chat;
+use waxwing_chat::cluster::Cluster;
 use waxwing_chat::nodes::{Bus as _, NodeId};
 use waxwing_chat::store::Store;
 use waxwing_cluster::nats::{Credentials, Nats, Options};
 use waxwing_cluster::{Count, Key, Settings};
+use waxwing_storage::postgres::Postgres;
 
 use crate::config::config;
 use crate::http::Health;
 use crate::observe::names;
+use crate::store::Opened;
 
 /// Where the store keeps the secret under which the nodes seal what they send each other.
 const SECRET: &str = "cluster.secret";
@@ -148,6 +152,19 @@ async fn secret(store: &dyn Store) -> anyhow::Result<[u8; 32]> {
     let kept = store.setting_or(SECRET, &BASE64.encode(fresh)).await.context("the store cannot be used")?;
     let secret = BASE64.decode(kept).ok().and_then(|secret| secret.try_into().ok());
     secret.context("the store holds no secret for the bus where it should")
+}
+
+/// Has the domain work as one with those of the other nodes, which have the same database. Called before anybody is served.
+pub(crate) async fn join(chat: &Arc<Chat>, opened: &Opened, bus: Option<&Arc<Nats>>) -> anyhow::Result<()> {
+    let Some(bus) = bus else { return Ok(()) };
+    let Opened::Shared(store) = opened else {
+        tracing::warn!("the other nodes have another database than this one, which works alone");
+        return Ok(());
+    };
+    let cluster = Cluster::new(Arc::<Nats>::clone(bus));
+    store.set_turns(Arc::<Cluster>::clone(&cluster));
+    let (leases, log) = (Arc::<Postgres>::clone(store), Arc::<Postgres>::clone(store));
+    chat.join(&cluster, leases, log).await.context("the other nodes cannot be joined")
 }
 
 /// Sends what is queued, and tells the others that this node goes.

@@ -45,6 +45,18 @@ pub(crate) async fn await_turn(opened: &Opened, node: NodeId) -> anyhow::Result<
     }
 }
 
+/// Refuses to serve beside a node that serves alone: that hears nothing of what others commit.
+pub(crate) async fn refuse_beside_one(opened: &Opened) -> anyhow::Result<()> {
+    let Opened::Shared(store) = opened else { return Ok(()) };
+    if let Some(held) = store.holder(SERVING).await.context("the database cannot be used")? {
+        anyhow::bail!(
+            "node {} serves this database alone, without [cluster]: stop it, and give all nodes the same [cluster]",
+            held.node
+        );
+    }
+    Ok(())
+}
+
 /// Lets another node serve at once.
 pub(crate) async fn give_up(opened: &Opened, node: NodeId) {
     if let Opened::Shared(store) = opened

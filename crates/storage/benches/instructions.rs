@@ -82,6 +82,7 @@ impl World {
             .into_bytes(),
             text: Some(body),
             labels: Vec::new(),
+            fence: None,
         };
         let (done, safe) = oneshot::channel();
         self.store.append(black_box(message), Box::new(move |committed| drop(done.send(committed))));

@@ -18,9 +18,9 @@ use faults::need;
 use server::Server;
 use waxwing_chat::account::Account;
 use waxwing_chat::archive::{
-    Append, ArchiveId, ArchiveQuery, Committed, Direction, ImportedMessage, PageFrom,
+    Append, ArchiveId, ArchiveQuery, Committed, Direction, Fence, ImportedMessage, PageFrom,
 };
-use waxwing_chat::nodes::{Batch, Log, Turns};
+use waxwing_chat::nodes::{Batch, Leases, Log, NodeId, Turns};
 use waxwing_chat::state::{StateChange, StateKind};
 use waxwing_chat::store::{Store, StoreError, StoreResult};
 use waxwing_storage::postgres::{Options, Postgres};
@@ -389,4 +389,50 @@ async fn replayed(replica: &Server, options: &Options, id: ArchiveId) {
         assert!(tokio::time::Instant::now() < deadline, "the replica replays");
         tokio::task::yield_now().await;
     }
+}
+
+/// What a node writes under a lease is kept while it holds that, and refused once another does: alone, and among others of one
+/// batch.
+#[tokio::test]
+async fn what_another_holds_by_now_is_not_written() {
+    let Some(server) = need("a fence", Server::start(&[])) else { return };
+    let (postgres, store) = open(server.new_database()).await;
+    let (juliet, romeo) = couple(&store).await;
+    let (one, other) = (NodeId(1), NodeId(u64::MAX));
+    for node in [one, other] {
+        postgres.renew(node, 600_000).await.expect("it is alive");
+    }
+    let held = postgres.hold("room/a", one).await.expect("it is free");
+    let under = |held, text: &str| Append {
+        fence: Some(Fence { what: "room/a".to_owned(), held }),
+        ..message(&juliet, &romeo, text)
+    };
+    append(&store, under(held, "first")).await;
+    postgres.release("room/a", held).await.expect("given back");
+    let taken = postgres.hold("room/a", other).await.expect("it is free");
+    let outcomes = [
+        appending(&store, message(&juliet, &romeo, "second")),
+        appending(&store, under(held, "too late")),
+        appending(&store, under(taken, "third")),
+        appending(&store, under(held, "too late again")),
+    ];
+    let mut kept = Vec::new();
+    for outcome in outcomes {
+        match outcome.await.expect("the store reports") {
+            Ok(_) => kept.push(true),
+            Err(StoreError::Fenced) => kept.push(false),
+            Err(error) => panic!("{error}"),
+        }
+    }
+    assert_eq!(kept, [true, false, true, false]);
+    let page = store.archive_page(query(juliet.id)).await.expect("a page");
+    let texts: Vec<String> =
+        page.items.iter().map(|item| String::from_utf8_lossy(&item.xml).into_owned()).collect();
+    assert_eq!(texts.len(), 3, "{texts:?}");
+    for (text, wanted) in texts.iter().zip(["first", "second", "third"]) {
+        assert!(text.contains(wanted), "{texts:?}");
+    }
+    // The log that other nodes read has no trace of what was refused.
+    let batches = postgres.batches(0, 100).await.expect("the log");
+    assert_eq!(batches.iter().map(|batch| batch.messages.len()).sum::<usize>(), 3);
 }

@@ -137,6 +137,7 @@ impl Pair {
                 xml: format!("<message id='{}'/>", self.number).into_bytes(),
                 text: text.clone(),
                 labels: Vec::new(),
+                fence: None,
             }
         };
         let tested = appending(&self.tested, message(&|p| p.0.id)).await.unwrap().unwrap();

@@ -68,6 +68,14 @@ impl Chat {
 
     /// Tells those clients of an account that keep in step with it. Never waits.
     pub(crate) fn tell_account(&self, account: &Jid, event: AccountEvent) {
+        if let Some(cluster) = self.cluster() {
+            cluster.tell_account(account, &event);
+        }
+        self.tell_account_here(account, event);
+    }
+
+    /// The same on this node alone.
+    pub(crate) fn tell_account_here(&self, account: &Jid, event: AccountEvent) {
         let event = Arc::new(event);
         for session in self.sessions.of(account).iter().filter(|session| session.attends()) {
             session.push(Event::Account(Arc::clone(&event)));

@@ -212,7 +212,10 @@ impl Chat {
                 Ok(Reading::of_room(conversation, owner.account, reader, knows_people))
             }
             Destination::Server | Destination::Service(_) => Err(Error::NotFound),
-            Destination::Account(_) | Destination::Session(_) | Destination::Remote => Ok(Reading {
+            Destination::Account(_)
+            | Destination::Session(_)
+            | Destination::Elsewhere(_)
+            | Destination::Remote => Ok(Reading {
                 conversation: Some(conversation),
                 room: false,
                 owner: session.account,

@@ -13,6 +13,7 @@ use waxwing_xmpp::xml::Element;
 use super::keeping::Item;
 use crate::account::AccountId;
 use crate::chat::Chat;
+use crate::cluster::Cached;
 use crate::error::{Error, Result};
 use crate::rosters::Owner;
 use crate::session::{ClientInfo, Session};
@@ -81,9 +82,16 @@ impl Chat {
             return Err(Error::ResourceConstraint("too many messages wait to be sent"));
         }
         let (kind, key) = (StateKind::Scheduled, due.id.clone());
+        let jid = owner.jid.clone();
         self.keep_in_step(vec![Item { owner, kind, key, content: Some(due.written()) }]).await?;
-        self.schedule.0.notify_one();
+        self.wake_schedule();
+        self.tell_changed(&jid, Cached::Scheduled);
         Ok(())
+    }
+
+    /// Something else may be due next.
+    pub(crate) fn wake_schedule(&self) {
+        self.schedule.0.notify_one();
     }
 
     /// Does not send a message that waits. `NotFound` where none does.
@@ -116,6 +124,9 @@ impl Chat {
 
     /// Sends what is due now; tells when the next is.
     pub async fn send_due(self: &Arc<Self>) -> Result<Option<u64>> {
+        if !self.has_duty("scheduled").await {
+            return Ok(None);
+        }
         let now_ms = self.now_ms();
         let mut next = None;
         for (account, item) in self.store.state_of_all(StateKind::Scheduled).await? {

@@ -9,6 +9,7 @@ use waxwing_xmpp::xml::Element;
 
 use crate::archive::ArchiveId;
 use crate::chat::Chat;
+use crate::cluster::Cached;
 use crate::error::Result;
 use crate::rooms::occupants::Seat;
 use crate::rosters::Owner;
@@ -59,6 +60,22 @@ impl Chat {
     /// client has to send its presence to a room again (XEP-0398 section 5.1). What else a client said directly to somebody
     /// is not known any more, and so not said again.
     pub(crate) async fn show_photo_hash(&self, owner: &Owner, before: Option<&str>) -> Result<()> {
+        self.tell_changed(&owner.jid, Cached::Photo);
+        self.show_photo_hash_here(owner, before).await
+    }
+
+    /// The same for the sessions of this node, which another node has changed the picture of: what they show says which it was.
+    pub(crate) async fn show_photo_changed_elsewhere(&self, owner: &Owner) -> Result<()> {
+        let shown = self.sessions.of(&owner.jid).into_iter().filter_map(|session| session.presence());
+        let photo = |presence: Arc<Outgoing>| {
+            let update = presence.stanza().child(ns::VCARD_UPDATE, "x")?;
+            Some(update.child(ns::VCARD_UPDATE, "photo")?.text().into_owned())
+        };
+        let before = shown.filter_map(photo).find(|photo| !photo.is_empty());
+        self.show_photo_hash_here(owner, before.as_deref()).await
+    }
+
+    async fn show_photo_hash_here(&self, owner: &Owner, before: Option<&str>) -> Result<()> {
         self.show_photo_to_contacts(owner, before).await?;
         let Some(profile) = self.profile(&owner.jid).await? else {
             return Ok(());
@@ -94,6 +111,7 @@ impl Chat {
                 let hash = profile.photo_hash.as_deref();
                 let Repictured { shown, kept } = Repictured::of(presence.stanza().clone(), before, hash);
                 session.set_presence(Some((priority, Arc::new(Outgoing::new(kept)))), delivered);
+                self.tell_presence(&session);
                 self.broadcast(&profile, &contacts, &shown).await;
             }
         }

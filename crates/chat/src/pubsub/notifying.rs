@@ -14,8 +14,10 @@ use super::configuration::{AccessModel, ItemReply, NotificationType, OPTIONS};
 use super::store::{Item, NodeRecord, Subscription, SubscriptionState};
 use super::terms::Terms;
 use crate::chat::Chat;
+use crate::cluster::Handing;
 use crate::error::Result;
 use crate::presence::push;
+use crate::profile::Profile;
 use crate::rosters::{Contacts, Owner};
 use crate::session::Session;
 use crate::time::timestamp;
@@ -164,22 +166,10 @@ impl Chat {
         let Some(profile) = self.profile(&owner.jid).await? else {
             return Ok(());
         };
-        let interested = |session: &Session| session.is_available() && session.is_interested_in(node);
-        for contact in std::iter::once(&owner.jid).chain(watchers) {
-            if !self.is_local(contact.domain()) {
-                continue;
-            }
-            let anybody = self.sessions.with(contact, |all| all.iter().any(|s| interested(s)));
-            if anybody != Some(true) || !self.may_pass(&profile, contact).await? {
-                continue;
-            }
-            self.sessions.with(contact, |all| {
-                for session in all.iter().filter(|s| interested(s) && !profile.blocks(&s.jid)) {
-                    told.insert(session.jid.clone());
-                    push(session, notice);
-                }
-            });
+        if let Some(cluster) = self.cluster() {
+            cluster.tell_notice(&owner.jid, node, notice.stanza(), watchers);
         }
+        self.tell_interested_here(&profile, node, watchers, notice, told).await?;
         for jid in self.interests.remote_interested(&owner.jid, node) {
             if watchers.contains(&jid.to_bare()) && !profile.blocks(&jid) && told.insert(jid.clone()) {
                 // Nobody waits for it, so a server that cannot be reached is no error.
@@ -189,8 +179,36 @@ impl Chat {
         Ok(())
     }
 
+    /// The same for the sessions of this node.
+    pub(crate) async fn tell_interested_here(
+        &self,
+        profile: &Profile,
+        node: &str,
+        watchers: &[Jid],
+        notice: &Arc<Outgoing>,
+        told: &mut HashSet<Jid>,
+    ) -> Result<()> {
+        let interested = |session: &Session| session.is_available() && session.is_interested_in(node);
+        for contact in std::iter::once(&profile.jid).chain(watchers) {
+            if !self.is_local(contact.domain()) {
+                continue;
+            }
+            let anybody = self.sessions.with(contact, |all| all.iter().any(|s| interested(s)));
+            if anybody != Some(true) || !self.may_pass(profile, contact).await? {
+                continue;
+            }
+            self.sessions.with(contact, |all| {
+                for session in all.iter().filter(|s| interested(s) && !profile.blocks(&s.jid)) {
+                    told.insert(session.jid.clone());
+                    push(session, notice);
+                }
+            });
+        }
+        Ok(())
+    }
+
     /// Whether neither of the two blocks the other.
-    async fn may_pass(&self, owner: &crate::profile::Profile, contact: &Jid) -> Result<bool> {
+    async fn may_pass(&self, owner: &Profile, contact: &Jid) -> Result<bool> {
         if *contact == owner.jid {
             return Ok(true);
         }
@@ -229,7 +247,17 @@ impl Chat {
         if receiver.blocks(&place.jid) && receiver.jid != place.jid {
             return Ok(());
         }
+        let for_others = || {
+            // What a session elsewhere shows is not known here.
+            let anyhow = recipient.wanted.iter().filter(|(_, terms)| terms.shows.is_empty());
+            let mut anyhow = anyhow.map(|(known, _)| *known).peekable();
+            if anyhow.peek().is_some() {
+                let stanza = recipient.noted(notice, anyhow).stanza().clone().with_to(to.clone());
+                self.hand_to_others(&stanza, to, Handing::TakesMessages);
+            }
+        };
         if to.is_full() {
+            for_others();
             if let Some(session) = self.sessions.find(to)
                 && let Some(notice) = recipient.notice_for(&session, notice)
                 && told.insert(to.clone())
@@ -247,6 +275,7 @@ impl Chat {
             let notice = recipient.noted(notice, waiting);
             return self.send_from_service(notice.stanza().clone().with_to(to.clone())).await;
         }
+        for_others();
         self.sessions.with(to, |all| {
             for session in all.iter().filter(|session| session.takes_messages()) {
                 if let Some(notice) = recipient.notice_for(session, notice)

@@ -123,6 +123,14 @@ impl Chat {
 
     /// An account has let a contact see its presence: his sessions are sent the account's last items.
     pub(crate) async fn show_last_items(&self, owner: &Owner, contact: &Jid) {
+        if let Some(cluster) = self.cluster() {
+            cluster.send_last_items(&owner.jid, contact);
+        }
+        self.show_last_items_here(owner, contact).await;
+    }
+
+    /// The same for the sessions of this node, and for other servers.
+    pub(crate) async fn show_last_items_here(&self, owner: &Owner, contact: &Jid) {
         let mut outcome = Ok(());
         for session in self.sessions.of(&contact.to_bare()) {
             if let Some(nodes) = session.interests().filter(|_| session.is_available()) {

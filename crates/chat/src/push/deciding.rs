@@ -64,9 +64,7 @@ enum Place {
 impl Chat {
     /// Opens the way for pushes, within the runtime, and begins to decide about messages.
     pub async fn push_by(&self, pusher: Arc<dyn Pusher>) -> Result<()> {
-        for subscription in self.store.push_subscriptions(None).await? {
-            self.subscribed.put(subscription);
-        }
+        self.read_push_subscriptions().await?;
         let chat = self.itself().ok_or(Error::ServiceUnavailable)?;
         let (sender, mut undecided) = mpsc::channel::<Undecided>(UNDECIDED_LIMIT);
         self.pushing.pusher.set((pusher, sender)).map_err(|_| Error::Conflict)?;
@@ -149,7 +147,8 @@ impl Chat {
         meant: Meant,
     ) -> Result<()> {
         let sessions = self.sessions.of(&owner.jid);
-        if sessions.iter().any(|session| session.is_attended()) {
+        let elsewhere = self.attention_elsewhere(&owner.jid).await;
+        if elsewhere.attended || sessions.iter().any(|session| session.is_attended()) {
             return Ok(());
         }
         let Some(profile) = self.profile(&owner.jid).await?.filter(|profile| !profile.disabled) else {
@@ -184,11 +183,10 @@ impl Chat {
         for subscription in self.subscribed.of(owner.account) {
             // An app that is connected, though nobody looks at it, gets the message itself.
             let connected = matches!(subscription.channel, Channel::Xmpp { .. })
-                && sessions.iter().any(|session| {
-                    session.jid.resource() == Some(&*subscription.device)
-                        && session.takes_messages()
-                        && session.suspended_since_ms().is_none()
-                });
+                && (elsewhere.connected.contains(&subscription.device)
+                    || sessions.iter().any(|session| {
+                        session.jid.resource() == Some(&*subscription.device) && session.is_connected()
+                    }));
             if !connected {
                 self.push_by_channel(subscription, conversation, News::Message(preview.clone()));
             }

@@ -8,6 +8,7 @@ use waxwing_xmpp::jid::Jid;
 
 use crate::account::AccountId;
 use crate::chat::Chat;
+use crate::cluster::Cached;
 use crate::error::{Error, Result};
 use crate::rosters::Owner;
 
@@ -88,6 +89,27 @@ impl Subscribed {
         self.count.load(Ordering::Acquire) > 0
     }
 
+    /// Puts these in the place of an account's.
+    fn replace_of(&self, account: AccountId, subscriptions: Vec<Subscription>) {
+        let mut all = self.lock();
+        match subscriptions.is_empty() {
+            true => all.remove(&account),
+            false => all.insert(account, subscriptions),
+        };
+        self.count.store(all.len(), Ordering::Release);
+    }
+
+    /// Puts these in the place of all.
+    fn replace(&self, subscriptions: Vec<Subscription>) {
+        let mut by_account: HashMap<AccountId, Vec<Subscription>> = HashMap::new();
+        for subscription in subscriptions {
+            by_account.entry(subscription.owner.account).or_default().push(subscription);
+        }
+        let mut all = self.lock();
+        self.count.store(by_account.len(), Ordering::Release);
+        *all = by_account;
+    }
+
     pub(crate) fn of(&self, account: AccountId) -> Vec<Subscription> {
         if self.any() { self.lock().get(&account).cloned().unwrap_or_default() } else { Vec::new() }
     }
@@ -122,6 +144,21 @@ impl Subscribed {
 }
 
 impl Chat {
+    /// Reads all subscriptions anew.
+    pub(crate) async fn read_push_subscriptions(&self) -> Result<()> {
+        let all = self.store.push_subscriptions(None).await?;
+        self.subscribed.replace(all);
+        Ok(())
+    }
+
+    /// Reads those of an account anew, which another node has changed.
+    pub(crate) async fn read_push_subscriptions_of(&self, account: &Jid) -> Result<()> {
+        let Some(profile) = self.profile(account).await? else { return Ok(()) };
+        let own = self.store.push_subscriptions(Some(profile.account)).await?;
+        self.subscribed.replace_of(profile.account, own);
+        Ok(())
+    }
+
     /// The public key by which push services know this server.
     pub fn push_key(&self) -> Result<String> {
         self.pushing.key.get().cloned().ok_or(Error::ServiceUnavailable)
@@ -174,10 +211,12 @@ impl Chat {
             {
                 self.store.delete_push_subscription(other.account, &key).await?;
                 self.subscribed.remove(other.account, Some(&key));
+                self.tell_changed(&other.jid, Cached::Pushes);
             }
         }
         self.store.put_push_subscription(subscription.clone()).await?;
         self.subscribed.put(subscription);
+        self.tell_changed(&owner.jid, Cached::Pushes);
         Ok(())
     }
 
@@ -185,6 +224,7 @@ impl Chat {
     pub async fn unsubscribe_from_pushes(&self, owner: &Owner, key: &str) -> Result<()> {
         self.store.delete_push_subscription(owner.account, key).await?;
         self.subscribed.remove(owner.account, Some(key));
+        self.tell_changed(&owner.jid, Cached::Pushes);
         Ok(())
     }
 

@@ -37,7 +37,7 @@ impl Room {
         store.put_document(archive, DocumentKind::Room, DOCUMENT, kept).await?;
         self.state_mut()?.avatar = hashes;
         self.say(telling::statuses(&self.jid, &[104]));
-        self.floor.listeners.tell(RoomEvent::Changed(self.jid.clone()));
+        self.tell_listeners(RoomEvent::Changed(self.jid.clone()));
         Ok(())
     }
 
@@ -60,7 +60,7 @@ impl Chat {
     /// The pictures of a room among which one has this hash, each on a vCard of its own.
     pub(crate) async fn room_pictures(&self, room: &Jid, hash: &str) -> Result<Vec<Element>> {
         let hash = hash.to_owned();
-        let found = self.in_room(room, move |room| {
+        let found = self.look_into_room(room, move |room| {
             Box::pin(async move {
                 let state = room.state()?;
                 let archive = state.archive();
@@ -95,6 +95,6 @@ impl Chat {
     /// The vCard of a room, for all who may know of the room.
     pub async fn room_vcard(&self, room: &Jid, asker: &Jid) -> Result<Option<String>> {
         let asker = asker.clone();
-        self.in_room(room, move |room| Box::pin(async move { room.vcard(&asker).await })).await?
+        self.look_into_room(room, move |room| Box::pin(async move { room.vcard(&asker).await })).await?
     }
 }

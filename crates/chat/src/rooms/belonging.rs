@@ -14,6 +14,8 @@ use super::room::Room;
 use super::store::{Affiliate, Belonging, RoomId};
 use crate::archive::ArchiveId;
 use crate::chat::Chat;
+use crate::cluster::Away;
+use crate::cluster::rooms::{Audience, News, RoomEventFrame};
 use crate::error::{Error, Result};
 use crate::event::Event;
 use crate::rosters::Owner;
@@ -56,6 +58,9 @@ impl Room {
             (Err(Error::NotAcceptable(_)), Seat::Local(session)) if session.attends() => {
                 self.absent_speaker(&session.jid).await
             }
+            (Err(Error::NotAcceptable(_)), Seat::Node(away)) if away.attends => {
+                self.speaker_from_elsewhere(away).await
+            }
             (speaker, _) => speaker,
         }
     }
@@ -68,12 +73,31 @@ impl Room {
         if !self.has_member(&session) {
             return Err(STRANGER);
         }
+        self.member_speaker(jid).await
+    }
+
+    /// The same for one whose session is at another node, which says that it attends.
+    async fn speaker_from_elsewhere(&mut self, away: &Away) -> Result<Speaker> {
+        let state = self.state()?;
+        let may = match state.affiliation(&away.jid.to_bare()) {
+            Affiliation::Outcast => false,
+            Affiliation::None => away.listens,
+            affiliation => !state.record.locked || affiliation == Affiliation::Owner,
+        };
+        if !may {
+            return Err(Error::NotAcceptable("you do not belong to the room"));
+        }
+        self.member_speaker(&away.jid).await
+    }
+
+    async fn member_speaker(&mut self, jid: &Jid) -> Result<Speaker> {
+        let bare = jid.to_bare();
         let present = {
             let occupants = self.floor.occupants();
-            let own = occupants.iter().filter(|occupant| occupant.bare == session.bare);
+            let own = occupants.iter().filter(|occupant| occupant.bare == bare);
             own.max_by_key(|own| own.role).map(|own| Speaker {
                 own: own.jid.clone(),
-                real: session.jid.clone(),
+                real: jid.clone(),
                 role: own.role,
                 id: own.shown_id().into(),
             })
@@ -81,12 +105,12 @@ impl Room {
         if let Some(present) = present {
             return Ok(present);
         }
-        let nick = self.absent_nick(&session.bare).await?;
+        let nick = self.absent_nick(&bare).await?;
         let own = self.jid.with_resource(&nick).map_err(|_| Error::JidMalformed)?;
         let state = self.state()?;
-        let role = state.configuration().role_of(state.affiliation(&session.bare));
-        let id = state.shown_occupant_id(&session.bare);
-        Ok(Speaker { own, real: session.jid.clone(), role, id })
+        let role = state.configuration().role_of(state.affiliation(&bare));
+        let id = state.shown_occupant_id(&bare);
+        Ok(Speaker { own, real: jid.clone(), role, id })
     }
 
     /// The nickname of somebody who is not in the room: the one kept for him. For a member without one, one is kept from now
@@ -144,7 +168,7 @@ impl Room {
                 self.begin_to_belong(state.id(), affiliate, by);
             } else if after >= Affiliation::Member {
                 self.floor.listeners.rank(person, after >= Affiliation::Admin);
-                self.tell_person(person, RoomEvent::Changed(self.jid.clone()));
+                self.tell_person(person, after, RoomEvent::Changed(self.jid.clone()));
             }
         }
         let fallen = |person: &Jid| {
@@ -159,9 +183,25 @@ impl Room {
         });
         let event = RoomEvent::Members { room: self.jid.clone(), changes: changes.collect() };
         if openly {
-            self.floor.listeners.tell(event);
+            self.tell_listeners(event);
         } else {
+            self.tell_others(Audience::Ranked, &event);
             self.floor.listeners.tell_ranked(event);
+        }
+    }
+
+    /// Tells those who hear the room without being in it.
+    pub(super) fn tell_listeners(&self, event: RoomEvent) {
+        self.tell_others(Audience::Listeners, &event);
+        self.floor.listeners.tell(event);
+    }
+
+    /// Tells those at other nodes.
+    fn tell_others(&self, audience: Audience, event: &RoomEvent) {
+        if let (Ok(state), Some(cluster), Some(event)) =
+            (self.state(), self.chat.cluster(), RoomEventFrame::of(event))
+        {
+            cluster.tell_room(&self.jid, News::Told { archive: state.archive(), audience, event });
         }
     }
 
@@ -172,11 +212,12 @@ impl Room {
             self.chat.rooms.listening.add(session, id, ranked);
         }
         let (room, reason) = (self.jid.clone(), affiliate.reason.clone());
-        self.tell_person(&affiliate.jid, RoomEvent::Belongs { room, by, reason });
+        self.tell_person(&affiliate.jid, affiliate.affiliation, RoomEvent::Belongs { room, by, reason });
     }
 
     /// Tells the attending sessions of one person.
-    fn tell_person(&self, person: &Jid, event: RoomEvent) {
+    fn tell_person(&self, person: &Jid, affiliation: Affiliation, event: RoomEvent) {
+        self.tell_others(Audience::Person(person.clone(), affiliation), &event);
         let event = Arc::new(event);
         let sessions = self.chat.sessions.of(person);
         for session in sessions.iter().filter(|session| session.attends()) {
@@ -186,6 +227,7 @@ impl Room {
 
     /// Takes those off the list who may not hear the room any more, and tells them.
     fn dismiss(&self, id: RoomId, stays: impl Fn(&Jid) -> bool) {
+        self.tell_others(Audience::Recheck, &RoomEvent::Left(self.jid.clone()));
         let left = Arc::new(RoomEvent::Left(self.jid.clone()));
         for session in self.floor.listeners.retain(stays) {
             session.remove_listens_to(id);
@@ -218,6 +260,14 @@ impl Room {
 impl Chat {
     /// Tells those who hear a room without being in it.
     pub(crate) async fn tell_listeners(&self, room: &Jid, event: RoomEvent) -> Result<()> {
+        if let (Some(cluster), Some(frame)) = (self.cluster(), RoomEventFrame::of(&event)) {
+            // Those who hear it without being in it are known at every node.
+            let record = self.store.room(&room.to_bare()).await?.ok_or(Error::NotFound)?;
+            let (archive, audience) = (record.id.archive(), Audience::Listeners);
+            cluster.tell_room(room, News::Told { archive, audience, event: frame });
+            self.rooms.listening.of(record.id).tell(event);
+            return Ok(());
+        }
         let tell = |room: &mut Room| room.floor.listeners.tell(event);
         self.in_room_at_once(room, move |room| Box::pin(async move { tell(room) })).await
     }

@@ -109,29 +109,29 @@ impl Chat {
 
     /// How many are in a room, without waking it.
     pub async fn occupants_of(&self, room: &Jid) -> usize {
-        if !self.rooms.is_awake(room) {
+        if !self.rooms.is_awake(room) && self.cluster().is_none() {
             return 0;
         }
         let count = |room: &mut Room| room.floor.occupants().len();
-        self.in_room_at_once(room, move |room| Box::pin(async move { count(room) })).await.unwrap_or(0)
+        self.look_into_room_at_once(room, move |room| Box::pin(async move { count(room) })).await.unwrap_or(0)
     }
 
     /// What somebody may know about a room.
     pub async fn about_room(&self, room: &Jid, asker: &Jid) -> Result<About> {
         let asker = asker.clone();
-        self.in_room(room, move |room| Box::pin(async move { room.about(&asker) })).await?
+        self.look_into_room(room, move |room| Box::pin(async move { room.about(&asker) })).await?
     }
 
     /// The occupants of a room that somebody may know.
     pub async fn room_nicknames(&self, room: &Jid, asker: &Jid) -> Result<Vec<Jid>> {
         let asker = asker.clone();
-        self.in_room(room, move |room| Box::pin(async move { room.nicknames(&asker) })).await?
+        self.look_into_room(room, move |room| Box::pin(async move { room.nicknames(&asker) })).await?
     }
 
     /// Whose archive a room's is, if somebody may read it, and whether he may know who really said what.
     pub(crate) async fn readable_room(&self, room: &Jid, asker: &Jid) -> Result<(Owner, bool)> {
         let asker = asker.clone();
-        self.in_room(room, move |room| Box::pin(async move { room.readable(&asker) })).await?
+        self.look_into_room(room, move |room| Box::pin(async move { room.readable(&asker) })).await?
     }
 
     /// A page of a room's archive. To ask for what one person said takes the right to know who said what.

@@ -246,7 +246,7 @@ impl Chat {
     /// The hats of a room, as far as somebody may know them: who wears them only its admins are told.
     pub async fn room_hats(&self, room: &Jid, asker: &Jid) -> Result<Hats> {
         let asker = asker.clone();
-        self.in_room(room, move |room| Box::pin(async move { room.hats_for(&asker) })).await?
+        self.look_into_room(room, move |room| Box::pin(async move { room.hats_for(&asker) })).await?
     }
 
     /// Refuses whoever is no admin of a room.

@@ -36,6 +36,8 @@ impl Room {
         };
         match kind {
             PresenceType::Available => self.available(seat, stanza).await,
+            // A session that has come anew elsewhere under the same address is there still.
+            PresenceType::Unavailable if self.sits_elsewhere(&seat) => Ok(()),
             PresenceType::Unavailable => self.leave(seat.jid(), &stanza, Vec::new()).await,
             // Section 18.1.2 of the notes on ghosts: whoever cannot be reached is not there.
             PresenceType::Error => self.leave(seat.jid(), &bare_leave(), vec![333]).await,
@@ -53,6 +55,12 @@ impl Room {
         }
         let join = stanza.child(ns::MUC, "x");
         let present = self.floor.occupants().at(seat.jid()).map(|occupant| occupant.jid.clone());
+        if let Some(own) = &present
+            && self.sits_elsewhere(&seat)
+        {
+            self.floor.occupants().reseat(&seat);
+            seat.enter(&self.chat, own);
+        }
         let tidied = self.jid.with_resource(&tidy_nick(nick)).map_err(|_| Error::JidMalformed)?;
         match (present, join) {
             (Some(own), None) if own == tidied => self.update(&seat, &stanza),
@@ -62,6 +70,8 @@ impl Room {
                 // Section 7.2.1: the client has lost track, and is told everything once more.
                 let wanted = Wanted::read(Some(join));
                 self.update_quietly(&seat, &stanza);
+                // Its node may have lost track as well.
+                seat.enter(&self.chat, &own);
                 self.welcome(&seat, &own, wanted, Vec::new(), stanza.id.clone()).await
             }
             (Some(_), _) => self.rename(&seat, nick, &stanza),
@@ -72,6 +82,15 @@ impl Room {
             }
             (None, Some(join)) => self.enter(seat, nick, join, &stanza).await,
         }
+    }
+
+    /// Whether the room knows another session under this address: one of another node, or an older one.
+    fn sits_elsewhere(&self, seat: &Seat) -> bool {
+        let occupants = self.floor.occupants();
+        let known = occupants
+            .at(seat.jid())
+            .and_then(|occupant| occupant.seats.iter().find(|known| known.jid() == seat.jid()));
+        known.is_some_and(|known| !known.is_of(&self.chat, seat))
     }
 
     /// Section 7.2.
@@ -113,15 +132,13 @@ impl Room {
         let own = self.jid.with_resource(nick).map_err(|_| Error::JidMalformed)?;
         let password = join.child(ns::MUC, "password").map(|password| password.text().into_owned());
         let affiliation = self.admit(&bare, nick, password.as_deref())?;
-        if let Seat::Local(session) = seat
-            && !session.enter_room(own.clone())
-        {
+        if !seat.enter(&self.chat, &own) {
             return Err(Error::ResourceConstraint("the session is in too many rooms"));
         }
         let content = telling::presence_content(&stanza.element, |domain| self.chat.is_ours(domain));
         let seated = self.sit_down(seat, &own, affiliation, content);
-        if let (Err(_), Seat::Local(session)) = (&seated, seat) {
-            session.leave_room(&own);
+        if seated.is_err() {
+            seat.leave(&self.chat, &own);
         }
         seated?;
         self.welcome(seat, &own, Wanted::read(Some(join)), statuses, stanza.id.clone()).await
@@ -326,11 +343,9 @@ impl Room {
             ..Notice::of(&occupant, PresenceType::Unavailable, &nothing)
         };
         self.tell(&occupants, &notice);
-        for local in &occupant.seats {
-            if let Seat::Local(session) = local {
-                session.leave_room(&old);
-                session.enter_room(new.clone());
-            }
+        for seat in &occupant.seats {
+            seat.leave(&self.chat, &old);
+            seat.enter(&self.chat, &new);
         }
         occupant.jid = new;
         let content = telling::presence_content(&stanza.element, |domain| self.chat.is_ours(domain));
@@ -356,7 +371,7 @@ impl Room {
             let content = telling::presence_content(&stanza.element, |domain| self.chat.is_ours(domain));
             match (occupants.leave(jid), own) {
                 (Some(Ok(gone)), _) => {
-                    forget(&gone.seats, &gone.jid);
+                    gone.seats.iter().for_each(|seat| seat.leave(&self.chat, &gone.jid));
                     let id = stanza.id.clone();
                     let notice =
                         Notice { statuses, id, ..Notice::of(&gone, PresenceType::Unavailable, &content) };
@@ -364,7 +379,7 @@ impl Room {
                 }
                 (Some(Err(seat)), Some(own)) => {
                     // Others of his clients stay, so nobody but this one is told.
-                    forget(std::slice::from_ref(&seat), &own);
+                    seat.leave(&self.chat, &own);
                     if let Some(stays) = occupants.named(own.resource().unwrap_or_default()) {
                         let notice = Notice {
                             statuses,
@@ -421,7 +436,13 @@ impl Room {
     }
 
     /// Somebody whose stream was kept over a restart is in the room again, as if he had never left.
-    async fn reenter(&mut self, session: &Arc<Session>, own: &Jid, content: Element) -> Result<()> {
+    async fn reenter(
+        &mut self,
+        session: &Arc<Session>,
+        own: &Jid,
+        content: Element,
+        since_ms: Option<u64>,
+    ) -> Result<()> {
         let seat = Seat::Local(Arc::clone(session));
         let nick = own.resource().ok_or(Error::JidMalformed)?;
         let state = self.state()?;
@@ -433,12 +454,12 @@ impl Room {
         let content = telling::presence_content(&content, |domain| self.chat.is_ours(domain));
         self.sit_down(&seat, own, affiliation, content)?;
         // What was said since the restart he cannot have heard.
-        let wanted = Wanted::since(self.chat.started_ms());
+        let wanted = Wanted::since(since_ms.unwrap_or(self.chat.started_ms()));
         self.welcome(&seat, own, wanted, Vec::new(), None).await
     }
 
     /// Somebody whose stream was kept over a restart has not come back: those who did still believe him here.
-    fn never_came_back(&mut self, own: &Jid) {
+    pub(super) fn never_came_back(&mut self, own: &Jid) {
         let occupants = self.floor.occupants();
         let here = occupants.named(own.resource().unwrap_or_default());
         if here.is_some() || self.state.is_none() {
@@ -480,10 +501,18 @@ impl Chat {
     }
 
     /// Puts a session that was kept over a restart back into a room. If that cannot be, its client is told that it is out.
-    pub async fn reenter_room(&self, session: &Arc<Session>, own: &Jid, presence: Element) {
+    /// What was said since it was given away by another node it has not heard; otherwise, what was said since the restart.
+    pub async fn reenter_room(
+        &self,
+        session: &Arc<Session>,
+        own: &Jid,
+        presence: Element,
+        since_ms: Option<u64>,
+    ) {
         let (seat, place) = (Arc::clone(session), own.clone());
-        let done = self
-            .in_room(own, move |room| Box::pin(async move { room.reenter(&seat, &place, presence).await }));
+        let done = self.in_room(own, move |room| {
+            Box::pin(async move { room.reenter(&seat, &place, presence, since_ms).await })
+        });
         if !matches!(done.await, Ok(Ok(()))) {
             session.leave_room(own);
             turn_away(self, &Seat::Local(Arc::clone(session)), own);
@@ -521,14 +550,6 @@ const SELF_CODE: &str = "110";
 
 pub(super) fn bare_leave() -> Stanza {
     Stanza::presence(PresenceType::Unavailable)
-}
-
-fn forget(seats: &[Seat], own: &Jid) {
-    for seat in seats {
-        if let Seat::Local(session) = seat {
-            session.leave_room(own);
-        }
-    }
 }
 
 /// In a time that does not depend on where they differ.

@@ -17,6 +17,8 @@ use super::affiliation::Affiliation;
 use super::store::RoomId;
 use crate::account::AccountId;
 use crate::archive::ArchiveId;
+use crate::chat::Chat;
+use crate::cluster::rooms::News;
 use crate::event::Event;
 use crate::rooms::news::{RoomEvent, Said};
 use crate::session::{Session, SessionId};
@@ -47,6 +49,17 @@ pub(crate) struct Saying<'a> {
     pub(crate) by: &'a Jid,
     /// Everybody may know that.
     pub(crate) openly: bool,
+}
+
+impl Saying<'_> {
+    /// Tells those who listen at other nodes.
+    pub(crate) fn tell_others(&self, chat: &Chat) {
+        if let Some(cluster) = chat.cluster() {
+            let (stanza, by) = (self.stanza.stanza().clone(), self.by.clone());
+            let (archive, archived, openly) = (self.archive, self.archived, self.openly);
+            cluster.tell_room(self.room, News::Heard { stanza, archive, archived, by, openly });
+        }
+    }
 }
 
 impl Listeners {
@@ -133,6 +146,11 @@ impl Listeners {
 
     fn is_empty(&self) -> bool {
         self.lock().is_empty()
+    }
+
+    /// All of them.
+    pub(crate) fn sessions(&self) -> Vec<Arc<Session>> {
+        self.lock().values().map(|listener| Arc::clone(&listener.session)).collect()
     }
 
     /// How many there are.

@@ -254,7 +254,7 @@ impl Chat {
     /// `NotFound` for whoever may not know of it.
     pub async fn room_view(&self, room: &Jid, asker: &Jid) -> Result<RoomView> {
         let asker = asker.clone();
-        self.in_room(room, move |room| Box::pin(async move { room.view(&asker) })).await?
+        self.look_into_room(room, move |room| Box::pin(async move { room.view(&asker) })).await?
     }
 
     /// The person of a session belongs to a room from now on, and his other clients will enter it by themselves.
@@ -329,7 +329,8 @@ impl Chat {
         text: &str,
     ) -> Result<MembersPage> {
         let (viewer, limit) = (asker.clone(), limit.clamp(1, MEMBERS_PAGE_LIMIT));
-        let roll = self.in_room(room, move |room| Box::pin(async move { room.roll(&viewer) })).await??;
+        let roll =
+            self.look_into_room(room, move |room| Box::pin(async move { room.roll(&viewer) })).await??;
         let seen = self.seen_marks(room).await?;
         let text = text.trim().to_lowercase();
         let mut members = Vec::new();
@@ -357,7 +358,7 @@ impl Chat {
     pub async fn room_readers(&self, room: &Jid, asker: &Jid, message: ArchiveId) -> Result<Readers> {
         let viewer = asker.clone();
         let (roll, archive) = self
-            .in_room(room, move |room| {
+            .look_into_room(room, move |room| {
                 Box::pin(async move {
                     let roll = room.roll(&viewer)?;
                     Ok::<_, Error>((roll, room.state()?.archive()))
@@ -448,8 +449,7 @@ impl Chat {
         with_address: bool,
     ) -> Result<Option<Member>> {
         let Affiliate { jid, affiliation, nick, .. } = affiliate;
-        let online =
-            present || self.sessions.with(&jid, |all| all.iter().any(|s| s.is_available())).unwrap_or(false);
+        let online = present || self.is_online(&jid);
         if !with_address {
             let Some(address) = nick.as_deref().and_then(|nick| room.with_resource(nick).ok()) else {
                 return Ok(None);

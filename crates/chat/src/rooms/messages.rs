@@ -139,7 +139,7 @@ impl Room {
 
     /// Archives a message and hands it to everybody, in the order in which the store commits.
     pub(super) async fn append(&mut self, speaker: &Speaker, said: Stanza) -> Result<Receipt> {
-        let state = self.state()?;
+        let state = self.state.as_ref().ok_or(Error::NotFound)?;
         let keep = self.chat.settings().archive
             && state.configuration().logging
             && hints::keeping_in_room(&said) == Keeping::Archive;
@@ -149,7 +149,13 @@ impl Room {
             self.say_passing(speaker, said);
             return Ok(Receipt::DONE);
         }
-        let append = to_append(state, speaker, &said);
+        let mut append = to_append(state, speaker, &said, self.token.take());
+        if let Some(cluster) = self.chat.cluster() {
+            // A home that has been lost without being told so keeps nothing any more.
+            let held = cluster.fence(&self.jid);
+            append.fence =
+                Some(held.ok_or(Error::ResourceConstraint("the room has its home at another node by now"))?);
+        }
         let (promise, receipt) = Receipt::new();
         let openly = state.configuration().non_anonymous;
         let by = speaker.real.clone();
@@ -164,19 +170,16 @@ impl Room {
                     let place = committed.id();
                     if let Committed::New(id) = committed {
                         chat.rooms.newest.note(archive, id);
+                        floor.hears(id);
                         chat.set_off_in_room(archive, &room, &real, &said, id);
                         let said = said.with_child(stanza_id(&chat.archive_ids().show(id), &room));
                         let stanza = &Arc::new(Outgoing::for_many(said));
-                        telling::shared(&chat, &floor.occupants(), stanza);
+                        telling::shared(&chat, &floor.occupants(), stanza, Some(id));
                         let archived = Some(id);
-                        floor.listeners.hear(&Saying {
-                            room: &room,
-                            stanza,
-                            archive,
-                            archived,
-                            by: &by,
-                            openly,
-                        });
+                        let (room, by) = (&room, &by);
+                        let saying = Saying { room, stanza, archive, archived, by, openly };
+                        floor.listeners.hear(&saying);
+                        saying.tell_others(&chat);
                     }
                     Some(place)
                 });
@@ -195,7 +198,7 @@ impl Room {
         let state = self.state()?;
         self.chat.store.change_room(state.id(), RoomChange::Subject(subject.clone())).await?;
         self.state_mut()?.record.subject = Some(subject);
-        self.floor.listeners.tell(RoomEvent::Changed(self.jid.clone()));
+        self.tell_listeners(RoomEvent::Changed(self.jid.clone()));
         Ok(())
     }
 
@@ -226,13 +229,16 @@ impl Drop for Landing {
 }
 
 /// One copy, the room's own. The other party is who really said it, which the archive shows to those who may know.
-fn to_append(state: &State, speaker: &Speaker, said: &Stanza) -> Append {
+fn to_append(state: &State, speaker: &Speaker, said: &Stanza, token: Option<String>) -> Append {
     let owner = state.archive();
     let mut xml = Vec::with_capacity(512);
     said.write(&mut xml, "");
     let origin = said.child(ns::STANZA_ID, "origin-id").and_then(|origin| origin.attr("id"));
     // Apart for each sender: a client that repeats itself must not silence another that chose the same id.
-    let dedupe = origin.map(|id| (owner, format!("{} {id}", speaker.real.bare_str())));
+    let sent_as = |id: &str| format!("{} {id}", speaker.real.bare_str());
+    // A message that its node sends once more, since the room's home was lost, has what tells it from others.
+    let dedupe = origin.map(sent_as).or_else(|| token.map(|token| format!(" {token}")));
+    let dedupe = dedupe.map(|key| (owner, key));
     Append {
         copies: vec![ArchiveCopy {
             owner,
@@ -245,6 +251,7 @@ fn to_append(state: &State, speaker: &Speaker, said: &Stanza) -> Append {
         xml,
         text: said.child(ns::CLIENT, "body").map(|body| body.text().into_owned()),
         labels: labels::of(said),
+        fence: None,
     }
 }
 

@@ -408,13 +408,14 @@ impl Chat {
         affiliation: Affiliation,
     ) -> Result<Vec<Listed>> {
         let asker = asker.clone();
-        self.in_room(room, move |room| Box::pin(async move { room.affiliated(&asker, affiliation) })).await?
+        self.look_into_room(room, move |room| Box::pin(async move { room.affiliated(&asker, affiliation) }))
+            .await?
     }
 
     /// The list of those with a role in a room, for somebody.
     pub async fn room_in_role(&self, room: &Jid, asker: &Jid, role: Role) -> Result<Vec<Listed>> {
         let asker = asker.clone();
-        self.in_room(room, move |room| Box::pin(async move { room.in_role(&asker, role) })).await?
+        self.look_into_room(room, move |room| Box::pin(async move { room.in_role(&asker, role) })).await?
     }
 
     /// Changes what people are to a room, all or none.

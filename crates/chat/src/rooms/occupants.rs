@@ -11,13 +11,20 @@ use super::affiliation::Affiliation;
 use super::kept_presence::{Forms, KeptPresence};
 use super::nicknames::{nick_key, nick_likeness};
 use super::role::{Role, Standing};
+use crate::archive::Direction;
 use crate::chat::Chat;
+use crate::cluster::Away;
+use crate::cluster::rooms::News;
 use crate::error::{Error, Result};
 use crate::event::{Delivery, Event};
+use crate::nodes::FRAME_BYTES_LIMIT;
 use crate::session::Session;
 
 /// How many sessions may share one nickname.
 pub const SESSIONS_PER_NICK_LIMIT: usize = 50;
+
+/// About how many bytes of stanzas one frame takes to another node.
+const BATCH_BYTES: usize = FRAME_BYTES_LIMIT / 4;
 
 /// One client in a room.
 #[derive(Debug, Clone)]
@@ -26,6 +33,8 @@ pub enum Seat {
     Local(Arc<Session>),
     /// A client of another server, at this full address.
     Remote(Jid),
+    /// A session of another node.
+    Node(Away),
 }
 
 impl Seat {
@@ -33,7 +42,65 @@ impl Seat {
     pub fn jid(&self) -> &Jid {
         match self {
             Self::Local(session) => &session.jid,
-            Self::Remote(jid) => jid,
+            Self::Remote(jid) | Self::Node(Away { jid, .. }) => jid,
+        }
+    }
+
+    /// Whether another seat with its address is that of the same client. One that has gone already is told by its node alone.
+    pub(crate) fn is_of(&self, chat: &Chat, other: &Self) -> bool {
+        let here = |away: &Away| chat.cluster().is_some_and(|cluster| cluster.node() == away.node);
+        match (self, other) {
+            (Self::Local(one), Self::Local(other)) => Arc::ptr_eq(one, other),
+            (Self::Local(_), Self::Node(away)) | (Self::Node(away), Self::Local(_)) => here(away),
+            (Self::Node(one), Self::Node(other)) => one.node == other.node,
+            (Self::Remote(_), Self::Remote(_)) => true,
+            (Self::Remote(_), _) | (_, Self::Remote(_)) => false,
+        }
+    }
+
+    /// It is in a room under this address from now on. Says whether it can be.
+    pub(crate) fn enter(&self, chat: &Chat, own: &Jid) -> bool {
+        match self {
+            Self::Local(session) => session.enter_room(own.clone()),
+            Self::Remote(_) => true,
+            Self::Node(away) => {
+                let (session, own) = (away.jid.clone(), own.clone());
+                tell(
+                    chat,
+                    away,
+                    &own.to_bare(),
+                    News::Entered { session, own, heard: chat.store.position() },
+                );
+                true
+            }
+        }
+    }
+
+    /// It is not in a room under this address any more.
+    pub(crate) fn leave(&self, chat: &Chat, own: &Jid) {
+        match self {
+            Self::Local(session) => session.leave_room(own),
+            Self::Remote(_) => {}
+            Self::Node(away) => {
+                let (session, own) = (away.jid.clone(), own.clone());
+                tell(chat, away, &own.to_bare(), News::Left { session, own });
+            }
+        }
+    }
+
+    /// A copy of what another client of the same person has said.
+    pub(crate) fn copy(&self, chat: &Chat, sent: &Arc<Outgoing>) {
+        match self {
+            Self::Local(session) if session.carbons() => {
+                let delivery = Delivery { stanza: Arc::clone(sent), archived: None };
+                session.push(Event::Carbon(Direction::Outgoing, delivery));
+            }
+            Self::Node(away) => {
+                let stanza = sent.stanza().clone();
+                let room = stanza.to.as_ref().map(Jid::to_bare).unwrap_or_else(|| away.jid.to_bare());
+                tell(chat, away, &room, News::Carbon { to: away.jid.clone(), stanza });
+            }
+            Self::Local(_) | Self::Remote(_) => {}
         }
     }
 
@@ -47,6 +114,11 @@ impl Seat {
                 // A server that cannot be reached says so by an error, which takes the occupant out.
                 drop(chat.to_remote(stanza.stanza_for(jid).into_owned()));
             }
+            Self::Node(away) => {
+                let stanza = stanza.stanza().clone();
+                let room = stanza.from.as_ref().map(Jid::to_bare).unwrap_or_else(|| away.jid.to_bare());
+                tell(chat, away, &room, News::Stanza { to: vec![away.jid.clone()], stanza, archived: None });
+            }
         }
     }
 
@@ -56,19 +128,48 @@ impl Seat {
             Self::Local(session) => {
                 session.push(Event::Batch(stanzas.to_vec()));
             }
+            Self::Node(away) => {
+                let stanzas = stanzas.iter().map(|stanza| stanza.stanza().clone()).collect();
+                batch(chat, away, stanzas);
+            }
             Self::Remote(_) => stanzas.iter().for_each(|stanza| self.push(chat, stanza)),
         }
     }
 
     /// Hands over several stanzas at once, so that a full room does not fill a newcomer's queue.
     pub(crate) fn push_all(&self, chat: &Chat, stanzas: Vec<Stanza>) {
+        if let Self::Node(away) = self {
+            return batch(chat, away, stanzas);
+        }
         let stanzas = stanzas.into_iter().map(|stanza| Arc::new(Outgoing::for_many(stanza)));
         match self {
             Self::Local(session) => {
                 session.push(Event::Batch(stanzas.collect()));
             }
-            Self::Remote(_) => stanzas.for_each(|stanza| self.push(chat, &stanza)),
+            Self::Remote(_) | Self::Node(_) => stanzas.for_each(|stanza| self.push(chat, &stanza)),
         }
+    }
+}
+
+fn tell(chat: &Chat, away: &Away, room: &Jid, news: News) {
+    if let Some(cluster) = chat.cluster() {
+        cluster.tell_room_at(away.node, room, news);
+    }
+}
+
+/// Several stanzas for a session of another node, in as few frames as may be.
+fn batch(chat: &Chat, away: &Away, stanzas: Vec<Stanza>) {
+    let mut left = stanzas.into_iter().peekable();
+    while left.peek().is_some() {
+        let mut bytes = 0;
+        let mut some = Vec::new();
+        while let Some(stanza) = left.next_if(|_| bytes < BATCH_BYTES) {
+            bytes += stanza.element.memory();
+            some.push(stanza);
+        }
+        let room = some.first().and_then(|stanza| stanza.from.as_ref()).map(Jid::to_bare);
+        let room = room.unwrap_or_else(|| away.jid.to_bare());
+        tell(chat, away, &room, News::Batch { to: away.jid.clone(), stanzas: some });
     }
 }
 
@@ -197,8 +298,20 @@ impl Occupants {
             return Err(Error::ResourceConstraint("too many sessions with this nickname"));
         }
         self.nicks.insert(seat.jid().clone(), key);
-        occupant.seats.push(seat);
+        // A session that has been resumed at another node has one place all the same.
+        match occupant.seats.iter_mut().find(|known| known.jid() == seat.jid()) {
+            Some(known) => *known = seat,
+            None => occupant.seats.push(seat),
+        }
         Ok(())
+    }
+
+    /// A client sits at another node than before, or has come anew.
+    pub fn reseat(&mut self, seat: &Seat) {
+        let Some(occupant) = self.at_mut(seat.jid()) else { return };
+        occupant.seats.iter_mut().filter(|known| known.jid() == seat.jid()).for_each(|known| {
+            *known = seat.clone();
+        });
     }
 
     /// Takes one client out. `Ok` is the occupant who has left with it, `Err` the seat of one who stays by others.

@@ -63,7 +63,7 @@ impl Chat {
     /// Whether an account may say something in a room without being in it.
     pub(crate) async fn may_speak_in_room(&self, room: &Jid, account: &Jid) -> Result<()> {
         let account = account.clone();
-        self.in_room_at_once(room, move |room| Box::pin(async move { room.outsider(&account) }))
+        self.look_into_room_at_once(room, move |room| Box::pin(async move { room.outsider(&account) }))
             .await?
             .map(drop)
     }
@@ -71,7 +71,7 @@ impl Chat {
     /// What an account lastingly is to a room. `NotFound` where there is none, or none that it may know of.
     pub async fn affiliation_in_room(&self, room: &Jid, account: &Jid) -> Result<Affiliation> {
         let account = account.to_bare();
-        let found = self.in_room_at_once(room, move |room| {
+        let found = self.look_into_room_at_once(room, move |room| {
             Box::pin(async move { room.visible_to(&account).map(|state| state.affiliation(&account)) })
         });
         found.await?
@@ -83,7 +83,8 @@ impl Chat {
         room: &Jid,
         accounts: Vec<Owner>,
     ) -> Result<Vec<(Owner, Option<String>)>> {
-        self.in_room_at_once(room, move |room| Box::pin(async move { room.members_among(accounts) })).await?
+        self.look_into_room_at_once(room, move |room| Box::pin(async move { room.members_among(accounts) }))
+            .await?
     }
 
     /// Says something in a room under a name, for an account that need not be in it. The account's rights in the room hold as
@@ -96,8 +97,24 @@ impl Chat {
         name: &str,
         message: Stanza,
     ) -> Result<Receipt> {
+        match self.cluster() {
+            Some(cluster) => self.say_in_room_anywhere(cluster, room, real, name, message).await,
+            None => self.say_in_room_here(room, real, name, message, None).await,
+        }
+    }
+
+    /// The same at the room's home.
+    pub(crate) async fn say_in_room_here(
+        &self,
+        room: &Jid,
+        real: &Jid,
+        name: &str,
+        message: Stanza,
+        token: Option<String>,
+    ) -> Result<Receipt> {
         let (real, name) = (real.clone(), name.to_owned());
         let saying = self.in_room_at_once(room, move |room| {
+            room.token = token;
             Box::pin(async move { room.say_from_outside(real, &name, message).await })
         });
         saying.await?

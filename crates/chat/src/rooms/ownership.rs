@@ -175,7 +175,7 @@ impl Room {
         self.give_voice(before, after);
         if !codes.is_empty() {
             self.say(telling::statuses(&self.jid, &codes));
-            self.floor.listeners.tell(RoomEvent::Changed(self.jid.clone()));
+            self.tell_listeners(RoomEvent::Changed(self.jid.clone()));
         }
         if before.non_anonymous != after.non_anonymous {
             self.tell_everybody_anew();
@@ -227,7 +227,7 @@ impl Chat {
     /// How a room is configured, for one of its owners.
     pub async fn room_configuration(&self, room: &Jid, asker: &Jid) -> Result<Configured> {
         let asker = asker.clone();
-        self.in_room(room, move |room| {
+        self.look_into_room(room, move |room| {
             Box::pin(async move {
                 room.must_own(&asker)?;
                 room.configured()
@@ -289,7 +289,11 @@ impl Chat {
     /// Ends rooms that nothing keeps and nobody is in, left over from before a restart.
     pub async fn end_deserted_rooms(&self) -> Result<()> {
         for record in self.store.rooms(super::store::RoomFilter::Passing, None, DESERTED_AT_ONCE).await? {
-            if !self.rooms.is_awake(&record.jid) {
+            let elsewhere = match self.cluster() {
+                Some(cluster) => cluster.has_home(&record.jid).await?,
+                None => false,
+            };
+            if !elsewhere && !self.rooms.is_awake(&record.jid) {
                 self.in_room(&record.jid, |room| Box::pin(room.end_if_deserted())).await??;
             }
         }

@@ -13,9 +13,7 @@ use super::registration;
 use super::role::Role;
 use super::room::Room;
 use super::telling;
-use crate::archive::Direction;
 use crate::error::{Error, Result};
-use crate::event::{Delivery, Event};
 use crate::hints;
 
 impl Room {
@@ -55,12 +53,7 @@ impl Room {
         }
         let sent = Arc::new(Outgoing::new(message.clone()));
         for other in own.seats.iter().filter(|other| other.jid() != seat.jid()) {
-            if let Seat::Local(session) = other
-                && session.carbons()
-            {
-                let delivery = Delivery { stanza: Arc::clone(&sent), archived: None };
-                session.push(Event::Carbon(Direction::Outgoing, delivery));
-            }
+            other.copy(&self.chat, &sent);
         }
     }
 

@@ -163,7 +163,7 @@ impl Chat {
     /// What somebody is told who would like to register with a room.
     pub async fn room_registration(&self, room: &Jid, asker: &Jid) -> Result<Registration> {
         let asker = asker.clone();
-        self.in_room(room, move |room| Box::pin(async move { room.registration(&asker) })).await?
+        self.look_into_room(room, move |room| Box::pin(async move { room.registration(&asker) })).await?
     }
 
     /// Registers somebody with a room under a nickname, or asks its admins to. `Conflict` when that is another's.

@@ -1,10 +1,10 @@
 //! A room that is awake: its state, what follows from it, and how it wakes and ends.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 use waxwing_xmpp::jid::Jid;
 use waxwing_xmpp::sasl::Hash;
 use waxwing_xmpp::stanza::{Outgoing, PresenceType, Stanza};
@@ -24,7 +24,9 @@ use super::role::{Role, Standing};
 use super::store::{Affiliate, RoomId, RoomRecord};
 use super::telling::{self, Notice};
 use crate::account::AccountId;
+use crate::archive::ArchiveId;
 use crate::chat::Chat;
+use crate::cluster::rooms::Sitting;
 use crate::error::{Error, Result};
 use crate::store::DocumentKind;
 
@@ -42,6 +44,12 @@ pub struct Room {
     pub(super) state: Option<State>,
     /// Requests between occupants that wait for their answers, oldest first.
     pub(super) passed: VecDeque<Passed>,
+    /// What tells the message that is taken now from all others, if another node has sent it.
+    pub(super) token: Option<String>,
+    /// What others kept in its archive up to here was handed to everybody when it came to this node.
+    pub(super) caught_up: ArchiveId,
+    /// It is about to have its home at another node, which waits for those who are in it.
+    pub(super) yielding: Option<oneshot::Sender<(Vec<Sitting>, ArchiveId)>>,
 }
 
 /// What the room's task shares with the store's, which delivers messages as they are committed.
@@ -53,6 +61,8 @@ pub(super) struct Floor {
     /// How many messages are on their way to the store.
     in_flight: AtomicUsize,
     settled: Notify,
+    /// The newest message that came down from the store.
+    heard: AtomicU64,
 }
 
 /// A room that exists.
@@ -76,6 +86,16 @@ impl Floor {
     /// Who is there. Nothing is awaited while this is held.
     pub(super) fn occupants(&self) -> MutexGuard<'_, Occupants> {
         self.occupants.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A message has come down from the store, and goes to everybody.
+    pub(super) fn hears(&self, id: ArchiveId) {
+        self.heard.fetch_max(id.0, Ordering::AcqRel);
+    }
+
+    /// The newest that has.
+    pub(super) fn heard(&self) -> ArchiveId {
+        ArchiveId(self.heard.load(Ordering::Acquire))
     }
 
     pub(super) fn take_off(&self) {
@@ -170,8 +190,25 @@ impl State {
 }
 
 impl Room {
-    /// Reads what is kept of a room.
+    /// Wakes a room, with those in it who were in it at another node.
     pub(super) async fn wake(chat: Arc<Chat>, jid: Jid) -> Result<Self> {
+        let mut room = Self::read(chat, jid).await?;
+        if let Some(cluster) = room.chat.cluster().cloned()
+            && let Some(arrivals) = cluster.arrivals(&room.jid)
+        {
+            room.resettle(arrivals).await?;
+            cluster.have_arrived(&room.jid);
+        }
+        Ok(room)
+    }
+
+    /// Whether this node is the room's home, or the only one.
+    pub(super) fn is_at_home(&self) -> bool {
+        self.chat.cluster().is_none_or(|cluster| cluster.keeps_home(&self.jid))
+    }
+
+    /// Reads what is kept of a room.
+    pub(super) async fn read(chat: Arc<Chat>, jid: Jid) -> Result<Self> {
         let state = match chat.store.room(&jid).await? {
             Some(record) => {
                 let affiliates = chat.store.affiliates(record.id).await?;
@@ -190,7 +227,17 @@ impl Room {
             None => None,
         };
         let listeners = state.as_ref().map(|state| chat.rooms.listening.of(state.id())).unwrap_or_default();
-        Ok(Self { chat, jid, floor: Arc::new(Floor::new(listeners)), state, passed: VecDeque::new() })
+        let floor = Arc::new(Floor::new(listeners));
+        Ok(Self {
+            chat,
+            jid,
+            floor,
+            state,
+            passed: VecDeque::new(),
+            token: None,
+            caught_up: ArchiveId::default(),
+            yielding: None,
+        })
     }
 
     /// Whether there is such a room.
@@ -270,9 +317,7 @@ impl Room {
     ) {
         let Some(mut gone) = occupants.remove(nick) else { return };
         for seat in &gone.seats {
-            if let Seat::Local(session) = seat {
-                session.leave_room(&gone.jid);
-            }
+            seat.leave(&self.chat, &gone.jid);
         }
         if let Ok(state) = self.state() {
             gone.affiliation = state.affiliation(&gone.bare);
@@ -309,9 +354,7 @@ impl Room {
             };
             let stanza = telling::own_presence(&notice);
             for seat in &occupant.seats {
-                if let Seat::Local(session) = seat {
-                    session.leave_room(&occupant.jid);
-                }
+                seat.leave(&self.chat, &occupant.jid);
                 seat.push_all(&self.chat, vec![stanza.clone()]);
             }
         }
@@ -343,10 +386,12 @@ impl Room {
     pub(super) fn say_passing(&self, speaker: &Speaker, said: Stanza) {
         let Ok(state) = self.state() else { return };
         let stanza = Arc::new(Outgoing::for_many(said));
-        telling::shared(&self.chat, &self.floor.occupants(), &stanza);
+        telling::shared(&self.chat, &self.floor.occupants(), &stanza, None);
         let openly = state.configuration().non_anonymous;
         let (room, by, archive) = (&self.jid, &speaker.real, state.archive());
-        self.floor.listeners.hear(&Saying { room, stanza: &stanza, archive, archived: None, by, openly });
+        let saying = Saying { room, stanza: &stanza, archive, archived: None, by, openly };
+        self.floor.listeners.hear(&saying);
+        saying.tell_others(&self.chat);
     }
 
     /// A message of the room itself to everybody in it (section 10.2.1).

@@ -1,6 +1,7 @@
 //! What a room tells its occupants: presence with what each may know of it, and messages, each encoded once for all who
 //! get the same.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use waxwing_xmpp::jid::Jid;
@@ -10,9 +11,12 @@ use waxwing_xmpp::xml::Element;
 
 use super::configuration::Configuration;
 use super::messages::in_client_namespace;
-use super::occupants::{Occupant, Occupants};
+use super::occupants::{Occupant, Occupants, Seat};
 use super::role::Role;
+use crate::archive::ArchiveId;
 use crate::chat::Chat;
+use crate::cluster::rooms::News;
+use crate::nodes::NodeId;
 
 /// The presence refers to whoever receives it.
 pub(super) const SELF: u16 = 110;
@@ -149,14 +153,13 @@ pub(super) fn presence(
     let own = Arc::new(Outgoing::for_many(stanza(notice, true, true)));
     let himself = notice.occupant;
     if configuration.shows(himself.role) {
-        let mut shared: [Option<Arc<Outgoing>>; 2] = [None, None];
+        let mut shared: [Option<Spread<'_>>; 2] = [None, None];
         for other in occupants.iter().filter(|other| other.jid != himself.jid) {
             let with_jid = sees_addresses(configuration, other.role);
-            let stanza = shared[usize::from(with_jid)]
-                .get_or_insert_with(|| Arc::new(Outgoing::for_many(stanza(notice, with_jid, false))));
-            for seat in &other.seats {
-                seat.push(chat, stanza);
-            }
+            let spread = shared[usize::from(with_jid)].get_or_insert_with(|| {
+                Spread::new(chat, Arc::new(Outgoing::for_many(stanza(notice, with_jid, false))), None)
+            });
+            other.seats.iter().for_each(|seat| spread.push(seat, &other.jid));
         }
     }
     for seat in &himself.seats {
@@ -189,14 +192,54 @@ pub(super) fn everybody(chat: &Chat, configuration: &Configuration, occupants: &
 
 /// Gives a message to everybody: one encoding serves them all.
 pub(super) fn message(chat: &Chat, occupants: &Occupants, message: Stanza) {
-    shared(chat, occupants, &Arc::new(Outgoing::for_many(message)));
+    shared(chat, occupants, &Arc::new(Outgoing::for_many(message)), None);
 }
 
 /// The same for one that others get, too.
-pub(super) fn shared(chat: &Chat, occupants: &Occupants, message: &Arc<Outgoing>) {
+pub(super) fn shared(
+    chat: &Chat,
+    occupants: &Occupants,
+    message: &Arc<Outgoing>,
+    archived: Option<ArchiveId>,
+) {
+    let mut spread = Spread::new(chat, Arc::clone(message), archived);
     for occupant in occupants.iter() {
-        for seat in &occupant.seats {
-            seat.push(chat, message);
+        occupant.seats.iter().for_each(|seat| spread.push(seat, &occupant.jid));
+    }
+}
+
+/// A stanza for many: each other node gets it once, for all of its sessions, when this is dropped.
+struct Spread<'a> {
+    chat: &'a Chat,
+    stanza: Arc<Outgoing>,
+    archived: Option<ArchiveId>,
+    room: Option<Jid>,
+    nodes: BTreeMap<NodeId, Vec<Jid>>,
+}
+
+impl<'a> Spread<'a> {
+    fn new(chat: &'a Chat, stanza: Arc<Outgoing>, archived: Option<ArchiveId>) -> Self {
+        Self { chat, stanza, archived, room: None, nodes: BTreeMap::new() }
+    }
+
+    /// Hands it to a seat, whose occupant has this address.
+    fn push(&mut self, seat: &Seat, own: &Jid) {
+        match seat {
+            Seat::Node(away) => {
+                self.room.get_or_insert_with(|| own.to_bare());
+                self.nodes.entry(away.node).or_default().push(away.jid.clone());
+            }
+            seat => seat.push(self.chat, &self.stanza),
+        }
+    }
+}
+
+impl Drop for Spread<'_> {
+    fn drop(&mut self) {
+        let (Some(room), Some(cluster)) = (&self.room, self.chat.cluster()) else { return };
+        for (node, to) in std::mem::take(&mut self.nodes) {
+            let stanza = self.stanza.stanza().clone();
+            cluster.tell_room_at(node, room, News::Stanza { to, stanza, archived: self.archived });
         }
     }
 }

@@ -117,10 +117,12 @@ impl Chat {
             xml,
             text: message.child(ns::CLIENT, "body").map(|body| body.text().into_owned()),
             labels: labels::of(&message),
+            fence: None,
         };
         let (promise, receipt) = Receipt::new();
         let chat = Arc::clone(self);
-        let checked = Checked { message, from, sender: None, to, recipient: Some(recipient) };
+        let checked =
+            Checked { message, from, sender: None, to, recipient: Some(recipient), own_copy: false };
         let on_commit = move |committed: StoreResult<Committed>| {
             let outcome = committed.map(|committed| {
                 if let Committed::New(id) = committed {

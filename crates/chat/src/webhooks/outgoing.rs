@@ -104,8 +104,18 @@ impl Chat {
         if self.followed.outlet.set((outlet, Handle::current())).is_err() {
             return Err(Error::Conflict);
         }
+        self.follow_webhooks().await
+    }
+
+    /// Follows those webhooks that are there and not followed yet.
+    pub(crate) async fn follow_webhooks(&self) -> Result<()> {
+        if self.outlet().is_none() {
+            return Ok(());
+        }
         for hook in self.store.webhooks().await? {
-            self.follow_webhook(&hook);
+            if !lock(&self.followed.tasks).contains_key(&hook.id) {
+                self.follow_webhook(&hook);
+            }
         }
         Ok(())
     }
@@ -202,6 +212,10 @@ async fn follow(chat: Arc<Chat>, outlet: Arc<dyn Outlet>, id: String) {
                 continue;
             }
         };
+        if !chat.has_duty(&format!("webhook/{id}")).await {
+            tokio::time::sleep(REST).await;
+            continue;
+        }
         let archive = match chat.hooked_archive(&hook).await {
             Ok(archive) => archive,
             Err(error) => {

@@ -36,9 +36,7 @@ pub(crate) fn of(chat: &Chat, stanza: &Stanza) -> Option<Presence> {
 /// Presence of an account of this server, of all its clients together.
 pub(crate) fn of_account(chat: &Chat, address: &Jid) -> Presence {
     let offline = Presence { address: address.to_string(), ..Presence::default() };
-    let all = chat.sessions().of(address);
-    let each: Vec<Presence> =
-        all.iter().filter_map(|session| session.presence()).map(|stanza| shown(stanza.stanza())).collect();
+    let each: Vec<Presence> = chat.presences_of(address).iter().map(shown).collect();
     let best = each.iter().rev().max_by_key(|presence| rank(presence.show));
     let Some(mut best) = best.cloned() else { return offline };
     // What is said on one device is said by the person.

@@ -205,6 +205,17 @@ pub(crate) fn replace_absent(face: &Face, session: &Arc<Session>) {
             other.close(Close::Replaced);
         }
     }
+    if face.chat.cluster().is_some() {
+        let (chat, session) = (Arc::clone(&face.chat), Arc::clone(session));
+        tokio::spawn(async move {
+            for other in chat.sessions_everywhere(Some(&session.bare)).await {
+                let absent = other.suspended_since_ms.is_some() && other.info.agent == agent;
+                if absent && other.jid != session.jid {
+                    chat.end_session(&other.jid, Close::Replaced).await;
+                }
+            }
+        });
+    }
 }
 
 fn client_info(origin: &Origin, client: &types::Client, grant: &Grant, now_ms: u64) -> ClientInfo {

@@ -11,7 +11,7 @@ use super::config::Config;
 use super::connection;
 use super::link::{self, Link};
 use super::streams;
-use super::suspended::Resumable;
+use super::suspended::{Given, Resumable};
 use crate::admin::Admin;
 use crate::http::{WebSocketConn, WebSocketFace};
 use crate::lifecycle::Lifecycle;
@@ -69,7 +69,7 @@ impl Face {
         settings: &crate::config::Config,
         former: BTreeSet<String>,
     ) -> Arc<Self> {
-        Arc::new(Self {
+        let face = Arc::new(Self {
             current: RwLock::new(Current::new(&chat, settings, former)),
             chat,
             acceptor: tls.acceptor(Purpose::StartTls),
@@ -77,7 +77,9 @@ impl Face {
             resumable: Arc::default(),
             lifecycle,
             admin: OnceLock::new(),
-        })
+        });
+        face.chat.resume_elsewhere_by(Arc::new(Given(Arc::downgrade(&face))));
+        face
     }
 
     /// Lets administrators use their commands (XEP-0133).

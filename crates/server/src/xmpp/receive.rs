@@ -214,7 +214,7 @@ fn target(chat: &Chat, from: &Jid, iq: &Stanza) -> Option<Target> {
         Destination::Service(service) => Some(Target::InService(service)),
         Destination::Account(_) if to.same_bare(from) => Some(Target::OwnAccount),
         Destination::Account(_) => Some(Target::OtherAccount),
-        Destination::Session(_) | Destination::Remote => None,
+        Destination::Session(_) | Destination::Elsewhere(_) | Destination::Remote => None,
     }
 }
 

@@ -2,15 +2,17 @@
 //! or, after a restart, in the store.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 use waxwing_chat::Chat;
 use waxwing_chat::account::{Account, AccountId};
 use waxwing_chat::archive::ArchiveId;
+use waxwing_chat::cluster::Streams;
 use waxwing_chat::event::Close;
 use waxwing_chat::queue::Next;
 use waxwing_chat::session::{ClientInfo, Session};
@@ -134,6 +136,9 @@ pub(crate) struct Saved {
     pub(crate) agent: Option<String>,
     /// The name of its software.
     pub(crate) software: Option<String>,
+    /// When another node gave it away, in milliseconds since the Unix epoch: what its rooms said since, it has not heard.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) given_ms: Option<u64>,
 }
 
 /// A stanza that was not acknowledged.
@@ -222,7 +227,7 @@ pub(crate) async fn end(face: &Arc<Face>, mut live: Box<Live>) {
 /// Keeps a stream over a restart if it can be resumed, and ends the session in this process.
 pub(crate) async fn save(face: &Arc<Face>, mut live: Box<Live>) {
     settle(&mut live).await;
-    if let Some(stream) = saved(face, &mut live) {
+    if let Some(stream) = saved(face, &mut live, None) {
         // Whoever lost the race for the resource has nothing to save.
         let is_current =
             face.chat.sessions().find(&live.session.jid).is_some_and(|s| s.id == live.session.id);
@@ -256,7 +261,7 @@ async fn settle(live: &mut Live) {
 }
 
 /// A stream in the form that is kept; what was queued or held back counts as sent.
-fn saved(face: &Face, live: &mut Live) -> Option<SavedStream> {
+fn saved(face: &Face, live: &mut Live, given_ms: Option<u64>) -> Option<SavedStream> {
     if !live.is_resumable() {
         return None;
     }
@@ -293,6 +298,7 @@ fn saved(face: &Face, live: &mut Live) -> Option<SavedStream> {
         inactive: live.held.is_inactive(),
         agent: info.agent,
         software: info.software,
+        given_ms,
     };
     Some(SavedStream {
         id: management.registration.as_ref()?.id().to_owned(),
@@ -308,6 +314,41 @@ fn text(stanza: &Stanza) -> String {
     String::from_utf8(xml).unwrap_or_default()
 }
 
+/// A stream that was kept over a restart. One that another node has is not asked for: what that node has not dealt with yet, and
+/// this one has, the client would never be sent. It signs in anew instead, and reads from the archive.
+async fn found(face: &Face, account: &Account, id: &str) -> waxwing_chat::Result<Option<Saved>> {
+    let Some(stream) = face.chat.store().take_stream(id).await? else { return Ok(None) };
+    let usable = stream.owner == account.id && stream.expires_ms > face.chat.now_ms();
+    let saved = Saved::from_stored(&stream.state).filter(|_| usable);
+    if stream.owner != account.id {
+        // Someone tried another account's id; its owner must still find the stream.
+        face.chat.store().save_streams(vec![stream]).await?;
+    }
+    Ok(saved)
+}
+
+/// The streams of a face, for a node at which one of them is resumed.
+pub(crate) struct Given(pub(crate) Weak<Face>);
+
+#[async_trait]
+impl Streams for Given {
+    async fn give(&self, id: &str, account: &Jid) -> Option<Vec<u8>> {
+        let face = &self.0.upgrade()?;
+        let profile = face.chat.profile(account).await.ok()??;
+        let mut live = face.resumable.claim(id, profile.account).await?;
+        settle(&mut live).await;
+        let given_ms = Some(face.chat.now_ms());
+        let stream = saved(face, &mut live, given_ms);
+        if stream.is_some() {
+            // It stays in its rooms, and is put back into them where it is resumed.
+            face.chat.move_out(&live.session);
+        }
+        let oldest = live.oldest_unconfirmed().filter(|_| stream.is_none());
+        face.chat.unbind(&live.session, oldest).await;
+        stream.map(|stream| stream.state)
+    }
+}
+
 /// Brings back a stream that was kept over a restart: the same address, the same counts, the same presence.
 pub(crate) async fn restore(
     face: &Arc<Face>,
@@ -315,17 +356,7 @@ pub(crate) async fn restore(
     id: &str,
     info: ClientInfo,
 ) -> waxwing_chat::Result<Option<Box<Live>>> {
-    let Some(stream) = face.chat.store().take_stream(id).await? else {
-        return Ok(None);
-    };
-    let usable = stream.owner == account.id && stream.expires_ms > face.chat.now_ms();
-    let Some(saved) = Saved::from_stored(&stream.state).filter(|_| usable) else {
-        if stream.owner != account.id {
-            // Someone tried another account's id; its owner must still find the stream.
-            face.chat.store().save_streams(vec![stream]).await?;
-        }
-        return Ok(None);
-    };
+    let Some(saved) = found(face, account, id).await? else { return Ok(None) };
     let Some(jid) = saved.jid() else { return Ok(None) };
     let Some(resource) = jid.resource() else { return Ok(None) };
     let (session, events) = face.chat.bind(account, None, resource, info).await?;
@@ -339,7 +370,7 @@ pub(crate) async fn restore(
     live.management = Some(Management {
         counts: sm::Session::from_parts(config.management_limits(), parts),
         bytes,
-        refusals: saved.refusals,
+        refusals: saved.refusals.clone(),
         registration: face.resumable.register(id.to_owned(), account.id, config.resumable_streams_limit),
         patience: Duration::from_millis(config.resume_timeout_ms),
     });
@@ -365,17 +396,17 @@ pub(crate) async fn restore(
             tracing::warn!(%error, "a resumed stream's presence could not be sent");
         }
     }
-    enter_again(face, &session, &saved.rooms, saved.presence.as_deref()).await;
+    enter_again(face, &session, &saved).await;
     live.replaying = session.replay_due();
     Ok(Some(live))
 }
 
 /// Those who are in the same rooms never knew that it was away.
-async fn enter_again(face: &Face, session: &Arc<Session>, rooms: &[String], presence: Option<&str>) {
-    let presence = presence.and_then(parse);
+async fn enter_again(face: &Face, session: &Arc<Session>, saved: &Saved) {
+    let presence = saved.presence.as_deref().and_then(parse);
     let presence = presence.unwrap_or_else(|| Stanza::presence(PresenceType::Available)).element;
-    for own in rooms.iter().filter_map(|own| Jid::new(own).ok()) {
-        face.chat.reenter_room(session, &own, presence.clone()).await;
+    for own in saved.rooms.iter().filter_map(|own| Jid::new(own).ok()) {
+        face.chat.reenter_room(session, &own, presence.clone(), saved.given_ms).await;
     }
 }
 

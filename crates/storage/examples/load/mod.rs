@@ -93,6 +93,7 @@ pub(crate) fn message(people: &[Person], random: &mut Random, number: usize, sea
         xml: xml.into_bytes(),
         text: searchable.then_some(body),
         labels: Vec::new(),
+        fence: None,
     }
 }
 

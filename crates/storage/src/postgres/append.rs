@@ -20,8 +20,9 @@ use crate::keys::Keys;
 use crate::{hashes, labels, words};
 
 /// Calls the function of `append.sql`.
-pub(super) const CALL: &str = "SELECT number, first_id, repeated, known_job, known_id FROM pg_temp.append_batch(\
-     $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26)";
+pub(super) const CALL: &str = "SELECT number, first_id, repeated, known_job, known_id, fenced FROM pg_temp.append_batch(\
+     $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, \
+     $27, $28, $29, $30)";
 
 /// The archive's keys, and the newest id that was given out.
 pub(super) async fn begin(db: &Session) -> Result<(Keys, ArchiveId), Failure> {
@@ -92,6 +93,15 @@ struct Changes<'j> {
     content: Vec<Option<&'j str>>,
 }
 
+/// What has to be held for some jobs of a batch.
+#[derive(Default)]
+struct Fences<'j> {
+    job: Vec<i32>,
+    what: Vec<&'j str>,
+    node: Vec<i64>,
+    epoch: Vec<i64>,
+}
+
 /// Messages that one sender has in a batch under one id of his: the job of the first.
 type Firsts = HashMap<(i64, Hash128), usize>;
 
@@ -110,6 +120,7 @@ pub(super) struct Arguments<'j> {
     jobs: i32,
     rows: Rows<'j>,
     changes: Changes<'j>,
+    fences: Fences<'j>,
     /// Jobs that repeat another one of the batch, with that one.
     twins: Vec<(usize, usize)>,
 }
@@ -119,8 +130,9 @@ impl<'j> Arguments<'j> {
     pub(super) fn new(number: OwnNumber, jobs: &'j [What], keys: Keys, window_us: i64) -> Self {
         let mut indexing = Indexing::new(keys);
         let (rows, changes) = (Rows::default(), Changes::default());
+        let (jobs_in_all, fences) = (self::number(jobs.len()), Fences::default());
         let mut made =
-            Self { number, window_us, jobs: self::number(jobs.len()), rows, changes, twins: Vec::new() };
+            Self { number, window_us, jobs: jobs_in_all, rows, changes, fences, twins: Vec::new() };
         let mut firsts = Firsts::new();
         for (job, at) in jobs.iter().zip(0..) {
             match job {
@@ -139,12 +151,18 @@ impl<'j> Arguments<'j> {
                 Entry::Vacant(none) => none.insert(at),
             };
         }
+        if let Some(fence) = &message.fence {
+            self.fences.job.push(self::number(at));
+            self.fences.what.push(&fence.what);
+            self.fences.node.push(fence.held.node.0.cast_signed());
+            self.fences.epoch.push(numbers::int(fence.held.epoch));
+        }
         self.rows.add(at, sent, message, indexing);
     }
 
     /// The values of `CALL`.
-    pub(super) fn values(&self) -> [&(dyn ToSql + Sync); 26] {
-        let (rows, changes) = (&self.rows, &self.changes);
+    pub(super) fn values(&self) -> [&(dyn ToSql + Sync); 30] {
+        let (rows, changes, fences) = (&self.rows, &self.changes, &self.fences);
         [
             &self.number.node,
             &self.number.own,
@@ -172,6 +190,10 @@ impl<'j> Arguments<'j> {
             &changes.hash,
             &changes.key,
             &changes.content,
+            &fences.job,
+            &fences.what,
+            &fences.node,
+            &fences.epoch,
         ]
     }
 
@@ -179,16 +201,21 @@ impl<'j> Arguments<'j> {
     pub(super) fn outcome(&self, row: &Row) -> Result<Outcome, Failure> {
         let first = numbers::uint(row.try_get(1)?);
         let count = usize::try_from(self.jobs).unwrap_or(0);
-        let mut jobs: Vec<_> = (first..).map(|id| Committed::New(ArchiveId(id))).take(count).collect();
+        let mut jobs: Vec<_> = (first..).map(|id| Some(Committed::New(ArchiveId(id)))).take(count).collect();
         let known: Vec<i32> = row.try_get(3)?;
         let ids: Option<Vec<i64>> = row.try_get(4)?;
         for (job, id) in known.into_iter().zip(ids.unwrap_or_default()) {
             let job = usize::try_from(job).ok().and_then(|at| jobs.get_mut(at));
             let job = job.ok_or_else(|| Failure::other("an answer about a job that there was not"))?;
-            *job = Committed::Duplicate(ArchiveId(numbers::uint(id)));
+            *job = Some(Committed::Duplicate(ArchiveId(numbers::uint(id))));
+        }
+        let fenced: Vec<i32> = row.try_get(5)?;
+        for job in fenced {
+            let job = usize::try_from(job).ok().and_then(|at| jobs.get_mut(at));
+            *job.ok_or_else(|| Failure::other("an answer about a job that there was not"))? = None;
         }
         for (twin, first) in &self.twins {
-            jobs[*twin] = Committed::Duplicate(jobs[*first].id());
+            jobs[*twin] = jobs[*first].map(|first| Committed::Duplicate(first.id()));
         }
         Ok(Outcome {
             number: numbers::uint(row.try_get(0)?),
@@ -307,8 +334,8 @@ pub(super) struct Outcome {
     pub(super) repeated: bool,
     /// The last id that it took.
     pub(super) last: ArchiveId,
-    /// Of each job.
-    pub(super) jobs: Vec<Committed>,
+    /// Of each job; `None` where another node holds what it names.
+    pub(super) jobs: Vec<Option<Committed>>,
 }
 
 impl Outcome {
@@ -316,7 +343,7 @@ impl Outcome {
     pub(super) fn batch(&self, node: NodeId, jobs: Vec<What>) -> Batch {
         let messages =
             jobs.into_iter().zip(&self.jobs).filter_map(|(job, committed)| match (job, committed) {
-                (What::Append(message), Committed::New(id)) => Some(CommittedMessage {
+                (What::Append(message), Some(Committed::New(id))) => Some(CommittedMessage {
                     id: *id,
                     copies: message.copies.into_iter().map(committed_copy).collect(),
                     xml: Bytes::from(message.xml),

@@ -10,13 +10,15 @@ CREATE OR REPLACE FUNCTION pg_temp.append_batch(
     c_job int4[], c_owner int8[], c_kind int2[], c_contact int8[],
     l_job int4[], l_key int8[],
     s_job int4[], s_owner int8[], s_kind int8[], s_hash uuid[], s_key text[], s_content text[],
-    OUT number int8, OUT first_id int8, OUT repeated bool, OUT known_job int4[], OUT known_id int8[]
+    f_job int4[], f_what text[], f_node int8[], f_epoch int8[],
+    OUT number int8, OUT first_id int8, OUT repeated bool, OUT known_job int4[], OUT known_id int8[], OUT fenced int4[]
 ) LANGUAGE plpgsql AS $append$
 #variable_conflict use_column
 DECLARE
     clock record;
     turn int8;
     added int8 := 0;
+    kept_out int4[];
 BEGIN
     SELECT c.last_id, c.batch, c.generation INTO STRICT clock FROM clock c FOR UPDATE;
     SELECT b.number, b.first_id INTO number, first_id FROM batch b WHERE b.node = this_node AND b.own = this_own;
@@ -35,24 +37,39 @@ BEGIN
     ) k
     WHERE k.id <> first_id + k.job;
     known_job := coalesce(known_job, '{}');
+    fenced := '{}';
     IF repeated THEN
+        IF cardinality(f_job) > 0 THEN
+            -- Whether they were held then is told by what was kept.
+            SELECT coalesce(array_agg(u.job), '{}') INTO fenced FROM unnest(f_job) u(job)
+            WHERE u.job <> ALL (known_job) AND NOT EXISTS (SELECT 1 FROM message m WHERE m.id = first_id + u.job);
+        END IF;
         RETURN;
     END IF;
+    IF cardinality(f_job) > 0 THEN
+        -- Whoever takes one of these waits until this is committed, or this waits until he has it.
+        PERFORM 1 FROM lease WHERE what = ANY (f_what) ORDER BY what FOR SHARE;
+        SELECT coalesce(array_agg(u.job), '{}') INTO fenced
+        FROM unnest(f_job, f_what, f_node, f_epoch) u(job, what, node, epoch)
+        WHERE u.job <> ALL (known_job)
+            AND NOT EXISTS (SELECT 1 FROM lease l WHERE l.what = u.what AND l.node = u.node AND l.epoch = u.epoch);
+    END IF;
+    kept_out := known_job || fenced;
 
     INSERT INTO message (id, copies, words, text, xml, labels)
     SELECT first_id + u.job, u.copies, CASE WHEN u.until >= u.since THEN words[u.since:u.until] END, u.text, u.xml, u.labels
     FROM unnest(m_job, m_copies, m_text, m_xml, m_labels, m_from, m_to) u(job, copies, text, xml, labels, since, until)
-    WHERE u.job <> ALL (known_job);
+    WHERE u.job <> ALL (kept_out);
     GET DIAGNOSTICS added = ROW_COUNT;
 
     INSERT INTO copy (owner, id, contact, kind)
     SELECT u.owner, first_id + u.job, u.contact, u.kind
     FROM unnest(c_job, c_owner, c_kind, c_contact) u(job, owner, kind, contact)
-    WHERE u.job <> ALL (known_job);
+    WHERE u.job <> ALL (kept_out);
 
     IF cardinality(l_job) > 0 THEN
         INSERT INTO label (key, id)
-        SELECT u.key, first_id + u.job FROM unnest(l_job, l_key) u(job, key) WHERE u.job <> ALL (known_job)
+        SELECT u.key, first_id + u.job FROM unnest(l_job, l_key) u(job, key) WHERE u.job <> ALL (kept_out)
         ON CONFLICT DO NOTHING;
     END IF;
 
@@ -69,11 +86,11 @@ BEGIN
     IF turn % 2 = 0 THEN
         INSERT INTO sent_0 (owner, client_id, id)
         SELECT u.sender, u.client, first_id + u.job FROM unnest(m_job, m_sender, m_client) u(job, sender, client)
-        WHERE u.client IS NOT NULL AND u.job <> ALL (known_job);
+        WHERE u.client IS NOT NULL AND u.job <> ALL (kept_out);
     ELSE
         INSERT INTO sent_1 (owner, client_id, id)
         SELECT u.sender, u.client, first_id + u.job FROM unnest(m_job, m_sender, m_client) u(job, sender, client)
-        WHERE u.client IS NOT NULL AND u.job <> ALL (known_job);
+        WHERE u.client IS NOT NULL AND u.job <> ALL (kept_out);
     END IF;
 
     IF cardinality(s_job) > 0 THEN

@@ -124,7 +124,8 @@ impl Done {
 /// A batch that has been committed, with what is to be reported.
 struct Told {
     batch: Batch,
-    jobs: Vec<(Done, Committed)>,
+    /// `None` where another node holds what it names.
+    jobs: Vec<(Done, Option<Committed>)>,
 }
 
 /// The writer as the rest of the store sees it.
@@ -220,7 +221,7 @@ async fn tell_in_turn(mut told: mpsc::Receiver<Told>, turns: Arc<OnceLock<Arc<dy
             turns.turn(&batch).await;
         }
         for (done, committed) in jobs {
-            done.report(Ok(committed));
+            done.report(committed.ok_or(StoreError::Fenced));
         }
         if let Some(turns) = turns {
             turns.over(batch.number);

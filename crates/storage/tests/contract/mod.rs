@@ -109,6 +109,7 @@ pub(crate) fn message(from: &Account, to: &Account, text: &str) -> Append {
         xml: format!("<message><body>{text}</body></message>").into_bytes(),
         text: Some(text.to_owned()),
         labels: Vec::new(),
+        fence: None,
     }
 }
 

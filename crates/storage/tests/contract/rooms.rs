@@ -127,6 +127,7 @@ fn said(room: &RoomRecord) -> Append {
         xml: b"<secret/>".to_vec(),
         text: Some("secret".to_owned()),
         labels: Vec::new(),
+        fence: None,
     }
 }
 

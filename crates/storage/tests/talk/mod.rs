@@ -37,6 +37,7 @@ pub(crate) fn message([juliet, romeo]: &[Account; 2], n: u64) -> Append {
         xml: format!("<message id='{n}'><body>{body}</body></message>").into_bytes(),
         text: Some(body),
         labels: Vec::new(),
+        fence: None,
     }
 }
 

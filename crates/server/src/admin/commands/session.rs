@@ -3,8 +3,8 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use waxwing_chat::cluster::ListedSession;
 use waxwing_chat::event::Close;
-use waxwing_chat::session::Session;
 use waxwing_chat::time::timestamp;
 use waxwing_xmpp::jid::Jid;
 
@@ -142,21 +142,17 @@ fn minute(timestamp: &str) -> String {
 }
 
 async fn list(context: Context, arguments: List) -> Result<Listed, Failure> {
-    let sessions = context.admin.chat.sessions();
-    let mut found = match arguments.account.as_deref().and_then(|text| Jid::new(text).ok()) {
-        Some(jid) => sessions.of(&jid),
-        None => sessions.all(),
-    };
-    found.sort_by(|a, b| a.jid.cmp(&b.jid));
+    let account = arguments.account.as_deref().and_then(|text| Jid::new(text).ok());
+    let found = context.admin.chat.sessions_everywhere(account.as_ref()).await;
     let total = found.len();
-    let sessions = found.iter().take(arguments.limit).map(|session| connected(session)).collect();
+    let sessions = found.into_iter().take(arguments.limit).map(connected).collect();
     Ok(Listed { total, sessions })
 }
 
-fn connected(session: &Session) -> Connected {
-    let info = session.info();
-    let suspended_since = session.suspended_since_ms().map(timestamp);
-    let state = match (&suspended_since, session.is_available()) {
+fn connected(session: ListedSession) -> Connected {
+    let info = session.info;
+    let suspended_since = session.suspended_since_ms.map(timestamp);
+    let state = match (&suspended_since, session.priority.is_some()) {
         (Some(_), _) => "suspended",
         (None, true) => "available",
         (None, false) => "connected",
@@ -201,20 +197,17 @@ async fn end(context: Context, arguments: End) -> Result<Ended, Failure> {
     let jid = Jid::new(&arguments.address)
         .map_err(|error| Failure::invalid("address", format!("\"{}\": {error}.", arguments.address)))?;
     let chat = &context.admin.chat;
-    let found = match jid.is_bare() {
-        true => chat.sessions().of(&jid),
-        false => chat.sessions().find(&jid).into_iter().collect(),
+    let ended = match jid.is_bare() {
+        true => chat.end_sessions(&jid, Close::Ended, None),
+        false => usize::from(chat.end_session(&jid, Close::Ended).await),
     };
-    if found.is_empty() {
+    if ended == 0 {
         return Err(Failure::argument(Code::NotFound, "address", format!("{jid} is not connected.")));
-    }
-    for session in &found {
-        session.close(Close::Ended);
     }
     chat.record(&context.actor.name, "session.end", jid.as_str(), "")
         .await
         .map_err(|error| domain_failure(error, "address", ""))?;
-    Ok(Ended { ended: found.len() })
+    Ok(Ended { ended })
 }
 
 #[derive(Deserialize)]

@@ -292,7 +292,7 @@ fn user(context: &Context, account: &Account) -> User {
         expired: account.expires_ms.is_some_and(|at| at <= chat.now_ms()),
         created: timestamp(account.created_ms),
         last_seen: account.last_seen_ms.map(timestamp),
-        sessions: chat.sessions().of(&account.jid).len(),
+        sessions: chat.count_sessions(&account.jid),
     }
 }
 

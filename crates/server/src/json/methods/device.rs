@@ -1,9 +1,9 @@
 //! The devices of an account: who is signed in, and signing one out.
 
 use waxwing_chat::bearers;
+use waxwing_chat::cluster::ListedSession;
 use waxwing_chat::event::Close;
 use waxwing_chat::rosters::Owner;
-use waxwing_chat::session::Session;
 
 use crate::json::error::{Condition, Fault};
 use crate::json::method::{Call, Method, method};
@@ -22,20 +22,15 @@ pub(super) const METHODS: &[Method] = &[
 
 async fn list(call: Call, Nothing {}: Nothing) -> Result<DeviceListed, Fault> {
     let now_ms = call.chat().now_ms();
-    let mut devices: Vec<Device> = call
-        .chat()
-        .sessions()
-        .of(&call.session().bare)
-        .iter()
-        .map(|session| shown(&call, session, now_ms))
-        .collect();
+    let sessions = call.chat().sessions_everywhere(Some(&call.session().bare)).await;
+    let mut devices: Vec<Device> = sessions.iter().map(|session| shown(&call, session, now_ms)).collect();
     devices.sort_by(|one, other| other.current.cmp(&one.current).then_with(|| one.id.cmp(&other.id)));
     devices.dedup_by(|one, other| one.id == other.id);
     Ok(DeviceListed { devices })
 }
 
-fn shown(call: &Call, session: &Session, now_ms: u64) -> Device {
-    let info = session.info();
+fn shown(call: &Call, session: &ListedSession, now_ms: u64) -> Device {
+    let info = &session.info;
     let client = info.software.clone().unwrap_or_default();
     Device {
         id: id(session),
@@ -47,23 +42,22 @@ fn shown(call: &Call, session: &Session, now_ms: u64) -> Device {
             _ => DeviceFace::Xmpp,
         },
         address: info.address.map(|address| address.ip().to_string()),
-        last_seen_ms: session.suspended_since_ms().unwrap_or(now_ms),
-        online: session.suspended_since_ms().is_none(),
-        current: session.id == call.session().id,
+        last_seen_ms: session.suspended_since_ms.unwrap_or(now_ms),
+        online: session.suspended_since_ms.is_none(),
+        current: session.jid == call.session().jid,
     }
 }
 
 /// By what a session's device is named: its own id, or the resource of a client that has none.
-fn id(session: &Session) -> String {
-    let agent = session.info().agent;
-    match agent.as_deref().and_then(bearers::device) {
+fn id(session: &ListedSession) -> String {
+    match session.info.agent.as_deref().and_then(bearers::device) {
         Some(device) => device.to_owned(),
         None => session.jid.resource().unwrap_or_default().to_owned(),
     }
 }
 
 async fn end(call: Call, params: DeviceEnd) -> Result<Nothing, Fault> {
-    let sessions = call.chat().sessions().of(&call.session().bare);
+    let sessions = call.chat().sessions_everywhere(Some(&call.session().bare)).await;
     let ended: Vec<_> = sessions.iter().filter(|session| id(session) == params.id).collect();
     if ended.is_empty() {
         return Err(Fault::new(Condition::NotFound).about("id"));
@@ -71,15 +65,15 @@ async fn end(call: Call, params: DeviceEnd) -> Result<Nothing, Fault> {
     let owner = Owner::from(&**call.session());
     for session in ended {
         call.chat().unsubscribe_device(&owner, &params.id).await?;
-        if let Some(agent) = session.info().agent {
+        if let Some(agent) = &session.info.agent {
             // XMPP clients have their own tokens under the same name (XEP-0484).
             call.chat()
                 .store()
-                .delete_tokens(session.account, Some(&agent), None)
+                .delete_tokens(owner.account, Some(agent), None)
                 .await
                 .map_err(waxwing_chat::Error::from)?;
         }
-        session.close(Close::SignedOut);
+        call.chat().end_session(&session.jid, Close::SignedOut).await;
     }
     Ok(Nothing {})
 }

@@ -146,9 +146,9 @@ async fn server_node(request: &Request<'_>, node: Option<&str>) -> Result<Elemen
 
 /// The available sessions of the account asked, for whoever may know them.
 fn resources(request: &Request<'_>, query: Element) -> Element {
-    let sessions = request.chat.sessions().of(&request.to());
-    sessions.iter().filter(|session| session.is_available()).fold(query, |query, session| {
-        query.with_child(Element::new(ns::DISCO_ITEMS, "item").with_attr("jid", session.jid.as_str()))
+    let available = request.chat.presences_of(&request.to());
+    available.iter().filter_map(|presence| presence.from.as_ref()).fold(query, |query, jid| {
+        query.with_child(Element::new(ns::DISCO_ITEMS, "item").with_attr("jid", jid.as_str()))
     })
 }
 
