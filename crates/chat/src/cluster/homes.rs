@@ -54,6 +54,8 @@ pub(crate) struct Arrivals {
     pub(crate) heard: Vec<(NodeId, ArchiveId)>,
     /// The addresses of those who were believed to be there.
     pub(crate) seen: BTreeSet<Jid>,
+    /// The nodes that have not answered who of theirs is there.
+    pub(crate) silent: Vec<NodeId>,
 }
 
 /// This node's sessions in a room that has its home elsewhere.
@@ -131,10 +133,12 @@ impl Cluster {
             };
             if free {
                 let attempt = Attempt { cluster: self, room };
-                if let Some((held, arrivals)) = self.take_home(chat, room).await? {
+                if let Some((held, mut arrivals)) = self.take_home(chat, room).await? {
+                    let silent = std::mem::take(&mut arrivals.silent);
                     let home = Home::Mine(held, Some(arrivals));
                     lock(&self.homes).homes.insert(room.clone(), home);
                     self.seat_late(chat, room);
+                    self.ask_silent(chat, room, silent);
                     return Ok(());
                 }
                 drop(attempt);
@@ -169,7 +173,7 @@ impl Cluster {
         // believed people gone who were only cut off.
         let gathered = self.gather(chat, room).await;
         let sitting = sitting.into_iter().chain(gathered.sitting).collect();
-        Ok(Some((held, Arrivals { sitting, whole: true, heard: gathered.heard, ..Arrivals::default() })))
+        Ok(Some((held, Arrivals { sitting, whole: true, seen: BTreeSet::new(), ..gathered })))
     }
 
     /// Whether this node is the one that does something which one node does for all. It stays so until this node goes.
@@ -209,12 +213,13 @@ impl Cluster {
         let (own, heard, seen) = self.sitting_here(chat, room);
         arrivals.take(self.bus.node(), own, heard, seen);
         self.stand_up(room);
-        let others = self.bus.others();
         let question =
             Question::Room(RoomQuestion { room: room.clone(), deed: Deed::Sitting { anew: true } });
-        for (node, answer) in self.ask_each(others.iter().copied(), &question).await {
+        arrivals.silent.extend(self.bus.others().iter());
+        for (node, answer) in self.ask_each(arrivals.silent.clone(), &question).await {
             if let Answer::Room(RoomAnswer::Sitting { sitting, heard, seen }) = answer {
                 arrivals.take(node, sitting, heard, seen);
+                arrivals.silent.retain(|silent| *silent != node);
             }
         }
         arrivals
@@ -307,7 +312,7 @@ impl Cluster {
     }
 
     /// Whether another node has taken a room whose home this one believed to be: then it is given up.
-    pub(super) async fn has_lost_home(&self, chat: &Arc<Chat>, room: &Jid) -> bool {
+    pub(crate) async fn has_lost_home(&self, chat: &Arc<Chat>, room: &Jid) -> bool {
         let Some(fence) = self.fence(room) else { return true };
         let Some((leases, _)) = self.leases() else { return true };
         if !leases.holder(&fence.what).await.is_ok_and(|held| held.is_some_and(|held| held != fence.held)) {
@@ -537,13 +542,10 @@ impl Cluster {
         }
     }
 
-    async fn ask_each(
-        &self,
-        nodes: impl Iterator<Item = NodeId>,
-        question: &Question,
-    ) -> Vec<(NodeId, Answer)> {
-        let asked: Vec<_> =
-            nodes.filter_map(|node| Some((node, self.ask_ahead(node, question.clone())?))).collect();
+    async fn ask_each(&self, nodes: Vec<NodeId>, question: &Question) -> Vec<(NodeId, Answer)> {
+        let asked =
+            nodes.into_iter().filter_map(|node| Some((node, self.ask_ahead(node, question.clone())?)));
+        let asked: Vec<_> = asked.collect();
         let deadline = Instant::now() + super::ANSWER_TIMEOUT;
         let mut answers = Vec::new();
         for (node, answered) in asked {

@@ -36,7 +36,7 @@ impl Room {
         if let Some(bounds) = self.chat.store.archive_bounds(archive).await? {
             self.caught_up = bounds.last;
         }
-        let Arrivals { sitting, whole, heard, seen } = arrivals;
+        let Arrivals { sitting, whole, heard, seen, .. } = arrivals;
         let mut seated = BTreeSet::new();
         for one in sitting {
             let was_there = self.floor.occupants().named(one.own.resource().unwrap_or_default()).is_some();

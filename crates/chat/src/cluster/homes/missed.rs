@@ -136,16 +136,37 @@ impl Cluster {
             mine.map(|(room, _)| room.clone()).collect()
         };
         for room in mine {
-            let question =
-                Question::Room(RoomQuestion { room: room.clone(), deed: Deed::Sitting { anew: false } });
-            let Some(Answer::Room(RoomAnswer::Sitting { sitting, heard, .. })) =
-                self.ask(node, question).await
-            else {
-                continue;
-            };
-            if let Err(error) = chat.seat_in_room(&room, node, sitting, heard).await {
-                tracing::warn!(%error, %room, "who of another node sits in a room is not known");
-            }
+            self.ask_who_sits_in(chat, &room, node, false).await;
+        }
+    }
+
+    /// The same for one room. Says whether the node has answered.
+    async fn ask_who_sits_in(&self, chat: &Arc<Chat>, room: &Jid, node: NodeId, anew: bool) -> bool {
+        let question = Question::Room(RoomQuestion { room: room.clone(), deed: Deed::Sitting { anew } });
+        let Some(Answer::Room(RoomAnswer::Sitting { sitting, heard, .. })) = self.ask(node, question).await
+        else {
+            return false;
+        };
+        if let Err(error) = chat.seat_in_room(room, node, sitting, heard).await {
+            tracing::warn!(%error, %room, "who of another node sits in a room is not known");
+        }
+        true
+    }
+
+    /// Asks those nodes once more that have not answered a new home of a room who of theirs is in it, until each has answered or is
+    /// gone, or the room has its home elsewhere.
+    pub(super) fn ask_silent(&self, chat: &Arc<Chat>, room: &Jid, silent: Vec<NodeId>) {
+        for node in silent {
+            let (chat, room) = (Arc::clone(chat), room.clone());
+            tokio::spawn(async move {
+                let Some(cluster) = chat.cluster() else { return };
+                while cluster.is_home(&room) && cluster.bus.others().contains(&node) {
+                    if cluster.ask_who_sits_in(&chat, &room, node, true).await {
+                        return;
+                    }
+                    sleep(ORPHAN_PATIENCE).await;
+                }
+            });
         }
     }
 }
