@@ -120,13 +120,21 @@ impl MemoryStore {
         self.shared(OwnSide { node, log: Arc::clone(log), waiting })
     }
 
+    /// Refuses what is written under a lease that is another's by now. Called with the store's tables locked.
+    pub(crate) fn must_hold(&self, fence: Option<&Fence>) -> StoreResult<()> {
+        match (&self.side, fence) {
+            (Some(side), Some(fence)) if !side.log.is_held(fence) => Err(StoreError::Fenced),
+            _ => Ok(()),
+        }
+    }
+
     /// Writes a message of a node of several.
     pub(crate) fn write_as_node(&self, side: &OwnSide, message: Append, done: OnCommit) {
         match self.tables() {
             Ok(mut tables) => {
-                if message.fence.as_ref().is_some_and(|fence| !side.log.is_held(fence)) {
+                if let Err(fenced) = self.must_hold(message.fence.as_ref()) {
                     drop(tables);
-                    return done(Err(StoreError::Fenced));
+                    return done(Err(fenced));
                 }
                 let copy = message.clone();
                 let outcome = tables.commit(message);

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use waxwing_xmpp::jid::Jid;
 
 use crate::account::AccountId;
-use crate::archive::ArchiveId;
+use crate::archive::{ArchiveId, Fence};
 use crate::memory_store::{MemoryStore, Tables};
 use crate::rooms::affiliation::Affiliation;
 use crate::rooms::store::{Affiliate, Belonging, RoomChange, RoomFilter, RoomId, RoomRecord, RoomStore};
@@ -22,6 +22,18 @@ pub(crate) struct RoomTables {
 impl RoomTables {
     fn by_id(&mut self, id: RoomId) -> StoreResult<&mut RoomRecord> {
         self.rooms.values_mut().find(|room| room.id == id).ok_or(StoreError::NotFound)
+    }
+
+    fn put_affiliates(&mut self, id: RoomId, affiliates: Vec<Affiliate>) {
+        for affiliate in affiliates {
+            let key = (id, affiliate.jid.clone());
+            if affiliate.affiliation == Affiliation::None {
+                self.affiliates.remove(&key);
+            } else {
+                let seen = self.affiliates.get(&key).map_or(affiliate.seen, |known| known.seen);
+                self.affiliates.insert(key, Affiliate { seen, ..affiliate });
+            }
+        }
     }
 
     /// Whether a room has this archive.
@@ -96,8 +108,9 @@ impl RoomStore for MemoryStore {
         Ok(self.tables()?.rooms.rooms.values().filter(|room| room.creator == *creator).count())
     }
 
-    async fn change_room(&self, id: RoomId, change: RoomChange) -> StoreResult<()> {
+    async fn change_room(&self, id: RoomId, change: RoomChange, fence: Option<Fence>) -> StoreResult<()> {
         let mut tables = self.tables()?;
+        self.must_hold(fence.as_ref())?;
         let room = tables.rooms.by_id(id)?;
         match change {
             RoomChange::Configuration(configuration) => {
@@ -105,12 +118,15 @@ impl RoomStore for MemoryStore {
                 room.locked = false;
             }
             RoomChange::Subject(subject) => room.subject = Some(subject),
+            RoomChange::Affiliates(affiliates) => tables.rooms.put_affiliates(id, affiliates),
+            RoomChange::Document(kind, key, content) => tables.put_document(id.archive(), kind, key, content),
         }
         Ok(())
     }
 
-    async fn delete_room(&self, id: RoomId) -> StoreResult<()> {
+    async fn delete_room(&self, id: RoomId, fence: Option<Fence>) -> StoreResult<()> {
         let mut tables = self.tables()?;
+        self.must_hold(fence.as_ref())?;
         let jid = tables.rooms.by_id(id)?.jid.clone();
         tables.rooms.rooms.remove(&jid);
         tables.rooms.affiliates.retain(|(room, _), _| *room != id);
@@ -139,21 +155,6 @@ impl RoomStore for MemoryStore {
             })
         });
         Ok(found.collect())
-    }
-
-    async fn put_affiliates(&self, id: RoomId, affiliates: Vec<Affiliate>) -> StoreResult<()> {
-        let mut tables = self.tables()?;
-        tables.rooms.by_id(id)?;
-        for affiliate in affiliates {
-            let key = (id, affiliate.jid.clone());
-            if affiliate.affiliation == Affiliation::None {
-                tables.rooms.affiliates.remove(&key);
-            } else {
-                let seen = tables.rooms.affiliates.get(&key).map_or(affiliate.seen, |known| known.seen);
-                tables.rooms.affiliates.insert(key, Affiliate { seen, ..affiliate });
-            }
-        }
-        Ok(())
     }
 
     async fn set_seen(&self, id: RoomId, jid: &Jid, seen: ArchiveId) -> StoreResult<()> {

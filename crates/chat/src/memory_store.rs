@@ -118,6 +118,20 @@ impl Tables {
         Committed::New(id)
     }
 
+    pub(crate) fn put_document(
+        &mut self,
+        owner: AccountId,
+        kind: DocumentKind,
+        key: &str,
+        content: Option<String>,
+    ) {
+        let key = (owner, kind, key.to_owned());
+        match content {
+            Some(content) => self.documents.insert(key, content),
+            None => self.documents.remove(&key),
+        };
+    }
+
     pub(crate) fn next_position(&mut self) -> ArchiveId {
         self.last_message = now_us().max(self.last_message + 1);
         self.newest_position()
@@ -445,11 +459,7 @@ impl Store for MemoryStore {
         if !tables.rooms.has_archive(owner) {
             tables.account_mut(owner)?;
         }
-        let key = (owner, kind, key.to_owned());
-        match content {
-            Some(content) => tables.documents.insert(key, content.to_owned()),
-            None => tables.documents.remove(&key),
-        };
+        tables.put_document(owner, kind, key, content.map(str::to_owned));
         Ok(())
     }
 

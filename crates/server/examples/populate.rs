@@ -12,7 +12,7 @@ use waxwing_chat::account::{Account, NewAccount, Role};
 use waxwing_chat::archive::{ArchiveId, Direction, ImportedMessage};
 use waxwing_chat::rooms::affiliation::Affiliation;
 use waxwing_chat::rooms::configuration::Configuration;
-use waxwing_chat::rooms::store::{Affiliate, RoomId, RoomRecord};
+use waxwing_chat::rooms::store::{Affiliate, RoomChange, RoomId, RoomRecord};
 use waxwing_chat::roster::RosterItem;
 use waxwing_chat::roster::Subscription;
 use waxwing_chat::store::Store;
@@ -197,7 +197,7 @@ async fn build(store: &Arc<dyn Store>, accounts: &[Account], count: usize, rando
         let listed = members.iter().filter(|&&member| member != 0);
         let listed: Vec<_> =
             listed.map(|&member| affiliate(&accounts[member], Affiliation::Member)).collect();
-        store.put_affiliates(id, listed).await.expect("members");
+        store.change_room(id, RoomChange::Affiliates(listed), None).await.expect("members");
         halls.push(Hall { id, jid: room, members });
     }
     halls

@@ -15,7 +15,7 @@ use waxwing_chat::port::{SystemClock, SystemRandom};
 use waxwing_chat::queue::Events;
 use waxwing_chat::rooms::affiliation::Affiliation;
 use waxwing_chat::rooms::configuration::Configuration;
-use waxwing_chat::rooms::store::{Affiliate, RoomId, RoomRecord, RoomStore as _};
+use waxwing_chat::rooms::store::{Affiliate, RoomChange, RoomId, RoomRecord, RoomStore as _};
 use waxwing_chat::service::Service;
 use waxwing_chat::session::{ClientInfo, Session};
 use waxwing_chat::settings::Settings;
@@ -125,7 +125,7 @@ async fn make_room(store: &MemoryStore, members: usize) {
     let owner = affiliate("person0".to_owned(), Affiliation::Owner);
     let id = store.create_room(record, owner).await.expect("a room");
     let list = (1..members).map(|n| affiliate(format!("person{n}"), Affiliation::Member)).collect();
-    store.put_affiliates(id, list).await.expect("members");
+    store.change_room(id, RoomChange::Affiliates(list), None).await.expect("members");
 }
 
 fn write_all(people: &mut [Person]) {

@@ -21,6 +21,8 @@ use waxwing_chat::archive::{
     Append, ArchiveId, ArchiveQuery, Committed, Direction, Fence, ImportedMessage, PageFrom,
 };
 use waxwing_chat::nodes::{Batch, Leases, Log, NodeId, Turns};
+use waxwing_chat::rooms::affiliation::Affiliation;
+use waxwing_chat::rooms::store::{Affiliate, RoomChange};
 use waxwing_chat::state::{StateChange, StateKind};
 use waxwing_chat::store::{Store, StoreError, StoreResult};
 use waxwing_storage::postgres::{Options, Postgres};
@@ -435,4 +437,41 @@ async fn what_another_holds_by_now_is_not_written() {
     // The log that other nodes read has no trace of what was refused.
     let batches = postgres.batches(0, 100).await.expect("the log");
     assert_eq!(batches.iter().map(|batch| batch.messages.len()).sum::<usize>(), 3);
+}
+
+/// The same of what is kept of a room; and of a lease that is given back nothing is left, however often it changes hands.
+#[tokio::test]
+async fn a_room_is_changed_by_whoever_holds_it() {
+    let Some(server) = need("a fence", Server::start(&[])) else { return };
+    let options = server.new_database();
+    let database = name(&options);
+    let (postgres, store) = open(options).await;
+    let (one, other) = (NodeId(1), NodeId(u64::MAX));
+    for node in [one, other] {
+        postgres.renew(node, 600_000).await.expect("it is alive");
+    }
+    let id = contract::rooms::make(&store, "orchard").await.id;
+    let lost = postgres.hold("room/a", one).await.expect("it is free");
+    postgres.release("room/a", lost).await.expect("given back");
+    let held = postgres.hold("room/a", other).await.expect("it is free");
+    assert!(held.epoch > lost.epoch);
+    let fence = |held| Some(Fence { what: "room/a".to_owned(), held });
+    let change = |nick: &str| {
+        let nurse = contract::rooms::affiliate("nurse@x.example", Affiliation::Member);
+        RoomChange::Affiliates(vec![Affiliate { nick: Some(nick.to_owned()), ..nurse }])
+    };
+    let refused = store.change_room(id, change("late"), fence(lost)).await;
+    assert!(matches!(refused, Err(StoreError::Fenced)), "{refused:?}");
+    assert!(matches!(store.delete_room(id, fence(lost)).await, Err(StoreError::Fenced)));
+    store.change_room(id, change("nurse"), fence(held)).await.expect("it is kept");
+    let nicks: Vec<_> =
+        store.affiliates(id).await.expect("read").into_iter().filter_map(|one| one.nick).collect();
+    assert_eq!(nicks, ["nurse"]);
+    store.delete_room(id, fence(held)).await.expect("it is gone");
+    postgres.release("room/a", held).await.expect("given back");
+    for node in [one, other] {
+        postgres.hold(&format!("pair/{node}"), node).await.expect("it is free");
+        postgres.forget(node).await.expect("forgotten");
+    }
+    assert_eq!(server.run_in(&database, "SELECT count(*) FROM lease"), "0");
 }

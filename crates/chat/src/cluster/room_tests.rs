@@ -2,10 +2,14 @@
 
 use super::tests::{Nodes, quiet, try_send};
 use super::*;
+use crate::archive::Fence;
 use crate::event::Event;
 use crate::history::HistoryQuery;
 use crate::rooms::affiliation::Affiliation;
+use crate::rooms::hats::{Hat, HatChange};
 use crate::rooms::opening::NewRoom;
+use crate::rooms::ownership::Farewell;
+use crate::store::DocumentKind;
 use crate::testing::{Client, jid};
 use waxwing_xmpp::ns;
 use waxwing_xmpp::stanza::{Kind, PresenceType, Stanza};
@@ -225,6 +229,16 @@ async fn members_hear_at_every_node() {
     assert!(attending[1].told().iter().any(|one| one.ends_with("without him")));
 }
 
+/// The first node loses the room to the second, and does not notice.
+async fn lose_home(nodes: &Nodes) -> Fence {
+    let lost = nodes.cluster(0).fence(&jid(CAVE)).expect("it is its home");
+    nodes.log.end_life(lost.held.node);
+    let (leases, name) = nodes.cluster(1).leases().expect("it is alive");
+    let taken = leases.hold(&lost.what, name).await.expect("it is free");
+    assert!(taken.epoch > lost.held.epoch && nodes.cluster(0).is_home(&jid(CAVE)));
+    lost
+}
+
 /// A home that was stopped, or cut off from the store, for so long that another has taken the room: what it still says is not
 /// kept, and whoever said it hears so; those who are in the room through it go on being in it, and hear all that was kept.
 #[tokio::test(start_paused = true)]
@@ -233,15 +247,8 @@ async fn a_home_that_was_lost_unnoticed_keeps_nothing() {
     let [mut romeo, mut juliet, mut mercutio] = cave(&nodes).await;
     say(&romeo, "before").await.expect("it is safe");
     quiet().await;
-    let lost = nodes.cluster(0).fence(&jid(CAVE)).expect("it is its home");
-    nodes.log.end_life(lost.held.node);
-    // It still believes to be what it was, and the message is on its way when another takes the room.
-    let room = jid(CAVE);
-    let taken = {
-        let (leases, name) = nodes.cluster(1).leases().expect("it is alive");
-        leases.hold(&lost.what, name).await.expect("it is free")
-    };
-    assert!(taken.epoch > lost.held.epoch && nodes.cluster(0).is_home(&room));
+    lose_home(&nodes).await;
+    // The message is on its way when another takes the room.
     assert!(say(&romeo, "too late").await.is_err(), "nobody is told that it is safe");
     say(&juliet, "behind").await.expect("it is safe");
     quiet().await;
@@ -251,5 +258,51 @@ async fn a_home_that_was_lost_unnoticed_keeps_nothing() {
     for client in [&mut romeo, &mut juliet, &mut mercutio] {
         let told: Vec<String> = told(client).into_iter().filter(|one| one.contains(':')).collect();
         assert_eq!(told, ["romeo: before", "juliet: behind", "mercutio: and on"], "{}", client.session.jid);
+    }
+}
+
+/// What is kept of the room besides its messages.
+async fn kept(nodes: &Nodes) -> String {
+    let store = nodes.chats[2].store();
+    let Some(room) = store.room(&jid(CAVE)).await.expect("read") else { return "nothing".to_owned() };
+    let affiliates = store.affiliates(room.id).await.expect("read");
+    let documents = store.documents(room.id.archive(), DocumentKind::Room).await.expect("read");
+    format!("{room:?} {affiliates:?} {documents:?}")
+}
+
+/// What an owner does to the room at the first node, one of several things.
+async fn change(nodes: &Nodes, which: usize) -> Result<()> {
+    let (chat, room, owner) = (&nodes.chats[0], jid(CAVE), jid("romeo/a"));
+    match which {
+        0 => {
+            let name = ("muc#roomconfig_roomname".to_owned(), vec!["Crypt".to_owned()]);
+            chat.configure_room(&room, Some(&owner), vec![name]).await
+        }
+        1 => chat.affiliate_with_room(&room, &jid("mercutio"), Affiliation::Outcast).await,
+        2 => {
+            let hat = Hat { uri: "urn:hat".to_owned(), title: "Hat".to_owned(), hue: None };
+            chat.change_room_hats(&room, &owner, HatChange::Create(hat)).await
+        }
+        _ => chat.destroy_room(&room, Some(&owner), Farewell::default()).await,
+    }
+}
+
+/// What such a home does to the room besides is not kept either. It gives the room up, and the same is done where that is then.
+#[tokio::test(start_paused = true)]
+async fn a_home_that_was_lost_unnoticed_changes_nothing() {
+    for which in 0..4 {
+        let nodes = Nodes::of(3, &["romeo", "juliet", "mercutio"]).await;
+        let [_romeo, juliet, _mercutio] = cave(&nodes).await;
+        lose_home(&nodes).await;
+        let before = kept(&nodes).await;
+        let refused = change(&nodes, which).await;
+        assert!(matches!(refused, Err(Error::ResourceConstraint(_))), "{which}: {refused:?}");
+        assert_eq!(kept(&nodes).await, before);
+        say(&juliet, "behind").await.expect("it is safe");
+        quiet().await;
+        assert_eq!(homes(&nodes), [false, true, false]);
+        tokio::time::sleep(TICK).await;
+        change(&nodes, which).await.expect("it is done");
+        assert_ne!(kept(&nodes).await, before);
     }
 }

@@ -7,6 +7,7 @@ use waxwing_xmpp::xml::Element;
 use super::affiliation::Affiliation;
 use super::news::RoomEvent;
 use super::room::Room;
+use super::store::RoomChange;
 use super::telling;
 use crate::chat::Chat;
 use crate::error::{Error, Result};
@@ -29,12 +30,9 @@ impl Room {
         {
             return Err(Error::NotAcceptable("the vCard is too large"));
         }
-        let archive = self.state()?.archive();
-        let store = &self.chat.store;
-        store.put_document(archive, DocumentKind::RoomVcard, "", vcard.as_deref()).await?;
-        let lines = hashes.join("\n");
-        let kept = Some(lines.as_str()).filter(|lines| !lines.is_empty());
-        store.put_document(archive, DocumentKind::Room, DOCUMENT, kept).await?;
+        self.keep(RoomChange::Document(DocumentKind::RoomVcard, "", vcard)).await?;
+        let kept = Some(hashes.join("\n")).filter(|lines| !lines.is_empty());
+        self.keep(RoomChange::Document(DocumentKind::Room, DOCUMENT, kept)).await?;
         self.state_mut()?.avatar = hashes;
         self.say(telling::statuses(&self.jid, &[104]));
         self.tell_listeners(RoomEvent::Changed(self.jid.clone()));

@@ -11,7 +11,7 @@ use super::nicknames::{check_nick, tidy_nick};
 use super::occupants::Seat;
 use super::role::Role;
 use super::room::Room;
-use super::store::{Affiliate, Belonging, RoomId};
+use super::store::{Affiliate, Belonging, RoomChange, RoomId};
 use crate::archive::ArchiveId;
 use crate::chat::Chat;
 use crate::cluster::Away;
@@ -125,8 +125,7 @@ impl Room {
         let nick = self.free_nick(person, account.name.as_deref())?;
         if let Some(known) = known.filter(|known| known.nick.is_none()) {
             let affiliate = Affiliate { nick: Some(nick.clone()), ..known };
-            let id = self.state()?.id();
-            self.chat.store.put_affiliates(id, vec![affiliate.clone()]).await?;
+            self.keep(RoomChange::Affiliates(vec![affiliate.clone()])).await?;
             self.state_mut()?.keep(affiliate);
         }
         Ok(nick)

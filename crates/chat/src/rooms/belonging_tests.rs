@@ -9,6 +9,7 @@ use waxwing_xmpp::xml::Element;
 
 use super::affiliation::Affiliation;
 use super::opening::NewRoom;
+use super::store::RoomChange;
 use crate::archive::{ArchiveId, ArchiveQuery, PageFrom};
 use crate::error::{Error, Result};
 use crate::event::Event;
@@ -427,7 +428,7 @@ async fn only_those_who_are_online_cost() {
         reason: None,
         seen: ArchiveId::default(),
     });
-    world.chat.store.put_affiliates(record.id, members.collect()).await.unwrap();
+    world.chat.store.change_room(record.id, RoomChange::Affiliates(members.collect()), None).await.unwrap();
     let mut online = Vec::new();
     for n in 0..50 {
         world.account(&format!("m{n}")).await;

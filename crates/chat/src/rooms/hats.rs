@@ -10,6 +10,7 @@ use waxwing_xmpp::xml::Element;
 
 use super::affiliation::Affiliation;
 use super::room::Room;
+use super::store::RoomChange;
 use super::telling;
 use crate::chat::Chat;
 use crate::error::{Error, Result};
@@ -190,9 +191,8 @@ impl Room {
         let before = state.hats.clone();
         let mut after = before.clone();
         after.apply(&change)?;
-        let stored = after.to_stored();
-        let stored = Some(stored.as_str()).filter(|stored| !stored.is_empty());
-        self.chat.store.put_document(state.archive(), DocumentKind::Room, DOCUMENT, stored).await?;
+        let stored = Some(after.to_stored()).filter(|stored| !stored.is_empty());
+        self.keep(RoomChange::Document(DocumentKind::Room, DOCUMENT, stored)).await?;
         self.state_mut()?.hats = after.clone();
         self.put_on(&after);
         if before.list != after.list {

@@ -149,13 +149,8 @@ impl Room {
             self.say_passing(speaker, said);
             return Ok(Receipt::DONE);
         }
-        let mut append = to_append(state, speaker, &said, self.token.take());
-        if let Some(cluster) = self.chat.cluster() {
-            // A home that has been lost without being told so keeps nothing any more.
-            let held = cluster.fence(&self.jid);
-            append.fence =
-                Some(held.ok_or(Error::ResourceConstraint("the room has its home at another node by now"))?);
-        }
+        let fence = self.fence()?;
+        let append = Append { fence, ..to_append(state, speaker, &said, self.token.take()) };
         let (promise, receipt) = Receipt::new();
         let openly = state.configuration().non_anonymous;
         let by = speaker.real.clone();
@@ -195,8 +190,7 @@ impl Room {
         let mut xml = Vec::new();
         said.write(&mut xml, "");
         let subject = Subject { xml, at_ms: self.chat.now_ms() };
-        let state = self.state()?;
-        self.chat.store.change_room(state.id(), RoomChange::Subject(subject.clone())).await?;
+        self.keep(RoomChange::Subject(subject.clone())).await?;
         self.state_mut()?.record.subject = Some(subject);
         self.tell_listeners(RoomEvent::Changed(self.jid.clone()));
         Ok(())

@@ -12,7 +12,7 @@ use super::affiliation::Affiliation;
 use super::nicknames::{check_nick, nick_key};
 use super::role::Role;
 use super::room::{AFFILIATIONS_LIMIT, Room};
-use super::store::Affiliate;
+use super::store::{Affiliate, RoomChange};
 use super::telling;
 use crate::archive::ArchiveId;
 use crate::chat::Chat;
@@ -294,7 +294,7 @@ impl Room {
             return Err(Error::ResourceConstraint("too many people have an affiliation with the room"));
         }
         let list = affiliates.iter().map(|(affiliate, _)| affiliate.clone()).collect();
-        Ok(self.chat.store.put_affiliates(state.id(), list).await?)
+        self.keep(RoomChange::Affiliates(list)).await
     }
 
     /// Tells those who may know addresses that somebody who is not here has another affiliation (sections 10.3 to 10.7).

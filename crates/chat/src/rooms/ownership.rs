@@ -98,9 +98,7 @@ impl Room {
         {
             self.change(actor, changes).await?;
         }
-        let state = self.state()?;
-        let id = state.id();
-        self.chat.store.change_room(id, RoomChange::Configuration(after.clone())).await?;
+        self.keep(RoomChange::Configuration(after.clone())).await?;
         let record = &mut self.state_mut()?.record;
         record.configuration = after.clone();
         record.locked = false;

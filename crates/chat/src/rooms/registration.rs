@@ -11,6 +11,7 @@ use super::nicknames::{check_nick, nick_key, tidy_nick};
 use super::occupants::Seat;
 use super::private::{field, form_field};
 use super::room::Room;
+use super::store::RoomChange;
 use crate::chat::Chat;
 use crate::error::{Error, Result};
 use crate::store::DocumentKind;
@@ -115,9 +116,8 @@ impl Room {
 
     async fn keep_applicants(&mut self, applicants: Vec<Applicant>) -> Result<()> {
         let lines: String = applicants.iter().map(|one| format!("{}\t{}\n", one.jid, one.nick)).collect();
-        let kept = Some(lines.as_str()).filter(|lines| !lines.is_empty());
-        let archive = self.state()?.archive();
-        self.chat.store.put_document(archive, DocumentKind::Room, DOCUMENT, kept).await?;
+        let kept = Some(lines).filter(|lines| !lines.is_empty());
+        self.keep(RoomChange::Document(DocumentKind::Room, DOCUMENT, kept)).await?;
         self.state_mut()?.applicants = applicants;
         Ok(())
     }

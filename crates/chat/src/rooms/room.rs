@@ -21,14 +21,14 @@ use super::occupants::{Occupant, Occupants, Seat};
 use super::registration::{self, Applicant};
 use super::requests::Passed;
 use super::role::{Role, Standing};
-use super::store::{Affiliate, RoomId, RoomRecord};
+use super::store::{Affiliate, RoomChange, RoomId, RoomRecord};
 use super::telling::{self, Notice};
 use crate::account::AccountId;
-use crate::archive::ArchiveId;
+use crate::archive::{ArchiveId, Fence};
 use crate::chat::Chat;
 use crate::cluster::rooms::Sitting;
 use crate::error::{Error, Result};
-use crate::store::DocumentKind;
+use crate::store::{DocumentKind, StoreError, StoreResult};
 
 /// How many people may have an affiliation with one room.
 pub const AFFILIATIONS_LIMIT: usize = 10_000;
@@ -264,6 +264,31 @@ impl Room {
         self.state.as_mut().ok_or(Error::NotFound)
     }
 
+    /// What has to be held for what the room writes, so that a home that was lost without noticing keeps nothing any more;
+    /// `None` where there is one node alone.
+    pub(super) fn fence(&self) -> Result<Option<Fence>> {
+        let Some(cluster) = self.chat.cluster() else { return Ok(None) };
+        let held = cluster.fence(&self.jid);
+        held.map(Some).ok_or(Error::ResourceConstraint("the room has its home at another node by now"))
+    }
+
+    /// Has the store keep a change of the room.
+    pub(super) async fn keep(&self, change: RoomChange) -> Result<()> {
+        let id = self.state()?.id();
+        self.kept(self.chat.store.change_room(id, change, self.fence()?).await)
+    }
+
+    /// What came of a change. Where another node has the room by now, this one gives it up.
+    fn kept(&self, outcome: StoreResult<()>) -> Result<()> {
+        if matches!(outcome, Err(StoreError::Fenced))
+            && let Some(cluster) = self.chat.cluster()
+        {
+            let (cluster, chat, room) = (Arc::clone(cluster), Arc::clone(&self.chat), self.jid.clone());
+            tokio::spawn(async move { cluster.has_lost_home(&chat, &room).await });
+        }
+        Ok(outcome?)
+    }
+
     /// Waits until every message that was taken is safe, and delivered.
     pub(super) async fn settle(&self) {
         while self.floor.in_flight.load(Ordering::Acquire) > 0 {
@@ -334,7 +359,7 @@ impl Room {
         let Some(state) = &self.state else { return Ok(()) };
         let passing = state.record.locked || !state.configuration().persistent;
         if passing && self.is_empty() {
-            self.chat.store.delete_room(state.id()).await?;
+            self.kept(self.chat.store.delete_room(state.id(), self.fence()?).await)?;
             self.ended();
         }
         Ok(())
@@ -343,7 +368,7 @@ impl Room {
     /// Ends the room: everybody is told, and nothing of it is kept (section 10.9).
     pub(super) async fn end(&mut self, destroy: Element) -> Result<()> {
         let id = self.state()?.id();
-        self.chat.store.delete_room(id).await?;
+        self.kept(self.chat.store.delete_room(id, self.fence()?).await)?;
         let everybody = self.floor.occupants().take();
         for mut occupant in everybody {
             (occupant.affiliation, occupant.role) = (Affiliation::None, Role::None);

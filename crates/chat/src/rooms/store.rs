@@ -6,8 +6,8 @@ use waxwing_xmpp::jid::Jid;
 use super::affiliation::Affiliation;
 use super::configuration::Configuration;
 use crate::account::AccountId;
-use crate::archive::ArchiveId;
-use crate::store::StoreResult;
+use crate::archive::{ArchiveId, Fence};
+use crate::store::{DocumentKind, StoreResult};
 
 /// Identifies a room in the store, for its whole life; never used again for another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -87,6 +87,11 @@ pub enum RoomChange {
     Configuration(Configuration),
     /// Another subject.
     Subject(Subject),
+    /// Affiliations, all or none; one that is `None` is removed. What somebody has seen is written with a new one alone:
+    /// afterwards `set_seen` moves it.
+    Affiliates(Vec<Affiliate>),
+    /// Another document of this kind under this key; none removes it.
+    Document(DocumentKind, &'static str, Option<String>),
 }
 
 /// Which rooms are listed.
@@ -120,17 +125,15 @@ pub trait RoomStore: Send + Sync {
     ) -> StoreResult<Vec<RoomRecord>>;
     /// How many rooms somebody has created that are still there.
     async fn rooms_created_by(&self, creator: &Jid) -> StoreResult<usize>;
-    /// Changes one aspect of a room. `NotFound` when it is gone.
-    async fn change_room(&self, id: RoomId, change: RoomChange) -> StoreResult<()>;
-    /// Removes a room and all that is kept for it, its archive included. `NotFound` when it is gone.
-    async fn delete_room(&self, id: RoomId) -> StoreResult<()>;
+    /// Changes one aspect of a room. `NotFound` when it is gone, `Fenced` when what the fence names is not held as it says
+    /// (`Append::fence`).
+    async fn change_room(&self, id: RoomId, change: RoomChange, fence: Option<Fence>) -> StoreResult<()>;
+    /// Removes a room and all that is kept for it, its archive included. `NotFound` when it is gone, `Fenced` as for a change.
+    async fn delete_room(&self, id: RoomId, fence: Option<Fence>) -> StoreResult<()>;
     /// Everybody who is something to the room.
     async fn affiliates(&self, id: RoomId) -> StoreResult<Vec<Affiliate>>;
     /// What somebody is to each room that he is anything to, banned ones included, in one read.
     async fn affiliations_of(&self, jid: &Jid) -> StoreResult<Vec<Belonging>>;
-    /// Writes affiliations, all or none; one that is `None` is removed. What somebody has seen is written with a new one
-    /// alone: afterwards `set_seen` moves it.
-    async fn put_affiliates(&self, id: RoomId, affiliates: Vec<Affiliate>) -> StoreResult<()>;
     /// Moves somebody's mark of what he has seen, never backwards. Nothing happens for one who has no affiliation.
     async fn set_seen(&self, id: RoomId, jid: &Jid, seen: ArchiveId) -> StoreResult<()>;
     /// Puts other content in the place of a message of an archive, so that no search finds the former. `NotFound` when it

@@ -5,7 +5,8 @@ use super::session::Session;
 use super::{OpenError, numbers};
 
 /// The schemas in order; the first leads from an empty database to version 1. A published one is never changed.
-const STEPS: [&str; 2] = [include_str!("schema/001.sql"), include_str!("schema/002.sql")];
+const STEPS: [&str; 3] =
+    [include_str!("schema/001.sql"), include_str!("schema/002.sql"), include_str!("schema/003.sql")];
 
 /// The version this build writes.
 pub(super) const CURRENT: u32 = STEPS.len() as u32;

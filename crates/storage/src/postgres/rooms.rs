@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use tokio_postgres::Row;
 use waxwing_chat::account::AccountId;
-use waxwing_chat::archive::ArchiveId;
+use waxwing_chat::archive::{ArchiveId, Fence};
 use waxwing_chat::rooms::affiliation::Affiliation;
 use waxwing_chat::rooms::configuration::Configuration;
 use waxwing_chat::rooms::store::{
@@ -14,7 +14,9 @@ use waxwing_xmpp::jid::Jid;
 
 use super::accounts::{exists, note_for_erasing};
 use super::attempts::{reading, writing};
+use super::belongings::put_document;
 use super::errors::Failure;
+use super::leases::must_hold;
 use super::session::{Session, Values};
 use super::{Postgres, numbers};
 use crate::kinds;
@@ -56,12 +58,16 @@ impl RoomStore for Postgres {
         })
     }
 
-    async fn change_room(&self, id: RoomId, change: RoomChange) -> StoreResult<()> {
-        writing!(self, |db| alter(db, id, &change).await)
+    async fn change_room(&self, id: RoomId, change: RoomChange, fence: Option<Fence>) -> StoreResult<()> {
+        writing!(self, |db| {
+            must_hold(db, fence.as_ref()).await?;
+            alter(db, id, &change).await
+        })
     }
 
-    async fn delete_room(&self, id: RoomId) -> StoreResult<()> {
+    async fn delete_room(&self, id: RoomId, fence: Option<Fence>) -> StoreResult<()> {
         writing!(self, |db| {
+            must_hold(db, fence.as_ref()).await?;
             exists(db.execute("DELETE FROM room WHERE id = $1", &[&id.0]).await?)?;
             db.execute("DELETE FROM document WHERE owner = $1", &[&id.archive().0]).await?;
             note_for_erasing(db, id.archive()).await
@@ -82,10 +88,6 @@ impl RoomStore for Postgres {
                  JOIN room ON room.id = room_affiliate.room WHERE room_affiliate.jid = $1 ORDER BY room.jid";
             db.rows(sql, &[&jid.as_str()]).await?.iter().map(belonging).collect()
         })
-    }
-
-    async fn put_affiliates(&self, id: RoomId, affiliates: Vec<Affiliate>) -> StoreResult<()> {
-        writing!(self, |db| put_affiliates(db, id, &affiliates).await)
     }
 
     async fn set_seen(&self, id: RoomId, jid: &Jid, seen: ArchiveId) -> StoreResult<()> {
@@ -169,6 +171,10 @@ async fn alter(db: &Session, id: RoomId, change: &RoomChange) -> Result<(), Fail
         RoomChange::Subject(subject) => {
             let sql = "UPDATE room SET subject = $2, subject_ms = $3 WHERE id = $1";
             db.execute(sql, &[&id.0, &subject.xml, &numbers::int(subject.at_ms)]).await?
+        }
+        RoomChange::Affiliates(affiliates) => return put_affiliates(db, id, affiliates).await,
+        RoomChange::Document(kind, key, content) => {
+            return put_document(db, id.archive(), *kind, key, content.as_deref()).await;
         }
     })
 }

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use waxwing_chat::account::AccountId;
-use waxwing_chat::archive::ArchiveId;
+use waxwing_chat::archive::{ArchiveId, Fence};
 use waxwing_chat::rooms::affiliation::Affiliation;
 use waxwing_chat::rooms::configuration::Configuration;
 use waxwing_chat::rooms::store::{
@@ -13,6 +13,7 @@ use waxwing_chat::store::{StoreError, StoreResult};
 use waxwing_xmpp::jid::Jid;
 
 use super::accounts::exists;
+use super::belongings::put_document;
 use super::errors::Failure;
 use super::{Sqlite, answered, numbers};
 use crate::{copies, kinds};
@@ -58,11 +59,12 @@ impl RoomStore for Sqlite {
         .await
     }
 
-    async fn change_room(&self, id: RoomId, change: RoomChange) -> StoreResult<()> {
+    // One node alone writes to this store, so nothing that it holds is another's.
+    async fn change_room(&self, id: RoomId, change: RoomChange, _: Option<Fence>) -> StoreResult<()> {
         self.write(move |db| self::change(db, id, &change)).await
     }
 
-    async fn delete_room(&self, id: RoomId) -> StoreResult<()> {
+    async fn delete_room(&self, id: RoomId, _: Option<Fence>) -> StoreResult<()> {
         self.write(move |db| {
             exists(db.execute("DELETE FROM room WHERE id = ?1", [id.0])?)?;
             db.execute("DELETE FROM room_affiliate WHERE room = ?1", [id.0])?;
@@ -81,10 +83,6 @@ impl RoomStore for Sqlite {
     async fn affiliations_of(&self, jid: &Jid) -> StoreResult<Vec<Belonging>> {
         let jid = jid.clone();
         self.read(move |db| affiliations_of(db, &jid)).await
-    }
-
-    async fn put_affiliates(&self, id: RoomId, affiliates: Vec<Affiliate>) -> StoreResult<()> {
-        self.write(move |db| put_affiliates(db, id, &affiliates)).await
     }
 
     async fn set_seen(&self, id: RoomId, jid: &Jid, seen: ArchiveId) -> StoreResult<()> {
@@ -193,6 +191,10 @@ fn change(db: &Connection, id: RoomId, change: &RoomChange) -> Result<(), Failur
         RoomChange::Subject(subject) => db
             .prepare_cached("UPDATE room SET subject = ?2, subject_ms = ?3 WHERE id = ?1")?
             .execute(params![id.0, subject.xml, numbers::int(subject.at_ms)])?,
+        RoomChange::Affiliates(affiliates) => return put_affiliates(db, id, affiliates),
+        RoomChange::Document(kind, key, content) => {
+            return put_document(db, id.archive(), *kind, key, content.as_deref());
+        }
     })
 }
 

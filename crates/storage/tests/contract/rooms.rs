@@ -8,7 +8,7 @@ use waxwing_chat::store::{DocumentKind, StoreError};
 
 const SERVICE: &str = "rooms.capulet.example";
 
-fn affiliate(address: &str, affiliation: Affiliation) -> Affiliate {
+pub(crate) fn affiliate(address: &str, affiliation: Affiliation) -> Affiliate {
     Affiliate { jid: jid(address), affiliation, nick: None, reason: None, seen: ArchiveId(0) }
 }
 
@@ -25,7 +25,7 @@ fn record(name: &str) -> RoomRecord {
     }
 }
 
-async fn make(store: &Arc<dyn Store>, name: &str) -> RoomRecord {
+pub(crate) async fn make(store: &Arc<dyn Store>, name: &str) -> RoomRecord {
     let owner = affiliate("juliet@capulet.example", Affiliation::Owner);
     let id = store.create_room(record(name), owner).await.unwrap();
     RoomRecord { id, ..record(name) }
@@ -39,9 +39,9 @@ pub(crate) async fn keeps_rooms(store: Arc<dyn Store>) {
     assert_eq!(store.room(&room.jid).await.unwrap(), Some(room.clone()));
     room.configuration.persistent = true;
     room.locked = false;
-    store.change_room(room.id, RoomChange::Configuration(room.configuration.clone())).await.unwrap();
+    store.change_room(room.id, RoomChange::Configuration(room.configuration.clone()), None).await.unwrap();
     let subject = Subject { xml: b"<message/>".to_vec(), at_ms: 9 };
-    store.change_room(room.id, RoomChange::Subject(subject.clone())).await.unwrap();
+    store.change_room(room.id, RoomChange::Subject(subject.clone()), None).await.unwrap();
     room.subject = Some(subject);
     assert_eq!(store.room(&room.jid).await.unwrap(), Some(room));
     assert_eq!(store.rooms_created_by(&jid("juliet@capulet.example")).await.unwrap(), 1);
@@ -57,17 +57,17 @@ pub(crate) async fn lists_rooms(store: Arc<dyn Store>) {
     };
     assert_eq!(names(RoomFilter::Public(SERVICE.to_owned()), None).await, [""; 0], "they are locked");
     let kept = Configuration { persistent: true, ..Configuration::default() };
-    store.change_room(orchard.id, RoomChange::Configuration(kept.clone())).await.unwrap();
+    store.change_room(orchard.id, RoomChange::Configuration(kept.clone()), None).await.unwrap();
     let archived = Configuration { archived: true, ..kept.clone() };
-    store.change_room(orchard.id, RoomChange::Configuration(archived)).await.unwrap();
+    store.change_room(orchard.id, RoomChange::Configuration(archived), None).await.unwrap();
     assert_eq!(
         names(RoomFilter::Public(SERVICE.to_owned()), None).await,
         [""; 0],
         "nobody finds one that is archived"
     );
-    store.change_room(orchard.id, RoomChange::Configuration(kept.clone())).await.unwrap();
+    store.change_room(orchard.id, RoomChange::Configuration(kept.clone()), None).await.unwrap();
     let hidden = Configuration { public: false, ..kept };
-    store.change_room(tomb.id, RoomChange::Configuration(hidden)).await.unwrap();
+    store.change_room(tomb.id, RoomChange::Configuration(hidden), None).await.unwrap();
     make(&store, "street").await;
     assert_eq!(names(RoomFilter::All, None).await, ["orchard", "street", "tomb"]);
     assert_eq!(names(RoomFilter::All, Some(&orchard.jid)).await, ["street", "tomb"]);
@@ -83,7 +83,7 @@ pub(crate) async fn keeps_affiliates(store: Arc<dyn Store>) {
     let mut nurse = affiliate("nurse@capulet.example", Affiliation::Member);
     (nurse.nick, nurse.reason) = (Some("Nurse".to_owned()), Some("old".to_owned()));
     let paris = affiliate("x.example", Affiliation::Outcast);
-    store.put_affiliates(room.id, vec![nurse.clone(), paris]).await.unwrap();
+    store.change_room(room.id, RoomChange::Affiliates(vec![nurse.clone(), paris]), None).await.unwrap();
     store.set_seen(room.id, &nurse.jid, ArchiveId(7)).await.unwrap();
     store.set_seen(room.id, &nurse.jid, ArchiveId(3)).await.unwrap();
     nurse.seen = ArchiveId(7);
@@ -91,7 +91,7 @@ pub(crate) async fn keeps_affiliates(store: Arc<dyn Store>) {
     assert!(list.len() == 3 && list.contains(&nurse));
     // Another word on her leaves what she has seen as it is.
     let again = Affiliate { affiliation: Affiliation::Admin, seen: ArchiveId(1), ..nurse.clone() };
-    store.put_affiliates(room.id, vec![again.clone()]).await.unwrap();
+    store.change_room(room.id, RoomChange::Affiliates(vec![again.clone()]), None).await.unwrap();
     let kept = Affiliate { seen: ArchiveId(7), ..again };
     assert!(store.affiliates(room.id).await.unwrap().contains(&kept));
     let own = |affiliation, nick: &Option<String>, seen| Belonging {
@@ -108,9 +108,15 @@ pub(crate) async fn keeps_affiliates(store: Arc<dyn Store>) {
     assert_eq!(store.room_of(room.id).await.unwrap().map(|found| found.jid), Some(room.jid.clone()));
     assert!(store.room_of(RoomId(99)).await.unwrap().is_none());
     nurse.affiliation = Affiliation::None;
-    store.put_affiliates(room.id, vec![nurse]).await.unwrap();
+    store.change_room(room.id, RoomChange::Affiliates(vec![nurse]), None).await.unwrap();
     assert_eq!(store.affiliates(room.id).await.unwrap().len(), 2);
-    let gone = store.put_affiliates(RoomId(99), vec![affiliate("a@x.example", Affiliation::Member)]).await;
+    let gone = store
+        .change_room(
+            RoomId(99),
+            RoomChange::Affiliates(vec![affiliate("a@x.example", Affiliation::Member)]),
+            None,
+        )
+        .await;
     assert!(matches!(gone, Err(StoreError::NotFound)));
 }
 
@@ -151,7 +157,7 @@ pub(crate) async fn ends_with_its_archive(store: Arc<dyn Store>) {
     store.put_document(archive, kind, "hats", Some("urn:hats")).await.unwrap();
     assert_eq!(store.document(archive, kind, "hats").await.unwrap().as_deref(), Some("urn:hats"));
     assert_eq!(store.documents(other.id.archive(), kind).await.unwrap(), []);
-    store.delete_room(room.id).await.unwrap();
+    store.delete_room(room.id, None).await.unwrap();
     assert_eq!(store.documents(archive, kind).await.unwrap(), []);
     let late = store.put_document(archive, kind, "hats", Some("urn:hats")).await;
     assert!(matches!(late, Err(StoreError::NotFound)));
@@ -159,6 +165,6 @@ pub(crate) async fn ends_with_its_archive(store: Arc<dyn Store>) {
     assert!(store.affiliates(room.id).await.unwrap().is_empty());
     assert!(store.archive_page(query(room.id.archive())).await.unwrap().items.is_empty());
     assert_eq!(store.archive_page(query(other.id.archive())).await.unwrap().items.len(), 1);
-    assert!(matches!(store.delete_room(room.id).await, Err(StoreError::NotFound)));
+    assert!(matches!(store.delete_room(room.id, None).await, Err(StoreError::NotFound)));
     assert_ne!(make(&store, "orchard").await.id, room.id, "its id is never used again");
 }
