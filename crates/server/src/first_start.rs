@@ -1,9 +1,13 @@
 //! The first start: an administrator is made, so that there is somebody to sign in as.
 
-use waxwing_chat::Chat;
+use std::time::Duration;
+
+use anyhow::ensure;
+use tokio::time::{Instant, sleep};
 use waxwing_chat::account::Role;
 use waxwing_chat::accounts::NewPerson;
 use waxwing_chat::time::timestamp;
+use waxwing_chat::{Chat, Error};
 use waxwing_xmpp::jid::Jid;
 
 use crate::admin::password;
@@ -23,14 +27,35 @@ pub struct Administrator {
     pub password: String,
 }
 
-/// Makes the first administrator at the first domain, if this is the first start and no account is there yet.
+/// How long a node waits for another that is at it: longer than the life of one that died over it.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How often it looks.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// Makes the first administrator at the first domain, if this is the first start and no account is there yet. Of several nodes that
+/// start at once one does it, and all return when it is done.
 pub async fn prepare(chat: &Chat) -> anyhow::Result<Option<Administrator>> {
     let store = chat.store();
+    let deadline = Instant::now() + PATIENCE;
+    while store.setting(DONE).await?.is_none() {
+        if chat.has_duty(DONE).await {
+            return begin(chat).await;
+        }
+        ensure!(Instant::now() < deadline, "another node is at it, and does not come to an end");
+        sleep(LOOK).await;
+    }
+    Ok(None)
+}
+
+async fn begin(chat: &Chat) -> anyhow::Result<Option<Administrator>> {
+    let store = chat.store();
+    // Whoever had the duty before may have done it.
     if store.setting(DONE).await?.is_some() {
         return Ok(None);
     }
     let made = match store.accounts(None, None, 1).await?.is_empty() {
-        true => Some(make(chat).await?),
+        true => make(chat).await?,
         // Accounts were added or imported before the first start; who made them can make an administrator.
         false => None,
     };
@@ -38,14 +63,18 @@ pub async fn prepare(chat: &Chat) -> anyhow::Result<Option<Administrator>> {
     Ok(made)
 }
 
-async fn make(chat: &Chat) -> anyhow::Result<Administrator> {
+/// `None` where another node has made him, which was taken for dead over it.
+async fn make(chat: &Chat) -> anyhow::Result<Option<Administrator>> {
     let settings = chat.settings();
     let domain = settings.domains.first().map_or("localhost", String::as_str);
     let address = Jid::from_parts(Some(NAME), domain, None)?;
     let password = password::generate(chat);
     let new = NewPerson { jid: address.clone(), name: None, role: Role::Administrator, password: &password };
-    chat.create_account(new, "local").await?;
-    Ok(Administrator { address, password })
+    match chat.create_account(new, "local").await {
+        Ok(_) => Ok(Some(Administrator { address, password })),
+        Err(Error::Conflict) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
 #[cfg(test)]
