@@ -40,6 +40,7 @@ mod retraction;
 mod rooms;
 mod rosters;
 mod sasl;
+mod shared_database;
 mod stream_management;
 mod streams;
 mod subscription_tables;
@@ -48,3 +49,6 @@ mod web_push;
 mod webhooks;
 mod websocket;
 mod world;
+
+#[path = "../../crates/storage/tests/server/mod.rs"]
+mod postgres;

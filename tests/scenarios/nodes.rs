@@ -9,14 +9,14 @@ use waxwing_tests::{Setup, World};
 use crate::world::{world, world_with};
 
 /// A server of NATS, stopped when it is dropped.
-struct Nats {
+pub(crate) struct Nats {
     port: u16,
     child: Child,
 }
 
 impl Nats {
     /// Starts one; none where there is no `nats-server`, which is said.
-    fn start() -> Option<Nats> {
+    pub(crate) fn start() -> Option<Nats> {
         let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let port = socket.local_addr().unwrap().port();
         drop(socket);
@@ -35,7 +35,7 @@ impl Nats {
         self.child.wait().unwrap();
     }
 
-    fn section(&self) -> String {
+    pub(crate) fn section(&self) -> String {
         format!("[cluster]\nurls = [\"nats://127.0.0.1:{}\"]", self.port)
     }
 }

@@ -45,6 +45,7 @@ pub(crate) use directory::{Directory, Gone};
 pub(crate) use frame::{Cached, Content, Frame, Handing, Presence};
 pub(crate) use homes::Arrivals;
 pub use homes::HOME_TIMEOUT;
+pub use life::MEMBER;
 pub use lines::LINE_LIMIT;
 pub use order::{ARRIVED_LIMIT, GAP_PATIENCE};
 pub use rooms::Away;

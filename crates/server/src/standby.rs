@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::time::{Instant, sleep, timeout_at};
+use waxwing_chat::cluster::MEMBER;
 use waxwing_chat::nodes::{Leases, NodeId};
 use waxwing_chat::store::StoreError;
 use waxwing_storage::postgres::Postgres;
@@ -30,10 +31,16 @@ pub(crate) async fn await_turn(opened: &Opened, node: NodeId) -> anyhow::Result<
     let Opened::Shared(store) = opened else { return Ok(()) };
     let mut told = false;
     loop {
+        refuse_beside_several(store).await?;
         let asked = Instant::now();
         store.renew(node, millis(LIFE)).await.context("the database cannot be used")?;
         let held = store.hold(SERVING, node).await.context("the database cannot be used")?;
         if held.node == node {
+            // Whoever came in between has not seen this one, and is seen now.
+            if let Err(refused) = refuse_beside_several(store).await {
+                give_up(opened, node).await;
+                return Err(refused);
+            }
             tokio::spawn(keep(Arc::clone(store), node, asked));
             return Ok(());
         }
@@ -57,6 +64,16 @@ pub(crate) async fn refuse_beside_one(opened: &Opened) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Refuses to serve alone beside nodes that hear of each other, and not of this one.
+async fn refuse_beside_several(store: &Postgres) -> anyhow::Result<()> {
+    if store.is_any_held(MEMBER).await.context("the database cannot be used")? {
+        anyhow::bail!(
+            "nodes with [cluster] serve this database: give this one the same [cluster], or stop them"
+        );
+    }
+    Ok(())
+}
+
 /// Lets another node serve at once.
 pub(crate) async fn give_up(opened: &Opened, node: NodeId) {
     if let Opened::Shared(store) = opened
@@ -74,6 +91,12 @@ async fn keep(store: Arc<Postgres>, node: NodeId, mut renewed: Instant) {
             Ok(Ok(())) => renewed = asked,
             Ok(Err(StoreError::NotFound)) | Err(_) => break,
             Ok(Err(error)) => tracing::warn!(%error, "the database was not told that this node is alive"),
+        }
+        if store.is_any_held(MEMBER).await.unwrap_or_default() {
+            tracing::error!(
+                "nodes with [cluster] serve this database now, which hear nothing of this one: it ends"
+            );
+            std::process::exit(i32::from(cli::FAILURE));
         }
     }
     tracing::error!("the database has not heard of this node for too long: another may serve in its place");

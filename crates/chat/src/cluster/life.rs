@@ -5,7 +5,18 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{Cluster, Content, LIFE_MS, Life, lock};
-use crate::nodes::NodeId;
+use crate::nodes::{Leases, NodeId};
+use crate::store::{StoreError, StoreResult};
+
+/// What the name of the lease begins with that each node of a cluster holds, so that whoever knows nothing of a bus sees that
+/// there are others.
+pub const MEMBER: &str = "member/";
+
+/// A node is alive under a new name.
+async fn begin(leases: &dyn Leases, name: NodeId) -> StoreResult<()> {
+    leases.renew(name, LIFE_MS).await?;
+    leases.hold(&format!("{MEMBER}{name}"), name).await.map(drop)
+}
 
 impl Cluster {
     /// Says that this node is alive. One that was found dead meanwhile begins anew under another name, with nothing held.
@@ -14,14 +25,18 @@ impl Cluster {
         let known = *lock(&self.life);
         let name = known.map_or_else(|| self.new_name(), |life| life.name);
         let asked_at = Instant::now();
-        match parts.leases.renew(name, LIFE_MS).await {
+        let renewed = match known {
+            Some(_) => parts.leases.renew(name, LIFE_MS).await,
+            None => begin(&*parts.leases, name).await,
+        };
+        match renewed {
             Ok(()) => self.live(name, asked_at, known.is_none()),
-            Err(crate::store::StoreError::NotFound) => {
+            Err(StoreError::NotFound) => {
                 tracing::error!("this node was found dead, and begins anew");
                 *lock(&self.life) = None;
                 self.give_up_homes().await;
                 let (name, asked_at) = (self.new_name(), Instant::now());
-                if parts.leases.renew(name, LIFE_MS).await.is_ok() {
+                if begin(&*parts.leases, name).await.is_ok() {
                     self.live(name, asked_at, true);
                 }
             }
