@@ -76,6 +76,8 @@ pub(crate) struct Links {
     inbox: Inbox,
     cut: bool,
     closed: bool,
+    /// More has come than the carrier has put in yet.
+    behind: bool,
     next_beat: Instant,
     /// When `tick` is called next, unless something else happens first.
     expected: Instant,
@@ -102,6 +104,7 @@ impl Links {
             inbox: Inbox::default(),
             cut: false,
             closed: false,
+            behind: false,
             next_beat: now,
             expected: now,
         }
@@ -261,6 +264,16 @@ impl Links {
                     }
                     None => self.counters.strays.add(1),
                 }
+            }
+        }
+    }
+
+    /// The carrier has put in what it has read, and says whether more lies there. What is lacking may be among that, so nothing
+    /// counts as lost before all of it was looked at.
+    pub(crate) fn read(&mut self, more: bool, now: Instant) {
+        if std::mem::replace(&mut self.behind, more) && !more {
+            for link in self.peers.values_mut().filter_map(|peer| peer.link.as_mut()) {
+                link.gap_since = link.gap_since.map(|_| now);
             }
         }
     }
@@ -515,7 +528,7 @@ impl Links {
             return;
         };
         let told = room && std::mem::take(&mut link.overflowed);
-        let lost = link.gap_since.is_some_and(|since| now >= since + REORDER_WAIT);
+        let lost = !self.behind && link.gap_since.is_some_and(|since| now >= since + REORDER_WAIT);
         let silent = now >= link.heard + timeout;
         let deserted = link.deserted_until(beat).is_some_and(|until| now >= until);
         if told {
@@ -533,7 +546,7 @@ impl Links {
     pub(crate) fn deadline(&self) -> Instant {
         let linked = self.peers.values().filter_map(|peer| peer.link.as_ref());
         let own = |link: &Link| {
-            let gap = link.gap_since.map(|since| since + REORDER_WAIT);
+            let gap = link.gap_since.filter(|_| !self.behind).map(|since| since + REORDER_WAIT);
             [gap, link.deserted_until(self.settings.beat)]
         };
         linked.flat_map(own).flatten().fold(self.next_beat, Instant::min)
@@ -579,5 +592,76 @@ impl Links {
         for (node, bye) in byes {
             self.push(Some(node), bye);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node(id: u64, now: Instant) -> Links {
+        let mut drawn = id * 1000;
+        let draw = Box::new(move || {
+            drawn += 1;
+            drawn
+        });
+        Links::new(NodeId(id), Settings::default(), Arc::default(), draw, now)
+    }
+
+    fn outgoing(links: &mut Links) -> Vec<Packet> {
+        let mut packets = Vec::new();
+        links.take_outgoing(usize::MAX, &mut packets);
+        packets
+    }
+
+    fn linked(now: Instant) -> [Links; 2] {
+        let [mut one, mut other] = [node(1, now), node(2, now)];
+        one.tick(now);
+        other.tick(now);
+        loop {
+            let (to_other, to_one) = (outgoing(&mut one), outgoing(&mut other));
+            if to_other.is_empty() && to_one.is_empty() {
+                break;
+            }
+            to_other.into_iter().for_each(|packet| other.receive(packet, now));
+            to_one.into_iter().for_each(|packet| one.receive(packet, now));
+        }
+        assert_eq!(one.next(), Some(BusEvent::Joined(NodeId(2))));
+        assert_eq!(other.next(), Some(BusEvent::Joined(NodeId(1))));
+        [one, other]
+    }
+
+    #[test]
+    fn nothing_counts_as_lost_while_more_is_to_be_read() {
+        let mut now = Instant::now();
+        let [mut from, mut to] = linked(now);
+        from.broadcast("all".into()).unwrap();
+        from.send(NodeId(2), "one".into()).unwrap();
+        let [all, one] = outgoing(&mut from).try_into().unwrap();
+        to.receive(one, now);
+        to.read(true, now);
+        for _ in 0..8 {
+            now += REORDER_WAIT / 2;
+            to.tick(now);
+            assert_eq!(to.next(), None);
+        }
+        to.receive(all, now);
+        to.read(false, now);
+        assert_eq!(to.next(), Some(BusEvent::Frame(NodeId(1), "all".into())));
+        assert_eq!(to.next(), Some(BusEvent::Frame(NodeId(1), "one".into())));
+
+        from.broadcast("lost".into()).unwrap();
+        from.send(NodeId(2), "after it".into()).unwrap();
+        let [_, after] = outgoing(&mut from).try_into().unwrap();
+        to.receive(after, now);
+        to.read(true, now);
+        now += REORDER_WAIT * 2;
+        to.read(false, now);
+        to.tick(now);
+        assert_eq!(to.next(), None);
+        now += REORDER_WAIT;
+        to.tick(now);
+        assert_eq!(to.next(), Some(BusEvent::Missed(NodeId(1))));
+        assert_eq!(to.next(), Some(BusEvent::Frame(NodeId(1), "after it".into())));
     }
 }

@@ -20,7 +20,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::{FutureExt as _, StreamExt as _};
 use tokio::sync::watch;
-use tokio::task::AbortHandle;
+use tokio::task::{AbortHandle, unconstrained, yield_now};
 use tokio::time::{Duration, Instant, sleep_until, timeout};
 use waxwing_chat::nodes::{Bus, BusError, BusEvent, NodeId};
 
@@ -152,6 +152,7 @@ impl Nats {
             direct: client.subscribe(subjects.node(node)).await?,
             all: client.subscribe(subjects.all()).await?,
             none: client.subscribe(format!("{}*", subjects.nobody_prefix())).await?,
+            turn: 0,
         };
         let reader = Reader { port: port.clone(), key: options.key.clone(), subjects: subjects.clone() };
         let reader = tokio::spawn(reader.run(subscriptions, changes.clone()));
@@ -374,6 +375,8 @@ struct Subscriptions {
     direct: Subscriber,
     all: Subscriber,
     none: Subscriber,
+    /// Which is asked first the next time.
+    turn: usize,
 }
 
 /// Opens what comes, and tells the links the time and whether NATS is there.
@@ -386,27 +389,39 @@ struct Reader {
 impl Reader {
     async fn run(self, mut subscriptions: Subscriptions, mut changes: watch::Receiver<bool>) {
         self.reached(*changes.borrow_and_update());
+        let mut more = false;
         loop {
             self.port.with(|links| links.tick(Instant::now()));
             if self.port.is_closed() {
                 return;
             }
-            let deadline = self.port.deadline();
-            let first = tokio::select! {
-                changed = changes.changed() => {
-                    if changed.is_err() {
-                        return;
-                    }
-                    self.reached(*changes.borrow_and_update());
-                    continue;
+            let ready = if more { subscriptions.ready() } else { None };
+            let first = match ready {
+                Some(message) => message,
+                None => {
+                    self.port.with(|links| links.read(false, Instant::now()));
+                    let deadline = self.port.deadline();
+                    let first = tokio::select! {
+                        changed = changes.changed() => {
+                            if changed.is_err() {
+                                return;
+                            }
+                            self.reached(*changes.borrow_and_update());
+                            continue;
+                        }
+                        message = subscriptions.direct.next() => message,
+                        message = subscriptions.all.next() => message,
+                        message = subscriptions.none.next() => message,
+                        () = sleep_until(deadline) => continue,
+                    };
+                    let Some(first) = first else { return };
+                    first
                 }
-                message = subscriptions.direct.next() => message,
-                message = subscriptions.all.next() => message,
-                message = subscriptions.none.next() => message,
-                () = sleep_until(deadline) => continue,
             };
-            let Some(first) = first else { return };
-            self.take(first, &mut subscriptions);
+            more = self.take(first, &mut subscriptions);
+            if more {
+                yield_now().await;
+            }
         }
     }
 
@@ -414,20 +429,23 @@ impl Reader {
         self.port.with(|links| if reached { links.healed(Instant::now()) } else { links.cut() });
     }
 
-    /// Opens a message and those that are there already. What came in an order over several subjects is here in any.
-    fn take(&self, first: Message, subscriptions: &mut Subscriptions) {
+    /// Opens a message and those that are there already, up to so many, and says if there may be more. What came in an order
+    /// over several subjects is here in any.
+    fn take(&self, first: Message, subscriptions: &mut Subscriptions) -> bool {
         let mut packets = Vec::new();
         let mut deserted = Vec::new();
         let mut next = Some(first);
+        let mut opened = 0;
         while let Some(message) = next {
             if message.status == Some(StatusCode::NO_RESPONDERS) {
                 deserted.extend(self.subjects.nobody(&message.subject));
             } else {
                 packets.extend(self.open(message.payload));
             }
-            next = if packets.len() + deserted.len() < OPEN_AT_ONCE { subscriptions.ready() } else { None };
+            opened += 1;
+            next = if opened < OPEN_AT_ONCE { subscriptions.ready() } else { None };
         }
-        let now = Instant::now();
+        let (more, now) = (opened == OPEN_AT_ONCE, Instant::now());
         self.port.with(|links| {
             for packet in packets {
                 links.receive(packet, now);
@@ -435,7 +453,9 @@ impl Reader {
             for node in deserted {
                 links.deserted(node, now);
             }
+            links.read(more, now);
         });
+        more
     }
 
     fn open(&self, sealed: Bytes) -> Option<Packet> {
@@ -455,10 +475,14 @@ impl Reader {
 }
 
 impl Subscriptions {
-    /// A message that is there already.
+    /// A message that is there already, of each subject in turn: where one always came first, what waits for the other would
+    /// count as lost. Asked outside the runtime's budget, in which what is there can look as if it were not.
     fn ready(&mut self) -> Option<Message> {
-        for one in [&mut self.direct, &mut self.all, &mut self.none] {
-            if let Some(Some(message)) = one.next().now_or_never() {
+        let subjects = [&mut self.direct, &mut self.all, &mut self.none];
+        for n in 0..subjects.len() {
+            let turn = (self.turn + n) % subjects.len();
+            if let Some(Some(message)) = unconstrained(subjects[turn].next()).now_or_never() {
+                self.turn = turn + 1;
                 return Some(message);
             }
         }

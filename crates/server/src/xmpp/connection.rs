@@ -185,7 +185,7 @@ impl Connection {
                 live.flushed(&self.face.chat);
                 return Ok(None);
             }
-            claim = live::claimed(&mut live.management) => End::Claimed(claim),
+            claim = live::claimed(&live.management) => End::Claimed(claim),
             reason = live.events.ended() => self.closed(reason),
         };
         // What was written ends in the middle of something; nothing may follow it.

@@ -256,12 +256,9 @@ pub(crate) async fn settled(
 }
 
 /// Waits for a connection that resumes this stream; never resolves if it cannot be resumed.
-pub(crate) async fn claimed(management: &mut Option<Management>) -> Claim {
-    let Some(registration) = management.as_mut().and_then(|m| m.registration.as_mut()) else {
-        return std::future::pending().await;
-    };
-    match registration.claims.recv().await {
-        Some(claim) => claim,
+pub(crate) async fn claimed(management: &Option<Management>) -> Claim {
+    match management.as_ref().and_then(|m| m.registration.as_ref()) {
+        Some(registration) => registration.claimed().await,
         None => std::future::pending().await,
     }
 }

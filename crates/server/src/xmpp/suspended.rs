@@ -1,13 +1,15 @@
 //! Streams that can be resumed (XEP-0198): where a new connection finds the one it takes over from, in this process
 //! or, after a restart, in the store.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::collections::{HashMap, VecDeque};
+use std::future::poll_fn;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until};
 use waxwing_chat::Chat;
 use waxwing_chat::account::{Account, AccountId};
@@ -29,9 +31,6 @@ use super::render::rendered;
 /// Asks the task that owns a stream to hand it over.
 pub(crate) type Claim = oneshot::Sender<Box<Live>>;
 
-/// How many claims may wait for one stream; a second one only comes from a client that resumes twice at once.
-const CLAIMS_LIMIT: usize = 2;
-
 /// The streams of this process that can be resumed, by their resumption id.
 #[derive(Debug, Default)]
 pub(crate) struct Resumable {
@@ -41,7 +40,63 @@ pub(crate) struct Resumable {
 #[derive(Debug, Clone)]
 struct Entry {
     account: AccountId,
-    claims: mpsc::Sender<Claim>,
+    claims: Claims,
+}
+
+/// The claims on a stream that its owner has not seen yet: one for each connection that waits for it, nearly always none.
+#[derive(Debug, Clone, Default)]
+struct Claims(Arc<Mutex<Claimed>>);
+
+#[derive(Debug, Default)]
+struct Claimed {
+    claims: VecDeque<Claim>,
+    owner: Option<Waker>,
+    /// There is nothing to claim any more.
+    over: bool,
+}
+
+impl Claims {
+    /// Adds one. Once the stream is over the claim is dropped, and with it whatever waits for its answer.
+    fn add(&self, claim: Claim) {
+        let mut state = self.lock();
+        if !state.over {
+            state.claims.push_back(claim);
+        }
+        let owner = state.owner.take();
+        drop(state);
+        if let Some(waker) = owner {
+            waker.wake();
+        }
+    }
+
+    /// Waits for the next. Safe to drop and call again.
+    async fn next(&self) -> Claim {
+        poll_fn(|context| {
+            let mut state = self.lock();
+            if let Some(claim) = state.claims.pop_front() {
+                return Poll::Ready(claim);
+            }
+            match &mut state.owner {
+                Some(waker) => waker.clone_from(context.waker()),
+                owner => *owner = Some(context.waker().clone()),
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    fn end(&self) {
+        let mut state = self.lock();
+        let left = std::mem::take(&mut *state);
+        state.over = true;
+        drop(state);
+        drop(left);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Claimed> {
+        // Whoever panicked did so between whole changes.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Keeps a stream resumable; dropping it ends that.
@@ -49,7 +104,7 @@ struct Entry {
 pub(crate) struct Registration {
     id: String,
     resumable: Arc<Resumable>,
-    pub(crate) claims: mpsc::Receiver<Claim>,
+    claims: Claims,
 }
 
 impl Registration {
@@ -57,11 +112,17 @@ impl Registration {
     pub(crate) fn id(&self) -> &str {
         &self.id
     }
+
+    /// Waits for a connection that claims the stream. Safe to drop and call again.
+    pub(crate) async fn claimed(&self) -> Claim {
+        self.claims.next().await
+    }
 }
 
 impl Drop for Registration {
     fn drop(&mut self) {
         self.resumable.streams.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
+        self.claims.end();
     }
 }
 
@@ -73,8 +134,8 @@ impl Resumable {
         account: AccountId,
         limit: usize,
     ) -> Option<Registration> {
-        let (sender, claims) = mpsc::channel(CLAIMS_LIMIT);
-        let entry = Entry { account, claims: sender };
+        let claims = Claims::default();
+        let entry = Entry { account, claims: claims.clone() };
         let mut streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
         if streams.len() >= limit {
             return None;
@@ -98,7 +159,7 @@ impl Resumable {
             entry.claims.clone()
         };
         let (claim, handed_over) = oneshot::channel();
-        claims.send(claim).await.ok()?;
+        claims.add(claim);
         handed_over.await.ok()
     }
 }
