@@ -250,9 +250,18 @@ impl Chat {
             let local = contacts.watchers.iter().filter(|contact| self.is_local(contact.domain()));
             cluster.broadcast_presence(stanza, std::iter::once(&profile.jid).chain(local));
         }
+        // Section 4.4.2 speaks of a stanza sent to the contact, and clients sort presence by `to` when they hold several
+        // accounts: each contact's address is stamped, on what is encoded once for all of them.
+        let shared = Arc::new(Outgoing::for_accounts(stanza.clone()));
         for to in std::iter::once(&profile.jid).chain(&contacts.watchers) {
-            if let Err(error) = self.show_here(Some(profile), stanza, to).await {
-                tracing::warn!(%error, "presence could not be shown to a contact");
+            if !self.is_local(to.domain()) {
+                self.show_remote(Some(profile), stanza, to);
+                continue;
+            }
+            let shown = self.seers(Some(profile), stanza.from.as_ref(), to).await;
+            match shown {
+                Ok(seers) => seers.iter().for_each(|session| push(session, &shared)),
+                Err(error) => tracing::warn!(%error, "presence could not be shown to a contact"),
             }
         }
         self.tell_watching(profile, contacts, stanza).await;
@@ -491,40 +500,51 @@ impl Chat {
     /// The same for the sessions of this node, and for other servers.
     pub(crate) async fn show_here(&self, sender: Option<&Profile>, stanza: &Stanza, to: &Jid) -> Result<()> {
         if !self.is_local(to.domain()) {
-            if sender.is_some_and(|sender| sender.blocks(to)) {
-                return Ok(());
-            }
-            // Presence that nobody asked for brings no error back.
-            return self.to_remote(stanza.clone().with_to(to.clone())).or(Ok(()));
-        }
-        let account = to.to_bare();
-        let receives = |session: &Session| {
-            if to.is_full() { session.jid == *to } else { session.is_available() }
-        };
-        let anybody = self.sessions.with(&account, |all| all.iter().any(|s| receives(s)));
-        if anybody != Some(true) {
+            self.show_remote(sender, stanza, to);
             return Ok(());
         }
-        let to_self = stanza.from.as_ref().is_some_and(|from| from.same_bare(to));
-        if !to_self {
-            let Some(receiver) = self.profile(&account).await? else {
-                return Ok(());
-            };
-            if stanza.from.as_ref().is_some_and(|from| receiver.blocks(from)) {
-                return Ok(());
-            }
+        let seers = self.seers(sender, stanza.from.as_ref(), to).await?;
+        if !seers.is_empty() {
+            let stanza = Arc::new(Outgoing::new(stanza.clone().with_to(to.clone())));
+            seers.iter().for_each(|session| push(session, &stanza));
         }
+        Ok(())
+    }
+
+    /// Presence for somebody at another server. What nobody asked for brings no error back.
+    fn show_remote(&self, sender: Option<&Profile>, stanza: &Stanza, to: &Jid) {
+        if !sender.is_some_and(|sender| sender.blocks(to)) {
+            let _ = self.to_remote(stanza.clone().with_to(to.clone()));
+        }
+    }
+
+    /// The sessions of this node that get presence of `from` for a local address.
+    async fn seers(
+        &self,
+        sender: Option<&Profile>,
+        from: Option<&Jid>,
+        to: &Jid,
+    ) -> Result<Vec<Arc<Session>>> {
+        let account = to.to_bare();
+        let to_self = from.is_some_and(|from| from.same_bare(to));
         // XEP-0191 section 3.2 lets nothing pass to a blocked address; a single resource of it may be the blocked one.
         let hidden = |session: &Session| !to_self && sender.is_some_and(|sender| sender.blocks(&session.jid));
-        // Section 4.4.2 speaks of a stanza sent to the contact, and clients sort presence by `to` when they hold several
-        // accounts: so it is stamped, and encoded once for all sessions of the contact.
-        let stanza = Arc::new(Outgoing::new(stanza.clone().with_to(to.clone())));
-        self.sessions.with(&account, |all| {
-            for session in all.iter().filter(|s| receives(s) && !hidden(s)) {
-                push(session, &stanza);
-            }
-        });
-        Ok(())
+        let receives = |session: &Session| {
+            let meant = if to.is_full() { session.jid == *to } else { session.is_available() };
+            meant && !hidden(session)
+        };
+        let seers: Vec<_> = self
+            .sessions
+            .with(&account, |all| all.iter().filter(|s| receives(s)).cloned().collect())
+            .unwrap_or_default();
+        if seers.is_empty() || to_self {
+            return Ok(seers);
+        }
+        let barred = match self.profile(&account).await? {
+            Some(receiver) => from.is_some_and(|from| receiver.blocks(from)),
+            None => true,
+        };
+        Ok(if barred { Vec::new() } else { seers })
     }
 
     /// The owner's profile, if the session is still one of his: what a replaced session still had to say is dropped,

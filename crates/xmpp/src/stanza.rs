@@ -490,7 +490,29 @@ pub struct Outgoing {
     stanza: Stanza,
     stream: OnceLock<Encoded>,
     websocket: OnceLock<Encoded>,
-    for_many: bool,
+    to: To,
+}
+
+/// Whose address a shared stanza bears.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum To {
+    /// The one that the stanza says.
+    Said,
+    /// Each receiver's own.
+    Receiver,
+    /// The bare one of each receiver.
+    Account,
+}
+
+impl To {
+    /// What is put in for a receiver.
+    fn of(self, receiver: &Jid) -> Option<&str> {
+        match self {
+            Self::Said => None,
+            Self::Receiver => Some(receiver.as_str()),
+            Self::Account => Some(receiver.bare_str()),
+        }
+    }
 }
 
 /// The bytes, and where in them the attribute `to` belongs.
@@ -499,14 +521,20 @@ type Encoded = (Box<[u8]>, usize);
 impl Outgoing {
     /// A stanza that will not change any more.
     pub fn new(stanza: Stanza) -> Outgoing {
-        Outgoing { stanza, stream: OnceLock::new(), websocket: OnceLock::new(), for_many: false }
+        Outgoing { stanza, stream: OnceLock::new(), websocket: OnceLock::new(), to: To::Said }
     }
 
     /// A stanza that goes to many, each of whom gets it with his own address in it. It is still encoded once: the address
     /// is put in while the bytes are copied to a connection ([`Outgoing::write`]).
     pub fn for_many(mut stanza: Stanza) -> Outgoing {
         stanza.to = None;
-        Outgoing { for_many: true, ..Outgoing::new(stanza) }
+        Outgoing { to: To::Receiver, ..Outgoing::new(stanza) }
+    }
+
+    /// The same with the bare address of each in it: what is sent to accounts, and all their sessions get.
+    pub fn for_accounts(mut stanza: Stanza) -> Outgoing {
+        stanza.to = None;
+        Outgoing { to: To::Account, ..Outgoing::new(stanza) }
     }
 
     /// The stanza, without its address if it is one for many.
@@ -516,10 +544,10 @@ impl Outgoing {
 
     /// The stanza as this receiver gets it.
     pub fn stanza_for(&self, receiver: &Jid) -> Cow<'_, Stanza> {
-        if self.for_many {
-            Cow::Owned(self.stanza.clone().with_to(receiver.clone()))
-        } else {
-            Cow::Borrowed(&self.stanza)
+        match self.to {
+            To::Said => Cow::Borrowed(&self.stanza),
+            To::Receiver => Cow::Owned(self.stanza.clone().with_to(receiver.clone())),
+            To::Account => Cow::Owned(self.stanza.clone().with_to(receiver.to_bare())),
         }
     }
 
@@ -536,7 +564,8 @@ impl Outgoing {
             Wire::WebSocket => &self.websocket,
         };
         let scope_ns = wire.scope_ns();
-        if !self.for_many && Arc::strong_count(self) == 1 && encoded.get().is_none() {
+        let to = self.to.of(receiver);
+        if to.is_none() && Arc::strong_count(self) == 1 && encoded.get().is_none() {
             return self.stanza.write(out, scope_ns);
         }
         let (bytes, place) = encoded.get_or_init(|| {
@@ -544,12 +573,12 @@ impl Outgoing {
             let place = self.stanza.write_marking_to(&mut bytes, scope_ns);
             (bytes.into(), place)
         });
-        if !self.for_many {
+        let Some(to) = to else {
             return out.extend_from_slice(bytes);
-        }
+        };
         let (before, after) = bytes.split_at(*place);
         out.extend_from_slice(before);
-        write_attribute("", "to", receiver.as_str(), out);
+        write_attribute("", "to", to, out);
         out.extend_from_slice(after);
     }
 }
@@ -709,16 +738,19 @@ mod tests {
         );
         let message = message.unwrap();
         let many = Arc::new(Outgoing::for_many(message.clone()));
+        let accounts = Arc::new(Outgoing::for_accounts(message.clone()));
         for receiver in ["juliet@example.com/o'clock", "tybalt@example.com/street"] {
             let receiver: Jid = receiver.parse().unwrap();
-            let single = Arc::new(Outgoing::new(message.clone().with_to(receiver.clone())));
-            for wire in [Wire::Stream, Wire::WebSocket] {
-                let (mut one, mut other) = (Vec::new(), Vec::new());
-                many.write(&receiver, wire, &mut one);
-                single.write(&receiver, wire, &mut other);
-                assert_eq!(String::from_utf8(one).unwrap(), String::from_utf8(other).unwrap());
+            for (shared, to) in [(&many, receiver.clone()), (&accounts, receiver.to_bare())] {
+                let single = Arc::new(Outgoing::new(message.clone().with_to(to.clone())));
+                for wire in [Wire::Stream, Wire::WebSocket] {
+                    let (mut one, mut other) = (Vec::new(), Vec::new());
+                    shared.write(&receiver, wire, &mut one);
+                    single.write(&receiver, wire, &mut other);
+                    assert_eq!(String::from_utf8(one).unwrap(), String::from_utf8(other).unwrap());
+                }
+                assert_eq!(shared.stanza_for(&receiver).to, Some(to));
             }
-            assert_eq!(many.stanza_for(&receiver).to, Some(receiver));
         }
     }
 }
