@@ -108,6 +108,34 @@ async fn what_is_done_to_a_message_is_seen_by_both() {
     assert_in_archive(&mut juliet, ROMEO, &told).await;
 }
 
+/// What comes while a page comes in step is told once, whether it waited before or came behind.
+#[tokio::test]
+async fn nothing_is_told_twice_to_a_page_that_opens() {
+    let world = world().await;
+    let mut romeo = page(&world, "romeo").await;
+    world.user("juliet");
+    let reading = async {
+        for _ in 0..10 {
+            let mut juliet = page(&world, "juliet").await;
+            let mut positions = Vec::new();
+            for _ in 0..5 {
+                positions
+                    .push(juliet.event("message").await["message"]["position"].as_u64().expect("a number"));
+            }
+            assert!(positions.is_sorted_by(|one, next| one < next), "{positions:?}");
+        }
+    };
+    let writing = async {
+        for number in 0_u64.. {
+            send(&mut romeo, JULIET, &format!("c{number}"), "But soft").await;
+        }
+    };
+    tokio::select! {
+        () = reading => {}
+        () = writing => unreachable!("there are numbers enough"),
+    }
+}
+
 /// Each person's client of the other kind is told the same.
 #[tokio::test]
 async fn a_page_and_an_xmpp_client_talk() {

@@ -10,7 +10,7 @@ use crate::archive::{ArchiveId, Fence};
 use crate::memory_store::{MemoryStore, Tables};
 use crate::rooms::affiliation::Affiliation;
 use crate::rooms::store::{Affiliate, Belonging, RoomChange, RoomFilter, RoomId, RoomRecord, RoomStore};
-use crate::store::{StoreError, StoreResult};
+use crate::store::{DocumentKind, StoreError, StoreResult};
 
 #[derive(Debug, Default)]
 pub(crate) struct RoomTables {
@@ -57,6 +57,20 @@ impl RoomTables {
 }
 
 impl Tables {
+    pub(crate) fn put_document(
+        &mut self,
+        owner: AccountId,
+        kind: DocumentKind,
+        key: &str,
+        content: Option<String>,
+    ) {
+        let key = (owner, kind, key.to_owned());
+        match content {
+            Some(content) => self.documents.insert(key, content),
+            None => self.documents.remove(&key),
+        };
+    }
+
     /// Puts other content in the place of a message of an owner's archive.
     pub(crate) fn replace(&mut self, owner: AccountId, id: ArchiveId, xml: Vec<u8>) -> StoreResult<()> {
         let message = self.messages.get_mut(&id).ok_or(StoreError::NotFound)?;

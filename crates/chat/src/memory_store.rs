@@ -118,20 +118,6 @@ impl Tables {
         Committed::New(id)
     }
 
-    pub(crate) fn put_document(
-        &mut self,
-        owner: AccountId,
-        kind: DocumentKind,
-        key: &str,
-        content: Option<String>,
-    ) {
-        let key = (owner, kind, key.to_owned());
-        match content {
-            Some(content) => self.documents.insert(key, content),
-            None => self.documents.remove(&key),
-        };
-    }
-
     pub(crate) fn next_position(&mut self) -> ArchiveId {
         self.last_message = now_us().max(self.last_message + 1);
         self.newest_position()

@@ -15,9 +15,10 @@ use std::time::Duration;
 
 use axum::extract::ws::Utf8Bytes;
 use tokio::time::{Instant, sleep_until, timeout_at};
-use waxwing_chat::archive::ArchiveId;
+use waxwing_chat::archive::{ArchiveId, Direction};
 use waxwing_chat::event::{Close, Event};
 use waxwing_chat::queue::{Events, Next};
+use waxwing_chat::session::Session;
 
 use super::client::Client;
 use super::codec::{self, Id};
@@ -291,6 +292,14 @@ impl Connection {
     /// Tells what waits for the account and the archive does not show, and what came while the client came in step.
     async fn replay(&mut self) -> io::Result<Option<End>> {
         loop {
+            // What was handed over before the replay fell due must not be overtaken by it.
+            while self.call.session().has_ahead()
+                && let Some(event) = self.live.events.try_recv()
+            {
+                if let Some(end) = self.tell_one(event).await? {
+                    return Ok(Some(end));
+                }
+            }
             let page = self.call.chat().replay(self.call.session()).await.map_err(io::Error::other)?;
             if page.is_empty() {
                 return Ok(None);
@@ -308,7 +317,9 @@ impl Connection {
         let mut next = Some(first);
         let mut taken = 0;
         while let Some(event) = next {
-            if let Some(end) = self.tell_one(event).await? {
+            if !is_repeated(self.call.session(), &event)
+                && let Some(end) = self.tell_one(event).await?
+            {
                 return Ok(Some(end));
             }
             taken += 1;
@@ -377,6 +388,16 @@ impl Live {
             oldest = oldest.or(archived(&event));
         }
         face.chat.unbind(&client.session, oldest).await;
+    }
+}
+
+/// Whether the replay has told already what comes by the queue.
+fn is_repeated(session: &Session, event: &Event) -> bool {
+    match event {
+        Event::Stanza(delivery) | Event::Carbon(Direction::Incoming, delivery) => {
+            delivery.archived.is_some_and(|id| session.is_repeated(id))
+        }
+        _ => false,
     }
 }
 
