@@ -371,3 +371,38 @@ async fn a_closed_poll_takes_no_votes() {
     open["poll"]["closed"] = json!(true);
     assert_eq!(romeo.refused("message.send", open).await["data"]["field"], "poll");
 }
+
+/// What XMPP clients send to a closed poll changes neither its result nor that it is closed.
+#[tokio::test]
+async fn a_closed_poll_is_closed_for_xmpp_clients() {
+    let world = world().await;
+    let mut romeo = page(&world, "romeo").await;
+    let mut orchard = world.online("romeo/orchard").await;
+    let mut balcony = world.online("juliet/balcony").await;
+    let poll = json!({ "question": "Whither?", "options": ["Verona", "Mantua"] });
+    let asked =
+        romeo.ask("message.send", json!({ "conversation": JULIET, "client_id": "c1", "poll": poll })).await;
+    let id = asked["message"]["id"].clone();
+    let vote = |emoji: &str| {
+        format!(
+            "<message to='{ROMEO}' type='chat'><reactions xmlns='urn:xmpp:reactions:0' id='c1'>\
+             <reaction>{emoji}</reaction></reactions></message>"
+        )
+    };
+    balcony.send(&vote("2\u{fe0f}\u{20e3}")).await;
+    let voted = romeo.event("message").await["message"]["reactions"].clone();
+    assert_eq!(voted, json!([{ "emoji": "2\u{fe0f}\u{20e3}", "by": [JULIET] }]));
+    romeo.ask("message.close_poll", json!({ "conversation": JULIET, "id": id })).await;
+    balcony.send(&vote("1\u{fe0f}\u{20e3}")).await;
+    let after = romeo.event("message").await["message"].clone();
+    assert_eq!((&after["reactions"], &after["poll"]["closed"]), (&voted, &json!(true)));
+    orchard
+        .send(&format!(
+            "<message to='{JULIET}' type='chat'><body>Whither now?</body>\
+             <replace xmlns='urn:xmpp:message-correct:0' id='c1'/></message>"
+        ))
+        .await;
+    let corrected = romeo.event("message").await["message"].clone();
+    assert_eq!((&corrected["reactions"], &corrected["poll"]), (&voted, &after["poll"]));
+    assert_in_archive(&mut romeo, JULIET, &corrected).await;
+}

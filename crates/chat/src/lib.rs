@@ -57,6 +57,7 @@ pub mod mentions;
 pub mod messages;
 pub mod nodes;
 pub mod people;
+pub mod polls;
 pub mod port;
 pub mod preferences;
 pub mod presence;

@@ -12,6 +12,7 @@ use crate::archive::ArchiveId;
 use crate::chat::Chat;
 use crate::error::Result;
 use crate::labels::{self, Deed};
+use crate::polls;
 use crate::time::parse_timestamp;
 
 /// How many messages of each kind about one message are looked at, the newest.
@@ -40,6 +41,8 @@ pub struct MessageView {
     pub content: Stanza,
     /// That it was corrected.
     pub edited: Option<Edited>,
+    /// That the poll in it was closed, for good: no later correction opens it, and no later vote counts.
+    pub closed: Option<Closed>,
     /// That it was taken back; nothing of what it said is left then.
     pub retracted: Option<Retracted>,
     /// What others think of it, the emoji that came first before the others.
@@ -59,6 +62,15 @@ pub struct Edited {
     pub at: ArchiveId,
     /// How many there are.
     pub count: usize,
+}
+
+/// That a poll was closed.
+#[derive(Debug, Clone)]
+pub struct Closed {
+    /// Where the correction is that did it.
+    pub at: ArchiveId,
+    /// The poll as it was then.
+    pub content: Stanza,
 }
 
 /// That a message was taken back.
@@ -211,6 +223,7 @@ impl Chat {
             original: said.stanza.clone(),
             content: said.stanza.clone(),
             edited: None,
+            closed: None,
             retracted: tombstone(said),
             reactions: Vec::new(),
             answers,
@@ -276,6 +289,9 @@ fn correct(reading: &Reading, said: &[Said], views: &mut [MessageView], about: &
         let count = view.edited.map_or(0, |edited| edited.count) + 1;
         view.edited = Some(Edited { at: about.said.id, count });
         view.content = about.said.stanza.clone();
+        if view.closed.is_none() && polls::closes(&view.content) && polls::asks(&view.original) {
+            view.closed = Some(Closed { at: about.said.id, content: view.content.clone() });
+        }
     }
 }
 
@@ -302,6 +318,20 @@ fn retract(reading: &Reading, said: &[Said], views: &mut [MessageView], about: &
     }
 }
 
+/// Which of somebody's reactions count.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Counts {
+    All,
+    Votes,
+    Others,
+}
+
+impl Counts {
+    fn holds(self, emoji: &str) -> bool {
+        self == Counts::All || polls::is_vote(emoji) == (self == Counts::Votes)
+    }
+}
+
 fn reply(reading: &Reading, views: &mut [MessageView], about: &About<'_>) {
     let author = reading.author(about.said).address;
     for at in about.targets {
@@ -319,20 +349,29 @@ fn reply(reading: &Reading, views: &mut [MessageView], about: &About<'_>) {
     }
 }
 
-/// XEP-0444 section 3.2: what somebody sent last is all that he thinks.
+/// XEP-0444 section 3.2: what somebody sent last is all that he thinks. In a poll that is closed his votes are those of before.
 fn react(reading: &Reading, found: &[Said], called: &HashMap<String, Vec<usize>>, views: &mut [MessageView]) {
-    let mut newest: BTreeMap<(usize, Jid), &Said> = BTreeMap::new();
+    let mut newest: BTreeMap<(usize, Jid, Counts), &Said> = BTreeMap::new();
     for one in found {
         let Some((Deed::Reacts, name)) = labels::deed(&one.stanza) else { continue };
         for at in called.get(name).into_iter().flatten() {
-            if reading.conversation_of(one) == views[*at].conversation {
-                newest.insert((*at, reading.author(one).address), one);
+            let view = &views[*at];
+            if reading.conversation_of(one) != view.conversation {
+                continue;
+            }
+            let counts: &[Counts] = match &view.closed {
+                None => &[Counts::All],
+                Some(closed) if one.id < closed.at => &[Counts::Votes, Counts::Others],
+                Some(_) => &[Counts::Others],
+            };
+            for part in counts {
+                newest.insert((*at, reading.author(one).address, *part), one);
             }
         }
     }
     let mut ordered: Vec<_> = newest.into_iter().collect();
     ordered.sort_by_key(|(_, one)| one.id);
-    for ((at, who), one) in ordered {
+    for ((at, who, counts), one) in ordered {
         let view = &mut views[at];
         let Some(reactions) =
             one.stanza.child(ns::REACTIONS, "reactions").filter(|_| view.retracted.is_none())
@@ -341,6 +380,9 @@ fn react(reading: &Reading, found: &[Said], called: &HashMap<String, Vec<usize>>
         };
         for emoji in reactions.children().filter(|child| child.is(ns::REACTIONS, "reaction")) {
             let emoji = emoji.text().into_owned();
+            if !counts.holds(&emoji) {
+                continue;
+            }
             let known = view.reactions.iter().position(|known| known.emoji == emoji);
             if let Some(at) = known {
                 let by = &mut view.reactions[at].by;

@@ -88,6 +88,36 @@ async fn what_counts_is_the_newest_by_the_right_person() {
     assert_eq!(described(&part(&juliet, "romeo").await), ["romeo:  retracted"]);
 }
 
+/// Votes count until a poll is closed, other reactions afterwards too, and no correction opens it again.
+#[tokio::test]
+async fn a_closed_poll_stays_as_it_was() {
+    let world = World::of(&["romeo", "juliet"]).await;
+    let (romeo, juliet) = couple(&world).await;
+    let payload = format!("<payload xmlns='{}' datatype='{}'/>", ns::JSON_MESSAGE, ns::POLL);
+    let closed = format!("{payload}<closed xmlns='{}'/>", ns::POLL);
+    say(&romeo, "juliet", "m1", &format!("<body>whither</body>{payload}")).await;
+    say(&juliet, "romeo", "r1", &reacts("m1", &["1\u{20e3}", "A"])).await;
+    say(&juliet, "romeo", "c0", &format!("<body>forged</body>{closed}{}", replaces("m1"))).await;
+    say(&juliet, "romeo", "r2", &reacts("m1", &["2\u{20e3}", "A"])).await;
+    let before = part(&romeo, "juliet").await;
+    assert!(before[0].closed.is_none(), "only who asked closes it");
+    assert_eq!(described(&before), ["romeo: whither 2\u{20e3}juliet Ajuliet"]);
+    say(&romeo, "juliet", "c1", &format!("<body>whither</body>{closed}{}", replaces("m1"))).await;
+    say(&juliet, "romeo", "r3", &reacts("m1", &["3\u{20e3}", "B"])).await;
+    say(&romeo, "juliet", "r4", &reacts("m1", &["3\u{20e3}"])).await;
+    say(&romeo, "juliet", "c2", &format!("<body>anew</body>{}", replaces("m1"))).await;
+    say(&romeo, "juliet", "c3", &format!("<body>anew</body>{payload}{}", replaces("m1"))).await;
+    for (reader, with) in [(&romeo, "juliet"), (&juliet, "romeo")] {
+        let views = part(reader, with).await;
+        assert_eq!(described(&views), ["romeo: anew edited 3 2\u{20e3}juliet Bjuliet"]);
+        let kept = views[0].closed.as_ref().map(|closed| body(&closed.content));
+        assert_eq!(kept.as_deref(), Some("whither"));
+    }
+    say(&romeo, "juliet", "m2", "<body>no poll</body>").await;
+    say(&romeo, "juliet", "c4", &format!("<body>none</body>{closed}{}", replaces("m2"))).await;
+    assert!(part(&juliet, "romeo").await[1].closed.is_none(), "what asks nothing is not closed");
+}
+
 /// The same id in two conversations names two messages.
 #[tokio::test]
 async fn conversations_do_not_mix() {

@@ -83,6 +83,9 @@ pub(crate) fn write(
     }
     if let Some(poll) = content.poll {
         message.append(payload(ns::POLL, &serde_json::json!(poll)));
+        if poll.closed {
+            message.append(Element::new(ns::POLL, "closed"));
+        }
     }
     for one in content.payloads {
         message.append(match one.kind.as_str() {
@@ -433,9 +436,11 @@ fn value(holder: ElementRef<'_>) -> Option<Value> {
     serde_json::from_str(&holder.text()).ok()
 }
 
-/// The question that a message asks, as it now is.
+/// The question that a message asks, as it now is, or as it was when it was closed.
 pub(crate) fn poll_of(view: &MessageView) -> Option<Poll> {
-    poll(&view.content).or_else(|| poll(&view.original))
+    let newest = view.closed.as_ref().map_or(&view.content, |closed| &closed.content);
+    let poll = poll(newest).or_else(|| poll(&view.original))?;
+    Some(Poll { closed: view.closed.is_some(), ..poll })
 }
 
 fn poll(stanza: &Stanza) -> Option<Poll> {

@@ -72,7 +72,11 @@ export function tooltip(words: Words): Attachment<HTMLElement> {
       timer = setTimeout(show, Date.now() - hiddenAt < WARM_MS ? 0 : REST_MS);
     };
     const focus = (): void => {
-      if (node.matches(':focus-visible')) show();
+      if (!node.matches(':focus-visible')) return;
+      clearTimeout(timer);
+      // What is read aloud has to be there at once; else what is just sliding in comes to rest first.
+      if (words.describes) show();
+      else timer = setTimeout(show, REST_MS);
     };
     const key = (event: KeyboardEvent): void => {
       if (event.key === 'Escape') leave();

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use waxwing_chat::archive::ArchiveId;
 use waxwing_chat::conversations::folding::MessageView;
 use waxwing_chat::conversations::keeping::Item;
+use waxwing_chat::polls::is_vote;
 use waxwing_chat::state::StateKind;
 use waxwing_chat::webhooks::incoming::carried;
 use waxwing_xmpp::jid::Jid;
@@ -176,16 +177,6 @@ fn changes_vote(call: &Call, view: &MessageView, emojis: &[String]) -> bool {
     let given: HashSet<&str> =
         given.map(|reaction| &*reaction.emoji).filter(|emoji| is_vote(emoji)).collect();
     given != emojis.iter().map(String::as_str).filter(|emoji| is_vote(emoji)).collect()
-}
-
-/// Whether an emoji is the keycap of an answer: 1️⃣ to 🔟, whichever way it is written.
-fn is_vote(emoji: &str) -> bool {
-    let mut letters = emoji.chars().filter(|letter| *letter != '\u{fe0f}');
-    match (letters.next(), letters.next(), letters.next()) {
-        (Some('1'..='9'), Some('\u{20e3}'), None) => true,
-        (first, None, None) => first == Some('🔟'),
-        _ => false,
-    }
 }
 
 fn check_payload(payload: &Payload) -> Result<(), Fault> {
@@ -360,9 +351,7 @@ async fn edit(call: Call, params: MessageEdit) -> Result<MessageGot, Fault> {
         return Err(Fault::field("text", "A message must say something."));
     }
     let view = own(&call, &conversation, &params.id, call.config.edit_ms).await?;
-    // Other words open no poll again.
-    let poll = mapping::poll_of(&view);
-    correct(&call, &view, &Content { poll: poll.as_ref().filter(|poll| poll.closed), ..content }).await
+    correct(&call, &view, &content).await
 }
 
 /// Has an own message say something else (XEP-0308).
