@@ -43,6 +43,9 @@ use crate::settings::Settings;
 
 /// Nodes that may be heard of without a link.
 const STRANGERS_LIMIT: usize = 64;
+/// How many times as long a node may seem silent while what has come is not all read: a flood must not make the living seem gone,
+/// nor keep the dead.
+const BEHIND_PATIENCE: u32 = 4;
 /// A node is greeted, or asked to greet, no more often than this.
 const ASK_EVERY: Duration = Duration::from_millis(100);
 
@@ -76,8 +79,8 @@ pub(crate) struct Links {
     inbox: Inbox,
     cut: bool,
     closed: bool,
-    /// More has come than the carrier has put in yet.
-    behind: bool,
+    /// Since when more has come than the carrier has put in.
+    behind_since: Option<Instant>,
     next_beat: Instant,
     /// When `tick` is called next, unless something else happens first.
     expected: Instant,
@@ -104,7 +107,7 @@ impl Links {
             inbox: Inbox::default(),
             cut: false,
             closed: false,
-            behind: false,
+            behind_since: None,
             next_beat: now,
             expected: now,
         }
@@ -268,12 +271,16 @@ impl Links {
         }
     }
 
-    /// The carrier has put in what it has read, and says whether more lies there. What is lacking may be among that, so nothing
-    /// counts as lost before all of it was looked at.
+    /// The carrier has put in what it has read, and says whether more lies there. What is lacking may be among that, and what
+    /// somebody says who seems silent: neither is judged before all of it was looked at.
     pub(crate) fn read(&mut self, more: bool, now: Instant) {
-        if std::mem::replace(&mut self.behind, more) && !more {
+        if more {
+            self.behind_since.get_or_insert(now);
+        } else if let Some(since) = self.behind_since.take() {
+            let behind = now.saturating_duration_since(since);
             for link in self.peers.values_mut().filter_map(|peer| peer.link.as_mut()) {
                 link.gap_since = link.gap_since.map(|_| now);
+                link.heard = (link.heard + behind).min(now);
             }
         }
     }
@@ -520,6 +527,7 @@ impl Links {
     fn look_at(&mut self, node: NodeId, now: Instant) {
         let room = self.inbox.bytes() < self.settings.inbox_bytes / 2;
         let (timeout, beat) = (self.settings.node_timeout, self.settings.beat);
+        let behind = self.behind_since.is_some();
         let Some(peer) = self.peers.get_mut(&node) else { return };
         let Some(link) = &mut peer.link else {
             if peer.heard_of.is_none_or(|at| now >= at + timeout) {
@@ -528,9 +536,9 @@ impl Links {
             return;
         };
         let told = room && std::mem::take(&mut link.overflowed);
-        let lost = !self.behind && link.gap_since.is_some_and(|since| now >= since + REORDER_WAIT);
-        let silent = now >= link.heard + timeout;
-        let deserted = link.deserted_until(beat).is_some_and(|until| now >= until);
+        let lost = !behind && link.gap_since.is_some_and(|since| now >= since + REORDER_WAIT);
+        let silent = now >= link.heard + if behind { timeout * BEHIND_PATIENCE } else { timeout };
+        let deserted = !behind && link.deserted_until(beat).is_some_and(|until| now >= until);
         if told {
             self.miss(node);
         }
@@ -544,9 +552,12 @@ impl Links {
 
     /// When `tick` has something to do.
     pub(crate) fn deadline(&self) -> Instant {
+        if self.behind_since.is_some() {
+            return self.next_beat;
+        }
         let linked = self.peers.values().filter_map(|peer| peer.link.as_ref());
         let own = |link: &Link| {
-            let gap = link.gap_since.filter(|_| !self.behind).map(|since| since + REORDER_WAIT);
+            let gap = link.gap_since.map(|since| since + REORDER_WAIT);
             [gap, link.deserted_until(self.settings.beat)]
         };
         linked.flat_map(own).flatten().fold(self.next_beat, Instant::min)
@@ -663,5 +674,37 @@ mod tests {
         to.tick(now);
         assert_eq!(to.next(), Some(BusEvent::Missed(NodeId(1))));
         assert_eq!(to.next(), Some(BusEvent::Frame(NodeId(1), "after it".into())));
+    }
+
+    #[test]
+    fn nobody_counts_as_gone_while_more_is_to_be_read() {
+        let mut now = Instant::now();
+        let [_, mut to] = linked(now);
+        let Settings { beat, node_timeout, .. } = Settings::default();
+        let mut pass = |to: &mut Links, time: Duration| {
+            let end = now + time;
+            while now < end {
+                now += beat / 2;
+                to.tick(now);
+            }
+            now
+        };
+        let begun = pass(&mut to, beat);
+        to.read(true, begun);
+        let caught_up = pass(&mut to, node_timeout * 2);
+        to.read(false, caught_up);
+        pass(&mut to, node_timeout - beat * 2);
+        assert_eq!(to.next(), None);
+        pass(&mut to, beat * 2);
+        assert_eq!(to.next(), Some(BusEvent::Gone(NodeId(1))));
+
+        let mut now = Instant::now();
+        let [_, mut to] = linked(now);
+        to.read(true, now);
+        while to.next().is_none() {
+            now += beat / 2;
+            to.tick(now);
+        }
+        assert!(!to.has_events() && to.others().is_empty(), "a flood does not keep the dead");
     }
 }
