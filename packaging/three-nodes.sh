@@ -48,6 +48,7 @@ finish() {
 
 stop() {
     trap - EXIT
+    trap "" INT TERM
     touch "$folder/stopping"
     finish haproxy node1 node2 node3
     # "Fast": sessions are ended, nothing is lost.

@@ -1,5 +1,5 @@
 //! Three nodes over one database behind a balancer, while two people write to a third who has three devices, and any single
-//! process is killed at any moment: a node, PostgreSQL, NATS, the balancer.
+//! process is killed at any moment: a node, PostgreSQL, NATS, the balancer; or a node is stopped, and goes on when it is taken for dead.
 
 use std::fs::{self, File};
 use std::future::pending;
@@ -14,6 +14,7 @@ use futures_util::future::join_all;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::time::timeout;
+use waxwing_chat::cluster::LIFE_MS;
 use waxwing_tests::server::{Addresses, PATIENCE};
 use waxwing_tests::world::password;
 use waxwing_tests::{Server, Setup};
@@ -27,6 +28,12 @@ use crate::stage::{Cast, SENDERS, moment};
 
 /// More messages than a sender has on their way at once: so many acknowledged behind a kill, and some were written behind it.
 const PORTION: u64 = 6;
+
+/// What is stopped instead of killed, and goes on when its life is over and others have taken its place: the second node.
+const STOPPED: u64 = 6;
+
+/// Longer than a node's life without a word of it.
+const STOPPED_FOR: Duration = Duration::from_millis(LIFE_MS + 2_000);
 
 /// A program that is killed and started again.
 struct Program {
@@ -145,6 +152,7 @@ impl Installation {
                 Ok("PostgreSQL")
             }
             4 => self.nats.kill().map(|()| "NATS"),
+            STOPPED => self.nodes[1].signal("STOP").map(|()| "a node that goes on"),
             _ => self.balancer.kill().map(|()| "the balancer"),
         }
     }
@@ -155,6 +163,7 @@ impl Installation {
             node @ 0..=2 => self.nodes[node as usize].launch(),
             3 => self.postgres.resume().map_err(anyhow::Error::msg),
             4 => self.nats.resume(&self.nats_at),
+            STOPPED => self.nodes[1].signal("CONT"),
             _ => self.balancer.resume(&self.address.xmpp),
         }
     }
@@ -265,7 +274,7 @@ impl Kills {
             verdict.invented.len(),
             verdict.repeats.len(),
         );
-        for what in ["a node", "PostgreSQL", "NATS", "the balancer"] {
+        for what in ["a node", "PostgreSQL", "NATS", "the balancer", "a node that goes on"] {
             let mut pauses: Vec<Duration> =
                 self.pauses.iter().filter(|(killed, _)| *killed == what).map(|(_, pause)| *pause).collect();
             pauses.sort();
@@ -293,10 +302,13 @@ fn kill_all(
     for number in 0..wanted {
         let (enough, then) = (seed.below(20), Duration::from_micros(seed.below(200_000)));
         // Each in its turn, so that few trials reach all; when, the seed says.
-        let which = [0, 3, 1, 4, 2, 5][(number % 6) as usize];
+        let which = [0, 3, 1, 4, 2, 5, STOPPED][(number % 7) as usize];
         runtime.block_on(moment(&progress[0], progress[0].count() + enough, then));
         let killed = installation.kill(which)?;
         let back = runtime.spawn(converged(progress.to_vec(), Instant::now()));
+        if which == STOPPED {
+            let _ = runtime.block_on(async { timeout(STOPPED_FOR, pending::<()>()).await });
+        }
         installation.resume(which)?;
         kills.pauses.push((killed, runtime.block_on(back).context("it goes on")?));
     }
@@ -325,7 +337,7 @@ async fn whatever_is_killed_nobody_notices_more_than_a_pause() {
     cast.gather(&address, None).await.expect("everybody is there");
     let mut seed = Seed::new(Seed::from_environment() ^ 0xca57);
     let (end, over) = watch::channel(false);
-    let wanted = trials("WAXWING_NODE_KILLS", 6);
+    let wanted = trials("WAXWING_NODE_KILLS", 7);
     let runtime = Handle::current();
     let killer = tokio::task::spawn_blocking(move || {
         let kills = kill_all(&mut installation, wanted, &progress, &runtime);
