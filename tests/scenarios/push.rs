@@ -1,6 +1,6 @@
 //! Push notifications for XMPP clients (XEP-0357): a service is told when nobody looks.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use waxwing_tests::{Client, World};
 
 use crate::world::{self, world};
@@ -198,6 +198,37 @@ async fn in_rooms_only_what_somebody_waits_for_wakes_him() {
     let none = json!({ "conversation": room, "settings": { "notify": "nothing" } });
     romeo.ask("conversation.configure", none).await;
     speak("romeo, bring the ladder").await;
+    service.settle().await;
+    service.expect_nothing().await;
+}
+
+/// In a room an answer wakes whoever follows its thread, though it names nobody, until he follows it no longer.
+#[tokio::test]
+async fn an_answer_wakes_whoever_follows_its_thread() {
+    let world = world().await;
+    let mut service = service(&world).await;
+    let mut phone = world.connected("romeo/phone").await;
+    assert_eq!(phone.ask("set", None, ENABLE).await.attr("type"), Some("result"));
+    let mut romeo = world::json(&world, "romeo").await;
+    let mut juliet = world::json(&world, "juliet").await;
+    let room =
+        json!({ "name": "Verona", "public": false, "members_only": true, "members": ["romeo@localhost"] });
+    let room = juliet.ask("room.create", room).await["room"]["address"].as_str().expect("a room").to_owned();
+    let asked = json!({ "conversation": room, "client_id": "q", "text": "What light?" });
+    let root = romeo.ask("message.send", asked).await["message"]["id"].clone();
+    romeo.ask("session.active", json!({ "active": false })).await;
+    let said = |id: &str, text: &str, thread: Option<&Value>| {
+        let mut said = json!({ "conversation": room, "client_id": id, "text": text });
+        if let Some(root) = thread {
+            said["thread"] = root.clone();
+        }
+        said
+    };
+    juliet.ask("message.send", said("c1", "to all of you", None)).await;
+    juliet.ask("message.send", said("c2", "the east", Some(&root))).await;
+    assert!(told(&mut service).await.contains("the east"), "the answer, and not what came before");
+    romeo.ask("thread.follow", json!({ "conversation": room, "root": root, "following": false })).await;
+    juliet.ask("message.send", said("c3", "the sun", Some(&root))).await;
     service.settle().await;
     service.expect_nothing().await;
 }

@@ -72,14 +72,14 @@ export class Person {
     return this.list.locator(`[data-conversation="${address}"]`);
   }
 
-  /** The row while something in it waits for its reader. */
+  /** The row while something in it waits for its reader; on a phone also where the list is not in view, so that one can wait for its end. */
   waiting(address: string): Locator {
-    return this.row(address).and(this.page.getByRole('link', { name: this.like('item.mentions') }));
+    return this.page.locator(`[data-conversation="${address}"]:has(.count)`);
   }
 
   /** A row that is written in bold, whether or not it counts anything. */
   unread(address: string): Locator {
-    return this.row(address).and(this.page.locator('.unread'));
+    return this.page.locator(`[data-conversation="${address}"].unread`);
   }
 
   button(key: Key, values: Record<string, string | number> = {}, within: Locator | Page = this.page): Locator {

@@ -112,12 +112,14 @@ async function conversations(walk: Walk): Promise<void> {
   await walk.go('#/c/design%40rooms.localhost');
   const poll = page.locator('article[data-message]', { has: page.locator('.poll') });
   await poll.focus();
+  await poll.press('Shift');
   await walk.see('poll of mine');
   await poll.getByRole('toolbar').getByRole('button').last().click();
   await page.getByRole('menuitem').first().waitFor();
   await page.keyboard.press('Home');
   await walk.within('closing a poll', () => page.keyboard.press('Enter'));
   await poll.focus();
+  await poll.press('Shift');
   await poll.getByRole('toolbar').getByRole('button').last().click();
   await page.getByRole('menuitem').first().waitFor();
   await page.keyboard.press('Home');
@@ -188,6 +190,7 @@ async function writing(walk: Walk): Promise<void> {
   const reach = async (one: Locator): Promise<Locator> => {
     await one.scrollIntoViewIfNeeded();
     await one.focus();
+    await one.press('Shift');
     return one.getByRole('toolbar');
   };
   await reach(message);
@@ -210,6 +213,28 @@ async function writing(walk: Walk): Promise<void> {
   await page.locator('dialog[open]').waitFor();
   await walk.see('taking back', true);
   await page.keyboard.press('Escape');
+  await (await reach(own)).getByRole('button').last().click();
+  await walk.within('who has read it', () => page.getByRole('menuitem').nth(-2).click());
+  await message.focus();
+  await page.keyboard.press('r');
+  await walk.see('answering', true);
+  await page.keyboard.press('Escape');
+  await page.keyboard.press('ArrowUp');
+  await walk.see('editing', true);
+  await page.keyboard.press('Escape');
+  await message.locator('button.name').click();
+  await page.locator('.popover .card').waitFor();
+  await walk.see('card of somebody', true);
+  await page.keyboard.press('Escape');
+  if (walk.isWide) {
+    await page.locator(`[data-conversation="${GENERAL}"]`).click({ button: 'right' });
+    await walk.see('menu of a conversation', true);
+    await page.keyboard.press('Escape');
+  }
+  await page.locator('[data-region="composer"] input[type="file"]').setInputFiles({ name: 'A report with a rather long name.pdf', mimeType: 'application/pdf', buffer: Buffer.alloc(1000) });
+  await page.locator('.uploads .failed').waitFor();
+  await walk.see('file that did not arrive');
+  await page.locator('.uploads button').last().click();
   await field.fill('@bo');
   await walk.see('mention', true);
   await field.fill(':tad');
@@ -231,6 +256,10 @@ async function writing(walk: Walk): Promise<void> {
     await page.locator('.day button').first().focus();
     await page.keyboard.press('Enter');
   });
+  await more(0);
+  await page.locator('.recorder [role="alert"]').waitFor();
+  await walk.see('no microphone', true);
+  await page.locator('.recorder button').last().click();
   await walk.within('poll', () => more(1));
   await walk.within('send later', () => more(2));
   await field.fill('');

@@ -25,6 +25,13 @@ export const CONNECTION: readonly Feature[] = [
           await away.send();
         }
         await away.main.locator('.outgoing').getByText(away.say('outgoing.waiting')).first().waitFor();
+        // Signing out would lose what waits, so it is asked first.
+        await away.home();
+        await away.button('rail.me', { name: accounts.romeo.name }).click();
+        await away.choose(away.say('rail.signOut'));
+        await away.dialog.getByText(away.like('signOut.unsent')).waitFor();
+        await away.button('ui.cancel', {}, away.dialog).click();
+        await away.open(room);
         await juliet.write(`${mark} hers`);
         await way.mend();
         await away.message(`${mark} hers`).waitFor();

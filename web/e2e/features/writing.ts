@@ -290,7 +290,7 @@ export const WRITING: readonly Feature[] = [
       await juliet.open(room);
       await romeo.composer().fill(`${said} `);
       await romeo.composer().pressSequentially(':tada');
-      await romeo.page.getByRole('option', { name: /tada/ }).first().click();
+      await romeo.page.getByRole('option', { name: /🎉/u }).first().click();
       await romeo.button('emoji.title').click();
       await romeo.page.locator('.popover .cell').first().waitFor();
       await romeo.page.locator('.popover').getByRole('searchbox').fill('rocket');
@@ -316,6 +316,7 @@ export const WRITING: readonly Feature[] = [
       await juliet.main.getByRole('heading', { level: 1, name: roomName }).waitFor();
       await romeo.open(room);
       await nurse.enter(room);
+      await romeo.composer().fill('');
       await romeo.composer().pressSequentially('/shr');
       await romeo.page.getByRole('option', { name: /shrug/ }).click();
       const shrug = text('alas');

@@ -108,7 +108,7 @@ function nextRegion(step: 1 | -1): void {
 }
 
 /** Goes to the conversation above or below in the list, or to the next that is unread. */
-function nextConversation(step: 1 | -1, onlyUnread: boolean): void {
+export function nextConversation(step: 1 | -1, onlyUnread: boolean): void {
   const links = [...document.querySelectorAll<HTMLElement>('[data-region="sidebar"] a[data-conversation]')];
   const addresses = links.map((l) => l.dataset.conversation ?? '');
   const start = addresses.indexOf(ui.conversation ?? '');

@@ -33,6 +33,8 @@ export function edit(message: Message): void {
   ui.replyTo = undefined;
   ui.editing = message;
   focusComposer();
+  // What is changed may lie out of view, as the last of one's own does after a while.
+  document.querySelector(`[data-message="${CSS.escape(message.id)}"]`)?.scrollIntoView({ block: 'nearest' });
 }
 
 export function openThread(message: Message): void {

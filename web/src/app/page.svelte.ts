@@ -177,7 +177,8 @@ function heard(event: ServerEvent): void {
   if (!conversation) return;
   const { values } = session.preferences;
   const isBusy = session.people.presence(session.me).show === 'busy';
-  if (isBusy || !callsFor(message, conversation, values, session.me)) return;
+  const follows = message.thread !== undefined && session.threads.get(message.thread)?.following === true;
+  if (isBusy || !callsFor(message, conversation, values, session.me, follows)) return;
   // One tab calls for all, and none calls for what is in view in another.
   const other = attendedElsewhere();
   if (!speaks() || other?.conversation === message.conversation) return;

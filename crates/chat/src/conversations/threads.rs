@@ -3,6 +3,8 @@
 use std::collections::HashSet;
 
 use waxwing_xmpp::jid::Jid;
+use waxwing_xmpp::ns;
+use waxwing_xmpp::stanza::Stanza;
 
 use super::folding::{ABOUT_LIMIT, MessageView};
 use super::keeping::Item;
@@ -256,6 +258,19 @@ impl Chat {
             return Ok(());
         }
         self.keep_in_step(items).await.map(drop)
+    }
+
+    /// Whether somebody follows the thread of a room that a message belongs to.
+    pub(crate) async fn follows_thread_of(
+        &self,
+        owner: &Owner,
+        room: &Jid,
+        message: &Stanza,
+    ) -> Result<bool> {
+        let named = message.child(ns::CLIENT, "thread").map(|thread| thread.text().into_owned());
+        let Some(root) = named.and_then(|shown| self.archive_ids().read(&shown)) else { return Ok(false) };
+        let kept = self.kept_in_step(owner, StateKind::Thread, &self.thread_key(room, root)).await?;
+        Ok(kept.as_deref().is_some_and(|content| Followed::read(content).following))
     }
 
     /// Whether somebody may read in a room.

@@ -129,8 +129,12 @@ impl Chat {
             Place::Room(room, speaker) => {
                 for (owner, nick) in self.members_among(room, self.subscribed.owners()).await? {
                     if owner.jid != *speaker {
-                        let named = mentions::names(&undecided.message, &owner.jid, nick.as_deref());
-                        let meant = if named { Meant::Named } else { Meant::ForAll };
+                        let meant = match mentions::names(&undecided.message, &owner.jid, nick.as_deref())
+                            || self.follows_thread_of(&owner, room, &undecided.message).await?
+                        {
+                            true => Meant::Named,
+                            false => Meant::ForAll,
+                        };
                         self.push_to(&owner, room, undecided, meant).await?;
                     }
                 }

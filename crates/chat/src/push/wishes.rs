@@ -96,7 +96,7 @@ impl Default for Wishes {
 pub enum Meant {
     /// Said to him alone.
     Alone,
-    /// Said where many speak, and naming him.
+    /// Said where many speak, and naming him or in a thread that he follows.
     Named,
     /// Said where many speak.
     ForAll,

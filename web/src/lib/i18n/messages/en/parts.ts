@@ -118,7 +118,7 @@ export default {
   'notify.test': 'Show one now',
   'notify.keywords': 'Keywords',
   'notify.keywordsLabel': 'Words to be told of',
-  'notify.keywordsHint': 'Counted as mentions in every conversation. Case does not matter.',
+  'notify.keywordsHint': 'You are told of them as if you were mentioned, in every conversation. Case does not matter.',
   'notify.quiet': 'Quiet hours',
   'notify.quietOn': 'Quiet hours on all my devices',
   'notify.quietHint': 'Messages are still received and counted.',

@@ -120,7 +120,7 @@ export default {
   'notify.test': '发送测试通知',
   'notify.keywords': '关键词',
   'notify.keywordsLabel': '要提醒的词语',
-  'notify.keywordsHint': '在所有会话中视为提及，不区分大小写。',
+  'notify.keywordsHint': '在所有会话中，出现这些词时会像提及您一样通知您，不区分大小写。',
   'notify.quiet': '免打扰时段',
   'notify.quietOn': '在我的所有设备上启用免打扰时段',
   'notify.quietHint': '仍会接收消息并计数。',
