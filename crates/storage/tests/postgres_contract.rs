@@ -119,7 +119,8 @@ async fn nodes_see_each_others_changes() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_comes_back_is_waited_for() {
     let Some(mut server) = faults::need("restarts of PostgreSQL", server::Server::start(&[])) else { return };
-    let store = open_at(server.new_database()).await;
+    let patient = Options { patience: std::time::Duration::from_secs(60), ..server.new_database() };
+    let store = open_at(patient).await;
     let shared: Arc<dyn Store> = store.clone();
     let juliet = contract::account(&shared, "juliet@capulet.example").await;
     server.stop_at_once();
