@@ -988,7 +988,7 @@ mod tests {
         romeo.send("<presence type='unavailable'/>").await;
         assert_eq!(juliet.told(), ["unavailable romeo/orchard -> juliet"]);
         let mut events = romeo.leave().await;
-        assert_eq!(told(&mut events), ["unavailable romeo/orchard -> romeo"]);
+        assert_eq!(told(&jid("romeo/orchard"), &mut events), ["unavailable romeo/orchard -> romeo"]);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use waxwing_xmpp::jid::Jid;
 use waxwing_xmpp::ns;
-use waxwing_xmpp::stanza::{Kind, Stanza};
+use waxwing_xmpp::stanza::{Kind, Outgoing, Stanza};
 use waxwing_xmpp::xml::Element;
 
 use crate::account::{Account, Role};
@@ -186,15 +186,15 @@ impl Client {
     /// What came since the last time, each in a few words; addresses without `@localhost`. Presence reads
     /// `type from -> to`, with the status and anything else that was in it behind.
     pub(crate) fn told(&mut self) -> Vec<String> {
-        told(&mut self.events)
+        told(&self.session.jid, &mut self.events)
     }
 }
 
-pub(crate) fn told(events: &mut Events) -> Vec<String> {
+pub(crate) fn told(receiver: &Jid, events: &mut Events) -> Vec<String> {
     let mut told = Vec::new();
     while let Some(event) = events.try_recv() {
         told.push(match event {
-            Event::Stanza(delivery) => describe_stanza(delivery.stanza.stanza()),
+            Event::Stanza(delivery) => describe_outgoing(&delivery.stanza, receiver),
             Event::Batch(stanzas) => {
                 stanzas.iter().map(|s| describe_stanza(s.stanza())).collect::<Vec<_>>().join("; ")
             }
@@ -249,6 +249,12 @@ fn describe_room(event: &RoomEvent) -> String {
 
 fn names(list: &[Jid]) -> String {
     list.iter().map(|jid| short(Some(jid))).collect::<Vec<_>>().join(" ")
+}
+
+/// A stanza with the account in it that it was sent to; a room's goes to each session, which need not be said.
+fn describe_outgoing(outgoing: &Outgoing, receiver: &Jid) -> String {
+    let sent = outgoing.stanza_for(receiver);
+    describe_stanza(if sent.to.as_ref().is_some_and(Jid::is_bare) { &sent } else { outgoing.stanza() })
 }
 
 fn describe_stanza(stanza: &Stanza) -> String {

@@ -243,7 +243,7 @@ export const ROOMS: readonly Feature[] = [
       await caller.call('contact.add', { address: accounts.nurse.address });
       await nurse.type(`/sub allow ${romeo.account.address}`);
       const [busy, gone] = [text('Sword practice'), text('To the market')];
-      await romeo.closeAll();
+      await romeo.home();
       await romeo.page.locator('.me').click();
       await romeo.choose(romeo.say('status.set'));
       await romeo.dialog.getByRole('textbox').fill(busy);
