@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use waxwing_xmpp::jid::Jid;
+use waxwing_xmpp::ns;
+use waxwing_xmpp::stanza::Stanza;
 
 use crate::account::{Account, AccountChange, AccountId};
 use crate::at_once::{self, WRITES_AT_ONCE};
@@ -115,6 +117,16 @@ impl Chat {
         let at_ms = account.last_seen_ms.unwrap_or(account.created_ms);
         Ok(LastActivity { seconds: self.now_ms().saturating_sub(at_ms) / 1000, status: account.last_status })
     }
+}
+
+/// Bytes of a status text that are remembered for XEP-0012.
+const STATUS_BYTES_LIMIT: usize = 1024;
+
+/// What unavailable presence says, as far as it is remembered.
+pub(crate) fn status(stanza: &Stanza) -> Option<String> {
+    let text = stanza.child(ns::CLIENT, "status")?.text();
+    let end = (0..=STATUS_BYTES_LIMIT.min(text.len())).rev().find(|end| text.is_char_boundary(*end))?;
+    Some(text[..end].to_owned()).filter(|text| !text.is_empty())
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use crate::archive::ArchiveId;
 use crate::chat::Chat;
 use crate::error::{Error, Result};
 use crate::event::{Delivery, Event};
+use crate::last::status;
 use crate::people::photo_hash::with_photo_hash;
 use crate::profile::Profile;
 use crate::pubsub::fleeting::Departure;
@@ -591,15 +592,6 @@ fn priority(stanza: &Stanza) -> Result<i8> {
         .trim()
         .parse()
         .map_err(|_| Error::BadRequest("the priority is not a number from -128 to 127"))
-}
-
-/// Bytes of a status text that are remembered for XEP-0012.
-const STATUS_BYTES_LIMIT: usize = 1024;
-
-fn status(stanza: &Stanza) -> Option<String> {
-    let text = stanza.child(ns::CLIENT, "status")?.text();
-    let end = (0..=STATUS_BYTES_LIMIT.min(text.len())).rev().find(|end| text.is_char_boundary(*end))?;
-    Some(text[..end].to_owned()).filter(|text| !text.is_empty())
 }
 
 #[cfg(test)]

@@ -17,6 +17,6 @@ mod queues;
 mod settings;
 
 pub use counters::{Count, Counters};
-pub use links::Neighbour;
 pub use packet::Key;
+pub use peer::Neighbour;
 pub use settings::Settings;

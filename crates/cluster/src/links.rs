@@ -37,7 +37,7 @@ use waxwing_chat::nodes::{BusError, BusEvent, FRAME_BYTES_LIMIT, NodeId};
 
 use crate::counters::Counters;
 use crate::packet::{NODES_LIMIT, Packet, What};
-use crate::peer::{Accepting, Arrival, Link, Peer, REORDER_WAIT};
+use crate::peer::{Accepting, Arrival, Link, Neighbour, Peer, REORDER_WAIT};
 use crate::queues::{Inbox, Outbox, size};
 use crate::settings::Settings;
 
@@ -48,17 +48,6 @@ const STRANGERS_LIMIT: usize = 64;
 const BEHIND_PATIENCE: u32 = 4;
 /// A node is greeted, or asked to greet, no more often than this.
 const ASK_EVERY: Duration = Duration::from_millis(100);
-
-/// Another node, as a bus sees it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Neighbour {
-    /// Which.
-    pub node: NodeId,
-    /// Since when there is a link with it.
-    pub linked_for: Duration,
-    /// How long ago it was heard.
-    pub heard_ago: Duration,
-}
 
 /// Numbers for greetings, drawn so that nobody guesses them.
 pub(crate) type Draw = Box<dyn FnMut() -> u64 + Send>;

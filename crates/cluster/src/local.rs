@@ -15,8 +15,8 @@ use tokio::time::{Duration, Instant, sleep_until};
 use waxwing_chat::nodes::{Bus, BusError, BusEvent, NodeId};
 
 use crate::counters::Counters;
-use crate::links::Neighbour;
 use crate::packet::Packet;
+use crate::peer::Neighbour;
 use crate::port::Port;
 use crate::settings::Settings;
 

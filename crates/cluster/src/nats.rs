@@ -25,8 +25,8 @@ use tokio::time::{Duration, Instant, sleep_until, timeout};
 use waxwing_chat::nodes::{Bus, BusError, BusEvent, NodeId};
 
 use crate::counters::Counters;
-use crate::links::Neighbour;
 use crate::packet::{Key, PACKET_BYTES_LIMIT, Packet, Refusal};
+use crate::peer::Neighbour;
 use crate::port::Port;
 use crate::settings::Settings;
 

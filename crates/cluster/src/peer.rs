@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use tokio::time::{Duration, Instant};
+use waxwing_chat::nodes::NodeId;
 
 /// How long a frame waits for those before it, which come by another subject, before they count as lost.
 pub(crate) const REORDER_WAIT: Duration = Duration::from_millis(200);
@@ -11,6 +12,17 @@ pub(crate) const REORDER_WAIT: Duration = Duration::from_millis(200);
 pub(crate) const PARKED_LIMIT: usize = 4096;
 /// Bytes of these.
 const PARKED_BYTES_LIMIT: usize = 8 << 20;
+
+/// Another node, as a bus sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Neighbour {
+    /// Which.
+    pub node: NodeId,
+    /// Since when there is a link with it.
+    pub linked_for: Duration,
+    /// How long ago it was heard.
+    pub heard_ago: Duration,
+}
 
 /// What a node keeps of another.
 #[derive(Debug, Default)]

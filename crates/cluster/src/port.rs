@@ -8,8 +8,9 @@ use tokio::time::Instant;
 use waxwing_chat::nodes::{BusError, BusEvent, NodeId};
 
 use crate::counters::Counters;
-use crate::links::{Draw, Links, Neighbour};
+use crate::links::{Draw, Links};
 use crate::packet::Packet;
+use crate::peer::Neighbour;
 use crate::settings::Settings;
 
 /// One node's side of a bus. Its carrier takes out what is to be sent, and puts in what comes.
