@@ -26,7 +26,8 @@ keep() {
     (
         trap '' INT TERM
         until [ -e "$folder/stopping" ]; do
-            setsid "$@" >>"$folder/$name.log" 2>&1 &
+            # What is ignored here would be ignored by the program too.
+            setsid env --default-signal=INT,TERM "$@" >>"$folder/$name.log" 2>&1 &
             echo $! >"$folder/$name.pid"
             wait $! || true
             rm -f "$folder/$name.pid"
@@ -80,11 +81,10 @@ fi
 data=$folder/postgres
 if [ ! -e "$data/PG_VERSION" ]; then
     install -d -m 700 ${as:+-o postgres -g postgres} "$data"
-    head -c 24 /dev/urandom | base64 | tr -d '+/=\n' >"$folder/password"
-    chmod 644 "$folder/password"
+    (umask 077 && head -c 24 /dev/urandom | base64 | tr -d '+/=\n' >"$folder/password")
+    [ ${#as[@]} = 0 ] || chown postgres "$folder/password"
     "${as[@]}" "$(dirname "$postgres")/initdb" --pgdata "$data" --username waxwing --pwfile "$folder/password" \
         --auth scram-sha-256 --encoding UTF8 --locale C >"$folder/postgres.log"
-    chmod 600 "$folder/password"
 fi
 keep postgres "${as[@]}" "$postgres" -D "$data" -c listen_addresses=127.0.0.1 -c port=5433 \
     -c unix_socket_directories= -c max_connections=200
