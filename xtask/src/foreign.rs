@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, ensure};
 
 use crate::shell;
 
-/// Debian's packages, each with a program that it brings.
+/// Debian's packages, each with a program that it brings, or another file.
 const PACKAGES: &[(&str, &str)] = &[
     ("chromium", "chromium"),
     ("curl", "curl"),
@@ -16,7 +16,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("gcc", "cc"),
     ("go-sendxmpp", "go-sendxmpp"),
     ("haproxy", "haproxy"),
-    ("lua-unbound", "prosody"),
+    ("lua-unbound", "/usr/share/doc/lua-unbound/copyright"),
     ("nats-server", "nats-server"),
     ("nginx-light", "nginx"),
     ("nodejs", "node"),
