@@ -330,7 +330,7 @@ fn from_archive(message: &Archived, owner: &Jid, ids: ArchiveIds) -> Option<Deli
 mod tests {
     use super::*;
     use crate::history::HistoryQuery;
-    use crate::testing::{Client, World, jid};
+    use crate::testing::{Client, World, heard, jid};
 
     async fn send(from: &Client, to: &str, attributes: &str, content: &str) -> Result<()> {
         let xml = format!("<message xmlns='jabber:client' {attributes}>{content}</message>");
@@ -341,23 +341,6 @@ mod tests {
 
     async fn say(from: &Client, to: &str, body: &str) {
         send(from, to, "type='chat'", &format!("<body>{body}</body>")).await.expect("it is sent");
-    }
-
-    /// What came: `body`, `sent body`, `received body`; replayed messages, too, once `replay` has put them there.
-    fn heard(client: &mut Client) -> Vec<String> {
-        let mut heard = Vec::new();
-        while let Some(event) = client.events.try_recv() {
-            let (word, delivery) = match event {
-                Event::Stanza(delivery) => ("", delivery),
-                Event::Carbon(Direction::Incoming, delivery) => ("received ", delivery),
-                Event::Carbon(Direction::Outgoing, delivery) => ("sent ", delivery),
-                _ => continue,
-            };
-            if let Some(body) = delivery.stanza.stanza().child(ns::CLIENT, "body") {
-                heard.push(format!("{word}{}", body.text()));
-            }
-        }
-        heard
     }
 
     async fn replayed(client: &Client) -> Vec<String> {

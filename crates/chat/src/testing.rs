@@ -11,6 +11,7 @@ use waxwing_xmpp::xml::Element;
 
 use crate::account::{Account, Role};
 use crate::accounts::NewPerson;
+use crate::archive::Direction;
 use crate::chat::Chat;
 use crate::error::Result;
 use crate::event::{AccountEvent, Event, RosterChange};
@@ -188,6 +189,24 @@ impl Client {
     pub(crate) fn told(&mut self) -> Vec<String> {
         told(&self.session.jid, &mut self.events)
     }
+}
+
+/// The messages that came since the last time: `body`, `sent body`, `received body`; replayed ones, too, once `replay` has put
+/// them there.
+pub(crate) fn heard(client: &mut Client) -> Vec<String> {
+    let mut heard = Vec::new();
+    while let Some(event) = client.events.try_recv() {
+        let (word, delivery) = match event {
+            Event::Stanza(delivery) => ("", delivery),
+            Event::Carbon(Direction::Incoming, delivery) => ("received ", delivery),
+            Event::Carbon(Direction::Outgoing, delivery) => ("sent ", delivery),
+            _ => continue,
+        };
+        if let Some(body) = delivery.stanza.stanza().child(ns::CLIENT, "body") {
+            heard.push(format!("{word}{}", body.text()));
+        }
+    }
+    heard
 }
 
 pub(crate) fn told(receiver: &Jid, events: &mut Events) -> Vec<String> {

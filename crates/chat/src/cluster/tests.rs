@@ -10,7 +10,6 @@ use waxwing_xmpp::xml::Element;
 use super::*;
 use crate::account::Role;
 use crate::accounts::NewPerson;
-use crate::archive::Direction;
 use crate::event::{Close, Event};
 use crate::memory_bus::Hub;
 use crate::memory_nodes::SharedLog;
@@ -20,7 +19,7 @@ use crate::rosters::{Owner, RosterEdit};
 use crate::session::ClientInfo;
 use crate::settings::Settings;
 use crate::state::StateKind;
-use crate::testing::{Client, jid};
+use crate::testing::{Client, heard, jid};
 
 /// Nodes of one installation.
 pub(super) struct Nodes {
@@ -121,23 +120,6 @@ pub(super) async fn try_send(from: &Client, xml: &str) -> crate::Result<()> {
 
 async fn say(from: &Client, to: &str, body: &str) {
     send(from, &format!("<message type='chat' to='{to}'><body>{body}</body></message>")).await;
-}
-
-/// The bodies that came, with how.
-pub(super) fn heard(client: &mut Client) -> Vec<String> {
-    let mut heard = Vec::new();
-    while let Some(event) = client.events.try_recv() {
-        let (word, delivery) = match event {
-            Event::Stanza(delivery) => ("", delivery),
-            Event::Carbon(Direction::Incoming, delivery) => ("received ", delivery),
-            Event::Carbon(Direction::Outgoing, delivery) => ("sent ", delivery),
-            _ => continue,
-        };
-        if let Some(body) = delivery.stanza.stanza().child(ns::CLIENT, "body") {
-            heard.push(format!("{word}{}", body.text()));
-        }
-    }
-    heard
 }
 
 fn none() -> Vec<String> {

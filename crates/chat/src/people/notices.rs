@@ -195,20 +195,7 @@ fn message(kind: MessageType, to: &Jid, text: &str) -> Result<Stanza> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::Event;
-    use crate::testing::{Client, World};
-
-    fn heard(client: &mut Client) -> Vec<String> {
-        let mut heard = Vec::new();
-        while let Some(event) = client.events.try_recv() {
-            if let Event::Stanza(delivery) = event
-                && let Some(body) = delivery.stanza.stanza().child(ns::CLIENT, "body")
-            {
-                heard.push(body.text().into_owned());
-            }
-        }
-        heard
-    }
+    use crate::testing::{Client, World, heard};
 
     async fn arrive(world: &World, name: &str, resource: &str) -> Client {
         let client = world.connect(name, resource).await;
