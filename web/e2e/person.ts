@@ -86,6 +86,11 @@ export class Person {
     return within.getByRole('button', { name: this.say(key, values), exact: true });
   }
 
+  /** Goes to the newest message with the button that says how many are below, or that there is an end. */
+  async toEnd(): Promise<void> {
+    await this.button('timeline.toEnd').or(this.page.getByRole('button', { name: this.like('timeline.below') })).first().click();
+  }
+
   /** After whatever somebody does the focus is on something that is shown, and not on the page as a whole; where not, that is a complaint. */
   async keepsFocus(after: string): Promise<void> {
     const isKept = (): Promise<boolean> => this.page.evaluate(() => document.activeElement !== null && document.activeElement !== document.body && document.activeElement.checkVisibility());
