@@ -1,4 +1,4 @@
-//! Durability of the whole server: power cuts, kills, failing syncs, full and hung disks, lost connections, nodes. What was
+//! Durability of the whole server: power cuts, kills, failing syncs, full and hung disks, lost connections, nodes, partitions. What was
 //! acknowledged is there afterwards, once and in order.
 //!
 //! The numbers of trials are environment variables; `docs/durability.md` says which.
@@ -9,6 +9,7 @@ mod checker;
 mod connections;
 mod device;
 mod disks;
+mod network;
 mod nodes;
 mod outages;
 mod publications;

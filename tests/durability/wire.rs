@@ -45,11 +45,11 @@ pub(crate) struct Wire {
 }
 
 impl Wire {
-    /// Connects with TLS from the first byte, which SASL2 asks for, or in the clear, which costs less.
+    /// Connects with TLS from the first byte, which SASL2 asks for, or in the clear, which costs less, where that is offered.
     pub(crate) async fn connect(to: &Addresses, way: Way) -> Result<Self> {
         let transport = match way {
-            Way::AtOnce => Transport::tls(&to.xmpps, &Tls::default()).await?,
-            Way::StepByStep => Transport::plain(&to.xmpp).await?,
+            Way::StepByStep if !to.xmpp.is_empty() => Transport::plain(&to.xmpp).await?,
+            Way::AtOnce | Way::StepByStep => Transport::tls(&to.xmpps, &Tls::default()).await?,
         };
         Ok(Self { transport, way, reader: Reader::stream(), inbox: VecDeque::new() })
     }

@@ -31,6 +31,8 @@ pub struct Setup {
     pub bytestreams: bool,
     /// The data folder, where it shall not lie beside the configuration file. It is the test's own to remove.
     pub data: Option<PathBuf>,
+    /// The network namespace to run in, if it is not the test's.
+    pub namespace: Option<String>,
 }
 
 /// The listeners by the names of their keys.
@@ -47,6 +49,7 @@ impl Default for Setup {
             listen,
             bytestreams: false,
             data: None,
+            namespace: None,
         }
     }
 }
@@ -79,6 +82,12 @@ impl Setup {
     /// Keeps the data in this folder, such as one on a disk that can be cut off.
     pub fn data(mut self, folder: &Path) -> Self {
         self.data = Some(folder.to_owned());
+        self
+    }
+
+    /// Runs in this network namespace, which only root can.
+    pub fn namespace(mut self, name: &str) -> Self {
+        self.namespace = Some(name.to_owned());
         self
     }
 
@@ -141,6 +150,7 @@ pub struct Server {
     data: PathBuf,
     child: Option<Child>,
     env: Vec<(String, String)>,
+    namespace: Option<String>,
     addresses: Addresses,
 }
 
@@ -156,7 +166,9 @@ impl Server {
         let binary =
             std::env::var_os("WAXWING_BINARY").map_or_else(|| binary.as_ref().to_owned(), PathBuf::from);
         let (data, env) = (setup.data_in(&folder), setup.env.clone());
-        let mut server = Self { binary, folder, data, child: None, env, addresses: Addresses::default() };
+        let namespace = setup.namespace.clone();
+        let addresses = Addresses::default();
+        let mut server = Self { binary, folder, data, child: None, env, namespace, addresses };
         server.launch()?;
         Ok(server)
     }
@@ -278,7 +290,15 @@ impl Server {
 
     /// The binary with its configuration, for any subcommand.
     pub fn command(&self) -> Command {
-        let mut command = Command::new(&self.binary);
+        let mut command = match &self.namespace {
+            None => Command::new(&self.binary),
+            Some(namespace) => {
+                // It becomes the program, which so is this process's child.
+                let mut command = Command::new("ip");
+                command.args(["netns", "exec", namespace]).arg(&self.binary);
+                command
+            }
+        };
         command.arg("--config").arg(self.folder.join("waxwing.toml")).current_dir(&self.folder);
         command
     }

@@ -159,6 +159,16 @@ impl Server {
         format!("postgres://waxwing@{socket}/{database}")
     }
 
+    /// Lets everybody in who comes from these addresses.
+    pub(crate) fn trust(&self, addresses: &str) -> Result<(), String> {
+        let file = self.data().join("pg_hba.conf");
+        let mut rules = fs::read_to_string(&file).map_err(|error| error.to_string())?;
+        rules.push_str(&format!("host all all {addresses} trust\n"));
+        fs::write(&file, rules).map_err(|error| error.to_string())?;
+        self.run("SELECT pg_reload_conf()");
+        Ok(())
+    }
+
     /// Options for a node of a new, empty database.
     pub(crate) fn new_database(&self) -> Options {
         let name = format!("test{}", next());
