@@ -9,6 +9,7 @@ mod checker;
 mod connections;
 mod device;
 mod disks;
+mod installation;
 mod network;
 mod nodes;
 mod outages;

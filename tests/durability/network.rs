@@ -67,11 +67,11 @@ impl Network {
         &self.outside
     }
 
-    /// Drops what goes between a node and a port of this machine, until it is healed.
-    pub(crate) fn cut(&self, node: usize, port: &str, direction: Direction) -> Result<Cut<'_>> {
-        let inside = self.inside(node);
-        let from_node = format!("add rule inet {} come ip saddr {inside} tcp dport {port} drop\n", self.name);
-        let to_node = format!("add rule inet {} go ip daddr {inside} tcp sport {port} drop\n", self.name);
+    /// Drops what goes between a node and ports of this machine, until it is healed.
+    pub(crate) fn cut(&self, node: usize, ports: &[String], direction: Direction) -> Result<Cut<'_>> {
+        let (name, inside, ports) = (&self.name, self.inside(node), ports.join(", "));
+        let from_node = format!("add rule inet {name} come ip saddr {inside} tcp dport {{ {ports} }} drop\n");
+        let to_node = format!("add rule inet {name} go ip daddr {inside} tcp sport {{ {ports} }} drop\n");
         self.rules(&match direction {
             Direction::Both => from_node + &to_node,
             Direction::In => to_node,

@@ -1,251 +1,36 @@
 //! Three nodes over one database behind a balancer, while two people write to a third who has three devices, and talk in a
 //! room. Any single process is killed at any moment: a node, PostgreSQL, NATS, the balancer; or a node is stopped, and goes on when it
-//! is taken for dead; or a node is cut off from PostgreSQL or NATS, in both directions or in one.
+//! is taken for dead; or a node is cut off from PostgreSQL or NATS, in both directions or in one; or the database's power is cut, or
+//! its disk full.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::future::pending;
-use std::net::{TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 use futures_util::future::join_all;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::time::timeout;
 use waxwing_chat::cluster::LIFE_MS;
 use waxwing_tests::server::{Addresses, PATIENCE};
-use waxwing_tests::world::password;
-use waxwing_tests::{Server, Setup};
 
 use crate::checker::Verdict;
-use crate::device::{Device, Progress, RECIPIENT};
+use crate::device::{Device, Progress};
 use crate::faults::{need, trials};
-use crate::network::{Direction, Network};
-use crate::postgres;
+use crate::installation::{Ground, Installation, NATS, NODES, POSTGRES, POSTGRES_PORT, STOPPED, needed};
+use crate::network::Direction;
 use crate::rooms::{self, Findings, Speaker};
 use crate::seed::Seed;
 use crate::stage::{Cast, SENDERS, moment};
 
-/// So many nodes serve the domain.
-const NODES: usize = 3;
-
 /// More messages than a sender has on their way at once: so many acknowledged behind a kill, and some were written behind it.
 const PORTION: u64 = 6;
 
-/// What is stopped instead of killed, and goes on when its life is over and others have taken its place: the second node.
-const STOPPED: u64 = 6;
-
 /// Longer than a node's life without a word of it.
 const STOPPED_FOR: Duration = Duration::from_millis(LIFE_MS + 2_000);
-
-/// A program that is killed and started again.
-struct Program {
-    command: Command,
-    log: PathBuf,
-    child: Option<Child>,
-}
-
-impl Program {
-    fn start(mut command: Command, log: PathBuf, listens_at: &str) -> Result<Self> {
-        command.stdin(Stdio::null());
-        let mut program = Self { command, log, child: None };
-        program.resume(listens_at)?;
-        Ok(program)
-    }
-
-    fn resume(&mut self, listens_at: &str) -> Result<()> {
-        let log = File::options().create(true).append(true).open(&self.log)?;
-        let child = self.command.stdout(log.try_clone()?).stderr(log).spawn()?;
-        self.child = Some(child);
-        let until = Instant::now() + PATIENCE;
-        while TcpStream::connect(listens_at).is_err() {
-            let ended = self.child.as_mut().map(Child::try_wait).transpose()?.flatten();
-            if ended.is_some() || Instant::now() > until {
-                bail!("{:?} does not listen: {}", self.command, fs::read_to_string(&self.log)?);
-            }
-            std::thread::yield_now();
-        }
-        Ok(())
-    }
-
-    fn kill(&mut self) -> Result<()> {
-        let mut child = self.child.take().context("it runs")?;
-        child.kill()?;
-        child.wait()?;
-        Ok(())
-    }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
-    }
-}
-
-/// All processes of an installation.
-struct Installation {
-    postgres: postgres::Server,
-    nats: Program,
-    nodes: Vec<Server>,
-    balancer: Program,
-    nats_at: String,
-    /// Where clients come.
-    address: Addresses,
-    network: Option<Network>,
-    _folder: crate::scratch::Scratch,
-}
-
-/// An address of this machine with a port that was free a moment ago.
-fn free_address(ip: &str) -> Result<String> {
-    Ok(TcpListener::bind((ip, 0))?.local_addr()?.to_string())
-}
-
-/// The programs that Debian brings; without them the test is skipped, which is said.
-fn needed() -> bool {
-    let lacking = ["nats-server", "haproxy"].into_iter().find(|program| {
-        let found = Command::new(program).arg("-v").stdout(Stdio::null()).stderr(Stdio::null()).status();
-        found.is_err()
-    });
-    let Some(program) = lacking else { return true };
-    assert!(std::env::var_os("WAXWING_TEST_ALL").is_none(), "{program} is needed");
-    eprintln!("SKIPPED: {program} is needed");
-    false
-}
-
-impl Installation {
-    /// All on this machine's loopback; or with a network, each node in a namespace of its own.
-    fn start(network: Option<Network>) -> Result<Self> {
-        let folder = crate::scratch::Scratch::new();
-        let ip = network.as_ref().map_or("127.0.0.1", Network::outside).to_owned();
-        let settings = [("listen_addresses", ip.as_str()), ("port", "5432")];
-        let postgres = postgres::Server::start(if network.is_some() { &settings } else { &[] });
-        let postgres = postgres.map_err(anyhow::Error::msg)?;
-        postgres.run("CREATE DATABASE waxwing");
-        let mut database = postgres.url("waxwing");
-        if network.is_some() {
-            postgres.trust(&format!("{ip}/24")).map_err(anyhow::Error::msg)?;
-            database = format!("postgres://waxwing@{ip}:5432/waxwing");
-        }
-        let nats_at = free_address(&ip)?;
-        let (_, port) = nats_at.rsplit_once(':').context("a port")?;
-        let mut command = Command::new("nats-server");
-        command.args(["-a", &ip, "-p", port]);
-        let nats = Program::start(command, folder.path().join("nats.log"), &nats_at)?;
-        let mut nodes = Vec::new();
-        for number in 0..NODES {
-            let place = match &network {
-                None => Place::Loopback(number),
-                Some(network) => Place::Namespace(network, number),
-            };
-            nodes.push(node(place, &database, &nats_at, folder.path())?);
-        }
-        for user in SENDERS.iter().chain([&RECIPIENT]) {
-            let jid = format!("{user}@localhost");
-            nodes[0].admin(&["user", "add", &jid, "--password-stdin"], &format!("{}\n", password(user)))?;
-        }
-        let (xmpp, xmpps) = (free_address("127.0.0.1")?, free_address("127.0.0.1")?);
-        let config = folder.path().join("haproxy.cfg");
-        fs::write(&config, balancing(&nodes, &xmpp, &xmpps)?)?;
-        let mut command = Command::new("haproxy");
-        command.arg("-db").arg("-f").arg(&config);
-        let balancer = Program::start(command, folder.path().join("haproxy.log"), &xmpp)?;
-        // Nodes elsewhere let nobody in who is in the clear.
-        let xmpp = if network.is_some() { String::new() } else { xmpp };
-        let address = Addresses { xmpp, xmpps, ..Addresses::default() };
-        postgres.is_ready().then_some(()).context("the database answers")?;
-        Ok(Self { postgres, nats, nodes, balancer, nats_at, address, network, _folder: folder })
-    }
-
-    /// Kills the process of this number; says which it was.
-    fn kill(&mut self, which: u64) -> Result<&'static str> {
-        match which {
-            node @ 0..=2 => {
-                self.nodes[node as usize].kill()?;
-                Ok("a node")
-            }
-            3 => {
-                self.postgres.kill();
-                Ok("PostgreSQL")
-            }
-            4 => self.nats.kill().map(|()| "NATS"),
-            STOPPED => self.nodes[1].signal("STOP").map(|()| "a node that goes on"),
-            _ => self.balancer.kill().map(|()| "the balancer"),
-        }
-    }
-
-    /// Starts it again, and returns once it serves.
-    fn resume(&mut self, which: u64) -> Result<()> {
-        match which {
-            node @ 0..=2 => self.nodes[node as usize].launch(),
-            3 => self.postgres.resume().map_err(anyhow::Error::msg),
-            4 => self.nats.resume(&self.nats_at),
-            STOPPED => self.nodes[1].signal("CONT"),
-            _ => self.balancer.resume(&self.address.xmpps),
-        }
-    }
-}
-
-/// Where a node runs.
-#[derive(Clone, Copy)]
-enum Place<'n> {
-    Loopback(usize),
-    Namespace(&'n Network, usize),
-}
-
-/// A node at addresses that it keeps when it is started again.
-fn node(place: Place<'_>, database: &str, nats: &str, folder: &Path) -> Result<Server> {
-    let balancer = match place {
-        Place::Loopback(_) => "127.0.0.1",
-        Place::Namespace(network, _) => network.outside(),
-    };
-    let setup = Setup::default()
-        .section("[xmpp]\nplaintext_on_loopback = true\n[log]\nlevel = \"warn\"")
-        .section(&format!("[listen.proxy_from]\nxmpp = [{balancer:?}]\nxmpp_tls = [{balancer:?}]"))
-        .section(&format!("[http]\nmonitoring_networks = [\"{balancer}/32\"]"))
-        .section(&format!("[files]\nfolder = {:?}", folder.join("files")))
-        .section(&format!("[store]\nurl = {database:?}"))
-        .section(&format!("[cluster]\nurls = [\"nats://{nats}\"]"));
-    let setup = match place {
-        Place::Loopback(number) => {
-            let mut setup = setup;
-            for address in &mut setup.listen {
-                *address = free_address(&format!("127.0.81.{}", number + 1))?;
-            }
-            setup
-        }
-        Place::Namespace(network, number) => {
-            setup.address(&network.inside(number)).namespace(&network.namespace(number))
-        }
-    };
-    Server::start(env!("CARGO_BIN_EXE_waxwing"), &setup)
-}
-
-/// What the example in `packaging` says, for nodes at any ports.
-fn balancing(nodes: &[Server], xmpp: &str, xmpps: &str) -> Result<String> {
-    let mut text = "global\n  maxconn 500\ndefaults\n  mode tcp\n  balance leastconn\n  timeout connect 5s\n  timeout check 3s\n  \
-         timeout client 15m\n  timeout server 15m\n  option redispatch 1\n  retries 3\n  option httpchk\n  \
-         http-check send meth GET uri /health/ready\n  http-check expect status 200\n"
-        .to_owned();
-    for (name, at) in [("xmpp", xmpp), ("xmpps", xmpps)] {
-        text += &format!("listen {name}\n  bind {at}\n");
-        for (number, node) in nodes.iter().enumerate() {
-            let addresses = node.addresses();
-            let to = if name == "xmpp" { &addresses.xmpp } else { &addresses.xmpps };
-            let (_, port) = addresses.http.rsplit_once(':').context("a port")?;
-            text += &format!(
-                "  server node{number} {to} check port {port} inter 1s fall 2 rise 2 send-proxy-v2\n"
-            );
-        }
-    }
-    Ok(text)
-}
 
 /// Lets a moment pass that the seed chooses.
 async fn pause(seed: &mut Seed, below_ms: u64) {
@@ -389,11 +174,11 @@ fn kill_all(
     for number in 0..wanted {
         let (enough, then) = (seed.below(20), Duration::from_micros(seed.below(200_000)));
         // Each in its turn, so that few trials reach all; when, the seed says.
-        let which = [0, 3, 1, 4, 2, 5, STOPPED][(number % 7) as usize];
+        let which = [0, 3, 1, 4, 2, 5, STOPPED + (number / 7 + 1) % NODES as u64][(number % 7) as usize];
         runtime.block_on(moment(&progress[0], progress[0].count() + enough, then));
         let killed = installation.kill(which)?;
         let back = runtime.spawn(converged(progress.to_vec(), Instant::now()));
-        if which == STOPPED {
+        if which >= STOPPED {
             last(runtime, STOPPED_FOR);
         }
         installation.resume(which)?;
@@ -402,8 +187,81 @@ fn kill_all(
     Ok(faults)
 }
 
-/// Cuts one node off after another, each once all is whole.
-fn cut_all(
+/// What only root can do to an installation, in this order.
+#[derive(Clone, Copy)]
+enum Harm {
+    /// A node is cut off from this program.
+    Partition(&'static str, Direction),
+    /// A member of NATS's cluster is killed.
+    Member,
+    /// PostgreSQL is stopped at once, as by `pg_ctl stop -m immediate`.
+    Immediate,
+    /// The power of PostgreSQL's disk is cut.
+    Power,
+    /// There is no room for tables.
+    Full,
+}
+
+const HARMS: [Harm; 10] = [
+    Harm::Partition(NATS, Direction::Both),
+    Harm::Partition(POSTGRES, Direction::Both),
+    Harm::Member,
+    Harm::Partition(NATS, Direction::In),
+    Harm::Power,
+    Harm::Partition(POSTGRES, Direction::In),
+    Harm::Full,
+    Harm::Partition(NATS, Direction::Out),
+    Harm::Immediate,
+    Harm::Partition(POSTGRES, Direction::Out),
+];
+
+impl Installation {
+    /// Does it, waits for as long as it lasts, and makes it good again. What it was is said.
+    fn harm(&mut self, harm: Harm, time: Duration, seed: &mut Seed, runtime: &Handle) -> Result<String> {
+        let ground = self.ground.as_ref().context("only root can")?;
+        match harm {
+            Harm::Partition(what, direction) => {
+                let port = |at: &String| at.rsplit_once(':').map(|(_, port)| port.to_owned());
+                let nats = self.nats_at.iter().filter_map(port).collect();
+                let ports = if what == NATS { nats } else { vec![POSTGRES_PORT.to_owned()] };
+                let cut = ground.network.cut(seed.below(NODES as u64) as usize, &ports, direction)?;
+                last(runtime, time);
+                cut.heal()?;
+                return Ok(format!("{what} out of a node's reach for {time:?}, {direction:?}"));
+            }
+            Harm::Member => {
+                let member = seed.below(self.nats.len() as u64) as usize;
+                self.nats[member].kill()?;
+                last(runtime, time);
+                self.nats[member].resume(&self.nats_at[member])?;
+                return Ok("a member of NATS's cluster killed".to_owned());
+            }
+            Harm::Immediate => self.postgres.stop_at_once(),
+            Harm::Power => {
+                self.postgres.freeze();
+                ground.disk.cut();
+                self.postgres.kill();
+                ground.disk.power_up();
+            }
+            Harm::Full => {
+                let ballast = ground.tables.path().join("ballast");
+                // All that is left.
+                let _ = std::io::copy(&mut std::io::repeat(0), &mut File::create(&ballast)?);
+                last(runtime, time);
+                fs::remove_file(&ballast)?;
+                return Ok("PostgreSQL's disk full".to_owned());
+            }
+        }
+        self.postgres.resume().map_err(anyhow::Error::msg)?;
+        Ok(match harm {
+            Harm::Power => "PostgreSQL's power cut".to_owned(),
+            _ => "PostgreSQL stopped at once".to_owned(),
+        })
+    }
+}
+
+/// Does one harm after another, each once all is whole.
+fn harm_all(
     installation: &mut Installation,
     wanted: u64,
     progress: &[Arc<Progress>],
@@ -411,24 +269,36 @@ fn cut_all(
 ) -> Result<Faults> {
     let mut seed = Seed::new(Seed::from_environment());
     let mut faults = Faults::default();
-    let long = Duration::from_secs(trials("WAXWING_PARTITION_SECONDS", LIFE_MS / 1000 + 2));
-    let (_, nats) = installation.nats_at.rsplit_once(':').context("a port")?;
-    let network = installation.network.as_ref().context("a network")?;
+    let long = Duration::from_secs(trials("WAXWING_HARM_SECONDS", LIFE_MS / 1000 + 2));
     for number in 0..wanted {
         let (enough, then) = (seed.below(20), Duration::from_micros(seed.below(200_000)));
-        let node = seed.below(NODES as u64) as usize;
-        let (what, port) = if number % 2 == 0 { ("NATS", nats) } else { ("PostgreSQL", "5432") };
-        let direction = [Direction::Both, Direction::In, Direction::Out][(number / 2 % 3) as usize];
-        // Each kind for each time in eighteen trials, each time in three.
-        let time =
-            [Duration::from_millis(6), Duration::from_secs(1), long][((number + number / 6) % 3) as usize];
+        let harm = HARMS[(number % HARMS.len() as u64) as usize];
+        // Ten harms, three times: in thirty trials each lasts as long as each other.
+        let time = [Duration::from_millis(6), Duration::from_secs(1), long][(number % 3) as usize];
         runtime.block_on(moment(&progress[0], progress[0].count() + enough, then));
-        let cut = network.cut(node, port, direction)?;
         let back = runtime.spawn(converged(progress.to_vec(), Instant::now()));
-        last(runtime, time);
-        cut.heal()?;
+        let what = installation.harm(harm, time, &mut seed, runtime)?;
+        faults.pauses.push((what, runtime.block_on(back).context("it goes on")?));
+    }
+    Ok(faults)
+}
+
+/// Loses the database again and again, each time once the one that took its place is followed in turn.
+fn lose_database(
+    installation: &mut Installation,
+    wanted: u64,
+    progress: &[Arc<Progress>],
+    runtime: &Handle,
+) -> Result<Faults> {
+    let mut seed = Seed::new(Seed::from_environment());
+    let mut faults = Faults::default();
+    for _ in 0..wanted {
+        let (enough, then) = (seed.below(20), Duration::from_micros(seed.below(200_000)));
+        runtime.block_on(moment(&progress[0], progress[0].count() + enough, then));
+        let back = runtime.spawn(converged(progress.to_vec(), Instant::now()));
+        installation.fail_over()?;
         let pause = runtime.block_on(back).context("it goes on")?;
-        faults.pauses.push((format!("{what} out of reach for {time:?}, {direction:?}"), pause));
+        faults.pauses.push(("PostgreSQL lost, and followed by its replica".to_owned(), pause));
     }
     Ok(faults)
 }
@@ -505,18 +375,32 @@ async fn whatever_is_killed_nobody_notices_more_than_a_pause() {
     .await;
 }
 
-/// `WAXWING_PARTITIONS` sets how often a node is cut off, `WAXWING_PARTITION_SECONDS` for how long at most.
+/// `WAXWING_HARMS` sets how often something is done, `WAXWING_HARM_SECONDS` how long at most.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whatever_is_cut_off_nobody_notices_more_than_a_pause() {
+async fn whatever_is_cut_off_or_full_nobody_notices_more_than_a_pause() {
     if !needed() {
         return;
     }
-    let Some(network) = need("partitions of nodes", Network::make(NODES)) else { return };
-    let wanted = trials("WAXWING_PARTITIONS", 6);
-    let start = || Installation::start(Some(network));
+    let Some(ground) = need("nodes that are cut off", Ground::make()) else { return };
+    let wanted = trials("WAXWING_HARMS", 10);
+    let start = || Installation::start(Some(ground));
     let installation = tokio::task::spawn_blocking(start).await.expect("no panic");
     endure(installation, move |installation, progress, runtime| {
-        cut_all(installation, wanted, progress, runtime)
+        harm_all(installation, wanted, progress, runtime)
+    })
+    .await;
+}
+
+/// `WAXWING_FAILOVERS` sets how often.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_database_is_lost_its_replica_has_all_that_was_acknowledged() {
+    if !needed() {
+        return;
+    }
+    let wanted = trials("WAXWING_FAILOVERS", 2);
+    let installation = tokio::task::spawn_blocking(Installation::start_followed).await.expect("no panic");
+    endure(installation, move |installation, progress, runtime| {
+        lose_database(installation, wanted, progress, runtime)
     })
     .await;
 }

@@ -293,9 +293,9 @@ impl Server {
         let mut command = match &self.namespace {
             None => Command::new(&self.binary),
             Some(namespace) => {
-                // It becomes the program, which so is this process's child.
-                let mut command = Command::new("ip");
-                command.args(["netns", "exec", namespace]).arg(&self.binary);
+                // It becomes the program, which so is this process's child. `ip netns exec` would give it mounts of its own.
+                let mut command = Command::new("nsenter");
+                command.arg(format!("--net=/run/netns/{namespace}")).arg(&self.binary);
                 command
             }
         };

@@ -184,7 +184,15 @@ impl Server {
 
     /// A server that follows this one, and answers reads.
     pub(crate) fn replica(&self) -> Result<Self, String> {
-        let folder = std::env::temp_dir().join(format!("waxwing-postgres-{}-{}", std::process::id(), next()));
+        self.replica_in(std::env::temp_dir().join(format!(
+            "waxwing-postgres-{}-{}",
+            std::process::id(),
+            next()
+        )))
+    }
+
+    /// The same in a folder that is not there yet.
+    pub(crate) fn replica_in(&self, folder: PathBuf) -> Result<Self, String> {
         let mut replica = Self { programs: programs()?, process: None, folder };
         let failed = |error: std::io::Error| format!("{}: {error}", replica.folder.display());
         fs::create_dir_all(&replica.folder).map_err(failed)?;
@@ -208,6 +216,26 @@ impl Server {
         fs::write(&file, configuration).map_err(|error| error.to_string())?;
         replica.resume()?;
         Ok(replica)
+    }
+
+    /// Commits wait from now on until what follows this server has them on disk too. Returns once that is so.
+    pub(crate) fn wait_for_followers(&self) {
+        self.run("ALTER SYSTEM SET synchronous_standby_names = '*'");
+        self.run("SELECT pg_reload_conf()");
+        while self.run("SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'") == "0" {
+            std::thread::yield_now();
+        }
+    }
+
+    /// What followed another server is one of its own now, and waits for nobody.
+    pub(crate) fn promote(&self) {
+        self.run("ALTER SYSTEM RESET synchronous_standby_names");
+        self.run("SELECT pg_promote()");
+    }
+
+    /// The folder of all that is the server's.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// What the server has written into its log.
