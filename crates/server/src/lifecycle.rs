@@ -4,6 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -88,11 +89,11 @@ impl Lifecycle {
         F::Output: Send,
     {
         let guard = self.guard();
-        tokio::spawn(async move {
-            let output = task.await;
+        // An async block would hold the task twice: as what it was given, and as what it waits for.
+        tokio::spawn(task.map(move |output| {
             drop(guard);
             output
-        })
+        }))
     }
 
     /// Says that nobody new is wanted, and serves everybody as before.

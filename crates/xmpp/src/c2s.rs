@@ -210,6 +210,11 @@ impl Stream {
         std::mem::take(&mut self.output)
     }
 
+    /// Whether there is something to write.
+    pub fn has_output(&self) -> bool {
+        !self.output.is_empty()
+    }
+
     /// Writes one stanza that others may receive as well, with this receiver's address where it is one for many.
     pub fn write(&mut self, outgoing: &Arc<Outgoing>, receiver: &Jid) {
         if self.is_open() {

@@ -63,49 +63,44 @@ enum End {
 }
 
 /// Serves a connection until it ends.
-pub(crate) async fn serve(face: Arc<Face>, mut socket: WebSocketConn) {
-    let current = face.current();
-    // In a box of its own, so that its memory is given back before the long time that follows.
-    let entered = match Box::pin(enter(&face, &current, &mut socket)).await {
-        Ok(Some(entered)) => entered,
-        Ok(None) if face.lifecycle.is_leaving() => return socket.close_going_away().await,
-        Ok(None) => return socket.close().await,
-        Err(error) => return tracing::debug!(%error, "the connection broke before a session was there"),
-    };
-    tracing::info!(session = %entered.client.session.jid, "signed in");
-    let client = Arc::clone(&entered.client);
-    let mut connection = Connection {
-        call: Call { face: Arc::clone(&face), client: entered.client, config: current.config },
-        socket,
-        live: Live { events: entered.events, unwritten: None, in_flight: VecDeque::new() },
-        heard: Instant::now(),
-        asked: None,
-    };
-    let end = match Box::pin(connection.steady()).await {
-        Ok(end) => end,
-        Err(error) => {
-            tracing::debug!(%error, "the connection broke");
-            End::Lost
-        }
-    };
-    match end {
-        End::Told(reason) => {
-            let Connection { socket, live, .. } = &mut connection;
-            live.finish(&face, &client).await;
-            let ended = types::Event::from(What::Ended { reason });
-            if socket.send(&codec::event(&ended)).await.is_ok() {
-                match reason {
-                    EndReason::Shutdown => socket.close_going_away().await,
-                    _ => socket.close().await,
-                }
+pub(crate) fn serve(face: Arc<Face>, socket: WebSocketConn) -> impl Future<Output = ()> + Send {
+    // Each part in a box of its own, so that only the part that goes on takes memory: most connections idle.
+    let begun = Box::pin(begin(face, socket));
+    async move {
+        let Some(mut connection) = begun.await else { return };
+        tracing::info!(session = %connection.call.session().jid, "signed in");
+        let end = match Box::pin(connection.steady()).await {
+            Ok(end) => end,
+            Err(error) => {
+                tracing::debug!(%error, "the connection broke");
+                End::Lost
             }
+        };
+        Box::pin(connection.finish(end)).await;
+    }
+}
+
+/// Has somebody sign in. Without a session the connection is over.
+async fn begin(face: Arc<Face>, mut socket: WebSocketConn) -> Option<Box<Connection>> {
+    let current = face.current();
+    match enter(&face, &current, &mut socket).await {
+        Ok(Some(entered)) => Some(Box::new(Connection {
+            call: Call { face, client: entered.client, config: current.config },
+            socket,
+            live: Live { events: entered.events, unwritten: None, in_flight: VecDeque::new() },
+            heard: Instant::now(),
+            asked: None,
+        })),
+        Ok(None) => {
+            match face.lifecycle.is_leaving() {
+                true => socket.close_going_away().await,
+                false => socket.close().await,
+            }
+            None
         }
-        End::Lost => {
-            let Connection { socket, mut live, call, .. } = connection;
-            drop(socket);
-            let grace = Duration::from_millis(call.config.absence_grace_ms);
-            Box::pin(live.linger(&face, &client, grace)).await;
-            live.finish(&face, &client).await;
+        Err(error) => {
+            tracing::debug!(%error, "the connection broke before a session was there");
+            None
         }
     }
 }
@@ -170,6 +165,29 @@ fn crowded() -> Fault {
 }
 
 impl Connection {
+    /// What follows the end of the session on this connection.
+    async fn finish(self: Box<Self>, end: End) {
+        let Self { mut socket, mut live, call, .. } = *self;
+        match end {
+            End::Told(reason) => {
+                live.finish(&call.face, &call.client).await;
+                let ended = types::Event::from(What::Ended { reason });
+                if socket.send(&codec::event(&ended)).await.is_ok() {
+                    match reason {
+                        EndReason::Shutdown => socket.close_going_away().await,
+                        _ => socket.close().await,
+                    }
+                }
+            }
+            End::Lost => {
+                drop(socket);
+                let grace = Duration::from_millis(call.config.absence_grace_ms);
+                Box::pin(live.linger(&call.face, &call.client, grace)).await;
+                live.finish(&call.face, &call.client).await;
+            }
+        }
+    }
+
     /// Does requests and tells events until the session ends.
     async fn steady(&mut self) -> io::Result<End> {
         let check = sleep_until(self.next_check());
@@ -180,7 +198,7 @@ impl Connection {
             if self.live.in_flight.len() < self.call.config.messages_in_flight
                 && let Some(frame) = waiting.take()
             {
-                if let Some(end) = self.request(&frame).await? {
+                if let Some(end) = Box::pin(self.request(frame)).await? {
                     return Ok(end);
                 }
                 continue;
@@ -212,7 +230,7 @@ impl Connection {
                 next = events.next(true) => match next {
                     Next::End(reason) => return Ok(End::Told(render::end_reason(reason))),
                     Next::Event(event) => {
-                        if let Some(end) = self.tell(event).await? {
+                        if let Some(end) = Box::pin(self.tell(event)).await? {
                             return Ok(end);
                         }
                     }
@@ -233,8 +251,8 @@ impl Connection {
 
     /// Has one request done. Messages may be on their way into the store together; anything else waits until they are safe,
     /// so that what one request has done is seen by the next.
-    async fn request(&mut self, frame: &str) -> io::Result<Option<End>> {
-        let request = match codec::request(frame) {
+    async fn request(&mut self, frame: Utf8Bytes) -> io::Result<Option<End>> {
+        let request = match codec::request(&frame) {
             Ok(request) => request,
             Err(malformed) => return self.refuse(malformed.id.as_ref(), &malformed.fault).await,
         };

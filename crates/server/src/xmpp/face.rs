@@ -8,7 +8,7 @@ use waxwing_xmpp::c2s;
 use waxwing_xmpp::error::{StreamCondition, StreamError};
 
 use super::config::Config;
-use super::connection;
+use super::connection::Connection;
 use super::link::{self, Link};
 use super::streams;
 use super::suspended::{Given, Resumable};
@@ -107,25 +107,37 @@ impl Face {
     }
 
     /// Serves a connection that begins in plain text.
-    pub async fn serve_plain(self: Arc<Self>, conn: Conn) {
+    pub fn serve_plain(self: Arc<Self>, conn: Conn) -> impl Future<Output = ()> + Send + use<> {
         let current = self.current();
         let trusted = current.config.plaintext_on_loopback
             && conn.peer_addr().ip().is_loopback()
             && conn.local_addr().ip().is_loopback();
         let transport = if trusted { c2s::Transport::trusted_loopback() } else { c2s::Transport::tcp() };
-        connection::serve(self, current, Link::Tcp(conn), transport).await;
+        Connection::new(self, current, Link::Tcp(conn), transport).serve()
     }
 
     /// Serves a connection that begins with TLS (XEP-0368).
-    pub async fn serve_tls(self: Arc<Self>, conn: Conn) {
+    pub fn serve_tls(self: Arc<Self>, conn: Conn) -> impl Future<Output = ()> + Send + use<> {
         // In a box of its own, so that the connection does not keep room for a handshake as long as it lasts.
-        match Box::pin(conn.start_tls(&self.direct_acceptor)).await {
+        let handshake = Box::pin(self.shake_hands(conn));
+        async move {
+            if let Some(connection) = handshake.await {
+                connection.serve().await;
+            }
+        }
+    }
+
+    async fn shake_hands(self: Arc<Self>, conn: Conn) -> Option<Box<Connection>> {
+        match conn.start_tls(&self.direct_acceptor).await {
             Ok(conn) => {
                 let transport = c2s::Transport::direct_tls(link::established(&conn));
                 let current = self.current();
-                connection::serve(self, current, Link::Tcp(conn), transport).await;
+                Some(Connection::new(self, current, Link::Tcp(conn), transport))
             }
-            Err(error) => tracing::debug!(%error, "the TLS handshake failed"),
+            Err(error) => {
+                tracing::debug!(%error, "the TLS handshake failed");
+                None
+            }
         }
     }
 }
@@ -136,17 +148,15 @@ pub struct OverWebSocket(pub Arc<Face>);
 impl WebSocketFace for OverWebSocket {
     fn serve(&self, conn: WebSocketConn) -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>> {
         let face = Arc::clone(&self.0);
-        Box::pin(async move {
-            let current = face.current();
-            let loopback = conn.peer_addr().ip().is_loopback();
-            let transport = if conn.is_tls() {
-                c2s::Transport::web_socket(Some(c2s::Tls::default()))
-            } else if loopback && current.config.plaintext_on_loopback {
-                c2s::Transport::trusted_loopback_web_socket()
-            } else {
-                c2s::Transport::web_socket(None)
-            };
-            connection::serve(face, current, Link::WebSocket(Box::new(conn)), transport).await;
-        })
+        let current = face.current();
+        let loopback = conn.peer_addr().ip().is_loopback();
+        let transport = if conn.is_tls() {
+            c2s::Transport::web_socket(Some(c2s::Tls::default()))
+        } else if loopback && current.config.plaintext_on_loopback {
+            c2s::Transport::trusted_loopback_web_socket()
+        } else {
+            c2s::Transport::web_socket(None)
+        };
+        Box::pin(Connection::new(face, current, Link::WebSocket(Box::new(conn)), transport).serve())
     }
 }

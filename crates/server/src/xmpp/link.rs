@@ -29,7 +29,8 @@ impl Link {
             Self::Broken => Err(io::ErrorKind::NotConnected.into()),
             #[cfg(test)]
             Self::Memory(socket) => socket.receive(input).await,
-            Self::WebSocket(socket) => Ok(match socket.receive().await? {
+            // In a box, so that connections of other kinds keep no room for it.
+            Self::WebSocket(socket) => Ok(match Box::pin(socket.receive()).await? {
                 Some(message) => {
                     input.extend_from_slice(message.as_bytes());
                     true

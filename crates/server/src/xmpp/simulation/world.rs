@@ -15,7 +15,7 @@ use waxwing_chat::store::Store;
 use waxwing_xmpp::c2s;
 use waxwing_xmpp::jid::Jid;
 
-use super::super::connection;
+use super::super::connection::Connection;
 use super::super::face::Face;
 use super::super::link::Link;
 use super::client::Device;
@@ -226,7 +226,7 @@ impl World {
         let tls = c2s::Tls { certified: vec![address(account)], ..c2s::Tls::default() };
         let face = Arc::clone(&server.face);
         let transport = c2s::Transport::direct_tls(tls);
-        let task = connection::serve(face.clone(), face.current(), Link::Memory(socket), transport);
+        let task = Connection::new(face.clone(), face.current(), Link::Memory(socket), transport).serve();
         server.tasks.push(server.lifecycle.spawn(task).abort_handle());
         Some((client, cable))
     }
