@@ -1,6 +1,7 @@
 //! A client of any XMPP server, made to cost little itself (RFC 6120, RFC 7395).
 
 use std::io::ErrorKind;
+use std::net::SocketAddr;
 use std::ops::Range;
 use std::rc::Rc;
 
@@ -48,8 +49,10 @@ pub(crate) struct Client {
 
 impl Client {
     /// Connects and opens the stream, with TLS if that is how the server is spoken to. With `--floor`, only connects.
-    pub(crate) async fn connect(target: &Rc<Target>) -> Result<Self> {
-        let wire = Self::wire(target).await?;
+    /// The server is that of the account with this number.
+    pub(crate) async fn connect(target: &Rc<Target>, number: usize) -> Result<Self> {
+        let (server, address) = target.server(number);
+        let wire = Self::wire(target, address).await?;
         let framing = match (target.options.floor, target.websocket()) {
             (_, true) => Framing::WebSocket { mask: random::bytes(), parts: Vec::new() },
             (true, false) => Framing::Stream(Splitter::inside()),
@@ -79,7 +82,7 @@ impl Client {
             return Ok(client);
         }
         if target.websocket() {
-            client.upgrade().await?;
+            client.upgrade(server).await?;
         }
         if target.speaks_json() {
             return Ok(client);
@@ -91,15 +94,15 @@ impl Client {
         Ok(client)
     }
 
-    async fn wire(target: &Target) -> Result<Wire> {
-        let socket = match target.address {
-            std::net::SocketAddr::V4(_) => TcpSocket::new_v4()?,
-            std::net::SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    async fn wire(target: &Target, address: SocketAddr) -> Result<Wire> {
+        let socket = match address {
+            SocketAddr::V4(_) => TcpSocket::new_v4()?,
+            SocketAddr::V6(_) => TcpSocket::new_v6()?,
         };
         if let Some(source) = target.source() {
             socket.bind((source, 0).into())?;
         }
-        let socket = socket.connect(target.address).await.context("connecting")?;
+        let socket = socket.connect(address).await.context("connecting")?;
         socket.set_nodelay(true)?;
         Ok(Wire::new(socket))
     }
@@ -111,13 +114,13 @@ impl Client {
         self.wire.start_tls(connection).await.context("the TLS handshake")
     }
 
-    async fn upgrade(&mut self) -> Result<()> {
+    async fn upgrade(&mut self, server: &str) -> Result<()> {
         let options = &self.target.options;
         let (path, subprotocol) = match self.target.speaks_json() {
             true => (json::PATH, json::SUBPROTOCOL),
             false => (options.path.as_str(), "xmpp"),
         };
-        let request = websocket::request(&options.server, path, subprotocol);
+        let request = websocket::request(server, path, subprotocol);
         self.wire.write(request.as_bytes()).await?;
         loop {
             self.read().await?;

@@ -96,19 +96,20 @@ pub(crate) async fn register(target: &Rc<Target>, count: usize) -> Result<()> {
     let shared = Rc::clone(target);
     each(target, count, move |number| {
         let target = Rc::clone(&shared);
-        async move { register_one(&target, &target.account(number)).await }
+        async move { register_one(&target, number).await }
     })
     .await
 }
 
 /// Registers one account, again on a new connection when one breaks: what was done before counts as done.
-async fn register_one(target: &Rc<Target>, name: &str) -> Result<()> {
+async fn register_one(target: &Rc<Target>, number: usize) -> Result<()> {
+    let name = target.account(number);
     let what = format!("registering {name}");
     let mut pause = REGISTRATION_PAUSE;
     for attempt in 1.. {
         let outcome = patiently(target, &what, async {
-            let mut client = Client::connect(target).await?;
-            client.register(name).await?;
+            let mut client = Client::connect(target, number).await?;
+            client.register(&name).await?;
             Ok(client)
         });
         match outcome.await {
@@ -136,7 +137,7 @@ fn is_broken(error: &anyhow::Error) -> bool {
 pub(crate) async fn session(target: &Rc<Target>, number: usize, setup: Setup) -> Result<Client> {
     let name = target.account(number);
     patiently(target, &format!("signing {name} in"), async {
-        let mut client = Client::connect(target).await?;
+        let mut client = Client::connect(target, number).await?;
         if target.options.floor {
             return Ok(client);
         }

@@ -62,9 +62,15 @@ impl Mechanism {
 /// Options of every scenario.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct TargetOptions {
-    /// The server's host and port
-    #[arg(long, default_value = "127.0.0.1:5222", value_name = "HOST:PORT", global = true)]
-    pub(crate) server: String,
+    /// The server's host and port; of several, one after the other is the next account's, so that of a pair each is at another
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "127.0.0.1:5222",
+        value_name = "HOST:PORT",
+        global = true
+    )]
+    pub(crate) server: Vec<String>,
     /// The domain of the accounts
     #[arg(long, default_value = "localhost", global = true)]
     pub(crate) domain: String,
@@ -127,7 +133,8 @@ type Salted = HashMap<(Hash, Vec<u8>, u32), Box<[u8]>>;
 /// The server under load, with what its connections share.
 pub(crate) struct Target {
     pub(crate) options: TargetOptions,
-    pub(crate) address: SocketAddr,
+    /// One for each server that was named.
+    addresses: Vec<SocketAddr>,
     pub(crate) processes: Processes,
     pub(crate) tls: Option<Arc<ClientConfig>>,
     pub(crate) salted: RefCell<Salted>,
@@ -136,11 +143,12 @@ pub(crate) struct Target {
 
 impl Target {
     pub(crate) async fn new(options: TargetOptions) -> Result<Rc<Self>> {
-        let mut found = tokio::net::lookup_host(&options.server)
-            .await
-            .with_context(|| format!("{} cannot be looked up", options.server))?;
-        let address = found.next().with_context(|| format!("{} has no address", options.server))?;
-        drop(found);
+        let mut addresses = Vec::new();
+        for server in &options.server {
+            let found = tokio::net::lookup_host(server).await;
+            let mut found = found.with_context(|| format!("{server} cannot be looked up"))?;
+            addresses.push(found.next().with_context(|| format!("{server} has no address"))?);
+        }
         let alpn = match options.transport {
             Transport::Tls => Some("xmpp-client"),
             Transport::Wss => Some("http/1.1"),
@@ -158,9 +166,21 @@ impl Target {
             bail!("--concurrency is at least 1");
         }
         let processes = Processes::new(options.server_pid.clone());
-        let shared =
-            Self { options, address, processes, tls, salted: RefCell::default(), next_source: Cell::new(0) };
+        let shared = Self {
+            options,
+            addresses,
+            processes,
+            tls,
+            salted: RefCell::default(),
+            next_source: Cell::new(0),
+        };
         Ok(Rc::new(shared))
+    }
+
+    /// The server of the account with that number: what it is called, and where it is.
+    pub(crate) fn server(&self, number: usize) -> (&str, SocketAddr) {
+        let at = number % self.addresses.len();
+        (&self.options.server[at], self.addresses[at])
     }
 
     /// The name of the account with that number, counted from the first one used.
