@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 use waxwing_xmpp::jid::Jid;
+use waxwing_xmpp::ns;
 use waxwing_xmpp::stanza::{Kind, PresenceType, Stanza};
 
 use super::rooms::{Deed, RoomAnswer, RoomQuestion, SeatAt, Sitting};
@@ -27,7 +28,9 @@ use crate::archive::{ArchiveId, Fence};
 use crate::chat::Chat;
 use crate::error::{Error, Result};
 use crate::nodes::{Held, NodeId};
+use crate::rooms::affiliation::Affiliation;
 use crate::rooms::occupants::Seat;
+use crate::rooms::role::{Role, Standing};
 use crate::session::Session;
 
 /// How long somebody who needs a room waits until it has a home: longer than the life of one that died.
@@ -74,6 +77,8 @@ struct Seats {
 struct Seated {
     own: Jid,
     presence: String,
+    /// As what he is there, as he was told last.
+    standing: Standing,
 }
 
 /// What a node knows of rooms.
@@ -103,6 +108,13 @@ impl Drop for Attempt<'_> {
 
 fn lease_of(room: &Jid) -> String {
     format!("room/{}", room.as_str())
+}
+
+/// As what somebody is in a room, as his presence there says.
+fn standing_in(presence: &Stanza) -> Option<Standing> {
+    let item = presence.child(ns::MUC_USER, "x")?.child(ns::MUC_USER, "item")?;
+    let affiliation = Affiliation::from_word(item.attr("affiliation")?)?;
+    Some(Standing { affiliation, role: Role::from_word(item.attr("role")?)? })
 }
 
 /// Presence without what says where it is from and for whom.
@@ -237,8 +249,9 @@ impl Cluster {
             let session = chat.sessions.find(jid)?;
             Some(Sitting {
                 own: seated.own.clone(),
-                affiliation: crate::rooms::affiliation::Affiliation::None,
-                role: crate::rooms::role::Role::None,
+                affiliation: seated.standing.affiliation,
+                role: seated.standing.role,
+                as_told: true,
                 presence: seated.presence.clone(),
                 seats: vec![SeatAt::Node(self.away(&session))],
             })
@@ -423,7 +436,8 @@ impl Cluster {
                 if let SeatAt::Node(away) = seat
                     && away.node == self.bus.node()
                 {
-                    let seated = Seated { own: one.own.clone(), presence: one.presence.clone() };
+                    let standing = Standing { affiliation: one.affiliation, role: one.role };
+                    let seated = Seated { own: one.own.clone(), presence: one.presence.clone(), standing };
                     seats.sessions.insert(away.jid.clone(), seated);
                 }
             }
@@ -477,7 +491,8 @@ impl Cluster {
             seats.heard = heard;
         }
         let presence = presence.unwrap_or_else(|| "<presence xmlns='jabber:client'/>".to_owned());
-        seats.sessions.insert(session.jid.clone(), Seated { own: own.clone(), presence });
+        let standing = Standing { affiliation: Affiliation::None, role: Role::None };
+        seats.sessions.insert(session.jid.clone(), Seated { own: own.clone(), presence, standing });
         seats.seen.insert(own.clone());
     }
 
@@ -523,6 +538,10 @@ impl Cluster {
             match kind {
                 PresenceType::Available => {
                     seats.seen.insert(from.clone());
+                    if let Some(standing) = standing_in(stanza) {
+                        let own = seats.sessions.values_mut().filter(|seated| seated.own == *from);
+                        own.for_each(|seated| seated.standing = standing);
+                    }
                 }
                 PresenceType::Unavailable => {
                     seats.seen.remove(from);

@@ -7,8 +7,10 @@ use crate::event::Event;
 use crate::history::HistoryQuery;
 use crate::rooms::affiliation::Affiliation;
 use crate::rooms::hats::{Hat, HatChange};
+use crate::rooms::moderation::{Change, Named};
 use crate::rooms::opening::NewRoom;
 use crate::rooms::ownership::Farewell;
+use crate::rooms::role::Role;
 use crate::store::DocumentKind;
 use crate::testing::{Client, jid};
 use waxwing_xmpp::ns;
@@ -128,6 +130,31 @@ async fn a_home_that_dies_is_replaced_unnoticed() {
     let other: Vec<&str> = heard.iter().filter(|one| !one.contains(':')).map(String::as_str).collect();
     assert_eq!(other, ["romeo leaves"]);
     assert_eq!(homes(&nodes)[1..].iter().filter(|home| **home).count(), 1);
+}
+
+/// A role that is given for now is in no store: those who were told of it bring it along. It ends with the affiliation that it was
+/// given beside.
+#[tokio::test(start_paused = true)]
+async fn roles_given_for_now_outlive_the_home() {
+    let nodes = Nodes::of(3, &["romeo", "juliet", "mercutio"]).await;
+    let [romeo, juliet, mercutio] = cave(&nodes).await;
+    let room = jid(CAVE);
+    let fields = vec![("muc#roomconfig_moderatedroom".to_owned(), vec!["1".to_owned()])];
+    romeo.chat.configure_room(&room, Some(&romeo.session.jid), fields).await.expect("configured");
+    let change = |who: &str, role| Change {
+        who: Named::Nick(who.to_owned()),
+        role: Some(role),
+        affiliation: None,
+        nick: None,
+        reason: None,
+    };
+    let changes = vec![change("juliet", Role::Participant), change("mercutio", Role::Visitor)];
+    romeo.chat.change_in_room(&room, &romeo.session.jid, changes).await.expect("they are given");
+    quiet().await;
+    nodes.hub.kill(NodeId(1));
+    say(&juliet, "after").await.expect("she has a voice");
+    let refused = say(&mercutio, "as well").await;
+    assert!(matches!(refused, Err(Error::Forbidden)), "{refused:?}");
 }
 
 /// Nobody needs the room: it gets a home all the same, so that those who died with theirs are seen to leave.

@@ -41,6 +41,8 @@ pub(crate) struct Sitting {
     pub(crate) own: Jid,
     pub(crate) affiliation: Affiliation,
     pub(crate) role: Role,
+    /// His own node says so, which knows no more than what he was told there.
+    pub(crate) as_told: bool,
     /// His presence, as canonical XML.
     pub(crate) presence: String,
     pub(crate) seats: Vec<SeatAt>,
@@ -213,6 +215,7 @@ impl Sitting {
         out.jid(&self.own);
         write_affiliation(out, self.affiliation);
         out.byte(ROLES.iter().position(|known| *known == self.role).unwrap_or_default() as u8);
+        out.flag(self.as_told);
         out.text(&self.presence);
         out.list(&self.seats, |out, seat| seat.write(out));
     }
@@ -222,6 +225,7 @@ impl Sitting {
             own: from.jid()?,
             affiliation: read_affiliation(from)?,
             role: ROLES.get(usize::from(from.byte()?)).copied().ok_or(Malformed)?,
+            as_told: from.flag()?,
             presence: from.string()?,
             seats: from.list(SeatAt::read)?,
         })

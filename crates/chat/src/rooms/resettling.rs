@@ -40,11 +40,11 @@ impl Room {
         let mut seated = BTreeSet::new();
         for one in sitting {
             let was_there = self.floor.occupants().named(one.own.resource().unwrap_or_default()).is_some();
-            if let Some(sessions) = self.seat_again(&cluster, &one, whole)? {
+            if let Some(sessions) = self.seat_again(&cluster, &one)? {
                 for session in sessions {
                     session.enter_room(one.own.clone());
                 }
-                if whole && !was_there && one.role == Role::None {
+                if whole && !was_there && one.as_told {
                     // The former home believed him gone, and said so.
                     let occupants = self.floor.occupants();
                     if let Some(back) = occupants.named(one.own.resource().unwrap_or_default()) {
@@ -67,12 +67,7 @@ impl Room {
     }
 
     /// Seats somebody, and gives back those of his sessions that are of this node; `None` where he cannot be there any more.
-    fn seat_again(
-        &mut self,
-        cluster: &Cluster,
-        one: &Sitting,
-        whole: bool,
-    ) -> Result<Option<Vec<Arc<Session>>>> {
+    fn seat_again(&mut self, cluster: &Cluster, one: &Sitting) -> Result<Option<Vec<Arc<Session>>>> {
         let seats: Vec<Seat> = one.seats.iter().filter_map(|seat| self.seat_of(cluster, seat)).collect();
         let Some(first) = seats.first() else { return Ok(None) };
         let bare = first.jid().to_bare();
@@ -83,8 +78,8 @@ impl Room {
         {
             return Ok(None);
         }
-        // One who comes from his own node alone says nothing of a role.
-        let given = Some(one.role).filter(|role| whole && *role != Role::None);
+        // A role that was given for now holds as long as the affiliation that it was given beside.
+        let given = Some(one.role).filter(|role| *role != Role::None && one.affiliation == affiliation);
         let role = given.unwrap_or_else(|| state.configuration().role_of(affiliation));
         let (id, hats) = (state.occupant_id(&bare), state.hats.of(&bare));
         let presence = Element::parse(&one.presence).unwrap_or_else(|_| super::telling::empty_presence());
@@ -189,6 +184,7 @@ impl Room {
             own: occupant.jid.clone(),
             affiliation: occupant.affiliation,
             role: occupant.role,
+            as_told: false,
             presence: occupant.presence.content().to_xml(),
             seats: occupant.seats.iter().map(|seat| cluster.seat_at(seat)).collect(),
         };
@@ -210,7 +206,7 @@ impl Room {
         for one in sitting {
             let nick = one.own.resource().unwrap_or_default().to_owned();
             let was_there = self.floor.occupants().named(&nick).is_some();
-            let seated = self.seat_again(&cluster, &one, false)?;
+            let seated = self.seat_again(&cluster, &one)?;
             for session in seated.iter().flatten() {
                 session.enter_room(one.own.clone());
             }
@@ -288,7 +284,7 @@ impl Chat {
         let mut likeness = Room::read(chat, jid).await?;
         if likeness.exists() {
             for one in &sitting {
-                likeness.seat_again(cluster, one, true)?;
+                likeness.seat_again(cluster, one)?;
             }
         }
         let outcome = work(&mut likeness).await;
