@@ -22,16 +22,9 @@ use waxwing_xmpp::stanza::{Header, Kind, Stanza};
 use super::config::Config;
 use super::face::{Current, Face};
 use super::link::Link;
-use super::live::{self, Live, Sent};
+use super::live::{self, Live};
 use super::receive::{self, Outcome, Within};
-use super::render::rendered;
 use super::suspended::{self, Claim};
-
-/// How many events of a session are written at one time before the connection is read again.
-const EVENTS_AT_ONCE: usize = 64;
-
-/// How many bytes of them, since large stanzas are few of a kind.
-const BYTES_AT_ONCE: usize = 1 << 20;
 
 /// A connection and the stream on it.
 pub(crate) struct Connection {
@@ -427,28 +420,6 @@ impl Connection {
         Ok(())
     }
 
-    /// Writes what waits in the queue now, unless it has to wait for a replay.
-    fn pass_due(&mut self, live: &mut Live) {
-        let mut due = if live.replaying { 0 } else { live.events.len() };
-        while due > 0
-            && let Some(event) = live.events.try_recv()
-        {
-            due = due.saturating_sub(self.deliver(live, event));
-        }
-    }
-
-    /// What was handed over before a replay fell due must not be overtaken by it. Says whether there was something.
-    fn pass_ahead(&mut self, live: &mut Live) -> bool {
-        let first = live.session.has_ahead().then(|| live.events.try_recv()).flatten();
-        let passed = first.is_some();
-        let mut next = first;
-        while let Some(event) = next {
-            self.deliver(live, event);
-            next = live.events.try_recv();
-        }
-        passed
-    }
-
     /// Waits until every message in flight is safe or refused.
     async fn settle_all(&mut self, live: &mut Live) -> io::Result<()> {
         while !live.in_flight.is_empty() {
@@ -478,75 +449,6 @@ impl Connection {
         {
             self.stream.acknowledge(management.counts.handled());
             live.acknowledgement_owed = false;
-        }
-    }
-
-    /// Hands what waited to the client; an empty page means that it has everything.
-    fn replay(&mut self, live: &mut Live, page: waxwing_chat::Result<Vec<waxwing_chat::event::Delivery>>) {
-        match page {
-            Ok(page) => {
-                if page.is_empty() {
-                    live.replayed(&self.face.chat);
-                }
-                for delivery in page {
-                    let sent = Sent { stanza: delivery.stanza, archived: delivery.archived };
-                    self.emit(live, sent);
-                }
-                self.request_acknowledgement(live);
-            }
-            Err(error) => {
-                // What waits goes on waiting; the client comes back for it.
-                tracing::warn!(%error, "waiting messages could not be read");
-                live.session.close(Close::TooSlow);
-            }
-        }
-    }
-
-    /// Writes an event and those that wait behind it, as far as client state indication lets them through, and says how many
-    /// were taken.
-    fn deliver(&mut self, live: &mut Live, first: waxwing_chat::event::Event) -> usize {
-        let mut event = Some(first);
-        let (mut taken, mut bytes) = (0, 0);
-        while let Some(next) = event {
-            for sent in rendered(next, &live.session) {
-                if !live.held.is_inactive() {
-                    bytes += sent.stanza.memory();
-                    self.emit(live, sent);
-                    continue;
-                }
-                for ready in live.held.pass(sent, self.config.held_stanzas_limit) {
-                    bytes += ready.stanza.memory();
-                    self.emit(live, ready);
-                }
-            }
-            taken += 1;
-            let more = taken < EVENTS_AT_ONCE && bytes < BYTES_AT_ONCE;
-            event = if more { live.events.try_recv() } else { None };
-        }
-        self.request_acknowledgement(live);
-        taken
-    }
-
-    /// Writes a stanza and counts it.
-    pub(crate) fn emit(&mut self, live: &mut Live, sent: Sent) {
-        self.stream.write(&sent.stanza, &live.session.jid);
-        live.count(sent);
-    }
-
-    /// Asks for an acknowledgement when enough was sent, and at once after a message: until it is confirmed it would be
-    /// replayed to the account's next session.
-    fn request_acknowledgement(&mut self, live: &mut Live) {
-        let Some(management) = &mut live.management else {
-            return;
-        };
-        let newest = management.counts.unacknowledged().next_back();
-        let is_message = newest.is_some_and(|sent| sent.archived.is_some());
-        let due = match is_message {
-            true => management.counts.should_request_when_idle(),
-            false => management.counts.should_request(),
-        };
-        if due {
-            self.stream.request_acknowledgement();
         }
     }
 

@@ -15,6 +15,7 @@ mod sign_in;
 mod simulation;
 mod streams;
 mod suspended;
+mod telling;
 
 pub use config::Config;
 pub(crate) use suspended::expired as stream_expired;
