@@ -78,12 +78,10 @@ class Ui {
       if (route.at !== undefined) this.route = { ...route };
       return;
     }
-    if (replace) {
-      history.replaceState(null, '', hash);
-      this.#follow(route);
-    } else {
-      location.hash = hash;
-    }
+    // The page is there with the next step, and not when the browser comes to tell of another address: the focus can follow it.
+    if (replace) history.replaceState(null, '', hash);
+    else history.pushState(null, '', hash);
+    this.#follow(route);
   }
 
   #follow(route: Route): void {

@@ -1,7 +1,9 @@
 // Keys that work everywhere on the page.
+import { tick } from 'svelte';
 import { isUnread } from '$lib/state/conversations.svelte';
 import { focusables } from '$lib/ui';
 import { session, ui } from './app.svelte';
+import { focusComposer } from './message-keys';
 
 /** In the order in which F6 goes through them. */
 const REGIONS = ['sidebar', 'header', 'timeline', 'composer', 'panel', 'rail'] as const;
@@ -22,7 +24,7 @@ export function handleKeys(event: KeyboardEvent): void {
   } else if (command && !event.shiftKey && event.key.toLowerCase() === 'f' && ui.conversation !== undefined) {
     event.preventDefault();
     ui.setPanel({ kind: 'search', text: '' });
-    focusLater('[data-region="panel"] input');
+    focusShown('[data-region="panel"] input');
   } else if (event.key === 'F6') {
     event.preventDefault();
     nextRegion(event.shiftKey ? -1 : 1);
@@ -32,12 +34,13 @@ export function handleKeys(event: KeyboardEvent): void {
   } else if (event.key === 'Escape' && ui.panel) {
     event.preventDefault();
     ui.setPanel(undefined);
-    focusLater('[data-region="composer"] textarea');
+    focusComposer();
   }
 }
 
-function focusLater(selector: string): void {
-  requestAnimationFrame(() => document.querySelector<HTMLElement>(selector)?.focus());
+/** Gives the focus to something that the change which was just made shows. */
+function focusShown(selector: string): void {
+  void tick().then(() => document.querySelector<HTMLElement>(selector)?.focus());
 }
 
 /** Whether nothing that is shown has the focus. */
