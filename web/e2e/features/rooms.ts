@@ -81,6 +81,10 @@ export const ROOMS: readonly Feature[] = [
       panel = await romeo.beside(address, 'panel=members');
       await menu('members.ban');
       await juliet.row(address).waitFor({ state: 'detached' });
+      // She was at its details, which are gone with it.
+      await juliet.main.getByText(juliet.say('conversation.missing')).waitFor();
+      await juliet.button('conversation.back', {}, juliet.main).click();
+      await juliet.list.waitFor();
       await panel.locator('li', { hasText: juliet.account.name }).getByText(romeo.say('role.banned')).waitFor();
       await menu('members.unban');
       await nurse.shows(said);
@@ -97,6 +101,7 @@ export const ROOMS: readonly Feature[] = [
       const caller = await Caller.open(romeo.page, romeo.account);
       const { room } = await caller.call('room.create', { name: text('Prince'), public: true, members_only: false, members: [accounts.juliet.address, accounts.nurse.address] });
       const { address } = room;
+      await juliet.home();
       await juliet.row(address).waitFor();
       await nurse.enter(address);
       const details = await romeo.beside(address, 'panel=details');
