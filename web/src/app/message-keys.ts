@@ -109,20 +109,28 @@ export function focusComposer(inThread = false): void {
   void tick().then(() => document.querySelector<HTMLElement>(`[data-region="${region}"] [data-region="composer"] textarea`)?.focus());
 }
 
+/** Leads from writing to the message that Tab would reach. */
+export function focusMessages(): void {
+  document.querySelector<HTMLElement>('[data-region="main"] [data-region="timeline"] article[tabindex="0"]')?.focus();
+}
+
 export function messageKeys(event: KeyboardEvent, message: Message, isInThread: boolean): void {
   const target = event.target as HTMLElement;
   // The keys are for the message itself and not for the buttons in it.
   if (target.dataset.message === undefined || event.ctrlKey || event.metaKey || event.altKey || message.recalled) return;
+  const key = event.key.toLowerCase();
   const deed = {
     r: () => reply(message),
+    '>': () => reply(message),
     t: () => !isInThread && openThread(message),
     e: () => (ui.reacting = message.id),
-    p: () => pin(message),
+    // Others see it: no slip of a finger does it.
+    ...(event.shiftKey ? { p: () => pin(message) } : {}),
     s: () => save(message),
     u: () => markUnread(message),
     c: () => void copy(message.text, t('toast.textCopied')),
     l: () => copyLink(message),
-  }[event.key.toLowerCase()];
+  }[key];
   if (!deed) return;
   event.preventDefault();
   deed();

@@ -25,6 +25,9 @@ export class Preferences {
   /** As the server told them last, and what was changed here since: an answer to one change says nothing of the next. */
   values = $derived(this.#asked.reduce<Values>(changed, this.#told));
 
+  /** Whether single keys do something wherever nothing is written. */
+  singleKeys = $derived(this.values.client.single_keys !== false);
+
   constructor(private readonly call: Call) {}
 
   receive(values: Values): void {
