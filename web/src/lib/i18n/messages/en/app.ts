@@ -108,6 +108,7 @@ export default {
   'section.deleted': '{name} was deleted; its conversations are where they were before',
   'section.menu': 'Section {name}',
   'section.empty': 'Drag conversations here',
+  'section.emptyByMenu': 'Move conversations here by their menus',
   'section.moveTo': 'Move to {name}',
   'section.moveOut': 'Take out of the section',
   'section.moveToNew': 'Move to a new section',

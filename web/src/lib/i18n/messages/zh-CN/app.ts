@@ -110,6 +110,7 @@ export default {
   'section.deleted': '已删除分组 {name}，其中的会话已回到原处',
   'section.menu': '分组 {name}',
   'section.empty': '把会话拖到这里',
+  'section.emptyByMenu': '可从会话菜单移到这里',
   'section.moveTo': '移到 {name}',
   'section.moveOut': '移出分组',
   'section.moveToNew': '移到新分组',
