@@ -2,6 +2,9 @@
 import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core';
 import { PATIENCE_MS } from './wait';
 
+/** By how much the browser makes its processor slower, which brings out what only works because something else comes first. */
+const SLOWER = Number(process.env.WAXWING_SLOWER ?? 1);
+
 export async function openBrowser(): Promise<Browser> {
   return chromium.launch({
     executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
@@ -57,6 +60,7 @@ export async function openPage(browser: Browser, name: string, options: BrowserC
   });
   const page = await context.newPage();
   page.setDefaultTimeout(PATIENCE_MS);
+  if (SLOWER > 1) await (await context.newCDPSession(page)).send('Emulation.setCPUThrottlingRate', { rate: SLOWER });
   const complaints: string[] = [];
   page.on('pageerror', (error) => complaints.push(`${name}: ${error.stack ?? error.message}`));
   page.on('console', (message) => {

@@ -48,6 +48,11 @@ export class Person {
     return this.page.getByRole('navigation', { name: this.say('region.sidebar') });
   }
 
+  /** The list also where it is not in view, as on a phone beside a conversation: it has no role there. */
+  get side(): Locator {
+    return this.page.locator('[data-region="sidebar"]');
+  }
+
   get main(): Locator {
     return this.page.locator('[data-region="main"]');
   }
@@ -69,7 +74,7 @@ export class Person {
   }
 
   row(address: string): Locator {
-    return this.list.locator(`[data-conversation="${address}"]`);
+    return this.side.locator(`[data-conversation="${address}"]`);
   }
 
   /** The row while something in it waits for its reader; on a phone also where the list is not in view, so that one can wait for its end. */

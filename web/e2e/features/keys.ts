@@ -81,6 +81,67 @@ export const KEYS: readonly Feature[] = [
     },
   },
   {
+    name: 'keys: the next that is unread, direct or not, and search',
+    async run({ romeo, juliet, room, text }) {
+      const { page } = romeo;
+      const press = async (key: string): Promise<void> => {
+        await page.keyboard.press(key);
+        await romeo.keepsFocus(key);
+      };
+      const isOpen = (address: string): boolean => page.url().includes(encodeURIComponent(address));
+      const leads = (key: string, address: string): Promise<void> =>
+        // Others may be unread from what was played before: the key leads from one to the next.
+        until(`${key} leads to ${address}`, async () => {
+          await press(key);
+          await until('the message that is read has the focus', async () => (await focus(romeo)).region === 'timeline');
+          return isOpen(address);
+        });
+      await romeo.open(room);
+      await romeo.write(text('Speak'));
+      await juliet.open(romeo.account.address);
+      await juliet.write(text('Thou knowest'));
+      await romeo.unread(juliet.account.address).waitFor({ state: 'attached' });
+      // While one writes they are letters.
+      await romeo.composer().focus();
+      for (const key of ['n', 'p', '/', '>', 'r']) await press(key);
+      check((await romeo.composer().inputValue()) === 'np/>r', 'A single key was taken from what is written.');
+      await press('Escape');
+      check((await focus(romeo)).region === 'composer', 'Escape left what is being written.');
+      await romeo.composer().fill('');
+      await press('Escape');
+      await until('Escape leads from the empty field to the messages', async () => (await focus(romeo)).region === 'timeline');
+      await leads('p', juliet.account.address);
+      await romeo.unread(juliet.account.address).waitFor({ state: 'detached' });
+      await press('>');
+      await until('answering leads to the field', async () => (await focus(romeo)).region === 'composer');
+      await romeo.button('composer.cancelReply').waitFor();
+      await press('Escape');
+      await press('Escape');
+      await juliet.open(room);
+      await juliet.write(text('The mask of night'));
+      await romeo.unread(room).waitFor({ state: 'attached' });
+      await leads('n', room);
+      await romeo.unread(room).waitFor({ state: 'detached' });
+      await press('/');
+      await until('the slash leads into the search', async () => (await focus(romeo)).tag === 'input' && (await focus(romeo)).region === 'panel');
+      await press('Escape');
+      await until('Escape leads back to writing', async () => (await focus(romeo)).region === 'composer');
+      // Whoever wants none of them says so.
+      const dialog = await romeo.settings('settings.writing');
+      const keys = dialog.getByLabel(romeo.say('settings.singleKeys'));
+      await keys.click();
+      await until('single keys are off', async () => !(await keys.isChecked()));
+      await romeo.closeAll();
+      await romeo.message('').focus();
+      await press('/');
+      check((await romeo.panel.count()) === 0, 'A single key did something that it was not to do.');
+      await romeo.settings('settings.writing');
+      await keys.click();
+      await until('single keys are on', () => keys.isChecked());
+      await romeo.closeAll();
+    },
+  },
+  {
     name: 'keys: on messages, and while writing',
     async run({ romeo, juliet, room, text }) {
       const { page } = romeo;
@@ -102,9 +163,9 @@ export const KEYS: readonly Feature[] = [
       await romeo.message(ours).focus();
       await page.keyboard.press('ArrowUp');
       await until('the arrow leads to the message above', async () => (await focus(romeo)).name.includes(hers));
-      await on('p');
+      await on('Shift+P');
       await message.getByText(romeo.say('message.pinnedBy', { name: romeo.account.name })).waitFor();
-      await on('p');
+      await on('Shift+P');
       await message.getByText(romeo.like('message.pinnedBy')).waitFor({ state: 'detached' });
       await on('s');
       await message.getByText(romeo.say('message.savedMark')).waitFor();

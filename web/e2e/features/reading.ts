@@ -38,7 +38,7 @@ export const READING: readonly Feature[] = [
         await one.home();
         await until('the title counts nothing', async () => !(await one.page.title()).startsWith('('));
         await until('the icon is plain', () => one.page.locator('link[rel="icon"][href="/favicon.svg"]').count().then((n) => n === 1));
-        await until('no badge stays', async () => (await one.list.locator('.count').count()) === 0);
+        await until('no badge stays', async () => (await one.side.locator('.count').count()) === 0);
       }
       // One who uses both: what is read at the browser is not unread there when she writes from the terminal.
       await nurse.talkTo(juliet.account.address);

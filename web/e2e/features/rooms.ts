@@ -81,6 +81,10 @@ export const ROOMS: readonly Feature[] = [
       panel = await romeo.beside(address, 'panel=members');
       await menu('members.ban');
       await juliet.row(address).waitFor({ state: 'detached' });
+      // She was at its details, which are gone with it.
+      await juliet.main.getByText(juliet.say('conversation.missing')).waitFor();
+      await juliet.button('conversation.back', {}, juliet.main).click();
+      await juliet.list.waitFor();
       await panel.locator('li', { hasText: juliet.account.name }).getByText(romeo.say('role.banned')).waitFor();
       await menu('members.unban');
       await nurse.shows(said);
@@ -97,6 +101,7 @@ export const ROOMS: readonly Feature[] = [
       const caller = await Caller.open(romeo.page, romeo.account);
       const { room } = await caller.call('room.create', { name: text('Prince'), public: true, members_only: false, members: [accounts.juliet.address, accounts.nurse.address] });
       const { address } = room;
+      await juliet.home();
       await juliet.row(address).waitFor();
       await nurse.enter(address);
       const details = await romeo.beside(address, 'panel=details');
@@ -144,6 +149,8 @@ export const ROOMS: readonly Feature[] = [
       await nurse.shows(ours);
       await nurse.type(hers);
       await romeo.message(hers).waitFor();
+      // The room was told before the others had come to it.
+      await romeo.main.locator('[data-region="header"]').getByRole('button', { name: romeo.like('header.members', { n: 3 }) }).waitFor();
     },
   },
   {
@@ -305,6 +312,7 @@ export const ROOMS: readonly Feature[] = [
       await romeo.button('ui.save', {}, romeo.dialog).click();
       const mine = romeo.list.locator('section').filter({ has: romeo.page.getByRole('button', { name: section, exact: true }) });
       await mine.waitFor();
+      const favourites = romeo.list.locator('section').filter({ has: romeo.page.getByRole('button', { name: romeo.say('sidebar.favourites'), exact: true }) });
       const row = mine.locator(`[data-conversation="${nurse}"]`);
       if (romeo.isPhone) {
         await romeo.configure(nurse, 'section.moveTo', { name: section });
@@ -314,10 +322,12 @@ export const ROOMS: readonly Feature[] = [
         await romeo.page.mouse.down();
         const to = await mine.getByText(romeo.say('section.empty')).boundingBox();
         if (!to) throw new Error('The section is not in view.');
-        // The first steps begin the drag, and the list makes room for it.
+        // The first steps begin the drag, and the list makes room for the favourites.
         await romeo.page.mouse.move(to.x + 60, to.y + 30, { steps: 4 });
+        await favourites.waitFor();
         const there = (await mine.getByText(romeo.say('section.empty')).boundingBox()) ?? to;
         await romeo.page.mouse.move(there.x + 40, there.y + 10, { steps: 6 });
+        await mine.and(romeo.page.locator('.over')).waitFor();
         await romeo.page.mouse.up();
       }
       await row.waitFor();
@@ -329,7 +339,6 @@ export const ROOMS: readonly Feature[] = [
       await mine.waitFor({ state: 'detached' });
       await romeo.configure(nurse, 'menu.favourite');
       await romeo.home();
-      const favourites = romeo.list.locator('section').filter({ has: romeo.page.getByRole('button', { name: romeo.say('sidebar.favourites'), exact: true }) });
       await favourites.locator(`[data-conversation="${nurse}"]`).waitFor();
       await romeo.configure(nurse, 'menu.unfavourite');
       await romeo.home();

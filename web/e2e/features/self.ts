@@ -113,7 +113,8 @@ export const SELF: readonly Feature[] = [
       const [silent, loud] = [text('Nothing'), text('A curse')];
       await juliet.open(room);
       await juliet.write(`${silent} ${word}`);
-      await romeo.unread(room).or(romeo.row(room)).first().waitFor({ state: 'attached' });
+      // It is there, and called nobody.
+      await romeo.unread(room).waitFor({ state: 'attached' });
       dialog = await romeo.settings('settings.notifications');
       await dialog.getByLabel(romeo.say('notify.for', { name: roomName })).selectOption('default');
       await dialog.getByLabel(romeo.say('notify.for', { name: roomName })).waitFor({ state: 'detached' });
@@ -126,7 +127,7 @@ export const SELF: readonly Feature[] = [
       await romeo.button('ui.remove', { name: word }, dialog).click();
       await romeo.closeAll();
       await romeo.page.reload();
-      await romeo.list.waitFor({ state: 'attached' });
+      await romeo.side.waitFor({ state: 'attached' });
     },
   },
   {
@@ -150,7 +151,7 @@ export const SELF: readonly Feature[] = [
         await juliet.button('devices.end', {}, juliet.page.getByRole('dialog').last()).click();
         await second.page.getByLabel(second.say('signin.password'), { exact: true }).waitFor();
         await juliet.closeAll();
-        await juliet.list.waitFor({ state: 'attached' });
+        await juliet.side.waitFor({ state: 'attached' });
       } finally {
         terminal.close();
       }

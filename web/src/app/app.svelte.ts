@@ -51,6 +51,8 @@ class Ui {
   viewing = $state.raw<{ message: Message; index: number } | undefined>();
   /** The conversation that its reader has just left unread: it is not read by being in view until it is opened anew. */
   leftUnread: Address | undefined;
+  /** The conversation that opens next is read, and not written in. */
+  opensToRead = false;
   /** The day at which the dialog for another day begins, in milliseconds since the epoch. */
   day: number | undefined;
   /** Whose card is shown, and beside what. */
@@ -78,12 +80,10 @@ class Ui {
       if (route.at !== undefined) this.route = { ...route };
       return;
     }
-    if (replace) {
-      history.replaceState(null, '', hash);
-      this.#follow(route);
-    } else {
-      location.hash = hash;
-    }
+    // The page is there with the next step, and not when the browser comes to tell of another address: the focus can follow it.
+    if (replace) history.replaceState(null, '', hash);
+    else history.pushState(null, '', hash);
+    this.#follow(route);
   }
 
   #follow(route: Route): void {

@@ -1,7 +1,11 @@
 // Keys that work everywhere on the page.
-import { isUnread } from '$lib/state/conversations.svelte';
-import { focusables } from '$lib/ui';
+import { tick } from 'svelte';
+import { t } from '$lib/i18n';
+import { focusables, toast } from '$lib/ui';
+import type { Conversation } from '$lib/api';
+import { isWaiting } from '$lib/state/conversations.svelte';
 import { session, ui } from './app.svelte';
+import { focusComposer } from './message-keys';
 
 /** In the order in which F6 goes through them. */
 const REGIONS = ['sidebar', 'header', 'timeline', 'composer', 'panel', 'rail'] as const;
@@ -10,6 +14,10 @@ export function handleKeys(event: KeyboardEvent): void {
   if (event.defaultPrevented || event.isComposing) return;
   const command = (event.ctrlKey || event.metaKey) && !event.altKey;
   if (document.querySelector('dialog[open]')) return;
+  if (!command && !event.altKey && isFree(event.target) && singleKey(event)) {
+    event.preventDefault();
+    return;
+  }
   if (command && !event.shiftKey && event.key.toLowerCase() === 'k') {
     event.preventDefault();
     ui.dialog = 'switcher';
@@ -21,23 +29,56 @@ export function handleKeys(event: KeyboardEvent): void {
     ui.dialog = 'settings';
   } else if (command && !event.shiftKey && event.key.toLowerCase() === 'f' && ui.conversation !== undefined) {
     event.preventDefault();
-    ui.setPanel({ kind: 'search', text: '' });
-    focusLater('[data-region="panel"] input');
+    search();
   } else if (event.key === 'F6') {
     event.preventDefault();
     nextRegion(event.shiftKey ? -1 : 1);
   } else if (event.altKey && !command && (event.key === 'ArrowUp' || event.key === 'ArrowDown')) {
     event.preventDefault();
-    nextConversation(event.key === 'ArrowUp' ? -1 : 1, event.shiftKey);
+    nextConversation(event.key === 'ArrowUp' ? -1 : 1, event.shiftKey ? isWaiting : undefined);
   } else if (event.key === 'Escape' && ui.panel) {
     event.preventDefault();
     ui.setPanel(undefined);
-    focusLater('[data-region="composer"] textarea');
+    focusComposer();
   }
 }
 
-function focusLater(selector: string): void {
-  requestAnimationFrame(() => document.querySelector<HTMLElement>(selector)?.focus());
+/** Whether a letter that is typed there is no part of a text and chooses nothing from what is open. */
+function isFree(target: EventTarget | null): boolean {
+  if (document.querySelector('.popover, [role="menu"]')) return false;
+  return !(target instanceof HTMLElement && (target.isContentEditable || target.closest('input, textarea, select, [role="listbox"]')));
+}
+
+/** Does what a single key is for; says false where it is for nothing. */
+function singleKey({ key, shiftKey }: KeyboardEvent): boolean {
+  if (!session.preferences.singleKeys) return false;
+  if (key === '/') return search();
+  if (shiftKey) return false;
+  if (key.toLowerCase() === 'n') return readNext(isWaiting);
+  if (key.toLowerCase() === 'p') return readNext((c) => c.kind === 'direct' && isWaiting(c));
+  return false;
+}
+
+/** Opens the search, of the conversation if there is one, and leads into its field. */
+function search(): true {
+  if (ui.panel?.kind !== 'search') ui.setPanel({ kind: 'search', text: '' });
+  focusShown('[data-region="panel"] input');
+  return true;
+}
+
+/** Opens the next conversation that waits, to be read and not to be written in: the same key leads on from there. */
+function readNext(wanted: (conversation: Conversation) => boolean): true {
+  ui.opensToRead = true;
+  if (!nextConversation(1, wanted)) {
+    ui.opensToRead = false;
+    toast(t('toast.allRead'));
+  }
+  return true;
+}
+
+/** Gives the focus to something that the change which was just made shows. */
+function focusShown(selector: string): void {
+  void tick().then(() => document.querySelector<HTMLElement>(selector)?.focus());
 }
 
 /** Whether nothing that is shown has the focus. */
@@ -107,19 +148,21 @@ function nextRegion(step: 1 | -1): void {
   (chosen ?? reached[0] ?? region).focus();
 }
 
-/** Goes to the conversation above or below in the list, or to the next that is unread. */
-export function nextConversation(step: 1 | -1, onlyUnread: boolean): void {
+/** Goes to the conversation above or below in the list, or to the next of those that are wanted; says whether there is another one. */
+export function nextConversation(step: 1 | -1, wanted: (conversation: Conversation) => boolean = () => true): boolean {
   const links = [...document.querySelectorAll<HTMLElement>('[data-region="sidebar"] a[data-conversation]')];
   const addresses = links.map((l) => l.dataset.conversation ?? '');
-  const start = addresses.indexOf(ui.conversation ?? '');
-  for (let i = 1; i <= addresses.length; i++) {
+  const current = addresses.indexOf(ui.conversation ?? '');
+  const start = current < 0 && step < 0 ? 0 : current;
+  for (let i = 1; i < addresses.length + (current < 0 ? 1 : 0); i++) {
     const at = (start + step * i + addresses.length * (i + 1)) % addresses.length;
     const address = addresses[at];
     const conversation = address === undefined ? undefined : session.conversations.get(address);
-    if (conversation && (!onlyUnread || isUnread(conversation))) {
+    if (conversation && wanted(conversation)) {
       ui.open(conversation.address);
       links[at]?.scrollIntoView({ block: 'nearest' });
-      return;
+      return true;
     }
   }
+  return false;
 }

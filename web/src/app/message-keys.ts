@@ -1,4 +1,5 @@
 // Single keys for a message that has the focus, and the deeds behind them and behind the buttons.
+import { tick } from 'svelte';
 import { t } from '$lib/i18n';
 import { rememberEmoji } from '$lib/emoji';
 import { toast } from '$lib/ui';
@@ -26,13 +27,13 @@ export function mayRecall(message: Message): boolean {
 export function reply(message: Message): void {
   ui.editing = undefined;
   ui.replyTo = message;
-  focusComposer();
+  focusComposer(isReply(message));
 }
 
 export function edit(message: Message): void {
   ui.replyTo = undefined;
   ui.editing = message;
-  focusComposer();
+  focusComposer(isReply(message));
   // What is changed may lie out of view, as the last of one's own does after a while.
   document.querySelector(`[data-message="${CSS.escape(message.id)}"]`)?.scrollIntoView({ block: 'nearest' });
 }
@@ -64,7 +65,7 @@ export function recall(message: Message): void {
   void attempt(session.recall(message)).then((done) => {
     if (!done) return;
     // The buttons are gone with the text, and the focus must not be.
-    requestAnimationFrame(() => document.querySelector<HTMLElement>(`[data-message="${CSS.escape(message.id)}"]`)?.focus());
+    void tick().then(() => document.querySelector<HTMLElement>(`[data-message="${CSS.escape(message.id)}"]`)?.focus());
     if (message.from.address === session.me && text !== '') ui.takenBack.set(message.id, text);
     ui.announce(t('toast.recalled'));
   });
@@ -76,7 +77,7 @@ export function rewrite(message: Message): void {
   if (text === undefined) return;
   ui.takenBack.delete(message.id);
   ui.rewriting = { conversation: message.conversation, text, ...(message.thread === undefined ? {} : { thread: message.thread }) };
-  focusComposer();
+  focusComposer(isReply(message));
 }
 
 export async function copy(text: string, said: string): Promise<void> {
@@ -97,24 +98,39 @@ export function markUnread(message: Message): void {
   void attempt(session.unread(message.conversation, message.position));
 }
 
-export function focusComposer(within: ParentNode = document): void {
-  requestAnimationFrame(() => within.querySelector<HTMLElement>('[data-region="composer"] textarea')?.focus());
+/** Whether a message stands in a thread, and not in its conversation. */
+function isReply({ id, thread }: Message): boolean {
+  return thread !== undefined && thread !== id;
+}
+
+/** Leads to writing, in the conversation or in the thread beside it, once what was just changed is on the page: the field may have been hidden until then. */
+export function focusComposer(inThread = false): void {
+  const region = inThread ? 'panel' : 'main';
+  void tick().then(() => document.querySelector<HTMLElement>(`[data-region="${region}"] [data-region="composer"] textarea`)?.focus());
+}
+
+/** Leads from writing to the message that Tab would reach. */
+export function focusMessages(): void {
+  document.querySelector<HTMLElement>('[data-region="main"] [data-region="timeline"] article[tabindex="0"]')?.focus();
 }
 
 export function messageKeys(event: KeyboardEvent, message: Message, isInThread: boolean): void {
   const target = event.target as HTMLElement;
   // The keys are for the message itself and not for the buttons in it.
   if (target.dataset.message === undefined || event.ctrlKey || event.metaKey || event.altKey || message.recalled) return;
+  const key = event.key.toLowerCase();
   const deed = {
     r: () => reply(message),
+    '>': () => reply(message),
     t: () => !isInThread && openThread(message),
     e: () => (ui.reacting = message.id),
-    p: () => pin(message),
+    // Others see it: no slip of a finger does it.
+    ...(event.shiftKey ? { p: () => pin(message) } : {}),
     s: () => save(message),
     u: () => markUnread(message),
     c: () => void copy(message.text, t('toast.textCopied')),
     l: () => copyLink(message),
-  }[event.key.toLowerCase()];
+  }[key];
   if (!deed) return;
   event.preventDefault();
   deed();

@@ -1,5 +1,5 @@
 // Who is offered when somebody is being mentioned: members of the room, or the two of a conversation.
-import { t } from '$lib/i18n';
+import { collator, t } from '$lib/i18n';
 import type { Address, Conversation, Member, Mention } from '$lib/api';
 import { session } from './app.svelte';
 
@@ -57,8 +57,9 @@ export function suggestPeople(conversation: Conversation, word: string, onmore: 
   const room = conversation.address;
   const local = () => {
     const known = (members.get(room) ?? []).filter((m) => m.role !== 'banned' && m.address !== session.me && fits(word, m.name, m.address, m.nick));
+    const { compare } = collator();
     const people = known
-      .sort((a, b) => Number(b.online) - Number(a.online) || a.name.localeCompare(b.name))
+      .sort((a, b) => Number(b.online) - Number(a.online) || compare(a.name, b.name))
       .slice(0, MOST)
       .map((m) => suggestion(m.address, m.name));
     return [...people, ...everybody(word)];

@@ -138,5 +138,10 @@ export function weekdays(style: 'long' | 'short' | 'narrow' = 'short'): { day: n
 
 /** What sorts names as the language of the page does. */
 export function collator(): Intl.Collator {
-  return new Intl.Collator(formatting(), { sensitivity: 'base', numeric: true });
+  const language = formatting();
+  // Lists are sorted at each message, and making one takes longer than sorting.
+  if (kept?.language !== language) kept = { language, collator: new Intl.Collator(language, { sensitivity: 'base', numeric: true }) };
+  return kept.collator;
 }
+
+let kept: { language: string; collator: Intl.Collator } | undefined;

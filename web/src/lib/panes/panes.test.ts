@@ -240,7 +240,7 @@ describe('shortcuts', () => {
   it('are found', () => {
     const groups = usualShortcuts();
     expect(foundShortcuts(groups, '')).toHaveLength(groups.length);
-    expect(foundShortcuts(groups, 'unread conv').flatMap((g) => g.shortcuts.map((s) => s.keys))).toEqual(['Alt+Shift+Up / Alt+Shift+Down']);
+    expect(foundShortcuts(groups, 'previous unread conv').flatMap((g) => g.shortcuts.map((s) => s.keys))).toEqual(['Alt+Shift+Up / Alt+Shift+Down']);
     expect(foundShortcuts(groups, 'zzz')).toEqual([]);
     for (const group of groups) expect(new Set(group.shortcuts.map((s) => s.label)).size).toBe(group.shortcuts.length);
   });

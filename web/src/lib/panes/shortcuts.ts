@@ -24,13 +24,21 @@ const GROUPS: [title: Key, shortcuts: [keys: string, label: Key][]][] = [
     ],
   ],
   [
+    'keys.single',
+    [
+      ['N', 'keys.nextUnread'],
+      ['P', 'keys.nextDirect'],
+      ['/', 'keys.toSearch'],
+    ],
+  ],
+  [
     'keys.messages',
     [
       ['Up / Down', 'keys.walk'],
-      ['R', 'keys.reply'],
+      ['R / >', 'keys.reply'],
       ['T', 'keys.thread'],
       ['E', 'keys.react'],
-      ['P', 'keys.pin'],
+      ['Shift+P', 'keys.pin'],
       ['S', 'keys.save'],
       ['U', 'keys.unreadFrom'],
     ],
@@ -42,6 +50,7 @@ const GROUPS: [title: Key, shortcuts: [keys: string, label: Key][]][] = [
       ['Shift+Enter', 'keys.line'],
       ['Up', 'keys.editLast'],
       ['Shift+Up', 'keys.replyLast'],
+      ['Esc', 'keys.toMessages'],
       ['@', 'keys.mention'],
       [':', 'keys.emoji'],
       ['Mod+B', 'keys.bold'],

@@ -16,6 +16,11 @@ export function isUnread(conversation: Conversation): boolean {
   return conversation.unread > 0 || conversation.settings.marked_unread === true;
 }
 
+/** Whether it waits for its reader: of what is muted only what is meant for him does. */
+export function isWaiting(conversation: Conversation): boolean {
+  return isUnread(conversation) && (!isMuted(conversation) || badge(conversation) > 0);
+}
+
 /** The number that a conversation shows: in a direct one every message is meant for the reader. */
 export function badge(conversation: Conversation): number {
   if (isMuted(conversation)) return conversation.mentions;

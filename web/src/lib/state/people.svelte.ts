@@ -3,6 +3,7 @@ import { SvelteMap } from 'svelte/reactivity';
 import { WATCHED_LIMIT } from '../api/hub';
 import type { Call } from '../api/socket';
 import type { Address, Contact, Person, Presence } from '../api/types';
+import { collator } from '../i18n';
 
 const BATCH = 100;
 const BATCH_WAIT_MS = 30;
@@ -30,7 +31,10 @@ export class People {
 
   /** Everybody who is known, those heard of last at the end. */
   persons: readonly Person[] = $derived([...this.#persons.values()]);
-  contacts = $derived([...this.#contacts.values()].sort((a, b) => this.name(a.address).localeCompare(this.name(b.address))));
+  contacts = $derived.by(() => {
+    const { compare } = collator();
+    return [...this.#contacts.values()].sort((a, b) => compare(this.name(a.address), this.name(b.address)));
+  });
   /** Those who wait for an answer. */
   requests = $derived(this.contacts.filter((c) => c.requested));
 

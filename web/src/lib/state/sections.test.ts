@@ -18,6 +18,7 @@ const names = (all: Conversation[]) => all.map((c) => c.name).join('');
 
 test('by name where nothing was moved', () => {
   expect(names(inOrder([conversation('b'), conversation('a'), conversation('c', 5)]))).toBe('cab');
+  expect(inOrder([conversation('Line 10'), conversation('line 2')]).map((c) => c.name)).toEqual(['line 2', 'Line 10']);
 });
 
 test.each([

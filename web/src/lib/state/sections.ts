@@ -1,13 +1,15 @@
 // The reader's own sections of the list, and the order within them.
 import type { Conversation } from '../api/types';
+import { collator } from '../i18n';
 
 const GAP = 1024;
 
 /** Those that were put somewhere by hand stand in that order, before the others by name. */
 export function inOrder(conversations: readonly Conversation[]): Conversation[] {
+  const { compare } = collator();
   return [...conversations].sort(
     (a, b) =>
-      (a.settings.order ?? Infinity) - (b.settings.order ?? Infinity) || a.name.localeCompare(b.name) || (a.address < b.address ? -1 : 1),
+      (a.settings.order ?? Infinity) - (b.settings.order ?? Infinity) || compare(a.name, b.name) || (a.address < b.address ? -1 : 1),
   );
 }
 

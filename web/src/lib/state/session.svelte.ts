@@ -98,6 +98,8 @@ export class Session {
   #fresh = new SvelteMap<MessageId, { message: Message; version: Position }>();
   /** Conversations that messages have come for and that are not in the list yet. */
   #missing = new Set<Address>();
+  /** Rooms that people have come to or left since they were told: events of members do not say how many there are. */
+  #aged = new Set<Address>();
   #isOpened = false;
   #listeners = new Set<(event: ServerEvent) => void>();
   #keyed: Keyed = new KeyedInMemory();
@@ -383,6 +385,16 @@ export class Session {
     await this.#conversationChanged(() => this.call('conversation.configure', { conversation, settings }));
   }
 
+  /** Asks for a room anew, if people have come to it or left it since it was told. */
+  async renewRoom(room: Address): Promise<void> {
+    if (!this.#aged.delete(room)) return;
+    try {
+      this.conversations.room((await this.call('room.get', { room })).room);
+    } catch (error) {
+      if (isPassing(error)) this.#aged.add(room);
+    }
+  }
+
   async leave(room: Address): Promise<void> {
     await this.call('room.leave', { room });
     this.conversations.remove(room);
@@ -524,6 +536,7 @@ export class Session {
         this.people.blocked = event.addresses;
         break;
       case 'room':
+        this.#aged.delete(event.room.address);
         this.conversations.room(event.room);
         if (event.room.role === 'none') break;
         this.dismissInvitation(event.room.address);
@@ -542,6 +555,8 @@ export class Session {
         break;
       case 'member':
       case 'member_removed':
+        this.#aged.add(event.room);
+        break;
       case 'ended':
         break;
     }

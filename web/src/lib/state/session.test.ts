@@ -353,3 +353,18 @@ test('people are asked for together', async () => {
   expect(server.calls.filter((c) => c.method === 'people.get')).toHaveLength(1);
   expect(s.people.person(BOB)?.name).toBe('Bob');
 });
+
+test('a room to which people have come is asked for anew, once', async () => {
+  const s = await signedIn();
+  await s.renewRoom(ROOM);
+  expect(server.calls.filter((c) => c.method === 'room.get')).toHaveLength(0);
+  server.addPerson('carol@localhost', 'Carol');
+  server.place(ALICE, ROOM).members.push('carol@localhost');
+  server.emit(ALICE, { type: 'member', room: ROOM, member: { address: 'carol@localhost', name: 'Carol', role: 'member', online: true } });
+  expect(s.conversations.get(ROOM)?.room?.member_count).toBe(2);
+  void s.renewRoom(ROOM);
+  void s.renewRoom(ROOM);
+  await settle();
+  expect(s.conversations.get(ROOM)?.room?.member_count).toBe(3);
+  expect(server.calls.filter((c) => c.method === 'room.get')).toHaveLength(1);
+});

@@ -53,6 +53,8 @@ export function dismiss(id: number): void {
   clearTimeout(timers.get(id));
   timers.delete(id);
   all = all.filter((notice) => notice.id !== id);
+  // What goes from under the pointer, or with the focus in it, tells nobody that they are gone.
+  if (all.length === 0) held = false;
 }
 
 /** Whether the notices stay for now, because somebody reads them. */

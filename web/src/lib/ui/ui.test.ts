@@ -121,6 +121,15 @@ describe('notices', () => {
     expect(notices()).toEqual([]);
   });
 
+  it('do not stay because an earlier one was put away with a press', () => {
+    toast('a');
+    hold(true);
+    for (const notice of notices()) dismiss(notice.id);
+    toast('b');
+    vi.advanceTimersByTime(6000);
+    expect(notices()).toEqual([]);
+  });
+
   it('are counted when they repeat, and not too many at once', () => {
     toast('a');
     toast('a');
