@@ -17,8 +17,8 @@ use tokio::time::timeout;
 use waxwing_chat::cluster::LIFE_MS;
 use waxwing_tests::server::{Addresses, PATIENCE};
 
-use crate::checker::Verdict;
-use crate::device::{Device, Progress};
+use crate::checker::{Message, Verdict};
+use crate::device::{Device, Progress, RECIPIENT};
 use crate::faults::{need, trials};
 use crate::installation::{Ground, Installation, NATS, NODES, POSTGRES, POSTGRES_PORT, STOPPED, needed};
 use crate::network::Direction;
@@ -90,6 +90,31 @@ async fn discuss(
         }
         speaker.disconnect();
     }
+}
+
+/// The last message of each sender has come to all who hear of it, and with it whatever was on its way to their nodes.
+async fn come_to_all(cast: &mut Cast) -> Result<()> {
+    let mut last = Vec::new();
+    for sender in &mut cast.senders {
+        sender.say(1).await?;
+        timeout(PATIENCE, sender.hear_acknowledgements()).await.context("the last is not acknowledged")??;
+        last.extend(sender.acknowledged.last().map(|number| (sender.user.clone(), *number)));
+    }
+    for listener in &mut cast.listeners {
+        let concerns = |message: &&Message| listener.user == RECIPIENT || message.0 == listener.user;
+        let due: Vec<Message> = last.iter().filter(concerns).cloned().collect();
+        let came = |listener: &Device, message: &Message| {
+            listener.arrivals.iter().rev().any(|arrival| arrival.message == *message)
+        };
+        let reading = async {
+            while !due.iter().all(|message| came(listener, message)) {
+                listener.read().await?;
+            }
+            Ok::<_, anyhow::Error>(())
+        };
+        timeout(PATIENCE, reading).await.context("the last does not come")??;
+    }
+    Ok(())
 }
 
 /// All speakers are in the room again, and whatever they said is acknowledged.
@@ -345,6 +370,7 @@ async fn endure(
         come_back(device, &address, &mut seed).await;
     }
     cast.gather(&address, None).await.expect("everybody is there");
+    come_to_all(&mut cast).await.expect("everything comes");
     gather_in_room(&mut speakers, &address, &mut seed).await.expect("everybody is in the room");
     let mut logs = cast.logs().await.expect("the archives can be read");
     let verdict = logs.check();

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::{Notify, oneshot};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use super::Cluster;
 use super::frame::{BatchMessage, Content};
@@ -265,6 +265,7 @@ impl Cluster {
     /// Deals with the batches of other nodes, and grants own ones their turns, until the cluster is left.
     pub(super) async fn deal(self: Arc<Self>) {
         let mut patience = GAP_PATIENCE;
+        let mut gap: Option<(u64, Instant)> = None;
         loop {
             match self.order.step() {
                 Step::End => return,
@@ -278,9 +279,17 @@ impl Cluster {
                     self.order.done(number);
                 }
                 Step::Missing(next) => {
-                    if timeout(patience, self.order.work.notified()).await.is_err() {
-                        patience = (patience * 2).min(GAP_PATIENCE_LIMIT);
+                    // From when it was missed first: what comes behind it, however often, does not put that off.
+                    let until = match gap {
+                        Some((missing, until)) if missing == next => until,
+                        _ => Instant::now() + patience,
+                    };
+                    gap = Some((next, until));
+                    if Instant::now() >= until || timeout_at(until, self.order.work.notified()).await.is_err()
+                    {
                         self.fill(next).await;
+                        patience = (patience * 2).min(GAP_PATIENCE_LIMIT);
+                        gap = Some((next, Instant::now() + patience));
                     }
                 }
                 Step::Idle => self.order.work.notified().await,

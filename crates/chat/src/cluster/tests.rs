@@ -221,6 +221,24 @@ async fn lost_frames_lose_no_message() {
 }
 
 /// A directory that knows nothing makes no difference: the header alone brings the message.
+/// What comes behind a batch that is missing does not put off that it is read, however often it comes.
+#[tokio::test(start_paused = true)]
+async fn a_gap_is_filled_while_more_comes_all_the_time() {
+    let nodes = Nodes::of(2, &["romeo", "juliet"]).await;
+    let romeo = nodes.online(0, "romeo", "a").await;
+    let mut juliet = nodes.online(1, "juliet", "one").await;
+    nodes.hub.cut(NodeId(1), NodeId(2));
+    say(&romeo, "juliet~", "missing").await;
+    nodes.hub.heal(NodeId(1), NodeId(2));
+    for number in 0..50 {
+        say(&romeo, "juliet~", &number.to_string()).await;
+        tokio::time::sleep(order::GAP_PATIENCE / 4).await;
+    }
+    let heard = heard(&mut juliet);
+    assert_eq!(heard.first().map(String::as_str), Some("missing"), "{heard:?}");
+    assert!(heard.len() > 25, "{heard:?}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_directory_is_only_a_hint() {
     let nodes = Nodes::of(2, &["romeo", "juliet"]).await;
