@@ -132,6 +132,31 @@ async fn a_home_that_dies_is_replaced_unnoticed() {
     assert_eq!(homes(&nodes)[1..].iter().filter(|home| **home).count(), 1);
 }
 
+/// More than anybody could be handed: whoever was away is told that he is out, instead of having a gap that he knows nothing of.
+#[tokio::test(start_paused = true)]
+async fn whoever_missed_too_much_has_to_enter_anew() {
+    let nodes = Nodes::of(3, &["romeo", "juliet", "mercutio"]).await;
+    let [romeo, mut juliet, mut mercutio] = cave(&nodes).await;
+    nodes.hub.cut(NodeId(1), NodeId(2));
+    for number in 0..2100 {
+        say(&romeo, &number.to_string()).await.expect("it is safe");
+        if number % 100 == 0 {
+            told(&mut mercutio);
+        }
+    }
+    nodes.hub.heal(NodeId(1), NodeId(2));
+    say(&romeo, "again").await.expect("it is safe");
+    tokio::time::sleep(HOME_TIMEOUT).await;
+    assert!(told(&mut juliet).contains(&"juliet leaves".to_owned()));
+    assert!(juliet.session.rooms().is_empty());
+    let refused = say(&juliet, "outside").await;
+    assert!(matches!(refused, Err(Error::NotAcceptable(_))), "{refused:?}");
+    enter(&juliet, "juliet").await;
+    say(&juliet, "inside").await.expect("it is safe");
+    quiet().await;
+    assert_eq!(told(&mut mercutio).last().map(String::as_str), Some("juliet: inside"));
+}
+
 /// A role that is given for now is in no store: those who were told of it bring it along. It ends with the affiliation that it was
 /// given beside.
 #[tokio::test(start_paused = true)]

@@ -23,8 +23,12 @@ use crate::event::{Delivery, Event};
 use crate::nodes::NodeId;
 use crate::session::Session;
 
-/// How many messages those in a room are handed at most that were said while it had no home; the rest they find in its archive.
-const MISSED_LIMIT: usize = 1000;
+/// How many messages those of one node in a room are handed at most that they have not heard: hardly more than a session's queue
+/// holds. Where there are more they leave the room, so that they know of it, and find them in its archive.
+const MISSED_LIMIT: usize = 2000;
+
+/// They are out of the room because of an error, and not by their own will (XEP-0045, status code 333).
+const PUT_OUT: u16 = 333;
 
 impl Room {
     /// Seats those who were in the room before. Nobody is told of that; those who have gone with their node are seen to leave.
@@ -119,12 +123,16 @@ impl Room {
     }
 
     /// Hands those of one node what was said behind this place of the archive.
-    async fn catch_up(&self, node: NodeId, heard: ArchiveId) -> Result<()> {
-        let Some(cluster) = self.chat.cluster() else { return Ok(()) };
+    async fn catch_up(&mut self, node: NodeId, heard: ArchiveId) -> Result<()> {
+        let Some(cluster) = self.chat.cluster().cloned() else { return Ok(()) };
         let archive = self.state()?.archive();
         let start = Some(ArchiveId(heard.0.saturating_add(1)));
         let query = ArchiveQuery { start, ..ArchiveQuery::page(archive, PageFrom::Start, MISSED_LIMIT) };
         let page = self.chat.store.archive_page(query).await?;
+        if !page.complete {
+            tracing::warn!(room = %self.jid, %node, "too much was said while a node was away; its people have to enter anew");
+            return self.leave_all_of(node).await;
+        }
         let occupants = self.floor.occupants();
         for message in &page.items {
             let Some(stanza) = self.as_said(message) else { continue };
@@ -144,6 +152,25 @@ impl Room {
                 let (stanza, archived) = (stanza.stanza().clone(), Some(message.id));
                 cluster.tell_room_at(node, &self.jid, News::Stanza { to, stanza, archived });
             }
+        }
+        Ok(())
+    }
+
+    /// Those of one node leave.
+    async fn leave_all_of(&mut self, node: NodeId) -> Result<()> {
+        let Some(cluster) = self.chat.cluster().cloned() else { return Ok(()) };
+        let is_there = |seat: &&Seat| match seat {
+            Seat::Local(_) => node == cluster.node(),
+            Seat::Node(away) => away.node == node,
+            Seat::Remote(_) => false,
+        };
+        let gone: Vec<Jid> = {
+            let occupants = self.floor.occupants();
+            let seats = occupants.iter().flat_map(|occupant| &occupant.seats);
+            seats.filter(is_there).map(|seat| seat.jid().clone()).collect()
+        };
+        for jid in gone {
+            self.leave(&jid, &joining::bare_leave(), vec![PUT_OUT]).await?;
         }
         Ok(())
     }
@@ -227,7 +254,7 @@ impl Room {
                 .collect()
         };
         for jid in gone {
-            self.leave(&jid, &joining::bare_leave(), vec![333]).await?;
+            self.leave(&jid, &joining::bare_leave(), vec![PUT_OUT]).await?;
         }
         match heard {
             Some(heard) => self.catch_up(node, heard).await,
@@ -237,18 +264,7 @@ impl Room {
 
     /// The sessions of a node that is gone leave.
     async fn node_left(&mut self, node: NodeId) -> Result<()> {
-        let gone: Vec<Jid> = {
-            let occupants = self.floor.occupants();
-            let seats = occupants.iter().flat_map(|occupant| &occupant.seats);
-            seats
-                .filter(|seat| matches!(seat, Seat::Node(away) if away.node == node))
-                .map(|seat| seat.jid().clone())
-                .collect()
-        };
-        for jid in gone {
-            self.leave(&jid, &joining::bare_leave(), vec![333]).await?;
-        }
-        Ok(())
+        self.leave_all_of(node).await
     }
 }
 
