@@ -53,8 +53,10 @@ pub(crate) struct Arrivals {
     pub(crate) sitting: Vec<Sitting>,
     /// The former home has told all there is: roles that were given for now hold, and nobody is missing.
     pub(crate) whole: bool,
-    /// Up to where each node has been handed the room's archive.
+    /// Up to where everybody of each node has been handed the room's archive.
     pub(crate) heard: Vec<(NodeId, ArchiveId)>,
+    /// Up to where each session of this node has been handed it: some may be further than others.
+    pub(crate) heard_here: BTreeMap<Jid, ArchiveId>,
     /// The addresses of those who were believed to be there.
     pub(crate) seen: BTreeSet<Jid>,
     /// The nodes that have not answered who of theirs is there.
@@ -65,8 +67,6 @@ pub(crate) struct Arrivals {
 #[derive(Debug, Default)]
 struct Seats {
     sessions: BTreeMap<Jid, Seated>,
-    /// The newest message of the room's archive that they have been handed.
-    heard: ArchiveId,
     /// Something that these nodes sent was lost behind that: what they say now waits until all of it is read from the archive.
     gap: BTreeSet<NodeId>,
     /// Who they have been told is there.
@@ -79,6 +79,9 @@ struct Seated {
     presence: String,
     /// As what he is there, as he was told last.
     standing: Standing,
+    /// The newest message of the room's archive that he has been handed. A new home may know of some of those who are there before
+    /// it knows of the others.
+    heard: ArchiveId,
 }
 
 /// What a node knows of rooms.
@@ -224,7 +227,7 @@ impl Cluster {
         let mut arrivals = Arrivals::default();
         let (own, heard, seen) = self.sitting_here(chat, room);
         arrivals.take(self.bus.node(), own, heard, seen);
-        self.stand_up(room);
+        arrivals.heard_here = self.stand_up(room);
         let question =
             Question::Room(RoomQuestion { room: room.clone(), deed: Deed::Sitting { anew: true } });
         arrivals.silent.extend(self.bus.others().iter());
@@ -256,7 +259,8 @@ impl Cluster {
                 seats: vec![SeatAt::Node(self.away(&session))],
             })
         });
-        (sitting.collect(), Some(seats.heard), seats.seen.iter().cloned().collect())
+        let heard = seats.sessions.values().map(|seated| seated.heard).min();
+        (sitting.collect(), heard, seats.seen.iter().cloned().collect())
     }
 
     /// A session of this node, as a room elsewhere knows it.
@@ -292,9 +296,11 @@ impl Cluster {
         });
     }
 
-    /// This node is the room's home now: it knows of its own sessions there without that.
-    fn stand_up(&self, room: &Jid) {
-        lock(&self.homes).seats.remove(room);
+    /// This node is the room's home now: it knows of its own sessions there without that. Up to where each has heard the room is
+    /// given back.
+    fn stand_up(&self, room: &Jid) -> BTreeMap<Jid, ArchiveId> {
+        let seats = lock(&self.homes).seats.remove(room).unwrap_or_default();
+        seats.sessions.into_iter().map(|(session, seated)| (session, seated.heard)).collect()
     }
 
     /// Those who have to be seated when a room wakes here.
@@ -412,24 +418,31 @@ impl Cluster {
             Some(Home::Giving(_, arrivals)) => arrivals.take(),
             _ => None,
         };
-        let (sitting, heard) = match (told, arrivals) {
-            (Some(told), None) => told,
+        let (sitting, heard, heard_here) = match (told, arrivals) {
+            (Some((sitting, heard)), None) => (sitting, heard, BTreeMap::new()),
             // It never woke here.
-            (_, Some(Arrivals { sitting, heard, .. })) => {
+            (_, Some(Arrivals { sitting, heard, heard_here, .. })) => {
                 let own = heard.iter().find(|(node, _)| *node == self.bus.node());
-                (sitting, own.map_or(chat.store.position(), |(_, heard)| *heard))
+                (sitting, own.map_or(chat.store.position(), |(_, heard)| *heard), heard_here)
             }
-            (None, None) => (Vec::new(), chat.store.position()),
+            (None, None) => (Vec::new(), chat.store.position(), BTreeMap::new()),
         };
-        self.sit_down_here(room, &sitting, heard);
+        self.sit_down_here(room, &sitting, heard, &heard_here);
         self.release_home(room, held).await;
         Some(sitting)
     }
 
-    /// Remembers those of this node who are in a room that has its home elsewhere from now on.
-    fn sit_down_here(&self, room: &Jid, sitting: &[Sitting], heard: ArchiveId) {
+    /// Remembers those of this node who are in a room that has its home elsewhere from now on, and have heard it up to here, if not
+    /// further.
+    fn sit_down_here(
+        &self,
+        room: &Jid,
+        sitting: &[Sitting],
+        heard: ArchiveId,
+        heard_here: &BTreeMap<Jid, ArchiveId>,
+    ) {
         let mut homes = lock(&self.homes);
-        let mut seats = Seats { heard, ..Seats::default() };
+        let mut seats = Seats::default();
         seats.seen.extend(sitting.iter().map(|one| one.own.clone()));
         for one in sitting {
             for seat in &one.seats {
@@ -437,7 +450,9 @@ impl Cluster {
                     && away.node == self.bus.node()
                 {
                     let standing = Standing { affiliation: one.affiliation, role: one.role };
-                    let seated = Seated { own: one.own.clone(), presence: one.presence.clone(), standing };
+                    let (own, presence) = (one.own.clone(), one.presence.clone());
+                    let heard = heard_here.get(&away.jid).copied().unwrap_or(heard);
+                    let seated = Seated { own, presence, standing, heard };
                     seats.sessions.insert(away.jid.clone(), seated);
                 }
             }
@@ -487,12 +502,10 @@ impl Cluster {
         let presence = session.presence().map(|presence| content(presence.stanza()));
         let mut homes = lock(&self.homes);
         let seats = homes.seats.entry(room.clone()).or_default();
-        if seats.sessions.is_empty() {
-            seats.heard = heard;
-        }
         let presence = presence.unwrap_or_else(|| "<presence xmlns='jabber:client'/>".to_owned());
         let standing = Standing { affiliation: Affiliation::None, role: Role::None };
-        seats.sessions.insert(session.jid.clone(), Seated { own: own.clone(), presence, standing });
+        let seated = Seated { own: own.clone(), presence, standing, heard };
+        seats.sessions.insert(session.jid.clone(), seated);
         seats.seen.insert(own.clone());
     }
 
@@ -516,15 +529,16 @@ impl Cluster {
         }
     }
 
-    /// Whether something that a room says is new to those of this node who are in it; it is noted. What was kept comes to those
-    /// who sit in it at its own home from there.
+    /// To which of these sessions of this node something is new that a room says; it is noted. What was kept comes to those who
+    /// sit in it at its own home from there.
     pub(super) fn hears(
         &self,
         node: NodeId,
         room: &Jid,
         stanza: &Stanza,
         archived: Option<ArchiveId>,
-    ) -> bool {
+        mut to: Vec<Jid>,
+    ) -> Vec<Jid> {
         let mut homes = lock(&self.homes);
         let (is_here, comes) = match homes.homes.get(room) {
             Some(Home::Mine(..) | Home::Giving(..)) => (true, true),
@@ -532,7 +546,7 @@ impl Cluster {
             None => (false, false),
         };
         let Some(seats) = homes.seats.get_mut(room).filter(|_| !is_here) else {
-            return archived.is_none() || !comes;
+            return if archived.is_none() || !comes { to } else { Vec::new() };
         };
         if let (Kind::Presence(kind), Some(from)) = (stanza.kind, &stanza.from) {
             match kind {
@@ -549,16 +563,23 @@ impl Cluster {
                 _ => {}
             }
         }
-        match archived {
-            Some(id) if id <= seats.heard || seats.gap.contains(&node) => false,
-            Some(id) => {
-                // Another node hands what it says behind what has been heard.
-                seats.heard = id;
-                seats.gap.clear();
+        let Some(id) = archived else { return to };
+        if seats.gap.contains(&node) {
+            return Vec::new();
+        }
+        to.retain(|session| match seats.sessions.get_mut(session) {
+            Some(seated) if id <= seated.heard => false,
+            Some(seated) => {
+                seated.heard = id;
                 true
             }
             None => true,
+        });
+        if !to.is_empty() {
+            // Another node hands what it says behind what has been heard.
+            seats.gap.clear();
         }
+        to
     }
 
     async fn ask_each(&self, nodes: Vec<NodeId>, question: &Question) -> Vec<(NodeId, Answer)> {
