@@ -10,7 +10,6 @@
 //! What is said in a room, and who comes and goes, is sent to its home; whoever has something else done there becomes its home.
 //! Those in it notice nothing: each node knows which of its sessions are in which room, and up to where they have heard it.
 
-mod hearing;
 mod missed;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -19,6 +18,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 use waxwing_xmpp::jid::Jid;
+use waxwing_xmpp::ns;
+use waxwing_xmpp::stanza::{Kind, PresenceType, Stanza};
 
 use super::rooms::{Deed, RoomAnswer, RoomQuestion, SeatAt, Sitting};
 use super::{Answer, Away, Cluster, Question, lock};
@@ -27,8 +28,9 @@ use crate::archive::{ArchiveId, Fence};
 use crate::chat::Chat;
 use crate::error::{Error, Result};
 use crate::nodes::{Held, NodeId};
+use crate::rooms::affiliation::Affiliation;
 use crate::rooms::occupants::Seat;
-use crate::rooms::role::Standing;
+use crate::rooms::role::{Role, Standing};
 use crate::session::Session;
 
 /// How long somebody who needs a room waits until it has a home: longer than the life of one that died.
@@ -51,10 +53,8 @@ pub(crate) struct Arrivals {
     pub(crate) sitting: Vec<Sitting>,
     /// The former home has told all there is: roles that were given for now hold, and nobody is missing.
     pub(crate) whole: bool,
-    /// Up to where everybody of each node has been handed the room's archive.
+    /// Up to where each node has been handed the room's archive.
     pub(crate) heard: Vec<(NodeId, ArchiveId)>,
-    /// Up to where each session of this node has been handed it: some may be further than others.
-    pub(crate) heard_here: BTreeMap<Jid, ArchiveId>,
     /// The addresses of those who were believed to be there.
     pub(crate) seen: BTreeSet<Jid>,
     /// The nodes that have not answered who of theirs is there.
@@ -65,6 +65,8 @@ pub(crate) struct Arrivals {
 #[derive(Debug, Default)]
 struct Seats {
     sessions: BTreeMap<Jid, Seated>,
+    /// The newest message of the room's archive that they have been handed.
+    heard: ArchiveId,
     /// Something that these nodes sent was lost behind that: what they say now waits until all of it is read from the archive.
     gap: BTreeSet<NodeId>,
     /// Who they have been told is there.
@@ -77,9 +79,6 @@ struct Seated {
     presence: String,
     /// As what he is there, as he was told last.
     standing: Standing,
-    /// The newest message of the room's archive that he has been handed. A new home may know of some of those who are there before
-    /// it knows of the others.
-    heard: ArchiveId,
 }
 
 /// What a node knows of rooms.
@@ -109,6 +108,18 @@ impl Drop for Attempt<'_> {
 
 fn lease_of(room: &Jid) -> String {
     format!("room/{}", room.as_str())
+}
+
+/// As what somebody is in a room, as his presence there says.
+fn standing_in(presence: &Stanza) -> Option<Standing> {
+    let item = presence.child(ns::MUC_USER, "x")?.child(ns::MUC_USER, "item")?;
+    let affiliation = Affiliation::from_word(item.attr("affiliation")?)?;
+    Some(Standing { affiliation, role: Role::from_word(item.attr("role")?)? })
+}
+
+/// Presence without what says where it is from and for whom.
+fn content(presence: &Stanza) -> String {
+    presence.element.to_xml()
 }
 
 impl Cluster {
@@ -213,7 +224,7 @@ impl Cluster {
         let mut arrivals = Arrivals::default();
         let (own, heard, seen) = self.sitting_here(chat, room);
         arrivals.take(self.bus.node(), own, heard, seen);
-        arrivals.heard_here = self.stand_up(room);
+        self.stand_up(room);
         let question =
             Question::Room(RoomQuestion { room: room.clone(), deed: Deed::Sitting { anew: true } });
         arrivals.silent.extend(self.bus.others().iter());
@@ -245,8 +256,7 @@ impl Cluster {
                 seats: vec![SeatAt::Node(self.away(&session))],
             })
         });
-        let heard = seats.sessions.values().map(|seated| seated.heard).min();
-        (sitting.collect(), heard, seats.seen.iter().cloned().collect())
+        (sitting.collect(), Some(seats.heard), seats.seen.iter().cloned().collect())
     }
 
     /// A session of this node, as a room elsewhere knows it.
@@ -282,11 +292,9 @@ impl Cluster {
         });
     }
 
-    /// This node is the room's home now: it knows of its own sessions there without that. Up to where each has heard the room is
-    /// given back.
-    fn stand_up(&self, room: &Jid) -> BTreeMap<Jid, ArchiveId> {
-        let seats = lock(&self.homes).seats.remove(room).unwrap_or_default();
-        seats.sessions.into_iter().map(|(session, seated)| (session, seated.heard)).collect()
+    /// This node is the room's home now: it knows of its own sessions there without that.
+    fn stand_up(&self, room: &Jid) {
+        lock(&self.homes).seats.remove(room);
     }
 
     /// Those who have to be seated when a room wakes here.
@@ -404,31 +412,24 @@ impl Cluster {
             Some(Home::Giving(_, arrivals)) => arrivals.take(),
             _ => None,
         };
-        let (sitting, heard, heard_here) = match (told, arrivals) {
-            (Some((sitting, heard)), None) => (sitting, heard, BTreeMap::new()),
+        let (sitting, heard) = match (told, arrivals) {
+            (Some(told), None) => told,
             // It never woke here.
-            (_, Some(Arrivals { sitting, heard, heard_here, .. })) => {
+            (_, Some(Arrivals { sitting, heard, .. })) => {
                 let own = heard.iter().find(|(node, _)| *node == self.bus.node());
-                (sitting, own.map_or(chat.store.position(), |(_, heard)| *heard), heard_here)
+                (sitting, own.map_or(chat.store.position(), |(_, heard)| *heard))
             }
-            (None, None) => (Vec::new(), chat.store.position(), BTreeMap::new()),
+            (None, None) => (Vec::new(), chat.store.position()),
         };
-        self.sit_down_here(room, &sitting, heard, &heard_here);
+        self.sit_down_here(room, &sitting, heard);
         self.release_home(room, held).await;
         Some(sitting)
     }
 
-    /// Remembers those of this node who are in a room that has its home elsewhere from now on, and have heard it up to here, if not
-    /// further.
-    fn sit_down_here(
-        &self,
-        room: &Jid,
-        sitting: &[Sitting],
-        heard: ArchiveId,
-        heard_here: &BTreeMap<Jid, ArchiveId>,
-    ) {
+    /// Remembers those of this node who are in a room that has its home elsewhere from now on.
+    fn sit_down_here(&self, room: &Jid, sitting: &[Sitting], heard: ArchiveId) {
         let mut homes = lock(&self.homes);
-        let mut seats = Seats::default();
+        let mut seats = Seats { heard, ..Seats::default() };
         seats.seen.extend(sitting.iter().map(|one| one.own.clone()));
         for one in sitting {
             for seat in &one.seats {
@@ -436,9 +437,7 @@ impl Cluster {
                     && away.node == self.bus.node()
                 {
                     let standing = Standing { affiliation: one.affiliation, role: one.role };
-                    let (own, presence) = (one.own.clone(), one.presence.clone());
-                    let heard = heard_here.get(&away.jid).copied().unwrap_or(heard);
-                    let seated = Seated { own, presence, standing, heard };
+                    let seated = Seated { own: one.own.clone(), presence: one.presence.clone(), standing };
                     seats.sessions.insert(away.jid.clone(), seated);
                 }
             }
@@ -479,6 +478,86 @@ impl Cluster {
                 tracing::warn!(%error, %room, "where a room's home is could not be read");
                 None
             }
+        }
+    }
+
+    /// A session of this node is in a room elsewhere under this address, and has heard everything up to here.
+    pub(super) fn seated(&self, session: &Session, room: &Jid, own: &Jid, heard: ArchiveId) {
+        session.enter_room(own.clone());
+        let presence = session.presence().map(|presence| content(presence.stanza()));
+        let mut homes = lock(&self.homes);
+        let seats = homes.seats.entry(room.clone()).or_default();
+        if seats.sessions.is_empty() {
+            seats.heard = heard;
+        }
+        let presence = presence.unwrap_or_else(|| "<presence xmlns='jabber:client'/>".to_owned());
+        let standing = Standing { affiliation: Affiliation::None, role: Role::None };
+        seats.sessions.insert(session.jid.clone(), Seated { own: own.clone(), presence, standing });
+        seats.seen.insert(own.clone());
+    }
+
+    /// What a session of this node shows in a room elsewhere.
+    pub(super) fn note_shown(&self, room: &Jid, session: &Jid, presence: &Stanza) {
+        if let Some(seats) = lock(&self.homes).seats.get_mut(room)
+            && let Some(seated) = seats.sessions.get_mut(session)
+        {
+            seated.presence = content(presence);
+        }
+    }
+
+    /// A session of this node is not in a room elsewhere any more.
+    pub(super) fn unseated(&self, room: &Jid, session: &Jid) {
+        let mut homes = lock(&self.homes);
+        if let Some(seats) = homes.seats.get_mut(room) {
+            seats.sessions.remove(session);
+            if seats.sessions.is_empty() {
+                homes.seats.remove(room);
+            }
+        }
+    }
+
+    /// Whether something that a room says is new to those of this node who are in it; it is noted. What was kept comes to those
+    /// who sit in it at its own home from there.
+    pub(super) fn hears(
+        &self,
+        node: NodeId,
+        room: &Jid,
+        stanza: &Stanza,
+        archived: Option<ArchiveId>,
+    ) -> bool {
+        let mut homes = lock(&self.homes);
+        let (is_here, comes) = match homes.homes.get(room) {
+            Some(Home::Mine(..) | Home::Giving(..)) => (true, true),
+            Some(Home::Taking) => (false, true),
+            None => (false, false),
+        };
+        let Some(seats) = homes.seats.get_mut(room).filter(|_| !is_here) else {
+            return archived.is_none() || !comes;
+        };
+        if let (Kind::Presence(kind), Some(from)) = (stanza.kind, &stanza.from) {
+            match kind {
+                PresenceType::Available => {
+                    seats.seen.insert(from.clone());
+                    if let Some(standing) = standing_in(stanza) {
+                        let own = seats.sessions.values_mut().filter(|seated| seated.own == *from);
+                        own.for_each(|seated| seated.standing = standing);
+                    }
+                }
+                PresenceType::Unavailable => {
+                    seats.seen.remove(from);
+                }
+                _ => {}
+            }
+        }
+        match archived {
+            Some(id) if id <= seats.heard || seats.gap.contains(&node) => false,
+            Some(id) => {
+                // Another node hands what it says behind what has been heard.
+                seats.heard = id;
+                seats.gap.clear();
+                true
+            }
+            None => true,
         }
     }
 

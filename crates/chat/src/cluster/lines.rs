@@ -165,8 +165,7 @@ impl Cluster {
         let RoomFrame { room, news } = frame;
         match news {
             News::Stanza { to, stanza, archived } => {
-                let to = self.hears(node, &room, &stanza, archived, to);
-                if !to.is_empty() {
+                if self.hears(node, &room, &stanza, archived) {
                     let stanza = Arc::new(Outgoing::for_many(stanza));
                     for session in to.iter().filter_map(|jid| chat.sessions.find(jid)) {
                         let delivery = Delivery { stanza: Arc::clone(&stanza), archived: None };
@@ -176,7 +175,7 @@ impl Cluster {
             }
             News::Batch { to, stanzas } => {
                 for stanza in &stanzas {
-                    self.hears(node, &room, stanza, None, Vec::new());
+                    self.hears(node, &room, stanza, None);
                 }
                 if let Some(session) = chat.sessions.find(&to) {
                     let stanzas = stanzas.into_iter().map(|stanza| Arc::new(Outgoing::for_many(stanza)));

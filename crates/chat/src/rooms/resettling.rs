@@ -1,7 +1,7 @@
 //! A room that has its home at another node than before: who is in it goes on being in it, and hears all that was said
 //! meanwhile.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use waxwing_xmpp::jid::Jid;
@@ -40,7 +40,7 @@ impl Room {
         if let Some(bounds) = self.chat.store.archive_bounds(archive).await? {
             self.caught_up = bounds.last;
         }
-        let Arrivals { sitting, whole, heard, heard_here, seen, .. } = arrivals;
+        let Arrivals { sitting, whole, heard, seen, .. } = arrivals;
         let mut seated = BTreeSet::new();
         for one in sitting {
             let was_there = self.floor.occupants().named(one.own.resource().unwrap_or_default()).is_some();
@@ -62,7 +62,7 @@ impl Room {
             seen.difference(&seated).for_each(|own| self.never_came_back(own));
         }
         for (node, heard) in heard {
-            self.catch_up(node, heard, &heard_here).await?;
+            self.catch_up(node, heard).await?;
         }
         if !whole {
             self.end_if_deserted().await?;
@@ -122,14 +122,8 @@ impl Room {
         }
     }
 
-    /// Hands those of one node what was said behind this place of the archive. Of this node, some may have heard more; another knows
-    /// that itself.
-    async fn catch_up(
-        &mut self,
-        node: NodeId,
-        heard: ArchiveId,
-        heard_here: &BTreeMap<Jid, ArchiveId>,
-    ) -> Result<()> {
+    /// Hands those of one node what was said behind this place of the archive.
+    async fn catch_up(&mut self, node: NodeId, heard: ArchiveId) -> Result<()> {
         let Some(cluster) = self.chat.cluster().cloned() else { return Ok(()) };
         let archive = self.state()?.archive();
         let start = Some(ArchiveId(heard.0.saturating_add(1)));
@@ -146,10 +140,7 @@ impl Room {
             let mut to = Vec::new();
             for seat in occupants.iter().flat_map(|occupant| &occupant.seats) {
                 match seat {
-                    Seat::Local(session)
-                        if node == cluster.node()
-                            && heard_here.get(&session.jid).is_none_or(|heard| *heard < message.id) =>
-                    {
+                    Seat::Local(session) if node == cluster.node() => {
                         let delivery = Delivery { stanza: Arc::clone(&stanza), archived: None };
                         session.push(Event::Stanza(delivery));
                     }
@@ -266,7 +257,7 @@ impl Room {
             self.leave(&jid, &joining::bare_leave(), vec![PUT_OUT]).await?;
         }
         match heard {
-            Some(heard) => self.catch_up(node, heard, &BTreeMap::new()).await,
+            Some(heard) => self.catch_up(node, heard).await,
             None => Ok(()),
         }
     }
