@@ -328,13 +328,14 @@ fn lose_database(
     Ok(faults)
 }
 
-/// Does these faults to an installation while people talk, and compares what was promised with what is there.
-async fn endure(
-    installation: Result<Installation>,
-    faults: impl FnOnce(&mut Installation, &[Arc<Progress>], &Handle) -> Result<Faults> + Send + 'static,
-) {
+/// Does so many faults, one after the other, each once all is whole.
+type Doing = fn(&mut Installation, u64, &[Arc<Progress>], &Handle) -> Result<Faults>;
+
+/// Has an installation suffer these faults while people talk, and compares what was promised with what is there.
+async fn endure(start: impl FnOnce() -> Result<Installation> + Send + 'static, wanted: u64, faults: Doing) {
+    let started = tokio::task::spawn_blocking(start).await.expect("no panic");
+    let mut installation = started.expect("three nodes, a database, a bus and a balancer");
     let start = Instant::now();
-    let mut installation = installation.expect("three nodes, a database, a bus and a balancer");
     let address = installation.address.clone();
     let mut cast = Cast::new();
     let progress: Vec<Arc<Progress>> = (0..2 * SENDERS.len()).map(|_| Arc::default()).collect();
@@ -352,7 +353,7 @@ async fn endure(
     let (end, over) = watch::channel(false);
     let runtime = Handle::current();
     let faulty = tokio::task::spawn_blocking(move || {
-        let faults = faults(&mut installation, &progress, &runtime);
+        let faults = faults(&mut installation, wanted, &progress, &runtime);
         let _ = end.send(true);
         (installation, faults)
     });
@@ -390,45 +391,27 @@ async fn endure(
 /// `WAXWING_NODE_KILLS` sets how often something is killed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whatever_is_killed_nobody_notices_more_than_a_pause() {
-    if !needed() {
-        return;
+    if needed() {
+        endure(|| Installation::start(None), trials("WAXWING_NODE_KILLS", 7), kill_all).await;
     }
-    let wanted = trials("WAXWING_NODE_KILLS", 7);
-    let installation = tokio::task::spawn_blocking(|| Installation::start(None)).await.expect("no panic");
-    endure(installation, move |installation, progress, runtime| {
-        kill_all(installation, wanted, progress, runtime)
-    })
-    .await;
 }
 
 /// `WAXWING_HARMS` sets how often something is done, `WAXWING_HARM_SECONDS` how long at most.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whatever_is_cut_off_or_full_nobody_notices_more_than_a_pause() {
-    if !needed() {
-        return;
+    if needed()
+        && let Some(ground) = need("nodes that are cut off", Ground::make())
+    {
+        endure(|| Installation::start(Some(ground)), trials("WAXWING_HARMS", 10), harm_all).await;
     }
-    let Some(ground) = need("nodes that are cut off", Ground::make()) else { return };
-    let wanted = trials("WAXWING_HARMS", 10);
-    let start = || Installation::start(Some(ground));
-    let installation = tokio::task::spawn_blocking(start).await.expect("no panic");
-    endure(installation, move |installation, progress, runtime| {
-        harm_all(installation, wanted, progress, runtime)
-    })
-    .await;
 }
 
 /// `WAXWING_FAILOVERS` sets how often.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whatever_database_is_lost_its_replica_has_all_that_was_acknowledged() {
-    if !needed() {
-        return;
+    if needed() {
+        endure(Installation::start_followed, trials("WAXWING_FAILOVERS", 2), lose_database).await;
     }
-    let wanted = trials("WAXWING_FAILOVERS", 2);
-    let installation = tokio::task::spawn_blocking(Installation::start_followed).await.expect("no panic");
-    endure(installation, move |installation, progress, runtime| {
-        lose_database(installation, wanted, progress, runtime)
-    })
-    .await;
 }
 
 /// An arrival in the middle.
