@@ -94,6 +94,12 @@ impl Connection {
                 End::Lost
             }
         };
+        if matches!(end, End::Lost) {
+            // For as long as the client may come back, nothing is held for what else could have followed.
+            let face = Arc::clone(&self.face);
+            drop(self);
+            return Box::pin(suspended::wait(&face, live)).await;
+        }
         Box::pin(self.finish(live, end)).await;
     }
 
@@ -123,10 +129,7 @@ impl Connection {
         let face = Arc::clone(&self.face);
         match end {
             End::Over => suspended::end(&face, live).await,
-            End::Lost => {
-                drop(self);
-                return suspended::wait(&face, live).await;
-            }
+            End::Lost => return suspended::wait(&face, live).await,
             End::Claimed(claim) => {
                 self.fail(StreamCondition::Conflict);
                 suspended::hand_over(&face, live, claim).await;
