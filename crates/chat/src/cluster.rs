@@ -379,6 +379,8 @@ impl Cluster {
         self.asked.gone(node);
         // What it sent before it went is acted on first.
         self.put(node, Item::Gone(gone));
+        // What it said last, of rooms and accounts, may have come to nobody.
+        self.put(node, Item::Missed);
         lock(&self.lanes).remove(&node);
         self.room_homes_gone(node);
         // What it committed last may have come to nobody.

@@ -72,6 +72,10 @@ impl NewestInRooms {
     }
 }
 
+/// How far before the position that a client names changes are told once more where there are several nodes, in milliseconds: longer
+/// than a frame is on its way, or a lost node is not missed.
+const OVERLAP_MS: u64 = 60_000;
+
 /// A piece of an archive behind a position.
 struct Piece {
     reading: Reading,
@@ -93,6 +97,11 @@ impl Chat {
     /// What changed for an account behind a position, up to now.
     pub async fn changes(&self, session: &Session, since: ArchiveId) -> Result<Changes> {
         let until = self.version();
+        // What nodes commit is told in an order of each node's own: a little before what was told may be what was not.
+        let since = match self.cluster() {
+            Some(_) => ArchiveId(since.0.saturating_sub(ArchiveId::at_ms(OVERLAP_MS).0)),
+            None => since,
+        };
         let oldest = ArchiveId::at_ms(self.now_ms().saturating_sub(CHANGES_KEPT_MS));
         if since > until || since < oldest {
             return Ok(Changes { changes: Vec::new(), version: until, more: false, reset: true });

@@ -3,7 +3,8 @@
 //! A message has an id of its own (XEP-0359) from the moment it is kept. Whoever sends it twice, because the server died
 //! between sending and forgetting, sends the same.
 
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -31,9 +32,34 @@ const FAILURE_CHARS_LIMIT: usize = 200;
 /// How long the task sleeps at most, so that a clock that is set forwards is noticed.
 const SLEEP_LIMIT: Duration = Duration::from_secs(60);
 
-/// Wakes the task that sends.
+/// What those share who send messages later, and who change what waits.
 #[derive(Debug, Default)]
-pub(crate) struct Schedule(Notify);
+pub(crate) struct Schedule {
+    /// Wakes the task that sends.
+    wake: Notify,
+    /// The messages that are being sent, changed or taken out.
+    claimed: Mutex<HashSet<(AccountId, String)>>,
+}
+
+/// Somebody deals with a message that waits: as long as he does, nobody else does.
+struct Claim<'a> {
+    schedule: &'a Schedule,
+    what: (AccountId, String),
+}
+
+impl Schedule {
+    fn claim(&self, account: AccountId, id: &str) -> Option<Claim<'_>> {
+        let what = (account, id.to_owned());
+        let mut claimed = self.claimed.lock().unwrap_or_else(PoisonError::into_inner);
+        claimed.insert(what.clone()).then(|| Claim { schedule: self, what })
+    }
+}
+
+impl Drop for Claim<'_> {
+    fn drop(&mut self) {
+        self.schedule.claimed.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.what);
+    }
+}
 
 /// A message that is to be sent.
 #[derive(Debug, Clone)]
@@ -72,9 +98,9 @@ impl Due {
 }
 
 impl Chat {
-    /// Keeps a message to be sent later, or in place of one that waits. `NotAcceptable` where it is due in the past or too far
-    /// ahead.
-    pub async fn schedule(&self, session: &Session, due: &Due) -> Result<()> {
+    /// Keeps a message to be sent later; with `replaces`, in place of the one that waits under its id, and `NotFound` where none does
+    /// or it is just being sent. `NotAcceptable` where it is due in the past or too far ahead, or too large.
+    pub async fn schedule(&self, session: &Session, due: &Due, replaces: bool) -> Result<()> {
         let now_ms = self.now_ms();
         if due.at_ms <= now_ms || due.at_ms > now_ms.saturating_add(SCHEDULED_AHEAD_MS) {
             return Err(Error::NotAcceptable("a message is sent later within a year"));
@@ -84,13 +110,18 @@ impl Chat {
             return Err(Error::NotAcceptable("the message is too large to be kept"));
         }
         let owner = Owner::from(session);
+        let claim = self.schedule.claim(owner.account, &due.id).ok_or(Error::NotFound)?;
         let waiting = self.store.state(owner.account, StateKind::Scheduled).await?;
+        if replaces && !waiting.iter().any(|item| item.key == due.id) {
+            return Err(Error::NotFound);
+        }
         if waiting.len() >= SCHEDULED_LIMIT && !waiting.iter().any(|item| item.key == due.id) {
             return Err(Error::ResourceConstraint("too many messages wait to be sent"));
         }
         let (kind, key) = (StateKind::Scheduled, due.id.clone());
         let jid = owner.jid.clone();
         self.keep_in_step(vec![Item { owner, kind, key, content: Some(written) }]).await?;
+        drop(claim);
         self.wake_schedule();
         self.tell_changed(&jid, Cached::Scheduled);
         Ok(())
@@ -98,11 +129,12 @@ impl Chat {
 
     /// Something else may be due next.
     pub(crate) fn wake_schedule(&self) {
-        self.schedule.0.notify_one();
+        self.schedule.wake.notify_one();
     }
 
     /// Does not send a message that waits. `NotFound` where none does.
     pub async fn unschedule(&self, owner: &Owner, id: &str) -> Result<()> {
+        let _claim = self.schedule.claim(owner.account, id).ok_or(Error::NotFound)?;
         if self.kept_in_step(owner, StateKind::Scheduled, id).await?.is_none() {
             return Err(Error::NotFound);
         }
@@ -123,7 +155,7 @@ impl Chat {
                 }
             };
             tokio::select! {
-                () = self.schedule.0.notified() => {}
+                () = self.schedule.wake.notified() => {}
                 () = tokio::time::sleep(sleep) => {}
             }
         }
@@ -149,17 +181,28 @@ impl Chat {
                 continue;
             }
             // One that cannot be sent keeps no other back.
-            if let Err(error) = self.send_one(account, due).await {
-                tracing::warn!(%error, id = item.key, "a message that is due could not be sent");
+            let id = item.key;
+            if let Err(error) = self.send_one(account, due, item.content).await {
+                tracing::warn!(%error, id, "a message that is due could not be sent");
             }
         }
         Ok(next)
     }
 
-    async fn send_one(self: &Arc<Self>, account: AccountId, mut due: Due) -> Result<()> {
+    async fn send_one(
+        self: &Arc<Self>,
+        account: AccountId,
+        mut due: Due,
+        content: Option<String>,
+    ) -> Result<()> {
         let Some(sender) = due.message.from.clone() else { return Ok(()) };
         let owner = Owner { account, jid: sender.to_bare() };
         let (kind, key) = (StateKind::Scheduled, due.id.clone());
+        // Whoever is changing it just now, or has changed it since it was read, wakes this once more.
+        let Some(_claim) = self.schedule.claim(account, &key) else { return Ok(()) };
+        if self.kept_in_step(&owner, kind, &key).await? != content {
+            return Ok(());
+        }
         let content = match self.send_as(&owner, due.message.clone()).await {
             Ok(()) => None,
             // That may pass, and it is tried again with whatever is due next.

@@ -349,7 +349,9 @@ impl Connection {
     async fn tell_one(&mut self, event: Event) -> io::Result<Option<End>> {
         self.live.unwritten = self.live.unwritten.or(archived(&event));
         // In a box of its own, so that a connection on which nothing happens does not hold the room for it.
-        let Rendered { frames, archived } = Box::pin(render::rendered(&self.call, event)).await;
+        // Where it cannot be told the connection ends, so that the client comes in step by what is kept.
+        let rendered = Box::pin(render::rendered(&self.call, event)).await;
+        let Rendered { frames, archived } = rendered.map_err(io::Error::other)?;
         for frame in frames {
             if let Some(end) = self.write(&frame).await? {
                 return Ok(Some(end));

@@ -7,6 +7,7 @@ use waxwing_chat::conversations::folding::MessageView;
 use waxwing_chat::event::{Close, Delivery, Event};
 use waxwing_chat::rooms::news::{RoomEvent, Said};
 use waxwing_chat::roster::{self, RosterItem};
+use waxwing_chat::{Error, Result};
 use waxwing_xmpp::ns;
 use waxwing_xmpp::stanza::{Kind, Stanza};
 
@@ -35,39 +36,27 @@ impl From<Vec<types::Event>> for Rendered {
     }
 }
 
-/// Turns an event of the domain into what the client is told. What cannot be read now is told the next time it comes in step,
-/// and the log says why.
-pub(crate) async fn rendered(call: &Call, event: Event) -> Rendered {
-    match event {
-        Event::Stanza(delivery) => between_people(call, &delivery, Direction::Incoming).await,
-        Event::Carbon(direction, delivery) => between_people(call, &delivery, direction).await,
+/// Turns an event of the domain into what the client is told. Where that cannot be read now nothing newer may be told either: the
+/// client would take all before it for told, and never ask for it.
+pub(crate) async fn rendered(call: &Call, event: Event) -> Result<Rendered> {
+    Ok(match event {
+        Event::Stanza(delivery) => between_people(call, &delivery, Direction::Incoming).await?,
+        Event::Carbon(direction, delivery) => between_people(call, &delivery, direction).await?,
         Event::Batch(stanzas) => {
             let mut events = Vec::new();
             for outgoing in stanzas {
-                events.extend(passing(call, outgoing.stanza()).await);
+                events.extend(passing(call, outgoing.stanza()).await?);
             }
             events.into()
         }
         Event::Room(event) => match &*event {
-            RoomEvent::Said(said) if said.archived.is_some() => said_in_room(call, said).await,
-            RoomEvent::Pinned { key, at, .. } => match account::pinned(call, key, *at).await {
-                Ok(events) => events.into(),
-                Err(error) => {
-                    tracing::warn!(%error, "that a message was pinned could not be told");
-                    Rendered::default()
-                }
-            },
+            RoomEvent::Said(said) if said.archived.is_some() => said_in_room(call, said).await?,
+            RoomEvent::Pinned { key, at, .. } => there(account::pinned(call, key, *at).await)?.into(),
             event => {
                 rooms::told(call, event).await.into_iter().map(types::Event::from).collect::<Vec<_>>().into()
             }
         },
-        Event::Account(event) => match account::told(call, &event).await {
-            Ok(events) => events.into(),
-            Err(error) => {
-                tracing::warn!(%error, "what an account keeps could not be told");
-                Rendered::default()
-            }
-        },
+        Event::Account(event) => there(account::told(call, &event).await)?.into(),
         Event::RosterChanged { change, .. } => told(match &*change {
             waxwing_chat::event::RosterChange::Set(item) => What::Contact { contact: contact(item) },
             waxwing_chat::event::RosterChange::Removed(jid) => {
@@ -75,13 +64,18 @@ pub(crate) async fn rendered(call: &Call, event: Event) -> Rendered {
             }
         }),
         // The whole list is told: whoever missed a change has it right again after the next.
-        Event::Blocked(_) | Event::Unblocked(_) => match call.chat().blocklist(call.session()).await {
-            Ok(all) => told(What::Blocked { addresses: all.iter().map(ToString::to_string).collect() }),
-            Err(error) => {
-                tracing::warn!(%error, "a list of blocked addresses could not be read");
-                Rendered::default()
-            }
-        },
+        Event::Blocked(_) | Event::Unblocked(_) => {
+            let all = call.chat().blocklist(call.session()).await?;
+            told(What::Blocked { addresses: all.iter().map(ToString::to_string).collect() })
+        }
+    })
+}
+
+/// Of what is not there any more, or not for him, a client is told nothing.
+fn there(events: Result<Vec<types::Event>>) -> Result<Vec<types::Event>> {
+    match events {
+        Err(Error::NotFound | Error::Forbidden) => Ok(Vec::new()),
+        events => events,
     }
 }
 
@@ -90,36 +84,33 @@ fn told(what: What) -> Rendered {
 }
 
 /// A message between two people, and what became of others by it.
-async fn between_people(call: &Call, delivery: &Delivery, direction: Direction) -> Rendered {
+async fn between_people(call: &Call, delivery: &Delivery, direction: Direction) -> Result<Rendered> {
     let stanza = delivery.stanza.stanza();
     let Some(id) = delivery.archived.filter(|_| matches!(stanza.kind, Kind::Message(_))) else {
-        return passing(call, stanza).await.into_iter().collect::<Vec<_>>().into();
+        return Ok(passing(call, stanza).await?.into_iter().collect::<Vec<_>>().into());
     };
     let archived = Some(id).filter(|_| direction == Direction::Incoming);
     let told = call.chat().told_by_message(call.session(), stanza, direction, id).await;
-    Rendered { archived, ..messages(call, told, id).await.into() }
+    Ok(Rendered { archived, ..messages(call, told, id).await?.into() })
 }
 
 /// What is said in a room is written once for all who are told the same.
-async fn said_in_room(call: &Call, said: &Said) -> Rendered {
-    let Some(id) = said.archived else { return Rendered::default() };
+async fn said_in_room(call: &Call, said: &Said) -> Result<Rendered> {
+    let Some(id) = said.archived else { return Ok(Rendered::default()) };
     let render = async || {
         let told = call.chat().told_by_room(call.session(), said).await;
-        Rendered::from(messages(call, told, id).await)
+        Ok::<_, Error>(Rendered::from(messages(call, told, id).await?))
     };
     if !said.is_same_for_all() {
         return render().await;
     }
     // JSON has no line breaks but those between its values. Whoever comes second waits, and does not do it all again.
-    let written = said.rendered.get_or_init(async || Arc::from(render().await.frames.join("\n"))).await;
-    Rendered { frames: written.lines().map(Arc::from).collect(), archived: None }
+    let written = async || Ok::<_, Error>(Arc::from(render().await?.frames.join("\n")));
+    let written = said.rendered.get_or_try_init(written).await?;
+    Ok(Rendered { frames: written.lines().map(Arc::from).collect(), archived: None })
 }
 
-async fn messages(
-    call: &Call,
-    told: waxwing_chat::Result<Vec<MessageView>>,
-    id: ArchiveId,
-) -> Vec<types::Event> {
+async fn messages(call: &Call, told: Result<Vec<MessageView>>, id: ArchiveId) -> Result<Vec<types::Event>> {
     let shown = async {
         let mut events = Vec::new();
         let mut names = Names::default();
@@ -131,28 +122,21 @@ async fn messages(
             });
             events.push(types::Event::lasting(id.0, What::Message { message }));
         }
-        Ok::<_, waxwing_chat::Error>(events)
+        Ok(events)
     };
-    shown.await.unwrap_or_else(|error| {
-        tracing::warn!(%error, "a message could not be told");
-        Vec::new()
-    })
+    there(shown.await)
 }
 
 /// What is told of a stanza that is kept nowhere.
-async fn passing(call: &Call, stanza: &Stanza) -> Option<types::Event> {
-    match stanza.kind {
+async fn passing(call: &Call, stanza: &Stanza) -> Result<Option<types::Event>> {
+    Ok(match stanza.kind {
         Kind::Presence(_) => {
-            let presence = presence::of(call.chat(), &call.session().bare, stanza).await;
-            let presence = presence.unwrap_or_else(|error| {
-                tracing::warn!(%error, "presence could not be told");
-                None
-            });
+            let presence = presence::of(call.chat(), &call.session().bare, stanza).await?;
             presence.map(|presence| types::Event::from(What::Presence { presence }))
         }
         Kind::Message(_) => typing(stanza),
         Kind::Iq(_) => None,
-    }
+    })
 }
 
 /// That somebody writes, or has stopped (XEP-0085).

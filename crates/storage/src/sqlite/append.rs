@@ -104,9 +104,10 @@ impl<'c> Appender<'c> {
 
     pub(super) fn committed(&mut self) {
         self.last.0 = self.last.1;
-        self.position.store(self.last.1, Ordering::Release);
         self.appended.0 = self.appended.1;
         self.index.committed();
+        // Whoever sees the position finds all that is below it.
+        self.position.store(self.last.1, Ordering::Release);
     }
 
     pub(super) fn rolled_back(&mut self) {

@@ -45,6 +45,7 @@ async fn keep(
     (id, at_ms): (String, u64),
     conversation: &Jid,
     (text, attachments): (&str, &[Attachment]),
+    replaces: bool,
 ) -> Result<ScheduledGot, Fault> {
     let content = Content { text, attachments, ..Content::default() };
     super::message::check_content(call, &content)?;
@@ -55,7 +56,7 @@ async fn keep(
     let mut message = stanza(call, conversation, in_room, &id);
     mapping::write(call.chat(), &content, conversation, call.session().jid.domain(), &mut message);
     let due = Due { id, at_ms, failed: None, message };
-    call.chat().schedule(call.session(), &due).await.map_err(|error| match error {
+    call.chat().schedule(call.session(), &due, replaces).await.map_err(|error| match error {
         waxwing_chat::Error::NotAcceptable(_) => Fault::from(error).about("at_ms"),
         error => error.into(),
     })?;
@@ -66,7 +67,7 @@ async fn keep(
 async fn create(call: Call, params: ScheduledCreate) -> Result<ScheduledGot, Fault> {
     let conversation = address_in("conversation", &params.conversation)?;
     let place = (call.chat().token(), params.at_ms);
-    keep(&call, place, &conversation, (&params.text, &params.attachments)).await
+    keep(&call, place, &conversation, (&params.text, &params.attachments), false).await
 }
 
 async fn change(call: Call, params: ScheduledChange) -> Result<ScheduledGot, Fault> {
@@ -77,7 +78,7 @@ async fn change(call: Call, params: ScheduledChange) -> Result<ScheduledGot, Fau
     let conversation = address_in("conversation", &shown.conversation)?;
     let place = (due.id, params.at_ms.unwrap_or(due.at_ms));
     let text = params.text.unwrap_or(shown.text);
-    keep(&call, place, &conversation, (&text, &shown.attachments)).await
+    keep(&call, place, &conversation, (&text, &shown.attachments), true).await
 }
 
 async fn delete(call: Call, params: ScheduledNamed) -> Result<Nothing, Fault> {
