@@ -475,3 +475,45 @@ async fn a_room_is_changed_by_whoever_holds_it() {
     }
     assert_eq!(server.run_in(&database, "SELECT count(*) FROM lease"), "0");
 }
+
+/// A dump holds a lock on every table for as long as it takes: what clients sent twice is known all the same, and nobody waits.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn messages_are_kept_while_the_database_is_dumped() {
+    let Some(server) = need("a dump", Server::start(&[])) else { return };
+    let window = Duration::from_millis(100);
+    let options = Options { dedupe_window: window, ..server.new_database() };
+    let database = name(&options);
+    let (_postgres, store) = open(options).await;
+    let (juliet, romeo) = couple(&store).await;
+    let sent = |id: u32| Append {
+        dedupe: Some((juliet.id, id.to_string())),
+        ..message(&juliet, &romeo, &format!("line {id}"))
+    };
+    let first = append(&store, sent(0)).await;
+    std::thread::scope(|threads| {
+        let dump = "BEGIN; LOCK TABLE sent_0, sent_1 IN ACCESS SHARE MODE; SELECT pg_sleep(600)";
+        let dumping = threads.spawn(|| server.run_in(&database, &format!("{dump}; COMMIT")));
+        let held = "SELECT count(*) FROM pg_locks l JOIN pg_class c ON c.oid = l.relation \
+                    WHERE c.relname IN ('sent_0', 'sent_1') AND l.mode = 'AccessShareLock' AND l.granted";
+        while server.run_in(&database, held).trim() != "2" {
+            std::thread::yield_now();
+        }
+        tokio::task::block_in_place(|| {
+            tokio::runtime::Handle::current().block_on(async {
+                for id in 1.. {
+                    let kept = append(&store, sent(id)).await;
+                    let again = appending(&store, sent(id)).await.expect("the store reports");
+                    assert!(matches!(again, Ok(Committed::Duplicate(known)) if known == kept), "{again:?}");
+                    if kept.0 - first.0 > 5 * window.as_micros() as u64 {
+                        break;
+                    }
+                }
+            });
+        });
+        let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'BEGIN; LOCK TABLE sent_0%'";
+        server.run_in(&database, end);
+        drop(dumping.join());
+    });
+    // What a client sends under an id that is forgotten, and stands in a table that could not be emptied, is another message.
+    append(&store, sent(0)).await;
+}
