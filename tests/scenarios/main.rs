@@ -36,6 +36,7 @@ mod personal_eventing;
 mod presence;
 mod pubsub;
 mod push;
+mod resuming_elsewhere;
 mod retraction;
 mod rooms;
 mod rosters;
