@@ -37,6 +37,7 @@ mod personal_eventing;
 mod presence;
 mod pubsub;
 mod push;
+mod resuming_elsewhere;
 mod retraction;
 mod rooms;
 mod rosters;

@@ -55,7 +55,7 @@ async fn authenticate(
 }
 
 /// A fresh stream, authenticated by SASL2 with these inline requests; sets the client's address.
-async fn signed_in(world: &World, user: &str, inline: &str) -> (Client, Element) {
+pub(crate) async fn signed_in(world: &World, user: &str, inline: &str) -> (Client, Element) {
     world.user(user);
     let mut client = world.secured().await;
     let success = authenticate(&mut client, "SCRAM-SHA-256-PLUS", user, &password(user), inline).await;

@@ -30,7 +30,7 @@ impl Nats {
         }
     }
 
-    fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
@@ -52,12 +52,12 @@ fn run(port: u16) -> std::io::Result<Child> {
     command.args(["-a", "127.0.0.1", "-p", &port.to_string()]).stderr(Stdio::null()).spawn()
 }
 
-fn nodes(world: &World) -> Value {
+pub(crate) fn nodes(world: &World) -> Value {
     serde_json::from_str(&world.server.admin(&["nodes", "--json"], "").unwrap()).unwrap()
 }
 
 /// Asks until it is so.
-async fn until<T: std::fmt::Debug>(
+pub(crate) async fn until<T: std::fmt::Debug>(
     what: &str,
     mut ask: impl AsyncFnMut() -> T,
     so: impl Fn(&T) -> bool,

@@ -12,7 +12,7 @@ const BINARY: &str = env!("CARGO_BIN_EXE_waxwing");
 const MADE: &str = "The first administrator has been made";
 
 /// A setup on an empty database of this name; none where there is no PostgreSQL, which is said.
-fn on_database(name: &str) -> Option<Setup> {
+pub(crate) fn on_database(name: &str) -> Option<Setup> {
     match postgres::shared() {
         Ok(server) => {
             server.run(&format!("CREATE DATABASE {name}"));

@@ -48,11 +48,14 @@ impl World {
 
     /// A connected resource of an account that came from elsewhere with the password that a world would give it.
     pub async fn existing(&self, who: &str) -> Client {
-        let account = who.split('/').next().unwrap_or(who);
-        let jid =
-            if account.contains('@') { account.to_owned() } else { format!("{account}@{}", self.domain) };
-        self.users.lock().unwrap_or_else(PoisonError::into_inner).insert(jid);
+        self.has(who.split('/').next().unwrap_or(who));
         self.connected(who).await
+    }
+
+    /// An account came from elsewhere with the password that a world would give it.
+    pub fn has(&self, name: &str) {
+        let jid = if name.contains('@') { name.to_owned() } else { format!("{name}@{}", self.domain) };
+        self.users.lock().unwrap_or_else(PoisonError::into_inner).insert(jid);
     }
 
     fn client(&self, transport: Result<Transport>, domain: &str) -> Client {

@@ -25,6 +25,7 @@ mod simulation;
 mod telling;
 #[cfg(test)]
 mod tests;
+mod tunnels;
 mod wire;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -50,6 +51,7 @@ pub use lines::LINE_LIMIT;
 pub use order::{ARRIVED_LIMIT, GAP_PATIENCE};
 pub use rooms::Away;
 pub use telling::PAIR_TIMEOUT;
+pub use tunnels::{Broken, Passed, TUNNEL_PIECE, TUNNEL_WINDOW, Tunnel};
 
 use crate::account::AccountId;
 use crate::chat::Chat;
@@ -93,9 +95,10 @@ struct Life {
 /// The face whose streams can be resumed at another node.
 #[async_trait]
 pub trait Streams: Send + Sync + 'static {
-    /// Ends the stream with this resumption id, if this account has it here, and gives it in the form in which it is kept
-    /// over a restart.
-    async fn give(&self, id: &str, account: &Jid) -> Option<Vec<u8>>;
+    /// Goes on with a stream of this account whose client has come to another node: what it says comes through the tunnel from here
+    /// on, and what it is told goes there. `asked` and the answer are in the face's own form. `None` when the account has no such
+    /// stream here: what belongs to somebody else answers like what does not exist.
+    async fn resume(&self, account: &Jid, asked: &[u8], tunnel: Tunnel) -> Option<Vec<u8>>;
 }
 
 struct Parts {
@@ -110,6 +113,7 @@ pub struct Cluster {
     pub(crate) directory: Directory,
     pub(crate) order: Order,
     asked: asking::Asked,
+    tunnels: tunnels::Tunnels,
     parts: OnceLock<Parts>,
     lanes: Mutex<HashMap<NodeId, mpsc::Sender<Item>>>,
     /// Held while the others are told of a session, so that the last that they hear of it is how it is.
@@ -156,6 +160,7 @@ impl Cluster {
             directory: Directory::default(),
             order: Order::default(),
             asked: asking::Asked::default(),
+            tunnels: tunnels::Tunnels::default(),
             parts: OnceLock::new(),
             lanes: Mutex::default(),
             announcing: Mutex::default(),
@@ -346,6 +351,7 @@ impl Cluster {
                 }
             }
         }
+        self.break_all_tunnels();
         self.order.end();
         self.left.notify_waiters();
         lock(&self.lanes).clear();
@@ -377,6 +383,7 @@ impl Cluster {
         }
         drop(parted);
         self.asked.gone(node);
+        self.break_tunnels(node);
         // What it sent before it went is acted on first.
         self.put(node, Item::Gone(gone));
         // What it said last, of rooms and accounts, may have come to nobody.
@@ -389,6 +396,7 @@ impl Cluster {
     }
 
     fn missed(&self, node: NodeId) {
+        self.break_tunnels(node);
         tracing::warn!(%node, "frames of another node were lost");
         self.asked.gone(node);
         lock(&self.stale).insert(node, Instant::now());
@@ -422,6 +430,7 @@ impl Cluster {
             }
             Content::Newest(number) => self.order.note(number),
             Content::Answer { id, answer } => self.asked.answered(node, id, answer),
+            Content::Tunnel { to, number, part } => self.passed(node, to, number, part),
             Content::Hello(name) => {
                 let mut lives = lock(&self.lives);
                 lives.retain(|_, holder| *holder != node);

@@ -25,6 +25,8 @@
 //! - `stream.close()` ends in order; `stream.fail(StreamError)` ends with an error (`see-other-host`, `system-shutdown`,
 //!   `conflict`, `connection-timeout`, ..). After `Closed`, `Failed` or `PeerFailed`: flush, hang up.
 //! - WebSocket: feed each message whole, then call `stream.end_of_frame()`.
+//! - Resumed at another node than the one that has the session: there `Stream::carried_on(.., stream.carried(), ..)` takes
+//!   what the client says from then on, and this stream is not fed any more.
 //!
 //! ```text
 //!            ┌──────────────────── accept (SASL1: the client restarts) ─────────────────┐
@@ -41,6 +43,7 @@
 mod authentication;
 mod binding;
 mod bound;
+mod carried;
 mod config;
 mod event;
 mod features;
@@ -65,6 +68,7 @@ use authentication::Profile;
 use header::Header;
 use sasl2::Inline;
 
+pub use carried::Carried;
 pub use config::{Config, FillRandom, FindHost, Host, HostPolicy, Tls, Transport};
 pub use event::{
     Acceptance, Authenticated, BindRequest, Bound, Credentials, EnableRequest, Event, FastUse, InlineBind,

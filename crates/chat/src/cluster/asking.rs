@@ -32,8 +32,9 @@ pub(crate) enum Question {
     Sessions { account: Option<Jid> },
     /// End the session with this full address.
     End { session: Jid, reason: Close },
-    /// Hand over the stream with this resumption id, which belongs to this account.
-    Stream { id: String, account: Jid },
+    /// Go on with a stream of this account, whose client has come here, through the tunnel with this number. What is asked is in the
+    /// form of the face.
+    Resume { account: Jid, tunnel: u64, asked: Vec<u8> },
     /// Something that a room does at its home.
     Room(RoomQuestion),
 }
@@ -50,8 +51,8 @@ pub(crate) enum Answer {
     Sessions(Vec<ListedSession>),
     /// How many have been ended.
     Ended(u64),
-    /// The stream in the form its face chose.
-    Stream(Option<Vec<u8>>),
+    /// The stream goes on, in the form its face chose; or there is none.
+    Resumed(Option<Vec<u8>>),
     Room(RoomAnswer),
     /// A question that only a newer node understands, or one that could not be answered.
     Nothing,
@@ -96,10 +97,11 @@ impl Question {
                 out.jid(session);
                 out.byte(close_number(*reason));
             }
-            Self::Stream { id, account } => {
+            Self::Resume { account, tunnel, asked } => {
                 out.byte(4);
-                out.text(id);
                 out.jid(account);
+                out.number(*tunnel);
+                out.octets(asked);
             }
             Self::Room(question) => {
                 out.byte(5);
@@ -115,7 +117,9 @@ impl Question {
             1 => Self::Attention { account: from.jid()? },
             2 => Self::Sessions { account: from.option(Reader::jid)? },
             3 => Self::End { session: from.jid()?, reason: read_close(from)? },
-            4 => Self::Stream { id: from.string()?, account: from.jid()? },
+            4 => {
+                Self::Resume { account: from.jid()?, tunnel: from.number()?, asked: from.octets()?.to_vec() }
+            }
             5 => Self::Room(RoomQuestion::read(from)?),
             _ => return Err(Malformed),
         })
@@ -142,9 +146,9 @@ impl Answer {
                 out.byte(3);
                 out.number(*count);
             }
-            Self::Stream(stream) => {
+            Self::Resumed(answer) => {
                 out.byte(4);
-                out.option(stream.as_deref(), Writer::octets);
+                out.option(answer.as_deref(), Writer::octets);
             }
             Self::Room(answer) => {
                 out.byte(5);
@@ -160,7 +164,7 @@ impl Answer {
             1 => Self::Attention { attended: from.flag()?, connected: from.list(Reader::string)? },
             2 => Self::Sessions(from.list(ListedSession::read)?),
             3 => Self::Ended(from.number()?),
-            4 => Self::Stream(from.option(|from| from.octets().map(<[u8]>::to_vec))?),
+            4 => Self::Resumed(from.option(|from| from.octets().map(<[u8]>::to_vec))?),
             5 => Self::Room(RoomAnswer::read(from)?),
             6 => Self::Nothing,
             _ => return Err(Malformed),

@@ -9,6 +9,7 @@ use waxwing_xmpp::jid::Jid;
 use waxwing_xmpp::stanza::Stanza;
 
 use super::asking::{Answer, Question};
+use super::tunnels::{Part, Side};
 use super::wire::{Malformed, Read, Reader, Writer};
 use crate::account::AccountId;
 use crate::archive::{ArchiveId, Direction};
@@ -141,6 +142,8 @@ pub(crate) enum Content {
     Lost,
     /// An account has let a contact see its presence: his sessions are sent the account's last items.
     LastItems { owner: Jid, contact: Jid },
+    /// Something that goes through a tunnel, to the end of it that the receiver has.
+    Tunnel { to: Side, number: u64, part: Part },
 }
 
 /// A frame as it was read.
@@ -178,6 +181,7 @@ impl Content {
             Self::Room(_) => 21,
             Self::Lost => 22,
             Self::LastItems { .. } => 23,
+            Self::Tunnel { .. } => 24,
         }
     }
 
@@ -240,6 +244,11 @@ impl Content {
                 answer.write(out);
             }
             Self::Room(frame) => frame.write(out),
+            Self::Tunnel { to, number, part } => {
+                out.flag(*to == Side::Stream);
+                out.number(*number);
+                part.write(out);
+            }
             about_an_account => about_an_account.write_about_account(out),
         }
     }
@@ -348,6 +357,11 @@ impl Content {
             21 => Self::Room(super::rooms::RoomFrame::read(from)?),
             22 => Self::Lost,
             23 => Self::LastItems { owner: from.jid()?, contact: from.jid()? },
+            24 => Self::Tunnel {
+                to: if from.flag()? { Side::Stream } else { Side::Client },
+                number: from.number()?,
+                part: Part::read(from)?,
+            },
             _ => return Ok(None),
         }))
     }
@@ -595,6 +609,18 @@ mod tests {
                 question: Question::Mark { account: jid("romeo"), replaced: Some((jid("romeo/a"), 7)) },
             },
             Content::Answer { id: 1, answer: Answer::Mark(Some(ArchiveId(3))) },
+            Content::Ask {
+                id: 2,
+                question: Question::Resume { account: jid("romeo"), tunnel: 300, asked: b"x".to_vec() },
+            },
+            Content::Tunnel {
+                to: Side::Stream,
+                number: 300,
+                part: Part::Piece { octets: Bytes::from_static(b"<r/>"), whole: true },
+            },
+            Content::Tunnel { to: Side::Client, number: 300, part: Part::Taken(1234) },
+            Content::Tunnel { to: Side::Client, number: 300, part: Part::Closed { goes_away: true } },
+            Content::Tunnel { to: Side::Client, number: 300, part: Part::Broken },
         ];
         for content in all {
             let octets = content.encode(1234);

@@ -169,6 +169,7 @@ impl Cluster {
             | Content::Batch { .. }
             | Content::Newest(_)
             | Content::Answer { .. }
+            | Content::Tunnel { .. }
             | Content::Lost => Ok(()),
         };
         if let Err(error) = done {
@@ -277,12 +278,12 @@ impl Cluster {
         };
         let (cluster, chat) = (Arc::clone(self), Arc::clone(chat));
         tokio::spawn(async move {
-            let answer = cluster.answer(&chat, question).await;
+            let answer = cluster.answer(&chat, node, question).await;
             cluster.send(node, &Content::Answer { id, answer });
         });
     }
 
-    async fn answer(&self, chat: &Arc<Chat>, question: Question) -> Answer {
+    async fn answer(self: &Arc<Self>, chat: &Arc<Chat>, node: NodeId, question: Question) -> Answer {
         match question {
             Question::Mark { account, replaced } => self.give_way(chat, &account, replaced).await,
             Question::Attention { account } => {
@@ -299,10 +300,15 @@ impl Cluster {
                 found.iter().for_each(|session| session.close(reason));
                 Answer::Ended(u64::from(found.is_some()))
             }
-            Question::Stream { id, account } => match chat.streams.get() {
-                Some(streams) => Answer::Stream(streams.give(&id, &account).await),
-                None => Answer::Stream(None),
-            },
+            Question::Resume { account, tunnel, asked } => {
+                let Some(streams) = chat.streams.get() else { return Answer::Resumed(None) };
+                let end = self.answer_tunnel(node, tunnel);
+                let resumed = streams.resume(&account, &asked, end).await;
+                if resumed.is_some() {
+                    self.greet(node, tunnel);
+                }
+                Answer::Resumed(resumed)
+            }
             Question::Room(_) => Answer::Nothing,
         }
     }

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use waxwing_xmpp::jid::Jid;
 use waxwing_xmpp::stanza::Stanza;
 
-use super::{Answer, Cached, Cluster, Content, Handing, ListedSession, Question, Streams, lock};
+use super::{Answer, Cached, Cluster, Content, Handing, ListedSession, Question, Streams, Tunnel, lock};
 use crate::archive::ArchiveId;
 use crate::chat::Chat;
 use crate::error::{Error, Result};
@@ -17,7 +17,7 @@ use crate::event::{AccountEvent, Close, RosterChange};
 use crate::hints;
 use crate::messages::Checked;
 use crate::nodes::{Held, Leases, NodeId};
-use crate::session::Session;
+use crate::session::{ClientInfo, Session};
 
 /// How long what two accounts exchange waits for another node that is at it.
 pub const PAIR_TIMEOUT: Duration = Duration::from_secs(10);
@@ -201,6 +201,13 @@ impl Chat {
         }
     }
 
+    /// A session goes on with another connection of its client.
+    pub fn resumed(&self, session: &Session, info: ClientInfo) {
+        session.set_info(info);
+        // Of two that hold one address the older gives way.
+        self.tell_presence(session);
+    }
+
     /// Tells the other nodes that what they remember of an account does not hold any more.
     pub(crate) fn tell_changed(&self, account: &Jid, what: Cached) {
         if let Some(cluster) = self.cluster() {
@@ -281,25 +288,25 @@ impl Chat {
         let _ = self.streams.set(streams);
     }
 
-    /// A session is about to be resumed at another node: it stays in its rooms, and this node knows nothing of that any more.
-    pub fn move_out(&self, session: &Session) {
-        for own in session.take_rooms() {
-            if let Some(cluster) = self.cluster() {
-                cluster.unseated(&own.to_bare(), &session.jid);
+    /// Asks the nodes that have sessions of an account to go on with one of its streams, whose client has come here. What is asked and
+    /// answered is in the form of the face; with the answer comes the way to the stream.
+    pub async fn resume_elsewhere(&self, account: &Jid, asked: &[u8]) -> Option<(Vec<u8>, Tunnel)> {
+        let cluster = self.cluster()?;
+        let questions = cluster.directory.nodes_of(account).into_iter().filter_map(|node| {
+            let tunnel = cluster.open_tunnel(node);
+            let (account, asked) = (account.clone(), asked.to_vec());
+            let question = Question::Resume { account, tunnel: tunnel.number(), asked };
+            cluster.ask_ahead(node, question).map(|answered| (tunnel, answered))
+        });
+        let questions: Vec<_> = questions.collect();
+        let deadline = Instant::now() + super::ANSWER_TIMEOUT;
+        for (tunnel, answered) in questions {
+            if let Ok(Ok(Answer::Resumed(Some(resumed)))) = tokio::time::timeout_at(deadline, answered).await
+            {
+                return Some((resumed, tunnel));
             }
         }
-    }
-
-    /// Takes a stream over from another node that has it, in the form in which its face keeps it over a restart. It is there no
-    /// longer.
-    pub async fn stream_elsewhere(&self, id: &str, account: &Jid) -> Option<Vec<u8>> {
-        let cluster = self.cluster()?;
-        let question = Question::Stream { id: id.to_owned(), account: account.clone() };
-        let answers = cluster.ask_all(cluster.directory.nodes_of(account), &question).await;
-        answers.into_iter().find_map(|answer| match answer {
-            Answer::Stream(stream) => stream,
-            _ => None,
-        })
+        None
     }
 
     /// Hands a stanza to the session of another node that it is addressed to.

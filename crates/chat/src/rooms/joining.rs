@@ -435,13 +435,7 @@ impl Room {
     }
 
     /// Somebody whose stream was kept over a restart is in the room again, as if he had never left.
-    async fn reenter(
-        &mut self,
-        session: &Arc<Session>,
-        own: &Jid,
-        content: Element,
-        since_ms: Option<u64>,
-    ) -> Result<()> {
+    async fn reenter(&mut self, session: &Arc<Session>, own: &Jid, content: Element) -> Result<()> {
         let seat = Seat::Local(Arc::clone(session));
         let nick = own.resource().ok_or(Error::JidMalformed)?;
         let state = self.state()?;
@@ -453,7 +447,7 @@ impl Room {
         let content = telling::presence_content(&content, |domain| self.chat.is_ours(domain));
         self.sit_down(&seat, own, affiliation, content)?;
         // What was said since the restart he cannot have heard.
-        let wanted = Wanted::since(since_ms.unwrap_or(self.chat.started_ms()));
+        let wanted = Wanted::since(self.chat.started_ms());
         self.welcome(&seat, own, wanted, Vec::new(), None).await
     }
 
@@ -500,18 +494,10 @@ impl Chat {
     }
 
     /// Puts a session that was kept over a restart back into a room. If that cannot be, its client is told that it is out.
-    /// What was said since it was given away by another node it has not heard; otherwise, what was said since the restart.
-    pub async fn reenter_room(
-        &self,
-        session: &Arc<Session>,
-        own: &Jid,
-        presence: Element,
-        since_ms: Option<u64>,
-    ) {
+    pub async fn reenter_room(&self, session: &Arc<Session>, own: &Jid, presence: Element) {
         let (seat, place) = (Arc::clone(session), own.clone());
-        let done = self.in_room(own, move |room| {
-            Box::pin(async move { room.reenter(&seat, &place, presence, since_ms).await })
-        });
+        let done = self
+            .in_room(own, move |room| Box::pin(async move { room.reenter(&seat, &place, presence).await }));
         if !matches!(done.await, Ok(Ok(()))) {
             session.leave_room(own);
             turn_away(self, &Seat::Local(Arc::clone(session)), own);

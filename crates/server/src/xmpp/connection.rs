@@ -24,6 +24,7 @@ use super::face::{Current, Face};
 use super::link::Link;
 use super::live::{self, Live};
 use super::receive::{self, Outcome, Within};
+use super::sign_in::SignedIn;
 use super::suspended::{self, Claim};
 
 /// A connection and the stream on it.
@@ -68,11 +69,17 @@ enum Step<'s> {
 impl Connection {
     /// A connection whose stream is about to begin.
     pub(crate) fn new(face: Arc<Face>, current: Current, link: Link, transport: c2s::Transport) -> Box<Self> {
+        let stream = Stream::new(Arc::clone(&current.streams), transport);
+        Self::with(face, current, link, stream)
+    }
+
+    /// A connection with a stream that may have begun.
+    pub(crate) fn with(face: Arc<Face>, current: Current, link: Link, stream: Stream) -> Box<Self> {
         Box::new(Self {
             face,
             config: current.config,
             link,
-            stream: Stream::new(current.streams, transport),
+            stream,
             input: Vec::new(),
             consumed: 0,
             heard: Instant::now(),
@@ -85,8 +92,18 @@ impl Connection {
     /// Serves it until it ends, and its stream as long as it can be resumed.
     pub(crate) async fn serve(mut self: Box<Self>) {
         // In a box of its own, so that its memory is given back before the long time that follows.
-        let Some(mut live) = Box::pin(self.begin()).await else { return };
-        tracing::info!(session = %live.session.jid, "signed in");
+        match Box::pin(self.begin()).await {
+            Some(SignedIn::Here(live)) => {
+                tracing::info!(session = %live.session.jid, "signed in");
+                self.go_on(live).await;
+            }
+            Some(SignedIn::Elsewhere(tunnel)) => Box::pin(self.carry(tunnel)).await,
+            None => {}
+        }
+    }
+
+    /// Serves its stream from where that is.
+    pub(crate) async fn go_on(mut self: Box<Self>, mut live: Box<Live>) {
         let end = match Box::pin(self.steady(&mut live)).await {
             Ok(end) => end,
             Err(error) => {
@@ -104,9 +121,9 @@ impl Connection {
     }
 
     /// Has the client sign in. Without a session the connection is over.
-    async fn begin(&mut self) -> Option<Box<Live>> {
+    async fn begin(&mut self) -> Option<SignedIn> {
         match self.sign_in().await {
-            Ok(Some(live)) => return Some(live),
+            Ok(Some(signed_in)) => return Some(signed_in),
             Ok(None) => {}
             Err(error) if error.kind() == io::ErrorKind::TimedOut => {
                 self.fail(StreamCondition::ConnectionTimeout);
@@ -175,7 +192,7 @@ impl Connection {
             if event.is_some() {
                 return event;
             }
-            if let Link::WebSocket(_) = self.link
+            if self.link.has_messages()
                 && let Some(event) = self.stream.end_of_frame()
             {
                 return Some(event);
@@ -184,6 +201,30 @@ impl Connection {
         self.input = Vec::new();
         self.consumed = 0;
         None
+    }
+
+    /// Whether there is input that nobody has read.
+    pub(super) fn has_input(&self) -> bool {
+        self.consumed < self.input.len()
+    }
+
+    /// The input that nobody has read.
+    pub(super) fn rest(&self) -> &[u8] {
+        &self.input[self.consumed..]
+    }
+
+    /// So much of it has been read. When it is used up its memory is given back.
+    pub(super) fn consume(&mut self, length: usize) {
+        self.consumed += length;
+        if !self.has_input() {
+            self.input = Vec::new();
+            self.consumed = 0;
+        }
+    }
+
+    /// Waits for more of it; `false` when the peer has closed. Safe to drop and call again.
+    pub(super) async fn receive_more(&mut self) -> io::Result<bool> {
+        self.link.receive(&mut self.input).await
     }
 
     /// Writes what the stream has to say.
@@ -217,14 +258,14 @@ impl Connection {
     }
 
     /// Sends what is left and closes the connection.
-    async fn hang_up(&mut self) {
+    pub(super) async fn hang_up(&mut self) {
         if self.flush().await.is_ok() {
             self.link.close(self.face.lifecycle.is_leaving()).await;
         }
     }
 
     /// Tells the client that the server stops, and where to go instead if there is such a place.
-    fn say_goodbye(&mut self) {
+    pub(super) fn say_goodbye(&mut self) {
         let error = match &self.config.see_other_host {
             Some(host) => StreamError::see_other_host(host.as_str()),
             None => StreamError::new(StreamCondition::SystemShutdown),

@@ -2,16 +2,19 @@
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::time::Duration;
 
+use tokio::time::{Instant, sleep};
 use waxwing_chat::Chat;
 use waxwing_xmpp::c2s;
 use waxwing_xmpp::error::{StreamCondition, StreamError};
 
 use super::config::Config;
 use super::connection::Connection;
+use super::elsewhere::Here;
 use super::link::{self, Link};
 use super::streams;
-use super::suspended::{Given, Resumable};
+use super::suspended::Resumable;
 use crate::admin::Admin;
 use crate::http::{WebSocketConn, WebSocketFace};
 use crate::lifecycle::Lifecycle;
@@ -36,6 +39,7 @@ pub(crate) struct Current {
     pub(crate) config: Arc<Config>,
     pub(crate) streams: Arc<c2s::Config>,
     pub(crate) authentication_timeout_ms: u64,
+    spread_ms: u64,
     /// The domains served now, and those served before.
     known: BTreeSet<String>,
 }
@@ -53,6 +57,7 @@ impl Current {
             streams: Arc::new(streams::config(chat, settings, &config, known.clone())),
             config,
             authentication_timeout_ms: settings.limits.authentication_timeout_ms,
+            spread_ms: settings.shutdown.spread_ms,
             known,
         }
     }
@@ -78,7 +83,7 @@ impl Face {
             lifecycle,
             admin: OnceLock::new(),
         });
-        face.chat.resume_elsewhere_by(Arc::new(Given(Arc::downgrade(&face))));
+        face.chat.resume_elsewhere_by(Arc::new(Here(Arc::downgrade(&face))));
         face
     }
 
@@ -93,6 +98,30 @@ impl Face {
     pub fn reload(&self, settings: &crate::config::Config) {
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
         *current = Current::new(&self.chat, settings, current.known.clone());
+    }
+
+    /// The moment at which the clock will show this, in milliseconds since the Unix epoch; now if it has shown it already.
+    pub(crate) fn moment(&self, ms: u64) -> Instant {
+        Instant::now() + Duration::from_millis(ms.saturating_sub(self.chat.now_ms()))
+    }
+
+    /// Resolves when a client is to be sent away that has no session here to tell it so: at a moment of its own while this node
+    /// leaves, and when it drains at the latest.
+    pub(crate) fn sends_away(&self) -> impl Future<Output = ()> + Send + use<> {
+        let (mut closed, mut drain) = (self.lifecycle.drain_signal(), self.lifecycle.drain_signal());
+        let mut lot = [0; 8];
+        self.chat.fill_random(&mut lot);
+        let own = Duration::from_millis(u64::from_le_bytes(lot) % self.current().spread_ms.max(1));
+        async move {
+            let turn = async {
+                closed.closed().await;
+                sleep(own).await;
+            };
+            tokio::select! {
+                () = turn => {}
+                () = drain.draining() => {}
+            }
+        }
     }
 
     pub(crate) fn current(&self) -> Current {

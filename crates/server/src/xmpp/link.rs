@@ -1,11 +1,14 @@
-//! What carries a stream: a TCP connection, plain or TLS, or a WebSocket, behind one way to read and write.
+//! What carries a stream: a TCP connection, plain or TLS, or a WebSocket, here or at another node, behind one way to read and
+//! write.
 
 use std::io;
 use std::net::SocketAddr;
 
+use waxwing_chat::cluster::{Passed, Tunnel};
 use waxwing_xmpp::c2s::{self, Output};
 use waxwing_xmpp::jid::Jid;
 use waxwing_xmpp::sasl::ChannelBindings;
+use waxwing_xmpp::xml::Framing;
 
 use crate::http::WebSocketConn;
 use crate::net::{Conn, Pacer};
@@ -15,13 +18,66 @@ use crate::tls::{Acceptor, Verification};
 pub(crate) enum Link {
     Tcp(Conn),
     WebSocket(Box<WebSocketConn>),
+    /// The connection is at another node.
+    Tunnel(Box<Remote>),
     #[cfg(test)]
     Memory(super::simulation::network::Socket),
     /// A handshake failed half-way; nothing can be read or written any more.
     Broken,
 }
 
+/// A connection that another node has, with what it carries.
+pub(crate) struct Remote {
+    tunnel: Tunnel,
+    framing: Framing,
+    /// What has come of a message of a WebSocket.
+    message: Vec<u8>,
+}
+
+impl Remote {
+    pub(crate) fn new(tunnel: Tunnel, framing: Framing) -> Self {
+        Self { tunnel, framing, message: Vec::new() }
+    }
+
+    async fn receive(&mut self, input: &mut Vec<u8>) -> io::Result<bool> {
+        loop {
+            match self.tunnel.receive().await? {
+                Passed::Closed { .. } => return Ok(false),
+                Passed::Piece { octets, whole: false } if self.framing == Framing::WebSocket => {
+                    self.message.extend_from_slice(&octets);
+                }
+                Passed::Piece { octets, .. } => {
+                    input.append(&mut std::mem::take(&mut self.message));
+                    input.extend_from_slice(&octets);
+                    return Ok(true);
+                }
+            }
+        }
+    }
+
+    async fn send(&self, output: Output) -> io::Result<()> {
+        match self.framing {
+            Framing::Stream => self.tunnel.send(output.bytes()).await?,
+            Framing::WebSocket => {
+                for frame in output.frames() {
+                    self.tunnel.send(frame).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
 impl Link {
+    /// Whether the input comes in messages, each of which holds one element.
+    pub(crate) fn has_messages(&self) -> bool {
+        match self {
+            Self::WebSocket(_) => true,
+            Self::Tunnel(remote) => remote.framing == Framing::WebSocket,
+            _ => false,
+        }
+    }
+
     /// Waits for input and adds it to `input`; `false` when the peer has closed. Safe to drop and call again. While it
     /// waits it holds no buffer. From a WebSocket it takes exactly one message.
     pub(crate) async fn receive(&mut self, input: &mut Vec<u8>) -> io::Result<bool> {
@@ -37,7 +93,22 @@ impl Link {
                 }
                 None => false,
             }),
+            // Likewise.
+            Self::Tunnel(remote) => Box::pin(remote.receive(input)).await,
             Self::Tcp(conn) => conn.receive(input).await,
+        }
+    }
+
+    /// Writes what the stream has to say that another node has: whole messages, if there are any.
+    pub(crate) async fn pass(&mut self, octets: &[u8]) -> io::Result<()> {
+        match self {
+            Self::Tcp(conn) => conn.write_all(octets).await,
+            Self::WebSocket(socket) => {
+                socket.send(std::str::from_utf8(octets).map_err(io::Error::other)?).await
+            }
+            #[cfg(test)]
+            Self::Memory(socket) => socket.send(octets).await,
+            Self::Tunnel(_) | Self::Broken => Err(io::ErrorKind::NotConnected.into()),
         }
     }
 
@@ -46,6 +117,7 @@ impl Link {
         match self {
             Self::Broken => Err(io::ErrorKind::NotConnected.into()),
             Self::Tcp(conn) => conn.write_all(output.bytes()).await,
+            Self::Tunnel(remote) => Box::pin(remote.send(output)).await,
             #[cfg(test)]
             Self::Memory(socket) => socket.send(output.bytes()).await,
             Self::WebSocket(socket) => {
@@ -79,6 +151,7 @@ impl Link {
             Self::Tcp(conn) => drop(conn.shutdown().await),
             Self::WebSocket(socket) if goes_away => socket.close_going_away().await,
             Self::WebSocket(socket) => socket.close().await,
+            Self::Tunnel(remote) => remote.tunnel.close(goes_away),
             #[cfg(test)]
             Self::Memory(socket) => socket.finish(),
             Self::Broken => {}
@@ -92,7 +165,7 @@ impl Link {
             Self::WebSocket(socket) => socket.pacer(),
             #[cfg(test)]
             Self::Memory(_) => None,
-            Self::Broken => None,
+            Self::Tunnel(_) | Self::Broken => None,
         }
     }
 
@@ -103,7 +176,7 @@ impl Link {
             Self::WebSocket(socket) => socket.authenticated(),
             #[cfg(test)]
             Self::Memory(_) => {}
-            Self::Broken => {}
+            Self::Tunnel(_) | Self::Broken => {}
         }
     }
 
@@ -122,7 +195,7 @@ impl Link {
             Self::WebSocket(socket) => Some(socket.peer_addr()),
             #[cfg(test)]
             Self::Memory(_) => None,
-            Self::Broken => None,
+            Self::Tunnel(_) | Self::Broken => None,
         }
     }
 
@@ -133,7 +206,7 @@ impl Link {
             Self::WebSocket(socket) => socket.id().to_string(),
             #[cfg(test)]
             Self::Memory(_) => String::new(),
-            Self::Broken => String::new(),
+            Self::Tunnel(_) | Self::Broken => String::new(),
         }
     }
 
@@ -144,7 +217,7 @@ impl Link {
             Self::WebSocket(socket) => ("websocket", socket.is_tls().then(|| "https".to_owned())),
             #[cfg(test)]
             Self::Memory(_) => ("xmpp", None),
-            Self::Broken => ("xmpp", None),
+            Self::Tunnel(_) | Self::Broken => ("xmpp", None),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod config;
 mod connection;
+mod elsewhere;
 pub mod error;
 mod face;
 pub mod features;

@@ -4,9 +4,9 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::Instant;
 use waxwing_chat::account::Account;
 use waxwing_chat::auth::{Attempt, Grant};
+use waxwing_chat::cluster::Tunnel;
 use waxwing_chat::session::ClientInfo;
 use waxwing_xmpp::c2s::{
     self, Acceptance, Authenticated, BindRequest, Bound, Event, InlineBind, IssuedToken, ResumeRequest,
@@ -25,6 +25,14 @@ use super::live::{Live, Management};
 use super::suspended;
 use crate::net::{Step as Turn, paced};
 
+/// What a client has come to.
+pub(crate) enum SignedIn {
+    /// A stream of this node.
+    Here(Box<Live>),
+    /// The way to one that another node has.
+    Elsewhere(Tunnel),
+}
+
 /// What signing in remembers between one event and the next.
 #[derive(Default)]
 struct SigningIn {
@@ -42,7 +50,7 @@ struct SigningIn {
 impl Connection {
     /// Talks until a session is there; `None` when the stream ended before. Each step has a box of its own, so that a
     /// connection which waits for its client holds no room for all of them.
-    pub(crate) async fn sign_in(&mut self) -> io::Result<Option<Box<Live>>> {
+    pub(crate) async fn sign_in(&mut self) -> io::Result<Option<SignedIn>> {
         let mut state = SigningIn::default();
         let mut follows = None;
         let pacer = self.link.pacer();
@@ -62,15 +70,16 @@ impl Connection {
                 Event::Authenticated(authenticated) => {
                     let kind = if authenticated.resume.is_some() { Turn::Resuming } else { Turn::UnderWay };
                     let admitted = Box::pin(self.admit(&mut state, authenticated, &mut follows));
-                    if let Some(live) = paced(pacer.as_ref(), kind, admitted).await? {
-                        return Ok(Some(live));
+                    if let Some(signed_in) = paced(pacer.as_ref(), kind, admitted).await? {
+                        return Ok(Some(signed_in));
                     }
                 }
                 Event::Upgraded(verifier, authenticated) => {
                     let Some(grant) = state.granted.take() else { return Ok(None) };
                     Box::pin(self.upgraded(&grant, &verifier)).await;
-                    if let Some(live) = Box::pin(self.accept(&mut state, grant, authenticated)).await {
-                        return Ok(Some(live));
+                    let accepted = Box::pin(self.accept(&mut state, grant, authenticated));
+                    if let Some(signed_in) = accepted.await {
+                        return Ok(Some(signed_in));
                     }
                 }
                 Event::Task(task) => {
@@ -79,13 +88,13 @@ impl Connection {
                 Event::Bind(request) => {
                     let bound = Box::pin(self.bind(&state, request));
                     if let Some(live) = paced(pacer.as_ref(), Turn::UnderWay, bound).await? {
-                        return Ok(Some(live));
+                        return Ok(Some(SignedIn::Here(live)));
                     }
                 }
                 Event::Resume(request) => {
                     let resumed = Box::pin(self.resume_later(&state, request));
-                    if let Some(live) = paced(pacer.as_ref(), Turn::Resuming, resumed).await? {
-                        return Ok(Some(live));
+                    if let Some(signed_in) = paced(pacer.as_ref(), Turn::Resuming, resumed).await? {
+                        return Ok(Some(signed_in));
                     }
                 }
                 Event::Registration(iq) => {
@@ -139,7 +148,7 @@ impl Connection {
         state: &mut SigningIn,
         authenticated: Authenticated,
         follows: &mut Option<Event>,
-    ) -> Option<Box<Live>> {
+    ) -> Option<SignedIn> {
         let grant = match Box::pin(self.grant(state, &authenticated)).await {
             Ok(grant) => grant,
             Err(failure) => {
@@ -180,12 +189,10 @@ impl Connection {
         state: &mut SigningIn,
         grant: Grant,
         authenticated: Authenticated,
-    ) -> Option<Box<Live>> {
+    ) -> Option<SignedIn> {
         self.link.authenticated();
         if grant.mechanism == Mechanism::External {
-            let left_ms = |until: u64| until.saturating_sub(self.face.chat.now_ms());
-            let until = |until| Instant::now() + Duration::from_millis(left_ms(until));
-            self.certified_until = self.link.certified_until_ms().map(until);
+            self.certified_until = self.link.certified_until_ms().map(|until_ms| self.face.moment(until_ms));
         }
         let info = self.client_info(&authenticated);
         let account = &grant.account;
@@ -194,8 +201,8 @@ impl Connection {
         let mut resumed = None;
         if let Some(resume) = &authenticated.resume {
             acceptance.resumption = Some(match self.resume(account, info.clone(), resume).await {
-                Ok((live, resumption)) => {
-                    resumed = Some(live);
+                Ok((signed_in, resumption)) => {
+                    resumed = Some(signed_in);
                     Ok(resumption)
                 }
                 Err(failed) => Err(failed),
@@ -209,10 +216,10 @@ impl Connection {
         }
         state.account = Some((grant.account, grant.as_of, info));
         self.stream.accept(authenticated, acceptance);
-        if let Some(live) = &resumed {
+        if let Some(SignedIn::Here(live)) = &resumed {
             self.send_again(live);
         }
-        resumed.or(bound)
+        resumed.or(bound.map(SignedIn::Here))
     }
 
     /// Binds a resource in the same round trip as the authentication (XEP-0386 section 3).
@@ -306,13 +313,15 @@ impl Connection {
     }
 
     /// Resumption after a sign-in of RFC 6120, as its own element (XEP-0198 section 5).
-    async fn resume_later(&mut self, state: &SigningIn, request: ResumeRequest) -> Option<Box<Live>> {
+    async fn resume_later(&mut self, state: &SigningIn, request: ResumeRequest) -> Option<SignedIn> {
         let (account, _, info) = state.account.as_ref()?;
         match self.resume(account, info.clone(), &request.resume).await {
-            Ok((live, resumption)) => {
+            Ok((resumed, resumption)) => {
                 self.stream.resumed(request, resumption.jid, resumption.h);
-                self.send_again(&live);
-                Some(live)
+                if let SignedIn::Here(live) = &resumed {
+                    self.send_again(live);
+                }
+                Some(resumed)
             }
             Err(failed) => {
                 self.stream.resume_failed(request, failed);
@@ -321,45 +330,39 @@ impl Connection {
         }
     }
 
-    /// Takes an earlier stream over: from the task that has it, or as it was kept over a restart.
+    /// Takes an earlier stream over: from the task that has it, here or at another node, or as it was kept over a restart.
     async fn resume(
         &mut self,
         account: &Account,
         info: ClientInfo,
         resume: &Resume,
-    ) -> Result<(Box<Live>, Resumption), ResumeFailed> {
+    ) -> Result<(SignedIn, Resumption), ResumeFailed> {
         let face = Arc::clone(&self.face);
-        let mut live = match face.resumable.claim(&resume.previd, account.id).await {
+        let live = match face.resumable.claim(&resume.previd, account.id).await {
             Some(live) => live,
-            None => match suspended::restore(&face, account, &resume.previd, info.clone()).await {
-                Ok(Some(live)) => live,
-                Ok(None) => return Err(ResumeFailed::NOT_FOUND),
-                Err(error) => {
-                    tracing::warn!(%error, "a stream could not be brought back");
-                    return Err(ResumeFailed { condition: Condition::InternalServerError, h: None });
+            None => {
+                // Before the store: a node that stops keeps the stream there, and only then says that it has none.
+                if let Some((resumed, tunnel)) = self.resume_elsewhere(account, &info, resume).await {
+                    return Ok((SignedIn::Elsewhere(tunnel), resumed));
                 }
-            },
+                match suspended::restore(&face, account, &resume.previd, info.clone()).await {
+                    Ok(Some(live)) => live,
+                    Ok(None) => return Err(ResumeFailed::NOT_FOUND),
+                    Err(error) => {
+                        tracing::warn!(%error, "a stream could not be brought back");
+                        return Err(ResumeFailed { condition: Condition::InternalServerError, h: None });
+                    }
+                }
+            }
         };
-        live.session.set_info(info);
-        let outcome = live.management.as_mut().map(|m| m.counts.resume(resume.h));
-        match outcome {
-            Some(Ok(confirmed)) => {
-                live.confirmed(&face.chat, &confirmed);
-                live.take_back_refused();
-            }
-            // The client counts what was never sent, or has forgotten what it confirmed: nothing can be made of that.
-            Some(Err(_)) | None => {
-                suspended::end(&face, live).await;
-                return Err(ResumeFailed::NOT_FOUND);
-            }
-        }
-        let h = live.management.as_ref().map_or(0, |m| m.counts.handled());
+        let resumed = suspended::go_on(&face, live, info, resume.h).await;
+        let (live, h) = resumed.ok_or(ResumeFailed::NOT_FOUND)?;
         let resumption = Resumption { jid: live.session.jid.clone(), previd: resume.previd.clone(), h };
-        Ok((live, resumption))
+        Ok((SignedIn::Here(live), resumption))
     }
 
     /// Sends what the client did not get, once more and uncounted (XEP-0198 section 5).
-    fn send_again(&mut self, live: &Live) {
+    pub(crate) fn send_again(&mut self, live: &Live) {
         if let Some(management) = &live.management {
             for sent in management.counts.unacknowledged() {
                 self.stream.write(&sent.stanza, &live.session.jid);

@@ -3,18 +3,16 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::future::poll_fn;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until};
 use waxwing_chat::Chat;
 use waxwing_chat::account::{Account, AccountId};
 use waxwing_chat::archive::ArchiveId;
-use waxwing_chat::cluster::Streams;
 use waxwing_chat::event::Close;
 use waxwing_chat::queue::Next;
 use waxwing_chat::session::{ClientInfo, Session};
@@ -197,9 +195,6 @@ pub(crate) struct Saved {
     pub(crate) agent: Option<String>,
     /// The name of its software.
     pub(crate) software: Option<String>,
-    /// When another node gave it away, in milliseconds since the Unix epoch: what its rooms said since, it has not heard.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) given_ms: Option<u64>,
 }
 
 /// A stanza that was not acknowledged.
@@ -269,6 +264,27 @@ pub(crate) async fn wait(face: &Arc<Face>, mut live: Box<Live>) {
     }
 }
 
+/// What a client is told of a stream that goes on: its address, and how many of its stanzas have been handled. What the client
+/// has handled is confirmed. `None` ends the stream: its client counts what was never sent, or has forgotten what it confirmed, and
+/// nothing can be made of that.
+pub(crate) async fn go_on(
+    face: &Arc<Face>,
+    mut live: Box<Live>,
+    info: ClientInfo,
+    h: u32,
+) -> Option<(Box<Live>, u32)> {
+    face.chat.resumed(&live.session, info);
+    let outcome = live.management.as_mut().map(|management| management.counts.resume(h));
+    let Some(Ok(confirmed)) = outcome else {
+        end(face, live).await;
+        return None;
+    };
+    live.confirmed(&face.chat, &confirmed);
+    live.take_back_refused();
+    let handled = live.management.as_ref().map_or(0, |management| management.counts.handled());
+    Some((live, handled))
+}
+
 /// Gives a stream to the connection that claims it. If that is gone by now the stream waits for the next.
 pub(crate) async fn hand_over(face: &Arc<Face>, mut live: Box<Live>, claim: Claim) {
     settle(&mut live).await;
@@ -288,7 +304,7 @@ pub(crate) async fn end(face: &Arc<Face>, mut live: Box<Live>) {
 /// Keeps a stream over a restart if it can be resumed, and ends the session in this process.
 pub(crate) async fn save(face: &Arc<Face>, mut live: Box<Live>) {
     settle(&mut live).await;
-    if let Some(stream) = saved(face, &mut live, None) {
+    if let Some(stream) = saved(face, &mut live) {
         // Whoever lost the race for the resource has nothing to save.
         let is_current =
             face.chat.sessions().find(&live.session.jid).is_some_and(|s| s.id == live.session.id);
@@ -322,7 +338,7 @@ async fn settle(live: &mut Live) {
 }
 
 /// A stream in the form that is kept; what was queued or held back counts as sent.
-fn saved(face: &Face, live: &mut Live, given_ms: Option<u64>) -> Option<SavedStream> {
+fn saved(face: &Face, live: &mut Live) -> Option<SavedStream> {
     if !live.is_resumable() {
         return None;
     }
@@ -359,7 +375,6 @@ fn saved(face: &Face, live: &mut Live, given_ms: Option<u64>) -> Option<SavedStr
         inactive: live.held.is_inactive(),
         agent: info.agent,
         software: info.software,
-        given_ms,
     };
     Some(SavedStream {
         id: management.registration.as_ref()?.id().to_owned(),
@@ -375,8 +390,7 @@ fn text(stanza: &Stanza) -> String {
     String::from_utf8(xml).unwrap_or_default()
 }
 
-/// A stream that was kept over a restart. One that another node has is not asked for: what that node has not dealt with yet, and
-/// this one has, the client would never be sent. It signs in anew instead, and reads from the archive.
+/// A stream that was kept over a restart.
 async fn found(face: &Face, account: &Account, id: &str) -> waxwing_chat::Result<Option<Saved>> {
     let Some(stream) = face.chat.store().take_stream(id).await? else { return Ok(None) };
     let usable = stream.owner == account.id && stream.expires_ms > face.chat.now_ms();
@@ -386,28 +400,6 @@ async fn found(face: &Face, account: &Account, id: &str) -> waxwing_chat::Result
         face.chat.store().save_streams(vec![stream]).await?;
     }
     Ok(saved)
-}
-
-/// The streams of a face, for a node at which one of them is resumed.
-pub(crate) struct Given(pub(crate) Weak<Face>);
-
-#[async_trait]
-impl Streams for Given {
-    async fn give(&self, id: &str, account: &Jid) -> Option<Vec<u8>> {
-        let face = &self.0.upgrade()?;
-        let profile = face.chat.profile(account).await.ok()??;
-        let mut live = face.resumable.claim(id, profile.account).await?;
-        settle(&mut live).await;
-        let given_ms = Some(face.chat.now_ms());
-        let stream = saved(face, &mut live, given_ms);
-        if stream.is_some() {
-            // It stays in its rooms, and is put back into them where it is resumed.
-            face.chat.move_out(&live.session);
-        }
-        let oldest = live.oldest_unconfirmed().filter(|_| stream.is_none());
-        face.chat.unbind(&live.session, oldest).await;
-        stream.map(|stream| stream.state)
-    }
 }
 
 /// Brings back a stream that was kept over a restart: the same address, the same counts, the same presence.
@@ -467,7 +459,7 @@ async fn enter_again(face: &Face, session: &Arc<Session>, saved: &Saved) {
     let presence = saved.presence.as_deref().and_then(parse);
     let presence = presence.unwrap_or_else(|| Stanza::presence(PresenceType::Available)).element;
     for own in saved.rooms.iter().filter_map(|own| Jid::new(own).ok()) {
-        face.chat.reenter_room(session, &own, presence.clone(), saved.given_ms).await;
+        face.chat.reenter_room(session, &own, presence.clone()).await;
     }
 }
 

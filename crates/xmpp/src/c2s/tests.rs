@@ -28,7 +28,7 @@ struct Peer {
     output: String,
 }
 
-fn policy() -> HostPolicy {
+pub(super) fn policy() -> HostPolicy {
     let mut policy = HostPolicy::new("example.org");
     policy.scram = vec![Hash::Sha256, Hash::Sha1];
     policy.upgrades = vec![Hash::Sha512];
@@ -36,7 +36,7 @@ fn policy() -> HostPolicy {
     policy
 }
 
-fn config(policy: HostPolicy) -> Arc<Config> {
+pub(super) fn config(policy: HostPolicy) -> Arc<Config> {
     let counter = AtomicU8::new(1);
     let policy = Arc::new(policy);
     Arc::new(Config {

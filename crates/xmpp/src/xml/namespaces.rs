@@ -113,6 +113,22 @@ impl Namespaces {
         self.forget();
     }
 
+    /// Declares what the header of a stream did that was read elsewhere.
+    pub(super) fn inherit<'a>(&mut self, declared: impl IntoIterator<Item = (&'a str, &'a str)>) {
+        self.inherited.extend(declared.into_iter().map(|(prefix, uri)| Inherited {
+            prefix: well_known(prefix),
+            uri: well_known(uri),
+            copied: None,
+        }));
+        self.inherited.shrink_to_fit();
+    }
+
+    /// What the stream header declared.
+    pub(super) fn inherited(&self) -> impl Iterator<Item = (&str, &str)> {
+        // The first always holds.
+        self.inherited.iter().skip(1).map(|inherited| (&*inherited.prefix, &*inherited.uri))
+    }
+
     /// What the stream header declared as the default namespace; empty for none.
     pub(super) fn default(&self) -> &str {
         self.inherited.iter().find(|inherited| inherited.prefix.is_empty()).map_or("", |found| &found.uri)

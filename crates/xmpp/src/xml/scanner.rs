@@ -266,6 +266,28 @@ impl Scanner {
         }
     }
 
+    /// A scanner in the midst of a stream whose header, with the usual prefix, was read elsewhere and made these
+    /// declarations: what comes next is between two stanzas.
+    pub fn within<'a>(
+        framing: Framing,
+        limits: Limits,
+        declared: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Scanner {
+        let mut scanner = Scanner::new(framing, limits);
+        scanner.namespaces.inherit(declared);
+        if framing == Framing::Stream {
+            scanner.state = State::Content;
+            scanner.rooted = true;
+            scanner.root = Box::from(&b"stream:stream"[..]);
+        }
+        scanner
+    }
+
+    /// What the stream header declared: prefixes, empty for the default, and their namespaces.
+    pub fn declared(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.namespaces.inherited()
+    }
+
     /// Changes the limits from here on, as when a peer has proved who it is.
     pub fn set_limits(&mut self, limits: Limits) {
         self.limits = limits;

@@ -50,7 +50,11 @@ pub const SIGN_IN: Feature = Feature {
 pub const MANAGEMENT: Feature = Feature {
     name: "stream management",
     summary: "Acknowledges stanzas, and resumes a lost stream where it was, even on a restarted server.",
-    specs: &[Spec { name: "XEP-0198", version: "1.6.3", note: "" }],
+    specs: &[Spec {
+        name: "XEP-0198",
+        version: "1.6.3",
+        note: "Of several nodes, a stream is resumed at any.",
+    }],
     stores: &["Suspended streams while the server restarts."],
     ..Feature::EMPTY
 };

@@ -8,6 +8,7 @@
 mod client;
 mod line;
 pub(super) mod network;
+mod nodes;
 mod random;
 mod record;
 mod world;
