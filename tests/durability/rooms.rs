@@ -284,12 +284,6 @@ impl Findings {
         verdict
     }
 
-    /// What may happen to those in a room of several nodes: something that is in the archive was not handed to them live, where a home
-    /// was lost whose way to their node had been cut (`docs/cluster.md`). Nothing else may.
-    pub(crate) fn check_but_for_unheard(&self) -> Verdict {
-        Verdict { unheard: 0, ..self.check() }
-    }
-
     /// Whether the checker sees what is taken out of the middle of the archive, and of what somebody heard.
     pub(crate) fn fails_where_it_must(&mut self) -> bool {
         let middle = self.archive.len() / 2;

@@ -305,6 +305,17 @@ async fn messages_are_found_where_one_may_read() {
         assert_eq!(texts(juliet.ask("search.messages", json!({ "text": text })).await), found, "{text}");
     }
     assert_eq!(texts(juliet.ask("inbox.mentions", json!({})).await), ["@juliet, come"]);
+    // Words that count as her name do so in rooms, wherever mentions are counted or listed.
+    juliet.ask("preferences.change", json!({ "keywords": ["Nightingale"] })).await;
+    let said = ["@juliet, come", "the nightingale sings"];
+    assert_eq!(texts(juliet.ask("inbox.mentions", json!({})).await), said);
+    assert_eq!(texts(juliet.ask("search.messages", json!({ "text": "is:mention sings" })).await), said[1..]);
+    let listed = juliet.ask("conversation.list", json!({})).await["conversations"].clone();
+    let mentions = |address: &str| {
+        let listed = listed.as_array().expect("conversations");
+        listed.iter().find(|one| one["address"] == address).expect("it is listed")["mentions"].clone()
+    };
+    assert_eq!((mentions(&room), mentions(ROMEO)), (json!(2), json!(0)));
     assert!(texts(paris.ask("search.messages", json!({ "text": "nightingale" })).await).is_empty());
     let error =
         paris.refused("search.messages", json!({ "text": "nightingale", "conversation": room })).await;

@@ -79,8 +79,6 @@ enum Item {
     Frame(Box<Frame>),
     /// Sessions of the node are gone, and nobody else says so.
     Gone(Vec<Gone>),
-    /// Something of what the node sent was lost here.
-    Gap,
     /// Its sessions are known anew since: what else was lost is made up for.
     Missed,
 }
@@ -361,7 +359,6 @@ impl Cluster {
         lock(&self.lanes).insert(node, lane);
         tokio::spawn(Arc::clone(self).run_lane(node, waiting));
         if lock(&self.parted).remove(&node) {
-            self.put(node, Item::Gap);
             lock(&self.stale).insert(node, Instant::now());
         }
         self.send_snapshot(node);
@@ -392,7 +389,6 @@ impl Cluster {
     fn missed(&self, node: NodeId) {
         tracing::warn!(%node, "frames of another node were lost");
         self.asked.gone(node);
-        self.put(node, Item::Gap);
         lock(&self.stale).insert(node, Instant::now());
         self.send(node, &Content::SnapshotWanted);
     }
@@ -488,7 +484,6 @@ impl Cluster {
                     self.act(&chat, node, frame.content).await;
                 }
                 Item::Gone(gone) => self.show_gone(&chat, &gone).await,
-                Item::Gap => self.note_gap(node),
                 Item::Missed => self.catch_up(&chat, node).await,
             }
         }

@@ -187,7 +187,7 @@ async fn live(chat: Arc<Chat>, jid: Jid, mut inbox: mpsc::Receiver<Work>) {
             }
             room.settle().await;
             chat.rooms.lock().remove(&jid);
-            drop(answer.send((room.sitting(), room.heard())));
+            drop(answer.send((room.sitting(), room.floor.heard())));
             break;
         }
     }

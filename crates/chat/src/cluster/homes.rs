@@ -10,16 +10,18 @@
 //! What is said in a room, and who comes and goes, is sent to its home; whoever has something else done there becomes its home.
 //! Those in it notice nothing: each node knows which of its sessions are in which room, and up to where they have heard it.
 
+mod hearing;
 mod missed;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 use waxwing_xmpp::jid::Jid;
-use waxwing_xmpp::ns;
-use waxwing_xmpp::stanza::{Kind, PresenceType, Stanza};
+
+pub(super) use hearing::Hearing;
+use hearing::Seats;
 
 use super::rooms::{Deed, RoomAnswer, RoomQuestion, SeatAt, Sitting};
 use super::{Answer, Away, Cluster, Question, lock};
@@ -28,9 +30,7 @@ use crate::archive::{ArchiveId, Fence};
 use crate::chat::Chat;
 use crate::error::{Error, Result};
 use crate::nodes::{Held, NodeId};
-use crate::rooms::affiliation::Affiliation;
 use crate::rooms::occupants::Seat;
-use crate::rooms::role::{Role, Standing};
 use crate::session::Session;
 
 /// How long somebody who needs a room waits until it has a home: longer than the life of one that died.
@@ -53,32 +53,10 @@ pub(crate) struct Arrivals {
     pub(crate) sitting: Vec<Sitting>,
     /// The former home has told all there is: roles that were given for now hold, and nobody is missing.
     pub(crate) whole: bool,
-    /// Up to where each node has been handed the room's archive.
-    pub(crate) heard: Vec<(NodeId, ArchiveId)>,
     /// The addresses of those who were believed to be there.
     pub(crate) seen: BTreeSet<Jid>,
     /// The nodes that have not answered who of theirs is there.
     pub(crate) silent: Vec<NodeId>,
-}
-
-/// This node's sessions in a room that has its home elsewhere.
-#[derive(Debug, Default)]
-struct Seats {
-    sessions: BTreeMap<Jid, Seated>,
-    /// The newest message of the room's archive that they have been handed.
-    heard: ArchiveId,
-    /// Something that these nodes sent was lost behind that: what they say now waits until all of it is read from the archive.
-    gap: BTreeSet<NodeId>,
-    /// Who they have been told is there.
-    seen: BTreeSet<Jid>,
-}
-
-#[derive(Debug, Clone)]
-struct Seated {
-    own: Jid,
-    presence: String,
-    /// As what he is there, as he was told last.
-    standing: Standing,
 }
 
 /// What a node knows of rooms.
@@ -108,18 +86,6 @@ impl Drop for Attempt<'_> {
 
 fn lease_of(room: &Jid) -> String {
     format!("room/{}", room.as_str())
-}
-
-/// As what somebody is in a room, as his presence there says.
-fn standing_in(presence: &Stanza) -> Option<Standing> {
-    let item = presence.child(ns::MUC_USER, "x")?.child(ns::MUC_USER, "item")?;
-    let affiliation = Affiliation::from_word(item.attr("affiliation")?)?;
-    Some(Standing { affiliation, role: Role::from_word(item.attr("role")?)? })
-}
-
-/// Presence without what says where it is from and for whom.
-fn content(presence: &Stanza) -> String {
-    presence.element.to_xml()
 }
 
 impl Cluster {
@@ -222,41 +188,18 @@ impl Cluster {
     /// Asks everybody who is in a room whose home is gone.
     async fn gather(&self, chat: &Chat, room: &Jid) -> Arrivals {
         let mut arrivals = Arrivals::default();
-        let (own, heard, seen) = self.sitting_here(chat, room);
-        arrivals.take(self.bus.node(), own, heard, seen);
-        self.stand_up(room);
+        let (own, seen) = self.stand_up(chat, room);
+        arrivals.take(own, seen);
         let question =
             Question::Room(RoomQuestion { room: room.clone(), deed: Deed::Sitting { anew: true } });
         arrivals.silent.extend(self.bus.others().iter());
         for (node, answer) in self.ask_each(arrivals.silent.clone(), &question).await {
-            if let Answer::Room(RoomAnswer::Sitting { sitting, heard, seen }) = answer {
-                arrivals.take(node, sitting, heard, seen);
+            if let Answer::Room(RoomAnswer::Sitting { sitting, seen }) = answer {
+                arrivals.take(sitting, seen);
                 arrivals.silent.retain(|silent| *silent != node);
             }
         }
         arrivals
-    }
-
-    /// Those of this node who are in a room that has its home elsewhere.
-    pub(super) fn sitting_here(
-        &self,
-        chat: &Chat,
-        room: &Jid,
-    ) -> (Vec<Sitting>, Option<ArchiveId>, Vec<Jid>) {
-        let homes = lock(&self.homes);
-        let Some(seats) = homes.seats.get(room) else { return Default::default() };
-        let sitting = seats.sessions.iter().filter_map(|(jid, seated)| {
-            let session = chat.sessions.find(jid)?;
-            Some(Sitting {
-                own: seated.own.clone(),
-                affiliation: seated.standing.affiliation,
-                role: seated.standing.role,
-                as_told: true,
-                presence: seated.presence.clone(),
-                seats: vec![SeatAt::Node(self.away(&session))],
-            })
-        });
-        (sitting.collect(), Some(seats.heard), seats.seen.iter().cloned().collect())
     }
 
     /// A session of this node, as a room elsewhere knows it.
@@ -279,22 +222,16 @@ impl Cluster {
         if !matches!(lock(&self.homes).homes.get(room), Some(Home::Mine(..))) {
             return;
         }
-        let (late, ..) = self.sitting_here(chat, room);
-        self.stand_up(room);
+        let (late, _) = self.stand_up(chat, room);
         if late.is_empty() {
             return;
         }
         let (chat, room, own) = (Arc::clone(chat), room.clone(), self.bus.node());
         tokio::spawn(async move {
-            if let Err(error) = chat.seat_in_room(&room, own, late, None).await {
+            if let Err(error) = chat.seat_in_room(&room, own, late).await {
                 tracing::warn!(%error, %room, "somebody who was let in elsewhere is not in the room");
             }
         });
-    }
-
-    /// This node is the room's home now: it knows of its own sessions there without that.
-    fn stand_up(&self, room: &Jid) {
-        lock(&self.homes).seats.remove(room);
     }
 
     /// Those who have to be seated when a room wakes here.
@@ -412,49 +349,23 @@ impl Cluster {
             Some(Home::Giving(_, arrivals)) => arrivals.take(),
             _ => None,
         };
-        let (sitting, heard) = match (told, arrivals) {
+        let (mut sitting, heard) = match (told, arrivals) {
             (Some(told), None) => told,
             // It never woke here.
-            (_, Some(Arrivals { sitting, heard, .. })) => {
-                let own = heard.iter().find(|(node, _)| *node == self.bus.node());
-                (sitting, own.map_or(chat.store.position(), |(_, heard)| *heard))
-            }
+            (_, Some(Arrivals { sitting, .. })) => (sitting, chat.store.position()),
             (None, None) => (Vec::new(), chat.store.position()),
         };
-        self.sit_down_here(room, &sitting, heard);
+        self.sit_down_here(chat, room, &sitting, heard);
+        // How far those of other nodes have heard it these say themselves.
+        sitting.iter_mut().for_each(|one| one.heard = None);
         self.release_home(room, held).await;
         Some(sitting)
-    }
-
-    /// Remembers those of this node who are in a room that has its home elsewhere from now on.
-    fn sit_down_here(&self, room: &Jid, sitting: &[Sitting], heard: ArchiveId) {
-        let mut homes = lock(&self.homes);
-        let mut seats = Seats { heard, ..Seats::default() };
-        seats.seen.extend(sitting.iter().map(|one| one.own.clone()));
-        for one in sitting {
-            for seat in &one.seats {
-                if let SeatAt::Node(away) = seat
-                    && away.node == self.bus.node()
-                {
-                    let standing = Standing { affiliation: one.affiliation, role: one.role };
-                    let seated = Seated { own: one.own.clone(), presence: one.presence.clone(), standing };
-                    seats.sessions.insert(away.jid.clone(), seated);
-                }
-            }
-        }
-        if !seats.sessions.is_empty() {
-            homes.seats.insert(room.clone(), seats);
-        }
     }
 
     /// Gives up all homes: this node leaves, or cannot say any more that it is alive.
     pub(super) async fn give_up_homes(&self) {
         let Some(chat) = self.chat() else { return };
-        let mine: Vec<Jid> = {
-            let homes = lock(&self.homes);
-            let mine = homes.homes.iter().filter(|(_, home)| matches!(home, Home::Mine(..)));
-            mine.map(|(room, _)| room.clone()).collect()
-        };
+        let mine = lock(&self.homes).mine();
         for room in mine {
             self.give_home(&chat, &room).await;
         }
@@ -478,86 +389,6 @@ impl Cluster {
                 tracing::warn!(%error, %room, "where a room's home is could not be read");
                 None
             }
-        }
-    }
-
-    /// A session of this node is in a room elsewhere under this address, and has heard everything up to here.
-    pub(super) fn seated(&self, session: &Session, room: &Jid, own: &Jid, heard: ArchiveId) {
-        session.enter_room(own.clone());
-        let presence = session.presence().map(|presence| content(presence.stanza()));
-        let mut homes = lock(&self.homes);
-        let seats = homes.seats.entry(room.clone()).or_default();
-        if seats.sessions.is_empty() {
-            seats.heard = heard;
-        }
-        let presence = presence.unwrap_or_else(|| "<presence xmlns='jabber:client'/>".to_owned());
-        let standing = Standing { affiliation: Affiliation::None, role: Role::None };
-        seats.sessions.insert(session.jid.clone(), Seated { own: own.clone(), presence, standing });
-        seats.seen.insert(own.clone());
-    }
-
-    /// What a session of this node shows in a room elsewhere.
-    pub(super) fn note_shown(&self, room: &Jid, session: &Jid, presence: &Stanza) {
-        if let Some(seats) = lock(&self.homes).seats.get_mut(room)
-            && let Some(seated) = seats.sessions.get_mut(session)
-        {
-            seated.presence = content(presence);
-        }
-    }
-
-    /// A session of this node is not in a room elsewhere any more.
-    pub(super) fn unseated(&self, room: &Jid, session: &Jid) {
-        let mut homes = lock(&self.homes);
-        if let Some(seats) = homes.seats.get_mut(room) {
-            seats.sessions.remove(session);
-            if seats.sessions.is_empty() {
-                homes.seats.remove(room);
-            }
-        }
-    }
-
-    /// Whether something that a room says is new to those of this node who are in it; it is noted. What was kept comes to those
-    /// who sit in it at its own home from there.
-    pub(super) fn hears(
-        &self,
-        node: NodeId,
-        room: &Jid,
-        stanza: &Stanza,
-        archived: Option<ArchiveId>,
-    ) -> bool {
-        let mut homes = lock(&self.homes);
-        let (is_here, comes) = match homes.homes.get(room) {
-            Some(Home::Mine(..) | Home::Giving(..)) => (true, true),
-            Some(Home::Taking) => (false, true),
-            None => (false, false),
-        };
-        let Some(seats) = homes.seats.get_mut(room).filter(|_| !is_here) else {
-            return archived.is_none() || !comes;
-        };
-        if let (Kind::Presence(kind), Some(from)) = (stanza.kind, &stanza.from) {
-            match kind {
-                PresenceType::Available => {
-                    seats.seen.insert(from.clone());
-                    if let Some(standing) = standing_in(stanza) {
-                        let own = seats.sessions.values_mut().filter(|seated| seated.own == *from);
-                        own.for_each(|seated| seated.standing = standing);
-                    }
-                }
-                PresenceType::Unavailable => {
-                    seats.seen.remove(from);
-                }
-                _ => {}
-            }
-        }
-        match archived {
-            Some(id) if id <= seats.heard || seats.gap.contains(&node) => false,
-            Some(id) => {
-                // Another node hands what it says behind what has been heard.
-                seats.heard = id;
-                seats.gap.clear();
-                true
-            }
-            None => true,
         }
     }
 
@@ -588,9 +419,8 @@ impl Chat {
 }
 
 impl Arrivals {
-    fn take(&mut self, node: NodeId, sitting: Vec<Sitting>, heard: Option<ArchiveId>, seen: Vec<Jid>) {
+    fn take(&mut self, sitting: Vec<Sitting>, seen: Vec<Jid>) {
         self.sitting.extend(sitting);
-        self.heard.extend(heard.map(|heard| (node, heard)));
         self.seen.extend(seen);
     }
 }

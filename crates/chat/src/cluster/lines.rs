@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep, timeout};
 use waxwing_xmpp::jid::Jid;
 use waxwing_xmpp::stanza::{Outgoing, Stanza};
 
-use super::homes::HOME_TIMEOUT;
+use super::homes::{HOME_TIMEOUT, Hearing};
 use super::rooms::{Audience, Deed, News, Refused, RoomAnswer, RoomFrame, RoomQuestion, SeatAt};
 use super::{ANSWER_TIMEOUT, Answer, Cluster, Content, Question, lock};
 use crate::archive::Direction;
@@ -147,9 +147,17 @@ impl Cluster {
                 tokio::spawn(async move {
                     // Another has taken what this node may have believed to hold: then it tells of all who are in it.
                     let given = if anew { cluster.give_home(&chat, &room).await } else { None };
-                    let (own, heard, seen) = cluster.sitting_here(&chat, &room);
-                    let sitting = given.unwrap_or(own);
-                    answer(RoomAnswer::Sitting { sitting, heard, seen });
+                    let (own, seen) = cluster.sitting_here(&chat, &room, node);
+                    let others = given.into_iter().flatten();
+                    answer(RoomAnswer::Sitting { sitting: others.chain(own).collect(), seen });
+                });
+            }
+            Deed::Seat(sitting) => {
+                let cluster = Arc::clone(self);
+                tokio::spawn(async move {
+                    let seated =
+                        cluster.is_home(&room) && chat.seat_in_room(&room, node, sitting).await.is_ok();
+                    answer(if seated { RoomAnswer::Done(None) } else { RoomAnswer::NotHome });
                 });
             }
             deed => {
@@ -161,23 +169,31 @@ impl Cluster {
     }
 
     /// A room that has its home elsewhere says something to sessions of this node.
-    pub(super) async fn room_told(&self, chat: &Arc<Chat>, node: NodeId, frame: RoomFrame) {
+    pub(super) async fn room_told(self: &Arc<Self>, chat: &Arc<Chat>, node: NodeId, frame: RoomFrame) {
         let RoomFrame { room, news } = frame;
         match news {
-            News::Stanza { to, stanza, archived } => {
-                if self.hears(node, &room, &stanza, archived) {
+            News::Stanza { to, stanza, place } => {
+                let Hearing { to, lacking } = self.hears(chat, node, &room, (&to, &stanza, place));
+                if !to.is_empty() {
                     let stanza = Arc::new(Outgoing::for_many(stanza));
-                    for session in to.iter().filter_map(|jid| chat.sessions.find(jid)) {
+                    for session in to {
                         let delivery = Delivery { stanza: Arc::clone(&stanza), archived: None };
                         session.push(Event::Stanza(delivery));
                     }
                 }
+                if lacking {
+                    let (cluster, chat) = (Arc::clone(self), Arc::clone(chat));
+                    tokio::spawn(async move { cluster.say_who_sits(&chat, room).await });
+                }
             }
             News::Batch { to, stanzas } => {
+                let mut receiver = None;
                 for stanza in &stanzas {
-                    self.hears(node, &room, stanza, None);
+                    let Hearing { to, .. } =
+                        self.hears(chat, node, &room, (std::slice::from_ref(&to), stanza, None));
+                    receiver = to.into_iter().next();
                 }
-                if let Some(session) = chat.sessions.find(&to) {
+                if let Some(session) = receiver {
                     let stanzas = stanzas.into_iter().map(|stanza| Arc::new(Outgoing::for_many(stanza)));
                     session.push(Event::Batch(stanzas.collect()));
                 }
@@ -188,9 +204,9 @@ impl Cluster {
                     session.push(Event::Carbon(Direction::Outgoing, delivery));
                 }
             }
-            News::Entered { session, own, heard } => {
+            News::Entered { session, own, heard, anew } => {
                 if let Some(session) = chat.sessions.find(&session) {
-                    self.seated(&session, &room, &own, heard);
+                    self.seated(&session, node, &own, heard, anew);
                     self.seat_late(chat, &room);
                 }
             }
@@ -358,7 +374,7 @@ impl Line {
                 chat.say_in_room_here(&self.room, &real, &name, stanza, Some(token)).await
             }
             // These are answered without waiting in a line.
-            Deed::Occupants { .. } | Deed::Sitting { .. } => Ok(Receipt::DONE),
+            Deed::Occupants { .. } | Deed::Sitting { .. } | Deed::Seat(_) => Ok(Receipt::DONE),
         };
         self.reply(reply, done);
     }

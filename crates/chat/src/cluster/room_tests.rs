@@ -132,6 +132,31 @@ async fn a_home_that_dies_is_replaced_unnoticed() {
     assert_eq!(homes(&nodes)[1..].iter().filter(|home| **home).count(), 1);
 }
 
+/// The home cannot reach one node for a while, and says nothing afterwards that would show what is missing there.
+#[tokio::test(start_paused = true)]
+async fn whoever_was_cut_off_is_handed_what_was_said() {
+    let nodes = Nodes::of(3, &["romeo", "juliet", "mercutio"]).await;
+    let [romeo, mut juliet, mut mercutio] = cave(&nodes).await;
+    nodes.hub.cut(NodeId(1), NodeId(2));
+    for text in ["one", "two"] {
+        say(&romeo, text).await.expect("it is safe");
+    }
+    quiet().await;
+    let expected = ["romeo: one", "romeo: two"];
+    assert_eq!(told(&mut mercutio), expected);
+    assert_eq!(told(&mut juliet), [""; 0]);
+    nodes.hub.heal(NodeId(1), NodeId(2));
+    tokio::time::sleep(HOME_TIMEOUT).await;
+    assert_eq!(told(&mut juliet), expected);
+    assert_eq!(homes(&nodes), [true, false, false], "the home stays where it is");
+    say(&romeo, "three").await.expect("it is safe");
+    quiet().await;
+    assert_eq!(
+        (told(&mut juliet), told(&mut mercutio)),
+        (vec!["romeo: three".into()], vec!["romeo: three".into()])
+    );
+}
+
 /// More than anybody could be handed: whoever was away is told that he is out, instead of having a gap that he knows nothing of.
 #[tokio::test(start_paused = true)]
 async fn whoever_missed_too_much_has_to_enter_anew() {

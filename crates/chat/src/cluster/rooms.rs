@@ -41,8 +41,8 @@ pub(crate) struct Sitting {
     pub(crate) own: Jid,
     pub(crate) affiliation: Affiliation,
     pub(crate) role: Role,
-    /// His own node says so, which knows no more than what he was told there.
-    pub(crate) as_told: bool,
+    /// If his own node says so, which knows no more than what he was told there: up to where he has been handed the room's archive.
+    pub(crate) heard: Option<ArchiveId>,
     /// His presence, as canonical XML.
     pub(crate) presence: String,
     pub(crate) seats: Vec<SeatAt>,
@@ -81,6 +81,8 @@ pub(crate) enum Deed {
     Sitting {
         anew: bool,
     },
+    /// These of my sessions are in it: seat whoever is missing, and hand each what he has not heard.
+    Seat(Vec<Sitting>),
 }
 
 /// A question about a room.
@@ -99,10 +101,9 @@ pub(crate) enum RoomAnswer {
     NotHome,
     Refused(Refused),
     Occupants(Vec<Sitting>),
-    /// Those of a node who are in it, the newest message of its archive that they have been handed, and who they believe is there.
+    /// Those of a node who are in it, and who they believe is there.
     Sitting {
         sitting: Vec<Sitting>,
-        heard: Option<ArchiveId>,
         seen: Vec<Jid>,
     },
 }
@@ -134,17 +135,26 @@ pub(crate) enum Audience {
     Recheck,
 }
 
+/// Where a message stands in a room's archive. Whoever has not been handed what came before it has missed something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) id: ArchiveId,
+    /// What the room said before it.
+    pub(crate) after: ArchiveId,
+}
+
 /// What a room does to sessions of another node.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum News {
     /// One stanza for all of these.
-    Stanza { to: Vec<Jid>, stanza: Stanza, archived: Option<ArchiveId> },
+    Stanza { to: Vec<Jid>, stanza: Stanza, place: Option<Place> },
     /// Several stanzas at once for one.
     Batch { to: Jid, stanzas: Vec<Stanza> },
     /// What another client of the same person has whispered.
     Carbon { to: Jid, stanza: Stanza },
-    /// A session is in the room under this address from now on, and is told what is said behind this place of its archive.
-    Entered { session: Jid, own: Jid, heard: ArchiveId },
+    /// A session is in the room under this address from now on, and is told what is said behind this place of its archive; behind
+    /// what it has heard already, unless it comes anew.
+    Entered { session: Jid, own: Jid, heard: ArchiveId, anew: bool },
     /// A session is not in the room under this address any more.
     Left { session: Jid, own: Jid },
     /// Something was said, for those who hear it without being in it.
@@ -210,12 +220,16 @@ fn read_affiliation(from: &mut Reader<'_>) -> Read<Affiliation> {
 
 const ROLES: [Role; 4] = [Role::None, Role::Visitor, Role::Participant, Role::Moderator];
 
+fn place(from: &mut Reader<'_>) -> Read<ArchiveId> {
+    from.number().map(ArchiveId)
+}
+
 impl Sitting {
     fn write(&self, out: &mut Writer) {
         out.jid(&self.own);
         write_affiliation(out, self.affiliation);
         out.byte(ROLES.iter().position(|known| *known == self.role).unwrap_or_default() as u8);
-        out.flag(self.as_told);
+        out.option(self.heard, |out, id| out.number(id.0));
         out.text(&self.presence);
         out.list(&self.seats, |out, seat| seat.write(out));
     }
@@ -225,7 +239,7 @@ impl Sitting {
             own: from.jid()?,
             affiliation: read_affiliation(from)?,
             role: ROLES.get(usize::from(from.byte()?)).copied().ok_or(Malformed)?,
-            as_told: from.flag()?,
+            heard: from.option(place)?,
             presence: from.string()?,
             seats: from.list(SeatAt::read)?,
         })
@@ -267,6 +281,10 @@ impl RoomQuestion {
                 out.byte(5);
                 out.flag(*anew);
             }
+            Deed::Seat(sitting) => {
+                out.byte(6);
+                out.list(sitting, |out, one| one.write(out));
+            }
         }
     }
 
@@ -284,6 +302,7 @@ impl RoomQuestion {
             },
             4 => Deed::Occupants { yields: from.flag()? },
             5 => Deed::Sitting { anew: from.flag()? },
+            6 => Deed::Seat(from.list(Sitting::read)?),
             _ => return Err(Malformed),
         };
         Ok(Self { room, deed })
@@ -306,27 +325,21 @@ impl RoomAnswer {
                 out.byte(3);
                 out.list(all, |out, one| one.write(out));
             }
-            Self::Sitting { sitting, heard, seen } => {
+            Self::Sitting { sitting, seen } => {
                 out.byte(4);
                 out.list(sitting, |out, one| one.write(out));
-                out.option(*heard, |out, id| out.number(id.0));
                 out.list(seen, Writer::jid);
             }
         }
     }
 
     pub(super) fn read(from: &mut Reader<'_>) -> Read<Self> {
-        let place = |from: &mut Reader<'_>| from.number().map(ArchiveId);
         Ok(match from.byte()? {
             0 => Self::Done(from.option(place)?),
             1 => Self::NotHome,
             2 => Self::Refused(Refused(from.byte()?)),
             3 => Self::Occupants(from.list(Sitting::read)?),
-            4 => Self::Sitting {
-                sitting: from.list(Sitting::read)?,
-                heard: from.option(place)?,
-                seen: from.list(Reader::jid)?,
-            },
+            4 => Self::Sitting { sitting: from.list(Sitting::read)?, seen: from.list(Reader::jid)? },
             _ => return Err(Malformed),
         })
     }
@@ -476,11 +489,14 @@ impl RoomFrame {
     pub(super) fn write(&self, out: &mut Writer) {
         out.jid(&self.room);
         match &self.news {
-            News::Stanza { to, stanza, archived } => {
+            News::Stanza { to, stanza, place } => {
                 out.byte(0);
                 out.list(to, Writer::jid);
                 out.stanza(stanza);
-                out.option(*archived, |out, id| out.number(id.0));
+                out.option(*place, |out, place| {
+                    out.number(place.id.0);
+                    out.number(place.after.0);
+                });
             }
             News::Batch { to, stanzas } => {
                 out.byte(1);
@@ -492,11 +508,12 @@ impl RoomFrame {
                 out.jid(to);
                 out.stanza(stanza);
             }
-            News::Entered { session, own, heard } => {
+            News::Entered { session, own, heard, anew } => {
                 out.byte(3);
                 out.jid(session);
                 out.jid(own);
                 out.number(heard.0);
+                out.flag(*anew);
             }
             News::Left { session, own } => {
                 out.byte(4);
@@ -521,17 +538,21 @@ impl RoomFrame {
     }
 
     pub(super) fn read(from: &mut Reader<'_>) -> Read<Self> {
-        let place = |from: &mut Reader<'_>| from.number().map(ArchiveId);
         let room = from.jid()?;
         let news = match from.byte()? {
             0 => News::Stanza {
                 to: from.list(Reader::jid)?,
                 stanza: from.stanza()?,
-                archived: from.option(place)?,
+                place: from.option(|from| Ok(Place { id: place(from)?, after: place(from)? }))?,
             },
             1 => News::Batch { to: from.jid()?, stanzas: from.list(Reader::stanza)? },
             2 => News::Carbon { to: from.jid()?, stanza: from.stanza()? },
-            3 => News::Entered { session: from.jid()?, own: from.jid()?, heard: ArchiveId(from.number()?) },
+            3 => News::Entered {
+                session: from.jid()?,
+                own: from.jid()?,
+                heard: place(from)?,
+                anew: from.flag()?,
+            },
             4 => News::Left { session: from.jid()?, own: from.jid()? },
             5 => News::Heard {
                 stanza: from.stanza()?,

@@ -26,9 +26,9 @@ use crate::store::Store as _;
 use crate::testing::jid;
 
 /// Seeds that have found something once, and some that have not.
-const CORPUS: [u64; 21] = [
+const CORPUS: [u64; 24] = [
     1, 2, 3, 5, 8, 13, 21, 34, 55, 89, 144, 233, 1008, 1085, 2117, 2332, 20_023, 20_094, 40_051, 40_082,
-    50_309,
+    50_309, 700_330, 900_411, 900_784,
 ];
 
 const PEOPLE: [&str; 3] = ["romeo", "juliet", "mercutio"];

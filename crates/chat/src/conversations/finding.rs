@@ -11,6 +11,7 @@ use crate::archive::{ArchiveId, ArchiveQuery, PageFrom};
 use crate::chat::Chat;
 use crate::error::{Error, Result};
 use crate::labels;
+use crate::mentions;
 use crate::rosters::Owner;
 use crate::session::Session;
 
@@ -31,7 +32,7 @@ pub struct Wanted {
     pub from: Option<Jid>,
     /// Only those that hold something of this kind: `file`, `image`, `link`, `poll`.
     pub has: Option<String>,
-    /// Only those that mention whoever looks.
+    /// Only those that mention whoever looks, or, in rooms, have a word in them that counts as his name.
     pub mentioning: bool,
     /// Only those that answer in a thread.
     pub in_thread: bool,
@@ -39,6 +40,23 @@ pub struct Wanted {
     pub after_ms: Option<u64>,
     /// Only before this moment, in milliseconds since the Unix epoch.
     pub before_ms: Option<u64>,
+}
+
+/// What an archive is asked for.
+#[derive(Debug, Clone)]
+struct Asked {
+    labels: Vec<String>,
+    text: Option<String>,
+    /// A word that has to be in it as it is written, which the archive looks for more loosely.
+    word: Option<String>,
+}
+
+impl Asked {
+    fn has_word(&self, said: &Said) -> bool {
+        let body = said.stanza.child(waxwing_xmpp::ns::CLIENT, "body");
+        let has = |word: &String| body.is_some_and(|body| mentions::has_word(&body.text(), word));
+        self.word.as_ref().is_none_or(has)
+    }
 }
 
 impl Chat {
@@ -51,8 +69,9 @@ impl Chat {
         limit: usize,
     ) -> Result<(Vec<MessageView>, bool)> {
         let mut found: Vec<(Reading, Said)> = Vec::new();
-        for reading in self.readings(session, wanted).await? {
-            let said = self.find_in(session, &reading, wanted, before, limit + 1).await?;
+        for (reading, nick) in self.readings(session, wanted).await? {
+            let questions = self.questions(session, &reading, nick, wanted).await?;
+            let said = self.find_in(&reading, questions, wanted, before, limit + 1).await?;
             found.extend(said.into_iter().map(|said| (reading.clone(), said)));
         }
         found.sort_by_key(|(_, said)| std::cmp::Reverse(said.id));
@@ -72,15 +91,18 @@ impl Chat {
         Ok((views, more))
     }
 
-    /// The archives that are asked.
-    async fn readings(&self, session: &Session, wanted: &Wanted) -> Result<Vec<Reading>> {
+    /// The archives that are asked, and what whoever looks is called there.
+    async fn readings(&self, session: &Session, wanted: &Wanted) -> Result<Vec<(Reading, Option<String>)>> {
+        let belongings = self.belongings(&Owner::from(session)).await?;
         if let Some(conversation) = &wanted.conversation {
-            return Ok(vec![self.reading(session, conversation).await?]);
+            let belonging = belongings.into_iter().find(|one| one.room.same_bare(conversation));
+            let nick = belonging.and_then(|belonging| belonging.nick);
+            return Ok(vec![(self.reading(session, conversation).await?, nick)]);
         }
-        let mut readings = vec![self.reading_all(session)];
-        for belonging in self.belongings(&Owner::from(session)).await? {
+        let mut readings = vec![(self.reading_all(session), None)];
+        for belonging in belongings {
             match self.reading(session, &belonging.room).await {
-                Ok(reading) => readings.push(reading),
+                Ok(reading) => readings.push((reading, belonging.nick)),
                 Err(Error::NotFound | Error::Forbidden) => {}
                 Err(error) => return Err(error),
             }
@@ -90,8 +112,8 @@ impl Chat {
 
     async fn find_in(
         &self,
-        session: &Session,
         reading: &Reading,
+        questions: Vec<Asked>,
         wanted: &Wanted,
         before: Option<ArchiveId>,
         limit: usize,
@@ -99,21 +121,10 @@ impl Chat {
         let ends = [before, wanted.before_ms.map(ArchiveId::at_ms)];
         let end = ends.into_iter().flatten().min().unwrap_or(ArchiveId(u64::MAX));
         let mut end = ArchiveId(end.0.saturating_sub(1));
-        let all_mention = [labels::mentions(session.bare.as_str())];
-        let room = reading.conversation.as_ref().filter(|_| reading.room);
-        let for_all = room.map(|room| labels::mentions(room.as_str()));
-        // Whoever is mentioned by name, or with everybody in the room: two questions, since all labels of one must hold.
-        let mut kinds: Vec<Vec<String>> = vec![wanted.has.iter().map(|kind| labels::has(kind)).collect()];
-        if wanted.mentioning {
-            let has = kinds.remove(0);
-            for mention in all_mention.into_iter().chain(for_all) {
-                kinds.push(has.iter().cloned().chain([mention]).collect());
-            }
-        }
         let start = wanted.after_ms.map(ArchiveId::at_ms);
         let mut found: Vec<Said> = Vec::new();
         let last_end = end;
-        for labels in kinds {
+        for asked in questions {
             end = last_end;
             let mut count = 0;
             'pages: for _ in 0..FINDING_PAGES {
@@ -121,17 +132,16 @@ impl Chat {
                 let query = ArchiveQuery {
                     start,
                     end: Some(end),
-                    text: wanted.text.clone(),
-                    labels: labels.clone(),
+                    text: asked.text.clone(),
+                    labels: asked.labels.clone(),
                     with: query.with.or_else(|| wanted.from.clone().filter(|from| reading.keeps_apart(from))),
                     ..query
                 };
                 let page = self.store.archive_page(query).await?;
                 let Some(first) = page.items.first().map(|first| first.id) else { break };
                 for item in page.items.iter().rev() {
-                    let Some(said) = Said::read(item).filter(|said| self.fits(reading, said, wanted)) else {
-                        continue;
-                    };
+                    let fits = |said: &Said| self.fits(reading, said, wanted) && asked.has_word(said);
+                    let Some(said) = Said::read(item).filter(fits) else { continue };
                     if !found.iter().any(|known| known.id == said.id) {
                         found.push(said);
                         count += 1;
@@ -147,6 +157,38 @@ impl Chat {
             }
         }
         Ok(found)
+    }
+
+    /// What an archive is asked. Who is mentioned may be so by name, with everybody in the room, or by a word that counts as his name:
+    /// a question for each, since all labels and words of one must hold.
+    async fn questions(
+        &self,
+        session: &Session,
+        reading: &Reading,
+        nick: Option<String>,
+        wanted: &Wanted,
+    ) -> Result<Vec<Asked>> {
+        let labels: Vec<String> = wanted.has.iter().map(|kind| labels::has(kind)).collect();
+        let asked = Asked { labels, text: wanted.text.clone(), word: None };
+        if !wanted.mentioning {
+            return Ok(vec![asked]);
+        }
+        let with = |label: String| {
+            let labels = asked.labels.iter().cloned().chain([label]).collect();
+            Asked { labels, ..asked.clone() }
+        };
+        let mut questions = vec![with(labels::mentions(session.bare.as_str()))];
+        if let Some(room) = reading.conversation.as_ref().filter(|_| reading.room) {
+            questions.push(with(labels::mentions(room.as_str())));
+            let keywords = self.wishes(&Owner::from(session), room).await?.keywords;
+            let name = nick.or_else(|| session.bare.local().map(str::to_owned));
+            for word in name.into_iter().chain(keywords) {
+                let text =
+                    wanted.text.iter().chain([&word]).map(String::as_str).collect::<Vec<_>>().join(" ");
+                questions.push(Asked { text: Some(text), word: Some(word), ..asked.clone() });
+            }
+        }
+        Ok(questions)
     }
 
     /// Whether a message that the archive proposes is one to show. Who wrote it is looked at here, since an archive cannot always

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use waxwing_xmpp::jid::Jid;
+use waxwing_xmpp::stanza::Stanza;
 
 use super::folding::MessageView;
 use super::keeping::Item;
@@ -12,7 +13,6 @@ use crate::archive::{ArchiveId, ArchiveQuery, PageFrom};
 use crate::at_once::{Work, gathered};
 use crate::chat::Chat;
 use crate::error::{Error, Result};
-use crate::mentions;
 use crate::rooms::membership::RoomView;
 use crate::rooms::store::Belonging;
 use crate::rosters::Owner;
@@ -53,7 +53,7 @@ pub struct ConversationView {
     pub seen: ArchiveId,
     /// How many messages of others came since, at most [`UNREAD_COUNTED`].
     pub unread: usize,
-    /// How many of them mention the owner.
+    /// How many of them mention the owner, or have a word in them that counts as his name.
     pub mentions: usize,
     /// How far the other has read, where that is known.
     pub peer_seen: Option<ArchiveId>,
@@ -77,6 +77,7 @@ pub struct Listing {
 /// What an account keeps about its conversations, read at one time for many of them.
 #[derive(Debug, Default)]
 struct Kept {
+    preferences: Option<String>,
     marks: HashMap<String, String>,
     settings: HashMap<String, String>,
     drafts: HashMap<String, String>,
@@ -104,6 +105,7 @@ impl Chat {
     ) -> Result<Listing> {
         let owner = Owner::from(session);
         let kept = Kept {
+            preferences: self.kept_in_step(&owner, StateKind::Preferences, "").await?,
             marks: by_key(self.all_in_step(&owner, StateKind::Read).await?),
             settings: by_key(self.all_in_step(&owner, StateKind::Settings).await?),
             drafts: by_key(self.all_in_step(&owner, StateKind::Draft).await?),
@@ -145,6 +147,7 @@ impl Chat {
             content.into_iter().map(|content| (key.to_owned(), content)).collect::<HashMap<_, _>>()
         };
         let kept = Kept {
+            preferences: self.kept_in_step(&owner, StateKind::Preferences, "").await?,
             marks: one(self.kept_in_step(&owner, StateKind::Read, key).await?),
             settings: one(self.kept_in_step(&owner, StateKind::Settings, key).await?),
             drafts: one(self.kept_in_step(&owner, StateKind::Draft, key).await?),
@@ -179,7 +182,7 @@ impl Chat {
 
     async fn with_person(&self, session: &Session, person: &Jid, kept: &Kept) -> Result<ConversationView> {
         let reading = self.reading(session, person).await?;
-        let counted = self.counted(&reading, kept.mark(person), None).await?;
+        let counted = self.counted(&reading, kept.mark(person), |_| false).await?;
         let profile = match self.is_local(person.domain()) {
             true => self.profile(person).await?,
             false => None,
@@ -212,7 +215,10 @@ impl Chat {
         let reading = self.reading(session, room).await?;
         let mut mark = kept.mark(room);
         mark.raise(belonging.seen);
-        let counted = self.counted(&reading, mark, belonging.nick.as_deref()).await?;
+        let settings = kept.settings.get(room.as_str());
+        let wishes = self.wishes_as_kept(kept.preferences.as_deref(), settings.map(String::as_str));
+        let named = |message: &Stanza| wishes.are_named(message, &session.bare, belonging.nick.as_deref());
+        let counted = self.counted(&reading, mark, named).await?;
         Ok(ConversationView {
             party: Party::Room,
             name: Some(view.configuration.name.clone()).filter(|name| !name.is_empty()),
@@ -246,8 +252,14 @@ impl Chat {
         })
     }
 
-    /// The newest message, and how many of others came behind a mark. Whoever has answered has read what came before.
-    async fn counted(&self, reading: &Reading, mark: Mark, nick: Option<&str>) -> Result<Counted> {
+    /// The newest message, how many of others came behind a mark, and how many of them name the reader. Whoever has answered has
+    /// read what came before.
+    async fn counted(
+        &self,
+        reading: &Reading,
+        mark: Mark,
+        named: impl Fn(&Stanza) -> bool,
+    ) -> Result<Counted> {
         let mut counted = Counted { last: None, mark, unread: 0, mentions: 0 };
         let (mut end, mut size) = (ArchiveId(u64::MAX), GLANCE);
         loop {
@@ -265,8 +277,7 @@ impl Chat {
                     counted.mark.raise(said.id);
                 } else if said.id > counted.mark.seen {
                     counted.unread += 1;
-                    let named = reading.room && mentions::names(&said.stanza, &reading.reader, nick);
-                    counted.mentions += usize::from(named);
+                    counted.mentions += usize::from(named(&said.stanza));
                 }
                 counted.last.get_or_insert(said);
             }

@@ -13,7 +13,7 @@ use crate::archive::ArchiveId;
 use crate::chat::Chat;
 use crate::error::{Error, Result};
 use crate::labels;
-use crate::mentions;
+use crate::push::wishes::Wishes;
 use crate::rosters::Owner;
 use crate::session::Session;
 use crate::state::{StateItem, StateKind};
@@ -33,7 +33,7 @@ pub struct ThreadView {
     pub seen: ArchiveId,
     /// How many messages of others came since.
     pub unread: usize,
-    /// How many of them mention the reader.
+    /// How many of them mention the reader, or have a word in them that counts as his name.
     pub mentions: usize,
     /// Whether the reader is told of it.
     pub following: bool,
@@ -122,12 +122,16 @@ impl Chat {
             last: answers.last().map_or(root.id, |last| last.id),
             root,
         };
+        let wishes = match reading.room {
+            true => self.wishes(owner, &view.root.conversation).await?,
+            false => Wishes::default(),
+        };
         // Whoever has answered has read what came before.
         let own = answers.iter().filter(|one| reading.author(one).own).map(|one| one.id).max();
         view.seen = view.seen.max(own.unwrap_or_default());
         for one in answers.iter().filter(|one| one.id > view.seen) {
             view.unread += 1;
-            view.mentions += usize::from(mentions::names(&one.stanza, &reading.reader, None));
+            view.mentions += usize::from(wishes.are_named(&one.stanza, &reading.reader, None));
         }
         Ok(view)
     }

@@ -163,7 +163,7 @@ impl Chat {
         }
         let body = undecided.message.child(ns::CLIENT, "body").map(|body| body.text().into_owned());
         let text = body.unwrap_or_default();
-        let Some(wishes) = self.wishes(owner, conversation).await? else { return Ok(()) };
+        let wishes = self.wishes(owner, conversation).await?;
         let meant = wishes.meant(meant, &text);
         if !wishes.wake(meant, self.now_ms()) || self.has_read(owner, conversation, undecided.id).await? {
             return Ok(());
@@ -198,9 +198,8 @@ impl Chat {
         Ok(())
     }
 
-    /// What somebody wants of a conversation; `None` where nothing can be pushed.
-    async fn wishes(&self, owner: &Owner, conversation: &Jid) -> Result<Option<Wishes>> {
-        let Some(pusher) = self.pusher() else { return Ok(None) };
+    /// What somebody wants of a conversation.
+    pub(crate) async fn wishes(&self, owner: &Owner, conversation: &Jid) -> Result<Wishes> {
         let kept = async |kind, key: &str| {
             Ok::<_, Error>(
                 self.store.state_item(owner.account, kind, key).await?.and_then(|item| item.content),
@@ -208,7 +207,12 @@ impl Chat {
         };
         let preferences = kept(StateKind::Preferences, "").await?;
         let settings = kept(StateKind::Settings, conversation.bare_str()).await?;
-        Ok(Some(pusher.wishes(preferences.as_deref(), settings.as_deref())))
+        Ok(self.wishes_as_kept(preferences.as_deref(), settings.as_deref()))
+    }
+
+    /// The same, from what a face has written down; of somebody who has said nothing, where no face can read it.
+    pub(crate) fn wishes_as_kept(&self, preferences: Option<&str>, settings: Option<&str>) -> Wishes {
+        self.pusher().map(|pusher| pusher.wishes(preferences, settings)).unwrap_or_default()
     }
 
     fn push_by_channel(&self, subscription: Subscription, conversation: &Jid, news: News) {

@@ -3,7 +3,11 @@
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use crate::mentions::has_word;
+use waxwing_xmpp::jid::Jid;
+use waxwing_xmpp::ns;
+use waxwing_xmpp::stanza::Stanza;
+
+use crate::mentions::{self, has_word};
 
 /// What somebody wants to be told of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -107,6 +111,14 @@ impl Wishes {
     pub fn meant(&self, meant: Meant, text: &str) -> Meant {
         let waits_for = || self.keywords.iter().any(|word| has_word(text, word));
         if meant == Meant::ForAll && waits_for() { Meant::Named } else { meant }
+    }
+
+    /// Whether a message that is said where many speak names him, or has a word in it that counts as his name. `nick` is what he is
+    /// called there.
+    pub fn are_named(&self, message: &Stanza, him: &Jid, nick: Option<&str>) -> bool {
+        let text = || message.child(ns::CLIENT, "body").map(|body| body.text());
+        mentions::names(message, him, nick)
+            || text().is_some_and(|text| self.meant(Meant::ForAll, &text) == Meant::Named)
     }
 
     /// Whether he wants to be woken for such a message at this moment, in milliseconds since the Unix epoch.

@@ -59,7 +59,7 @@ impl Room {
             && self.sits_elsewhere(&seat)
         {
             self.floor.occupants().reseat(&seat);
-            seat.enter(&self.chat, own);
+            seat.enter(&self.chat, own, self.floor.heard());
         }
         let tidied = self.jid.with_resource(&tidy_nick(nick)).map_err(|_| Error::JidMalformed)?;
         match (present, join) {
@@ -71,7 +71,7 @@ impl Room {
                 let wanted = Wanted::read(Some(join));
                 self.update_quietly(&seat, &stanza);
                 // Its node may have lost track as well.
-                seat.enter(&self.chat, &own);
+                seat.stay(&self.chat, &own, &own, self.floor.heard());
                 self.welcome(&seat, &own, wanted, Vec::new(), stanza.id.clone()).await
             }
             (Some(_), _) => self.rename(&seat, nick, &stanza),
@@ -132,7 +132,7 @@ impl Room {
         let own = self.jid.with_resource(nick).map_err(|_| Error::JidMalformed)?;
         let password = join.child(ns::MUC, "password").map(|password| password.text().into_owned());
         let affiliation = self.admit(&bare, nick, password.as_deref())?;
-        if !seat.enter(&self.chat, &own) {
+        if !seat.enter(&self.chat, &own, self.floor.heard()) {
             return Err(Error::ResourceConstraint("the session is in too many rooms"));
         }
         let content = telling::presence_content(&stanza.element, |domain| self.chat.is_ours(domain));
@@ -344,8 +344,7 @@ impl Room {
         };
         self.tell(&occupants, &notice);
         for seat in &occupant.seats {
-            seat.leave(&self.chat, &old);
-            seat.enter(&self.chat, &new);
+            seat.stay(&self.chat, &old, &new, self.floor.heard());
         }
         occupant.jid = new;
         let content = telling::presence_content(&stanza.element, |domain| self.chat.is_ours(domain));

@@ -18,6 +18,7 @@ use super::room::{Room, State};
 use super::store::{RoomChange, Subject};
 use super::telling;
 use crate::archive::{Append, ArchiveCopy, ArchiveId, Committed, Direction};
+use crate::cluster::rooms::Place;
 use crate::deliver::stanza_id;
 use crate::error::{Error, Result};
 use crate::hints::{self, Keeping};
@@ -165,11 +166,11 @@ impl Room {
                     let place = committed.id();
                     if let Committed::New(id) = committed {
                         chat.rooms.newest.note(archive, id);
-                        floor.hears(id);
+                        let after = floor.hears(id);
                         chat.set_off_in_room(archive, &room, &real, &said, id);
                         let said = said.with_child(stanza_id(&chat.archive_ids().show(id), &room));
                         let stanza = &Arc::new(Outgoing::for_many(said));
-                        telling::shared(&chat, &floor.occupants(), stanza, Some(id));
+                        telling::shared(&chat, &floor.occupants(), stanza, Some(Place { id, after }));
                         let archived = Some(id);
                         let (room, by) = (&room, &by);
                         let saying = Saying { room, stanza, archive, archived, by, openly };

@@ -11,7 +11,7 @@ use super::affiliation::Affiliation;
 use super::kept_presence::{Forms, KeptPresence};
 use super::nicknames::{nick_key, nick_likeness};
 use super::role::{Role, Standing};
-use crate::archive::Direction;
+use crate::archive::{ArchiveId, Direction};
 use crate::chat::Chat;
 use crate::cluster::Away;
 use crate::cluster::rooms::News;
@@ -58,21 +58,27 @@ impl Seat {
         }
     }
 
-    /// It is in a room under this address from now on. Says whether it can be.
-    pub(crate) fn enter(&self, chat: &Chat, own: &Jid) -> bool {
+    /// It is in a room under this address from now on, which has said all up to here. Says whether it can be.
+    pub(crate) fn enter(&self, chat: &Chat, own: &Jid, heard: ArchiveId) -> bool {
         match self {
             Self::Local(session) => session.enter_room(own.clone()),
             Self::Remote(_) => true,
             Self::Node(away) => {
-                let (session, own) = (away.jid.clone(), own.clone());
-                tell(
-                    chat,
-                    away,
-                    &own.to_bare(),
-                    News::Entered { session, own, heard: chat.store.position() },
-                );
+                tell_entered(chat, away, own, heard, true);
                 true
             }
+        }
+    }
+
+    /// The same for one that is in the room already, maybe under another address.
+    pub(crate) fn stay(&self, chat: &Chat, former: &Jid, own: &Jid, heard: ArchiveId) {
+        match self {
+            Self::Local(session) => {
+                session.leave_room(former);
+                session.enter_room(own.clone());
+            }
+            Self::Remote(_) => {}
+            Self::Node(away) => tell_entered(chat, away, own, heard, false),
         }
     }
 
@@ -117,7 +123,7 @@ impl Seat {
             Self::Node(away) => {
                 let stanza = stanza.stanza().clone();
                 let room = stanza.from.as_ref().map(Jid::to_bare).unwrap_or_else(|| away.jid.to_bare());
-                tell(chat, away, &room, News::Stanza { to: vec![away.jid.clone()], stanza, archived: None });
+                tell(chat, away, &room, News::Stanza { to: vec![away.jid.clone()], stanza, place: None });
             }
         }
     }
@@ -155,6 +161,11 @@ fn tell(chat: &Chat, away: &Away, room: &Jid, news: News) {
     if let Some(cluster) = chat.cluster() {
         cluster.tell_room_at(away.node, room, news);
     }
+}
+
+fn tell_entered(chat: &Chat, away: &Away, own: &Jid, heard: ArchiveId, anew: bool) {
+    let (session, own, room) = (away.jid.clone(), own.clone(), own.to_bare());
+    tell(chat, away, &room, News::Entered { session, own, heard, anew });
 }
 
 /// Several stanzas for a session of another node, in as few frames as may be.

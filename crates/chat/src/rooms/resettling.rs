@@ -1,7 +1,7 @@
 //! A room that has its home at another node than before: who is in it goes on being in it, and hears all that was said
 //! meanwhile.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use waxwing_xmpp::jid::Jid;
@@ -15,16 +15,15 @@ use super::room::Room;
 use super::{Doing, joining};
 use crate::archive::{ArchiveId, ArchiveQuery, Archived, PageFrom};
 use crate::chat::Chat;
-use crate::cluster::rooms::{News, SeatAt, Sitting};
+use crate::cluster::rooms::{Place, SeatAt, Sitting};
 use crate::cluster::{Arrivals, Cluster};
 use crate::deliver::stanza_id;
 use crate::error::{Error, Result};
-use crate::event::{Delivery, Event};
 use crate::nodes::NodeId;
 use crate::session::Session;
 
-/// How many messages those of one node in a room are handed at most that they have not heard: hardly more than a session's queue
-/// holds. Where there are more they leave the room, so that they know of it, and find them in its archive.
+/// How many messages somebody in a room is handed at most that he has not heard: hardly more than a session's queue holds. Where
+/// there are more he leaves the room, so that he knows of it, and finds them in its archive.
 const MISSED_LIMIT: usize = 2000;
 
 /// They are out of the room because of an error, and not by their own will (XEP-0045, status code 333).
@@ -38,9 +37,10 @@ impl Room {
         let archive = state.archive();
         cluster.note_archive(&self.jid, archive);
         if let Some(bounds) = self.chat.store.archive_bounds(archive).await? {
-            self.caught_up = bounds.last;
+            self.floor.hears(bounds.last);
         }
-        let Arrivals { sitting, whole, heard, seen, .. } = arrivals;
+        let Arrivals { sitting, whole, seen, .. } = arrivals;
+        let marks = marks(&sitting);
         let mut seated = BTreeSet::new();
         for one in sitting {
             let was_there = self.floor.occupants().named(one.own.resource().unwrap_or_default()).is_some();
@@ -48,7 +48,7 @@ impl Room {
                 for session in sessions {
                     session.enter_room(one.own.clone());
                 }
-                if whole && !was_there && one.as_told {
+                if whole && !was_there && one.heard.is_some() {
                     // The former home believed him gone, and said so.
                     let occupants = self.floor.occupants();
                     if let Some(back) = occupants.named(one.own.resource().unwrap_or_default()) {
@@ -61,13 +61,21 @@ impl Room {
         if !whole {
             seen.difference(&seated).for_each(|own| self.never_came_back(own));
         }
-        for (node, heard) in heard {
-            self.catch_up(node, heard).await?;
-        }
+        self.catch_up(marks).await?;
         if !whole {
             self.end_if_deserted().await?;
         }
         Ok(())
+    }
+
+    /// Where a session sits.
+    fn sits_at(&self, seat: &Seat) -> Option<(Jid, NodeId)> {
+        let node = match seat {
+            Seat::Local(_) => self.chat.cluster()?.node(),
+            Seat::Node(away) => away.node,
+            Seat::Remote(_) => return None,
+        };
+        Some((seat.jid().clone(), node))
     }
 
     /// Seats somebody, and gives back those of his sessions that are of this node; `None` where he cannot be there any more.
@@ -122,48 +130,55 @@ impl Room {
         }
     }
 
-    /// Hands those of one node what was said behind this place of the archive.
-    async fn catch_up(&mut self, node: NodeId, heard: ArchiveId) -> Result<()> {
-        let Some(cluster) = self.chat.cluster().cloned() else { return Ok(()) };
+    /// Hands each of these sessions what was said behind what it has heard. Where that is too much it leaves.
+    async fn catch_up(&mut self, mut marks: Marks) -> Result<()> {
+        let newest = self.floor.heard();
+        {
+            let occupants = self.floor.occupants();
+            let seats = occupants.iter().flat_map(|occupant| &occupant.seats);
+            let here: BTreeSet<(Jid, NodeId)> = seats.filter_map(|seat| self.sits_at(seat)).collect();
+            marks.retain(|at, heard| *heard < newest && here.contains(at));
+        }
+        let Some(oldest) = marks.values().min().copied() else { return Ok(()) };
         let archive = self.state()?.archive();
-        let start = Some(ArchiveId(heard.0.saturating_add(1)));
-        let query = ArchiveQuery { start, ..ArchiveQuery::page(archive, PageFrom::Start, MISSED_LIMIT) };
+        let start = Some(ArchiveId(oldest.0.saturating_add(1)));
+        let query = ArchiveQuery {
+            start,
+            end: Some(newest),
+            ..ArchiveQuery::page(archive, PageFrom::End, MISSED_LIMIT)
+        };
         let page = self.chat.store.archive_page(query).await?;
-        if !page.complete {
-            tracing::warn!(room = %self.jid, %node, "too much was said while a node was away; its people have to enter anew");
-            return self.leave_all_of(node).await;
+        if let Some(first) = page.items.first().filter(|_| !page.complete) {
+            tracing::warn!(room = %self.jid, "too much was said meanwhile; some people have to enter anew");
+            let behind = marks.extract_if(.., |_, heard| *heard < first.id);
+            for ((session, _), _) in behind.collect::<Vec<_>>() {
+                self.leave(&session, &joining::bare_leave(), vec![PUT_OUT]).await?;
+            }
         }
         let occupants = self.floor.occupants();
+        let seats = occupants.iter().flat_map(|occupant| &occupant.seats);
+        let behind: Vec<(&Seat, ArchiveId)> =
+            seats.filter_map(|seat| Some((seat, *marks.get(&self.sits_at(seat)?)?))).collect();
+        let mut after = oldest;
         for message in &page.items {
+            let place = Place { id: message.id, after };
             let Some(stanza) = self.as_said(message) else { continue };
-            let stanza = Arc::new(Outgoing::for_many(stanza));
-            let mut to = Vec::new();
-            for seat in occupants.iter().flat_map(|occupant| &occupant.seats) {
-                match seat {
-                    Seat::Local(session) if node == cluster.node() => {
-                        let delivery = Delivery { stanza: Arc::clone(&stanza), archived: None };
-                        session.push(Event::Stanza(delivery));
-                    }
-                    Seat::Node(away) if away.node == node => to.push(away.jid.clone()),
-                    _ => {}
-                }
-            }
-            if !to.is_empty() {
-                let (stanza, archived) = (stanza.stanza().clone(), Some(message.id));
-                cluster.tell_room_at(node, &self.jid, News::Stanza { to, stanza, archived });
-            }
+            let seats = behind.iter().filter(|(_, heard)| *heard < message.id).map(|(seat, _)| *seat);
+            super::telling::handed(
+                &self.chat,
+                &self.jid,
+                seats,
+                &Arc::new(Outgoing::for_many(stanza)),
+                place,
+            );
+            after = message.id;
         }
         Ok(())
     }
 
-    /// Those of one node leave.
-    async fn leave_all_of(&mut self, node: NodeId) -> Result<()> {
-        let Some(cluster) = self.chat.cluster().cloned() else { return Ok(()) };
-        let is_there = |seat: &&Seat| match seat {
-            Seat::Local(_) => node == cluster.node(),
-            Seat::Node(away) => away.node == node,
-            Seat::Remote(_) => false,
-        };
+    /// The sessions of a node that is gone leave.
+    async fn node_left(&mut self, node: NodeId) -> Result<()> {
+        let is_there = |seat: &&Seat| matches!(seat, Seat::Node(away) if away.node == node);
         let gone: Vec<Jid> = {
             let occupants = self.floor.occupants();
             let seats = occupants.iter().flat_map(|occupant| &occupant.seats);
@@ -177,15 +192,15 @@ impl Room {
 
     /// A node that had this room and lost it has kept a message all the same: everybody here hears it from this one.
     async fn kept_elsewhere(&mut self, id: ArchiveId) -> Result<()> {
-        if id <= self.caught_up {
+        if id <= self.floor.heard() {
             return Ok(());
         }
-        self.caught_up = id;
         let archive = self.state()?.archive();
         let found = self.chat.store.archived(archive, &[id]).await?;
         for stanza in found.iter().filter_map(|message| self.as_said(message)) {
             let stanza = Arc::new(Outgoing::for_many(stanza));
-            super::telling::shared(&self.chat, &self.floor.occupants(), &stanza, Some(id));
+            let place = Place { id, after: self.floor.hears(id) };
+            super::telling::shared(&self.chat, &self.floor.occupants(), &stanza, Some(place));
         }
         Ok(())
     }
@@ -198,11 +213,6 @@ impl Room {
         Some(stanza.with_child(stanza_id(&shown, &self.jid)))
     }
 
-    /// The newest message of its archive that everybody here has been handed.
-    pub(super) fn heard(&self) -> ArchiveId {
-        self.caught_up.max(self.floor.heard())
-    }
-
     /// Everybody in the room, as another node is told of them.
     pub(super) fn sitting(&self) -> Vec<Sitting> {
         let Some(cluster) = self.chat.cluster() else { return Vec::new() };
@@ -211,7 +221,7 @@ impl Room {
             own: occupant.jid.clone(),
             affiliation: occupant.affiliation,
             role: occupant.role,
-            as_told: false,
+            heard: None,
             presence: occupant.presence.content().to_xml(),
             seats: occupant.seats.iter().map(|seat| cluster.seat_at(seat)).collect(),
         };
@@ -220,16 +230,12 @@ impl Room {
 
     /// A node says who of its sessions are in the room: those who are missing are seated, and those leave who are no sessions any
     /// more.
-    async fn seat_missing(
-        &mut self,
-        node: NodeId,
-        sitting: Vec<Sitting>,
-        heard: Option<ArchiveId>,
-    ) -> Result<()> {
+    async fn seat_missing(&mut self, node: NodeId, sitting: Vec<Sitting>) -> Result<()> {
         let Some(cluster) = self.chat.cluster().cloned() else { return Ok(()) };
         if self.state.is_none() || (node != cluster.node() && !cluster.others().contains(&node)) {
             return Ok(());
         }
+        let marks = marks(&sitting);
         for one in sitting {
             let nick = one.own.resource().unwrap_or_default().to_owned();
             let was_there = self.floor.occupants().named(&nick).is_some();
@@ -256,15 +262,7 @@ impl Room {
         for jid in gone {
             self.leave(&jid, &joining::bare_leave(), vec![PUT_OUT]).await?;
         }
-        match heard {
-            Some(heard) => self.catch_up(node, heard).await,
-            None => Ok(()),
-        }
-    }
-
-    /// The sessions of a node that is gone leave.
-    async fn node_left(&mut self, node: NodeId) -> Result<()> {
-        self.leave_all_of(node).await
+        self.catch_up(marks).await
     }
 }
 
@@ -320,16 +318,23 @@ impl Chat {
         self.in_room(room, move |room| Box::pin(async move { room.node_left(node).await })).await?
     }
 
-    /// Seats those of a node who are in a room that is awake here and did not know of them, and hands that node what it has not
-    /// heard.
-    pub(crate) async fn seat_in_room(
-        &self,
-        room: &Jid,
-        node: NodeId,
-        sitting: Vec<Sitting>,
-        heard: Option<ArchiveId>,
-    ) -> Result<()> {
-        self.in_room(room, move |room| Box::pin(async move { room.seat_missing(node, sitting, heard).await }))
+    /// Seats those of a node who are in a room that is awake here and did not know of them, and hands each what he has not heard.
+    pub(crate) async fn seat_in_room(&self, room: &Jid, node: NodeId, sitting: Vec<Sitting>) -> Result<()> {
+        self.in_room(room, move |room| Box::pin(async move { room.seat_missing(node, sitting).await }))
             .await?
     }
+}
+
+/// Up to where sessions have heard a room, each by its address and its node: another may have it at another node by now.
+type Marks = BTreeMap<(Jid, NodeId), ArchiveId>;
+
+/// The marks of those sessions whose own nodes have said so.
+fn marks(sitting: &[Sitting]) -> Marks {
+    let marks = sitting.iter().filter_map(|one| Some((one, one.heard?)));
+    let seats = marks.flat_map(|(one, heard)| one.seats.iter().map(move |seat| (seat, heard)));
+    let sessions = seats.filter_map(|(seat, heard)| match seat {
+        SeatAt::Node(away) => Some(((away.jid.clone(), away.node), heard)),
+        SeatAt::Remote(_) => None,
+    });
+    sessions.collect()
 }

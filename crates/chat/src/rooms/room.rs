@@ -46,8 +46,6 @@ pub struct Room {
     pub(super) passed: VecDeque<Passed>,
     /// What tells the message that is taken now from all others, if another node has sent it.
     pub(super) token: Option<String>,
-    /// What others kept in its archive up to here was handed to everybody when it came to this node.
-    pub(super) caught_up: ArchiveId,
     /// It is about to have its home at another node, which waits for those who are in it.
     pub(super) yielding: Option<oneshot::Sender<(Vec<Sitting>, ArchiveId)>>,
 }
@@ -61,7 +59,7 @@ pub(super) struct Floor {
     /// How many messages are on their way to the store.
     in_flight: AtomicUsize,
     settled: Notify,
-    /// The newest message that came down from the store.
+    /// The newest message of its archive that everybody has been handed.
     heard: AtomicU64,
 }
 
@@ -88,12 +86,12 @@ impl Floor {
         self.occupants.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A message has come down from the store, and goes to everybody.
-    pub(super) fn hears(&self, id: ArchiveId) {
-        self.heard.fetch_max(id.0, Ordering::AcqRel);
+    /// A message has come down from the store, and goes to everybody: gives back the one before it.
+    pub(super) fn hears(&self, id: ArchiveId) -> ArchiveId {
+        ArchiveId(self.heard.fetch_max(id.0, Ordering::AcqRel))
     }
 
-    /// The newest that has.
+    /// The newest message of its archive that everybody has been handed.
     pub(super) fn heard(&self) -> ArchiveId {
         ArchiveId(self.heard.load(Ordering::Acquire))
     }
@@ -228,16 +226,7 @@ impl Room {
         };
         let listeners = state.as_ref().map(|state| chat.rooms.listening.of(state.id())).unwrap_or_default();
         let floor = Arc::new(Floor::new(listeners));
-        Ok(Self {
-            chat,
-            jid,
-            floor,
-            state,
-            passed: VecDeque::new(),
-            token: None,
-            caught_up: ArchiveId::default(),
-            yielding: None,
-        })
+        Ok(Self { chat, jid, floor, state, passed: VecDeque::new(), token: None, yielding: None })
     }
 
     /// Whether there is such a room.

@@ -13,9 +13,8 @@ use super::configuration::Configuration;
 use super::messages::in_client_namespace;
 use super::occupants::{Occupant, Occupants, Seat};
 use super::role::Role;
-use crate::archive::ArchiveId;
 use crate::chat::Chat;
-use crate::cluster::rooms::News;
+use crate::cluster::rooms::{News, Place};
 use crate::nodes::NodeId;
 
 /// The presence refers to whoever receives it.
@@ -196,30 +195,37 @@ pub(super) fn message(chat: &Chat, occupants: &Occupants, message: Stanza) {
 }
 
 /// The same for one that others get, too.
-pub(super) fn shared(
-    chat: &Chat,
-    occupants: &Occupants,
-    message: &Arc<Outgoing>,
-    archived: Option<ArchiveId>,
-) {
-    let mut spread = Spread::new(chat, Arc::clone(message), archived);
+pub(super) fn shared(chat: &Chat, occupants: &Occupants, message: &Arc<Outgoing>, place: Option<Place>) {
+    let mut spread = Spread::new(chat, Arc::clone(message), place);
     for occupant in occupants.iter() {
         occupant.seats.iter().for_each(|seat| spread.push(seat, &occupant.jid));
     }
+}
+
+/// Hands a message of the archive to some seats of a room.
+pub(super) fn handed<'a>(
+    chat: &Chat,
+    room: &Jid,
+    seats: impl Iterator<Item = &'a Seat>,
+    message: &Arc<Outgoing>,
+    place: Place,
+) {
+    let mut spread = Spread::new(chat, Arc::clone(message), Some(place));
+    seats.for_each(|seat| spread.push(seat, room));
 }
 
 /// A stanza for many: each other node gets it once, for all of its sessions, when this is dropped.
 struct Spread<'a> {
     chat: &'a Chat,
     stanza: Arc<Outgoing>,
-    archived: Option<ArchiveId>,
+    place: Option<Place>,
     room: Option<Jid>,
     nodes: BTreeMap<NodeId, Vec<Jid>>,
 }
 
 impl<'a> Spread<'a> {
-    fn new(chat: &'a Chat, stanza: Arc<Outgoing>, archived: Option<ArchiveId>) -> Self {
-        Self { chat, stanza, archived, room: None, nodes: BTreeMap::new() }
+    fn new(chat: &'a Chat, stanza: Arc<Outgoing>, place: Option<Place>) -> Self {
+        Self { chat, stanza, place, room: None, nodes: BTreeMap::new() }
     }
 
     /// Hands it to a seat, whose occupant has this address.
@@ -239,7 +245,7 @@ impl Drop for Spread<'_> {
         let (Some(room), Some(cluster)) = (&self.room, self.chat.cluster()) else { return };
         for (node, to) in std::mem::take(&mut self.nodes) {
             let stanza = self.stanza.stanza().clone();
-            cluster.tell_room_at(node, room, News::Stanza { to, stanza, archived: self.archived });
+            cluster.tell_room_at(node, room, News::Stanza { to, stanza, place: self.place });
         }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 use waxwing_xmpp::jid::Jid;
 
-use super::{HOME_TIMEOUT, Home, lease_of};
+use super::{HOME_TIMEOUT, lease_of};
 use crate::chat::Chat;
 use crate::cluster::rooms::{Deed, RoomAnswer, RoomQuestion};
 use crate::cluster::{Answer, Cluster, Question, lock};
@@ -16,14 +16,13 @@ use crate::nodes::NodeId;
 const ORPHAN_PATIENCE: Duration = Duration::from_millis(500);
 
 impl Cluster {
-    /// A node is gone. Those of its sessions that are in rooms here leave them; rooms that had their home there get another.
+    /// A node is gone. Those of its sessions that are in rooms here leave them; rooms that had their home there get another, which
+    /// hears who of this node is in them.
     pub(in crate::cluster) fn room_homes_gone(self: &Arc<Self>, node: NodeId) {
         let Some(chat) = self.chat() else { return };
         let (mine, orphans) = {
             let homes = lock(&self.homes);
-            let mine = homes.homes.iter().filter(|(_, home)| matches!(home, Home::Mine(..)));
-            let mine: Vec<Jid> = mine.map(|(room, _)| room.clone()).collect();
-            (mine, homes.seats.keys().cloned().collect::<Vec<_>>())
+            (homes.mine(), homes.seats.keys().cloned().collect::<Vec<_>>())
         };
         for room in mine {
             let chat = Arc::clone(&chat);
@@ -35,30 +34,20 @@ impl Cluster {
         }
         if !orphans.is_empty() {
             let cluster = Arc::clone(self);
-            tokio::spawn(async move { cluster.adopt(&chat, orphans).await });
+            tokio::spawn(async move { cluster.adopt(&chat, node, orphans).await });
         }
     }
 
-    /// Takes those of these rooms whose home is gone, unless another does.
-    async fn adopt(&self, chat: &Arc<Chat>, mut rooms: Vec<Jid>) {
+    /// Takes those of these rooms whose home is gone, unless another does. That may not know of those whom only the lost node knew.
+    async fn adopt(self: &Arc<Self>, chat: &Arc<Chat>, gone: NodeId, mut rooms: Vec<Jid>) {
         let deadline = Instant::now() + HOME_TIMEOUT;
         while !rooms.is_empty() && Instant::now() < deadline {
             let mut waiting = Vec::new();
             for room in rooms {
-                let Some((leases, _)) = self.leases() else {
+                if !self.has_home_alive(chat, &room).await {
                     waiting.push(room);
-                    continue;
-                };
-                match leases.holder(&lease_of(&room)).await {
-                    Ok(Some(held)) if self.holder(held.node).is_some() => {}
-                    Ok(None) => {
-                        // It wakes, and has those in it seated.
-                        let woken = chat.in_room_at_once(&room, |_| Box::pin(async {})).await;
-                        if let Err(error) = woken {
-                            tracing::warn!(%error, %room, "a room without a home could not be taken");
-                        }
-                    }
-                    _ => waiting.push(room),
+                } else if lock(&self.homes).is_known_to(&room, gone) {
+                    self.say_who_sits(chat, room).await;
                 }
             }
             rooms = waiting;
@@ -68,86 +57,84 @@ impl Cluster {
         }
     }
 
-    /// Frames of a node were lost, and with them maybe what rooms there said.
-    pub(in crate::cluster) fn note_gap(&self, node: NodeId) {
-        for seats in lock(&self.homes).seats.values_mut() {
-            seats.gap.insert(node);
+    /// Whether a room has its home at a node that is alive: if it has none, this node becomes it.
+    async fn has_home_alive(&self, chat: &Arc<Chat>, room: &Jid) -> bool {
+        let Some((leases, _)) = self.leases() else { return false };
+        match leases.holder(&lease_of(room)).await {
+            Ok(Some(held)) => self.holder(held.node).is_some(),
+            Ok(None) => self.has_woken(chat, room).await,
+            Err(_) => false,
         }
     }
 
-    /// Makes up for what rooms may have said that have their home at a node of which frames were lost: it gives up those that have
-    /// sessions of this node in them, and this node, which then asks all where they are, hands everybody what he lacks.
-    pub(in crate::cluster) async fn rooms_missed(self: Arc<Self>, chat: Arc<Chat>, node: NodeId) {
-        while self.bus.others().contains(&node) && !self.order.is_over() {
-            let mut left = false;
-            for room in self.rooms_with_gap(node) {
-                let Some((leases, _)) = self.leases() else {
-                    left = true;
-                    continue;
-                };
-                let Ok(held) = leases.holder(&lease_of(&room)).await else {
-                    left = true;
-                    continue;
-                };
-                let home = held.map(|held| self.holder(held.node));
-                match home {
-                    // It is there still, or has given the room up: waking here, that hands everybody what he has not heard.
-                    None => left |= !self.take_over(&chat, &room).await,
-                    Some(Some(home)) if home == node => left |= !self.take_over(&chat, &room).await,
-                    // Whoever else is its home hands on what it says behind what has been heard.
-                    Some(Some(_)) => self.close_gap(&room, node),
-                    Some(None) => left = true,
-                }
-            }
-            if !left {
-                return self.ask_who_sits(&chat, node).await;
-            }
-            sleep(ORPHAN_PATIENCE).await;
-        }
-    }
-
-    /// Says whether it is done.
-    async fn take_over(&self, chat: &Arc<Chat>, room: &Jid) -> bool {
+    /// Has a room wake here, with all who are in it seated and handed what they had not heard.
+    async fn has_woken(&self, chat: &Arc<Chat>, room: &Jid) -> bool {
         let woken = chat.in_room_at_once(room, |_| Box::pin(async {})).await;
         if let Err(error) = &woken {
-            tracing::warn!(%error, %room, "what a room said meanwhile is not heard");
+            tracing::warn!(%error, %room, "a room without a home could not be taken");
         }
         woken.is_ok()
     }
 
-    fn rooms_with_gap(&self, node: NodeId) -> Vec<Jid> {
-        let homes = lock(&self.homes);
-        let waiting = homes.seats.iter().filter(|(_, seats)| seats.gap.contains(&node));
-        waiting.map(|(room, _)| room.clone()).collect()
-    }
-
-    fn close_gap(&self, room: &Jid, node: NodeId) {
-        if let Some(seats) = lock(&self.homes).seats.get_mut(room) {
-            seats.gap.remove(&node);
-        }
-    }
-
-    /// Frames of a node were lost, and with them maybe its answer to who of its sessions are in the rooms that have their home
-    /// here: it is asked once more.
-    async fn ask_who_sits(&self, chat: &Arc<Chat>, node: NodeId) {
-        let mine: Vec<Jid> = {
+    /// Frames of a node were lost, and with them maybe what rooms said that have their home there: they hear who sits here, and up
+    /// to where he has heard them.
+    pub(in crate::cluster) async fn rooms_missed(self: Arc<Self>, chat: Arc<Chat>, node: NodeId) {
+        let (known, mine) = {
             let homes = lock(&self.homes);
-            let mine = homes.homes.iter().filter(|(_, home)| matches!(home, Home::Mine(..)));
-            mine.map(|(room, _)| room.clone()).collect()
+            let known = homes.seats.keys().filter(|room| homes.is_known_to(room, node));
+            (known.cloned().collect::<Vec<_>>(), homes.mine())
         };
+        for room in known {
+            self.say_who_sits(&chat, room).await;
+        }
+        // Its answer to who of its sessions are in the rooms here may have been lost as well.
         for room in mine {
-            self.ask_who_sits_in(chat, &room, node, false).await;
+            self.ask_who_sits_in(&chat, &room, node, false).await;
         }
     }
 
-    /// The same for one room. Says whether the node has answered.
+    /// Tells a room's home who of this node sits in it, unless somebody else does. If that fails it goes on by itself until the home
+    /// has seated them, and handed each what he had not heard.
+    pub(in crate::cluster) async fn say_who_sits(self: &Arc<Self>, chat: &Arc<Chat>, room: Jid) {
+        if !lock(&self.homes).begin_asking(&room) || self.has_said_who_sits(chat, &room).await {
+            return;
+        }
+        let (cluster, chat) = (Arc::clone(self), Arc::clone(chat));
+        tokio::spawn(async move {
+            while !cluster.order.is_over() {
+                sleep(ORPHAN_PATIENCE).await;
+                if cluster.has_said_who_sits(&chat, &room).await {
+                    return;
+                }
+            }
+        });
+    }
+
+    async fn has_said_who_sits(&self, chat: &Arc<Chat>, room: &Jid) -> bool {
+        self.is_seated_at_home(chat, room).await && lock(&self.homes).end_asking(room)
+    }
+
+    /// Says whether the room's home knows who of this node sits in it.
+    async fn is_seated_at_home(&self, chat: &Arc<Chat>, room: &Jid) -> bool {
+        let Some(home) = self.home_of(chat, room).await else { return false };
+        if home == self.bus.node() {
+            return self.has_woken(chat, room).await;
+        }
+        let (sitting, _) = self.sitting_here(chat, room, home);
+        if sitting.is_empty() {
+            return true;
+        }
+        let question = Question::Room(RoomQuestion { room: room.clone(), deed: Deed::Seat(sitting) });
+        matches!(self.ask(home, question).await, Some(Answer::Room(RoomAnswer::Done(_))))
+    }
+
+    /// Asks a node who of its sessions is in a room that has its home here, and seats them. Says whether the node has answered.
     async fn ask_who_sits_in(&self, chat: &Arc<Chat>, room: &Jid, node: NodeId, anew: bool) -> bool {
         let question = Question::Room(RoomQuestion { room: room.clone(), deed: Deed::Sitting { anew } });
-        let Some(Answer::Room(RoomAnswer::Sitting { sitting, heard, .. })) = self.ask(node, question).await
-        else {
+        let Some(Answer::Room(RoomAnswer::Sitting { sitting, .. })) = self.ask(node, question).await else {
             return false;
         };
-        if let Err(error) = chat.seat_in_room(room, node, sitting, heard).await {
+        if let Err(error) = chat.seat_in_room(room, node, sitting).await {
             tracing::warn!(%error, %room, "who of another node sits in a room is not known");
         }
         true
