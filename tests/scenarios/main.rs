@@ -14,6 +14,7 @@ mod blocking;
 mod bots;
 mod bytestreams;
 mod carbons;
+mod confidences;
 mod discovery;
 mod federation;
 mod federation_ends;

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use waxwing_xmpp::jid::Jid;
 use waxwing_xmpp::sasl::{Hash, MIN_ITERATIONS, Verifier};
 
+use crate::access::TOKENS_PAGE;
 use crate::account::{Account, AccountChange, NewAccount, Role};
 use crate::audit::AuditEntry;
+use crate::bearers;
 use crate::chat::Chat;
 use crate::cluster::Cached;
 use crate::error::{Error, Result};
@@ -95,9 +97,35 @@ impl Chat {
     ) -> Result<()> {
         let verifiers = self.derive_verifiers(password, self.wanted_hashes()).await?;
         self.store.change_account(account.id, AccountChange::Verifiers(verifiers)).await?;
-        self.store.delete_tokens(account.id, None, None).await?;
-        self.end_sessions(&account.jid, Close::Revoked, keep);
+        self.shut_out(account, actor, keep).await?;
         self.record(actor, "user.password", account.jid.as_str(), "").await
+    }
+
+    /// Ends whatever was signed in or could sign in without the password, but one session: sign-in tokens, access tokens, other
+    /// sessions, and what is pushed to devices.
+    async fn shut_out(&self, account: &Account, actor: &str, keep: Option<SessionId>) -> Result<()> {
+        let owner = Owner::from(account);
+        let kept = self.sessions.of(&account.jid).into_iter().find(|session| Some(session.id) == keep);
+        let agent = kept.as_ref().and_then(|session| session.info().agent);
+        let device = agent.as_deref().and_then(bearers::device);
+        let device = device.or_else(|| kept.as_ref()?.jid.resource());
+        self.store.delete_tokens(account.id, None, None).await?;
+        loop {
+            let tokens = self.access_tokens(Some(account.id), None).await?;
+            for token in &tokens {
+                self.revoke_access_token(&token.id, Some(account.id), actor).await?;
+            }
+            if tokens.len() < TOKENS_PAGE {
+                break;
+            }
+        }
+        for subscription in self.push_subscriptions(&owner) {
+            if Some(&*subscription.device) != device {
+                self.unsubscribe_from_pushes(&owner, &subscription.key()).await?;
+            }
+        }
+        self.end_sessions(&account.jid, Close::Revoked, keep);
+        Ok(())
     }
 
     /// Refuses or allows sign-in. Refusing ends sessions and sign-in tokens; nothing else is deleted.

@@ -13,6 +13,7 @@ use crate::auth::SignIn;
 use crate::barring::Barred;
 use crate::bytestreams::Relay;
 use crate::cluster::{Cluster, Streams};
+use crate::conversations::marks::Markers;
 use crate::conversations::scheduled::Schedule;
 use crate::error::Result;
 use crate::event::Close;
@@ -60,6 +61,7 @@ pub struct Chat {
     pub(crate) pushing: Pushing,
     pub(crate) followed: Followed,
     pub(crate) schedule: Schedule,
+    pub(crate) markers: Markers,
     settings: RwLock<Arc<Settings>>,
     started_ms: u64,
     /// Names clients within this process, in a way nobody outside can compute.
@@ -111,6 +113,7 @@ impl Chat {
             pushing: Pushing::default(),
             followed: Followed::default(),
             schedule: Schedule::default(),
+            markers: Markers::default(),
             settings: RwLock::new(Arc::new(settings)),
             started_ms,
             names: RandomState::new(),

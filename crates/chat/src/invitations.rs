@@ -115,7 +115,16 @@ impl Chat {
     /// An invitation that may still be used.
     pub async fn invitation(&self, token: &str) -> Result<Option<Invitation>> {
         let found = self.store.invitation(token).await?;
-        Ok(found.filter(|invitation| invitation.is_open(self.now_ms())))
+        let Some(invitation) = found.filter(|invitation| invitation.is_open(self.now_ms())) else {
+            return Ok(None);
+        };
+        // Nobody lets others in who may not come in himself.
+        if let Some(inviter) = &invitation.inviter
+            && !self.store.account(inviter).await?.is_some_and(|account| self.may_sign_in(&account))
+        {
+            return Ok(None);
+        }
+        Ok(Some(invitation))
     }
 
     /// All invitations that may still be used.
@@ -169,6 +178,16 @@ mod tests {
             lifetime_ms: None,
             uses: 1,
         }
+    }
+
+    /// Whoever may not come in any more lets nobody else in.
+    #[tokio::test]
+    async fn an_invitation_holds_as_long_as_whoever_made_it_may_sign_in() {
+        let world = World::of(&["romeo"]).await;
+        let made = world.chat.invite(order(Some("romeo"), None, None), "romeo@localhost").await.unwrap();
+        assert!(world.chat.invitation(&made.token).await.unwrap().is_some());
+        world.chat.set_disabled(&jid("romeo"), true, "admin").await.unwrap();
+        assert_eq!(world.chat.invitation(&made.token).await.unwrap(), None);
     }
 
     /// XEP-0379 section 3: the token grants the subscription and asks back, once.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::account::AccountId;
 use crate::archive::{ArchiveId, ArchivePage, ArchiveQuery, Archived, PageFrom};
 use crate::memory_store::Tables;
-use crate::store::{StoreError, StoreResult};
+use crate::store::{LABELLED_BYTES_LIMIT, StoreError, StoreResult};
 
 impl Tables {
     pub(crate) fn page(&self, query: &ArchiveQuery) -> StoreResult<ArchivePage> {
@@ -51,7 +51,13 @@ impl Tables {
         let mut found = BTreeMap::new();
         for label in labels {
             let all = self.kept(owner).rev().filter(|(_, message, _)| message.labels.contains(label));
-            found.extend(all.take(limit).map(|(.., archived)| (archived.id, archived)));
+            let mut bytes = 0;
+            let within = all.take(limit).take_while(|(.., archived)| {
+                let first = bytes == 0;
+                bytes += archived.xml.len();
+                first || bytes <= LABELLED_BYTES_LIMIT
+            });
+            found.extend(within.map(|(.., archived)| (archived.id, archived)));
         }
         found.into_values().collect()
     }

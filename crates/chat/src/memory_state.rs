@@ -47,6 +47,12 @@ impl StateStore for MemoryStore {
         Ok(own.map(item).filter(|item| item.content.is_some()).collect())
     }
 
+    async fn state_size(&self, owner: AccountId, kind: StateKind) -> StoreResult<(usize, u64)> {
+        let all = self.state(owner, kind).await?;
+        let bytes = all.iter().map(|item| item.key.len() + item.content.as_ref().map_or(0, String::len));
+        Ok((all.len(), bytes.sum::<usize>() as u64))
+    }
+
     async fn state_item(
         &self,
         owner: AccountId,

@@ -30,15 +30,24 @@ pub fn names(message: &Stanza, him: &Jid, nick: Option<&str>) -> bool {
 
 /// Whether a text has these words in it, whatever their case, and not as a part of others.
 pub fn has_word(text: &str, word: &str) -> bool {
-    let (text, word) = (text.to_lowercase(), word.trim().to_lowercase());
-    if word.is_empty() {
+    has_any_word(text, [word])
+}
+
+/// Whether it has one of several.
+pub fn has_any_word<'a>(text: &str, words: impl IntoIterator<Item = &'a str>) -> bool {
+    let mut words =
+        words.into_iter().map(|word| word.trim().to_lowercase()).filter(|word| !word.is_empty()).peekable();
+    if words.peek().is_none() {
         return false;
     }
+    let text = text.to_lowercase();
     // Scripts that put no spaces between words have none to look for.
     let bounded =
         |c: Option<char>| c.is_none_or(|c| !c.is_alphanumeric() || !c.is_ascii() && !c.is_lowercase());
-    text.match_indices(&word).any(|(at, found)| {
-        bounded(text[..at].chars().next_back()) && bounded(text[at + found.len()..].chars().next())
+    words.any(|word| {
+        text.match_indices(&word).any(|(at, found)| {
+            bounded(text[..at].chars().next_back()) && bounded(text[at + found.len()..].chars().next())
+        })
     })
 }
 

@@ -212,6 +212,7 @@ impl Chat {
                 by.and_then(|by| Jid::new(by).ok()).is_none_or(|by| self.is_ours(by.domain()))
             }
             (ns::CARBONS, "sent" | "received") => true,
+            (ns::RETRACTION, "retracted") => true,
             (ns::MAM, "result") => !queried,
             (ns::OCCUPANT_ID, _) => !elsewhere,
             _ => false,

@@ -9,10 +9,12 @@ use waxwing_xmpp::xml::Element;
 use crate::account::AccountId;
 use crate::archive::{ArchiveId, ArchiveQuery, Archived, Direction, PageFrom};
 use crate::chat::Chat;
+use crate::conversations::folding::ABOUT_LIMIT;
 use crate::conversations::folding::hint;
-use crate::conversations::reading::Said;
+use crate::conversations::reading::{Said, names};
 use crate::error::Result;
 use crate::history::PAGE_LIMIT;
+use crate::labels::{self, Deed};
 use crate::messages::Checked;
 use crate::store::StoreError;
 use crate::time::timestamp;
@@ -61,9 +63,51 @@ impl Chat {
         if let Some(own) = own {
             self.delete_files_of(&original.element, &own.jid, own.jid.as_str()).await?;
         }
+        for (correction, stanza) in self.corrections(owner, &found, &original, false).await? {
+            if let Some(own) = own {
+                self.delete_files_of(&stanza.element, &own.jid, own.jid.as_str()).await?;
+            }
+            self.put_tombstone(owner, correction.id, stanza, &checked.message).await?;
+        }
+        self.put_tombstone(owner, found.id, original, &checked.message).await
+    }
+
+    async fn put_tombstone(
+        &self,
+        owner: AccountId,
+        id: ArchiveId,
+        original: Stanza,
+        retraction: &Stanza,
+    ) -> Result<()> {
         let mut xml = Vec::new();
-        tombstone(original, &checked.message, self.now_ms()).write(&mut xml, "");
-        Ok(self.store.replace_archived(owner, found.id, xml).await?)
+        tombstone(original, retraction, self.now_ms()).write(&mut xml, "");
+        Ok(self.store.replace_archived(owner, id, xml).await?)
+    }
+
+    /// What a message was corrected to by whoever said it (XEP-0308), oldest first: it says the same, or nearly, and goes with it.
+    pub(crate) async fn corrections(
+        &self,
+        owner: AccountId,
+        message: &Archived,
+        stanza: &Stanza,
+        in_room: bool,
+    ) -> Result<Vec<(Archived, Stanza)>> {
+        let names = names(in_room, &self.archive_ids().show(message.id), stanza);
+        let wanted = names.iter().map(|name| labels::about(name)).collect();
+        let mut found = Vec::new();
+        for item in self.store.labelled(owner, wanted, ABOUT_LIMIT).await? {
+            let same = item.id > message.id
+                && item.peer.same_bare(&message.peer)
+                && item.direction == message.direction;
+            let Some(said) = Said::read(&item).filter(|_| same) else { continue };
+            let corrects = labels::deed(&said.stanza).is_some_and(|(deed, name)| {
+                deed == Deed::Corrects && names.iter().any(|known| known == name)
+            });
+            if corrects {
+                found.push((item, said.stanza));
+            }
+        }
+        Ok(found)
     }
 
     /// The message at the place that a client of this server names, if it is the one that it means.
@@ -133,7 +177,10 @@ fn is_called(message: &Stanza, id: &str) -> bool {
 
 /// What stands in the place of a message (XEP-0424 section 4): nothing of what was said, and by which it is known.
 fn tombstone(mut original: Stanza, retraction: &Stanza, now_ms: u64) -> Stanza {
-    original.element.retain_children(|child| child.is(ns::STANZA_ID, "origin-id"));
+    // What one corrects that goes with the message that it corrected it goes on doing, so that it is not shown as a message.
+    original
+        .element
+        .retain_children(|child| child.is(ns::STANZA_ID, "origin-id") || child.is(ns::CORRECTION, "replace"));
     let mut retracted = Element::new(ns::RETRACTION, "retracted").with_attr("stamp", &timestamp(now_ms));
     if let Some(id) = &retraction.id {
         retracted.set_attr("id", id);

@@ -14,6 +14,9 @@ pub const STATE_CONTENT_BYTES_LIMIT: usize = 65_536;
 /// How many bytes the key of an item may have.
 pub const STATE_KEY_BYTES_LIMIT: usize = 4_096;
 
+/// How many bytes the items of one kind may have that an account keeps, their keys included.
+pub const STATE_BYTES_LIMIT: u64 = 4 * 1024 * 1024;
+
 /// How many items of one kind an account may have.
 pub const STATE_ITEMS_LIMIT: usize = 10_000;
 
@@ -105,6 +108,8 @@ pub trait StateStore {
     fn put_state(&self, changes: Vec<StateChange>, done: OnState);
     /// The items of one kind that an account has, without those removed.
     async fn state(&self, owner: AccountId, kind: StateKind) -> StoreResult<Vec<StateItem>>;
+    /// How many of them there are, and how many bytes they and their keys have.
+    async fn state_size(&self, owner: AccountId, kind: StateKind) -> StoreResult<(usize, u64)>;
     /// One item.
     async fn state_item(
         &self,

@@ -46,6 +46,9 @@ pub enum StoreError {
     Failed(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
+/// How many bytes of messages are read at most for one label ([`Store::labelled`]).
+pub const LABELLED_BYTES_LIMIT: usize = 512 * 1024;
+
 /// The result of a store's call.
 pub type StoreResult<T> = Result<T, StoreError>;
 
@@ -145,7 +148,8 @@ pub trait Store:
     fn append(&self, message: Append, done: OnCommit);
     /// A page of an owner's archive (XEP-0313). `NotFound` when the page is asked for behind an id that is not there.
     async fn archive_page(&self, query: ArchiveQuery) -> StoreResult<ArchivePage>;
-    /// Messages of an owner's archive that carry any of these labels, oldest first, each once; of each label the newest `limit`.
+    /// Messages of an owner's archive that carry any of these labels, oldest first, each once; of each label the newest `limit`, and
+    /// no more than hold [`LABELLED_BYTES_LIMIT`].
     async fn labelled(
         &self,
         owner: AccountId,

@@ -33,6 +33,8 @@ pub struct MessageView {
     pub conversation: Jid,
     /// It stands in a room.
     pub in_room: bool,
+    /// The reader may know who the people in it are.
+    pub knows_people: bool,
     /// Who wrote it.
     pub author: Author,
     /// As it was sent.
@@ -219,6 +221,7 @@ impl Chat {
         Ok(MessageView {
             id: said.id,
             in_room: reading.room,
+            knows_people: reading.knows_people,
             author: reading.author(said),
             original: said.stanza.clone(),
             content: said.stanza.clone(),

@@ -10,7 +10,8 @@ use crate::error::{Error, Result};
 use crate::event::{AccountEvent, Event};
 use crate::rosters::Owner;
 use crate::state::{
-    STATE_CONTENT_BYTES_LIMIT, STATE_ITEMS_LIMIT, STATE_KEY_BYTES_LIMIT, StateChange, StateItem, StateKind,
+    STATE_BYTES_LIMIT, STATE_CONTENT_BYTES_LIMIT, STATE_ITEMS_LIMIT, STATE_KEY_BYTES_LIMIT, StateChange,
+    StateItem, StateKind,
 };
 
 /// An item that is to be changed.
@@ -35,11 +36,8 @@ impl Chat {
             if item.key.len() > STATE_KEY_BYTES_LIMIT || bytes > STATE_CONTENT_BYTES_LIMIT {
                 return Err(Error::NotAcceptable("it is too large to be kept"));
             }
-            let owner = item.owner.account;
-            let is_new =
-                item.content.is_some() && self.store.state_item(owner, item.kind, &item.key).await?.is_none();
-            if is_new && self.store.state(owner, item.kind).await?.len() >= STATE_ITEMS_LIMIT {
-                return Err(Error::ResourceConstraint("there are too many of them"));
+            if item.content.is_some() {
+                self.check_room_for(item, bytes).await?;
             }
         }
         let chat = self.itself().ok_or(Error::ServiceUnavailable)?;
@@ -64,6 +62,25 @@ impl Chat {
             }),
         );
         receipt.place().await?.ok_or(Error::ServiceUnavailable)
+    }
+
+    /// Whether an account may keep one more item, or one that grows.
+    async fn check_room_for(&self, item: &Item, bytes: usize) -> Result<()> {
+        let owner = item.owner.account;
+        let known = self.store.state_item(owner, item.kind, &item.key).await?;
+        let before = known.as_ref().map(|known| known.content.as_ref().map_or(0, String::len));
+        if before.is_some_and(|before| bytes <= before) {
+            return Ok(());
+        }
+        let (count, all) = self.store.state_size(owner, item.kind).await?;
+        let more = bytes as u64 + if before.is_none() { item.key.len() as u64 } else { 0 };
+        if before.is_none() && count >= STATE_ITEMS_LIMIT {
+            return Err(Error::ResourceConstraint("there are too many of them"));
+        }
+        if all.saturating_sub(before.unwrap_or_default() as u64).saturating_add(more) > STATE_BYTES_LIMIT {
+            return Err(Error::ResourceConstraint("they are too large together"));
+        }
+        Ok(())
     }
 
     /// Tells those clients of an account that keep in step with it. Never waits.

@@ -8,7 +8,7 @@ use waxwing_xmpp::stanza::Stanza;
 use super::folding::MessageView;
 use super::keeping::Item;
 use super::marks::Mark;
-use super::reading::{Reading, Said, is_shown};
+use super::reading::{Reading, SCAN_PAGES, Said, is_shown};
 use crate::archive::{ArchiveId, ArchiveQuery, PageFrom};
 use crate::at_once::{Work, gathered};
 use crate::chat::Chat;
@@ -169,7 +169,8 @@ impl Chat {
         if person.local().is_none() || self.service(person.domain()).is_some() {
             return Err(Error::NotFound);
         }
-        if self.is_local(person.domain()) && self.profile(&person).await?.is_none() {
+        let may_know = self.may_search(&session.bare, person.domain()).is_ok();
+        if may_know && self.is_local(person.domain()) && self.profile(&person).await?.is_none() {
             return Err(Error::NotFound);
         }
         let owner = Owner::from(session);
@@ -183,11 +184,14 @@ impl Chat {
     async fn with_person(&self, session: &Session, person: &Jid, kept: &Kept) -> Result<ConversationView> {
         let reading = self.reading(session, person).await?;
         let counted = self.counted(&reading, kept.mark(person), |_| false).await?;
+        let own = *person == session.bare;
         let profile = match self.is_local(person.domain()) {
-            true => self.profile(person).await?,
+            true => self.profile(person).await?.filter(|profile| own || !profile.blocks(&session.bare)),
             false => None,
         };
-        let own = *person == session.bare;
+        // Whoever may not look for people of that domain hears of those only who have written to him.
+        let known = own || counted.last.is_some() || self.may_search(&session.bare, person.domain()).is_ok();
+        let shown = profile.as_ref().filter(|_| known);
         let peer_seen = match &profile {
             Some(profile) if !own => {
                 let peer = Owner { account: profile.account, jid: person.clone() };
@@ -197,8 +201,8 @@ impl Chat {
         };
         Ok(ConversationView {
             party: if own { Party::Oneself } else { Party::Person },
-            name: profile.as_ref().and_then(|profile| profile.name.as_deref().map(str::to_owned)),
-            avatar: profile.as_ref().and_then(|profile| profile.photo_hash.clone()),
+            name: shown.and_then(|profile| profile.name.as_deref().map(str::to_owned)),
+            avatar: shown.and_then(|profile| profile.photo_hash.clone()),
             peer_seen,
             ..self.counted_view(&reading, person, counted, kept).await?
         })
@@ -262,7 +266,8 @@ impl Chat {
     ) -> Result<Counted> {
         let mut counted = Counted { last: None, mark, unread: 0, mentions: 0 };
         let (mut end, mut size) = (ArchiveId(u64::MAX), GLANCE);
-        loop {
+        // What is not shown is not counted, however much of it there is.
+        for _ in 0..SCAN_PAGES {
             let query = ArchiveQuery { end: Some(end), ..reading.query(PageFrom::End, size) };
             let page = self.store.archive_page(query).await?;
             for item in page.items.iter().rev() {
@@ -287,6 +292,7 @@ impl Chat {
             }
             size = UNREAD_COUNTED;
         }
+        Ok(counted)
     }
 }
 

@@ -8,7 +8,8 @@ use waxwing_xmpp::ns;
 use waxwing_xmpp::stanza::{MessageType, Stanza};
 use waxwing_xmpp::xml::Element;
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::keeping::Item;
 use super::reading::Reading;
@@ -19,7 +20,7 @@ use crate::error::Result;
 use crate::event::AccountEvent;
 use crate::people::following::private_options;
 use crate::rosters::Owner;
-use crate::session::Session;
+use crate::session::{Session, SessionId};
 use crate::state::StateKind;
 
 /// Up to where somebody has read a conversation.
@@ -51,6 +52,39 @@ impl Mark {
         if seen > self.set_back_at {
             self.seen = self.seen.max(seen);
         }
+    }
+}
+
+/// Of how many conversations a session's markers wait to be looked up. More are let go: clients repeat themselves.
+const MARKERS_LIMIT: usize = 64;
+
+/// Markers that wait to be looked up, the newest of each conversation: of one session one is looked up at a time, since that reads
+/// archives.
+#[derive(Debug, Default)]
+pub(crate) struct Markers(Mutex<HashMap<SessionId, HashMap<Jid, String>>>);
+
+impl Markers {
+    /// Says whether nobody looks the session's markers up yet; from now on the caller does.
+    fn put(&self, session: SessionId, conversation: Jid, name: &str) -> bool {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_first = !all.contains_key(&session);
+        let waiting = all.entry(session).or_default();
+        if waiting.len() < MARKERS_LIMIT || waiting.contains_key(&conversation) {
+            waiting.insert(conversation, name.to_owned());
+        }
+        is_first
+    }
+
+    /// The next; `None` when there is none, and the caller has to do no more.
+    fn take(&self, session: SessionId) -> Option<(Jid, String)> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let waiting = all.get_mut(&session)?;
+        let next = waiting.keys().next().cloned();
+        let next = next.and_then(|conversation| waiting.remove_entry(&conversation));
+        if next.is_none() {
+            all.remove(&session);
+        }
+        next
     }
 }
 
@@ -116,7 +150,8 @@ impl Chat {
         if in_room {
             self.seen_in_room(&conversation, &owner.jid, up_to).await?;
         } else if self.is_local(conversation.domain()) && conversation != owner.jid {
-            let blocked = self.profile(&owner.jid).await?.is_some_and(|own| own.blocks(&conversation));
+            let blocked = self.profile(&owner.jid).await?.is_some_and(|own| own.blocks(&conversation))
+                || self.profile(&conversation).await?.is_some_and(|peer| peer.blocks(&owner.jid));
             if !blocked {
                 let (by, at) = (owner.jid.clone(), owner.jid.clone());
                 self.tell_account(&conversation, AccountEvent::Read { conversation: at, by, up_to });
@@ -168,10 +203,15 @@ impl Chat {
         if sender.attends() {
             return;
         }
-        let (chat, sender, name) = (Arc::clone(self), Arc::clone(sender), name.to_owned());
+        if !self.markers.put(sender.id, to, name) {
+            return;
+        }
+        let (chat, sender) = (Arc::clone(self), Arc::clone(sender));
         tokio::spawn(async move {
-            if let Err(error) = chat.read_by_marker(&sender, &to, &name).await {
-                tracing::debug!(%error, "how far somebody has read is not known");
+            while let Some((conversation, name)) = chat.markers.take(sender.id) {
+                if let Err(error) = chat.read_by_marker(&sender, &conversation, &name).await {
+                    tracing::debug!(%error, "how far somebody has read is not known");
+                }
             }
         });
     }

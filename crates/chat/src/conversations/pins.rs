@@ -63,7 +63,7 @@ impl Chat {
         let mut items = vec![item(Owner::from(session), conversation)];
         if self.is_local(conversation.domain())
             && *conversation != session.bare
-            && let Some(peer) = self.profile(conversation).await?
+            && let Some(peer) = self.profile(conversation).await?.filter(|peer| !peer.blocks(&session.bare))
         {
             items.push(item(Owner { account: peer.account, jid: peer.jid.clone() }, &session.bare));
         }

@@ -39,7 +39,7 @@ pub struct Reading {
     /// The bare address of whoever reads.
     pub(super) reader: Jid,
     /// He may know who is who.
-    knows_people: bool,
+    pub(super) knows_people: bool,
 }
 
 /// Who wrote a message.
@@ -188,7 +188,7 @@ pub(super) fn fitting(items: &[Archived], bytes: usize) -> usize {
 }
 
 /// What others call a message by: the room's id of it, or those that its sender gave it.
-pub(super) fn names(room: bool, shown: &str, message: &Stanza) -> Vec<String> {
+pub(crate) fn names(room: bool, shown: &str, message: &Stanza) -> Vec<String> {
     let origin = message.child(ns::STANZA_ID, "origin-id").and_then(|o| o.attr("id").map(str::to_owned));
     let id = message.id.as_deref().map(str::to_owned);
     let mut names: Vec<String> = room.then(|| shown.to_owned()).into_iter().chain(origin).chain(id).collect();
@@ -382,6 +382,9 @@ impl Chat {
         name: &str,
         hint: Option<&str>,
     ) -> Result<Option<Said>> {
+        if name.len() > NAME_BYTES_LIMIT {
+            return Ok(None);
+        }
         let is_named = |said: &Said| {
             let shown = self.archive_ids().show(said.id);
             names(reading.room, &shown, &said.stanza).iter().any(|known| known == name)
@@ -418,8 +421,11 @@ impl Chat {
     }
 }
 
+/// How many bytes the id has at most by which one message names another. Nothing that has a longer one is found.
+const NAME_BYTES_LIMIT: usize = 1024;
+
 /// Whether a name can stand in a message at all; one with letters that XML writes otherwise is looked for by parsing.
 fn holds_bytes(xml: &[u8], name: &[u8]) -> bool {
     let plain = !name.iter().any(|byte| matches!(byte, b'&' | b'<' | b'>' | b'\'' | b'"'));
-    !plain || name.is_empty() || xml.windows(name.len()).any(|part| part == name)
+    !plain || memchr::memmem::find(xml, name).is_some()
 }

@@ -17,13 +17,16 @@ use crate::cluster::Cached;
 use crate::error::{Error, Result};
 use crate::rosters::Owner;
 use crate::session::{ClientInfo, Session};
-use crate::state::{StateItem, StateKind};
+use crate::state::{STATE_CONTENT_BYTES_LIMIT, StateItem, StateKind};
 
 /// How many messages of one account may wait to be sent.
 pub const SCHEDULED_LIMIT: usize = 200;
 
 /// How far ahead a message may be due, in milliseconds.
 pub const SCHEDULED_AHEAD_MS: u64 = 366 * 24 * 60 * 60 * 1000;
+
+/// Characters that are kept of why a message could not be sent.
+const FAILURE_CHARS_LIMIT: usize = 200;
 
 /// How long the task sleeps at most, so that a clock that is set forwards is noticed.
 const SLEEP_LIMIT: Duration = Duration::from_secs(60);
@@ -76,6 +79,10 @@ impl Chat {
         if due.at_ms <= now_ms || due.at_ms > now_ms.saturating_add(SCHEDULED_AHEAD_MS) {
             return Err(Error::NotAcceptable("a message is sent later within a year"));
         }
+        let written = due.written();
+        if written.len() + FAILURE_CHARS_LIMIT * char::MAX.len_utf8() > STATE_CONTENT_BYTES_LIMIT {
+            return Err(Error::NotAcceptable("the message is too large to be kept"));
+        }
         let owner = Owner::from(session);
         let waiting = self.store.state(owner.account, StateKind::Scheduled).await?;
         if waiting.len() >= SCHEDULED_LIMIT && !waiting.iter().any(|item| item.key == due.id) {
@@ -83,7 +90,7 @@ impl Chat {
         }
         let (kind, key) = (StateKind::Scheduled, due.id.clone());
         let jid = owner.jid.clone();
-        self.keep_in_step(vec![Item { owner, kind, key, content: Some(due.written()) }]).await?;
+        self.keep_in_step(vec![Item { owner, kind, key, content: Some(written) }]).await?;
         self.wake_schedule();
         self.tell_changed(&jid, Cached::Scheduled);
         Ok(())
@@ -141,7 +148,10 @@ impl Chat {
                 next = Some(next.map_or(due.at_ms, |next: u64| next.min(due.at_ms)));
                 continue;
             }
-            self.send_one(account, due).await?;
+            // One that cannot be sent keeps no other back.
+            if let Err(error) = self.send_one(account, due).await {
+                tracing::warn!(%error, id = item.key, "a message that is due could not be sent");
+            }
         }
         Ok(next)
     }
@@ -159,7 +169,7 @@ impl Chat {
                 return Ok(());
             }
             Err(error) => {
-                due.failed = Some(error.to_string());
+                due.failed = Some(error.to_string().chars().take(FAILURE_CHARS_LIMIT).collect());
                 Some(due.written())
             }
         };
@@ -168,7 +178,7 @@ impl Chat {
 
     /// Sends a message for an account that need not be there.
     async fn send_as(self: &Arc<Self>, owner: &Owner, message: Stanza) -> Result<()> {
-        let account = self.store.account(&owner.jid).await?.ok_or(Error::Forbidden)?;
+        let account = self.acting(owner).await?.ok_or(Error::Forbidden)?;
         let to = message.to.clone().ok_or(Error::BadRequest("an address is missing"))?;
         if self.is_room(&to) {
             let name = account.name.clone().or(owner.jid.local().map(str::to_owned)).unwrap_or_default();

@@ -75,6 +75,6 @@ impl Chat {
 impl Reading {
     /// The archive of a room for one who has heard something there, and so may read it.
     fn heard(said: &news::Said, reader: Jid) -> Self {
-        Self::of_room(said.room.clone(), said.archive, reader, said.by.is_some())
+        Self::of_room(said.room.clone(), said.archive, reader, said.knows_people)
     }
 }

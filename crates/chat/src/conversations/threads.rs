@@ -241,6 +241,9 @@ impl Chat {
         let mut items = Vec::new();
         for person in people.into_iter().take(FOLLOWERS_AT_ONCE) {
             let Some(profile) = self.profile(&person).await? else { continue };
+            if profile.blocks(&own) {
+                continue;
+            }
             let owner = Owner { account: profile.account, jid: person.clone() };
             // Between two people each calls the conversation by the other's name.
             let conversation = match (root.in_room, person == own) {
@@ -258,10 +261,14 @@ impl Chat {
                 items.push(Item { owner, kind: StateKind::Thread, key, content });
             }
         }
-        if items.is_empty() {
-            return Ok(());
+        for item in items {
+            let person = item.owner.jid.clone();
+            // Whoever can keep no more does not follow it, and keeps nobody from answering.
+            if let Err(error) = self.keep_in_step(vec![item]).await {
+                tracing::debug!(%error, %person, "a thread is not followed by one whom it concerns");
+            }
         }
-        self.keep_in_step(items).await.map(drop)
+        Ok(())
     }
 
     /// Whether somebody follows the thread of a room that a message belongs to.

@@ -10,6 +10,7 @@ use super::store::Opening;
 use super::{FileId, FileState, StoredFile, names};
 use crate::chat::Chat;
 use crate::error::{Error, Result};
+use crate::rosters::Owner;
 use crate::store::StoreError;
 
 /// The time that every upload has beside what its size makes up.
@@ -113,6 +114,11 @@ impl Chat {
             && names::media_type(given).as_ref() != Some(announced)
         {
             return Err(UploadRefusal::MediaType);
+        }
+        // Nobody fills a place any more who may not sign in by now.
+        let owner = Owner { account: file.owner, jid: file.owner_jid.clone() };
+        if self.acting(&owner).await.map_err(|error| UploadRefusal::Failed(error.into()))?.is_none() {
+            return Err(UploadRefusal::Closed);
         }
         let blobs = self.blobs().map_err(|error| UploadRefusal::Failed(error.into()))?;
         let until_ms = now_ms.saturating_add(self.upload_time_ms(file.size));

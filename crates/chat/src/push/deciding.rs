@@ -155,9 +155,10 @@ impl Chat {
         if elsewhere.attended || sessions.iter().any(|session| session.is_attended()) {
             return Ok(());
         }
-        let Some(profile) = self.profile(&owner.jid).await?.filter(|profile| !profile.disabled) else {
+        let Some(profile) = self.profile(&owner.jid).await? else { return Ok(()) };
+        if self.acting(owner).await?.is_none() {
             return Ok(());
-        };
+        }
         if undecided.message.from.as_ref().is_some_and(|from| profile.blocks(from)) {
             return Ok(());
         }

@@ -7,7 +7,7 @@ use waxwing_xmpp::jid::Jid;
 use waxwing_xmpp::ns;
 use waxwing_xmpp::stanza::Stanza;
 
-use crate::mentions::{self, has_word};
+use crate::mentions::{self, has_any_word};
 
 /// What somebody wants to be told of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -109,7 +109,7 @@ pub enum Meant {
 impl Wishes {
     /// What a message is to him, when the words that he waits for count.
     pub fn meant(&self, meant: Meant, text: &str) -> Meant {
-        let waits_for = || self.keywords.iter().any(|word| has_word(text, word));
+        let waits_for = || has_any_word(text, self.keywords.iter().map(String::as_str));
         if meant == Meant::ForAll && waits_for() { Meant::Named } else { meant }
     }
 

@@ -42,15 +42,17 @@ impl Wanted {
 
     /// The smallest amount that meets all that was asked (section 7.2.14).
     fn choose(self, past: Vec<(Stanza, usize)>, limit: usize) -> Vec<Stanza> {
-        let mut chars = 0usize;
+        let (mut chars, mut bytes) = (0usize, 0usize);
         let most = self.max_stanzas.unwrap_or(usize::MAX).min(limit);
         let mut chosen: Vec<Stanza> = past
             .into_iter()
             .rev()
             .take(most)
-            .take_while(|(_, length)| {
+            .take_while(|(stanza, length)| {
                 chars = chars.saturating_add(*length);
-                self.max_chars.is_none_or(|most| chars <= most)
+                bytes = bytes.saturating_add(stanza.element.memory());
+                let fits = bytes <= HISTORY_BYTES_LIMIT || bytes == stanza.element.memory();
+                fits && self.max_chars.is_none_or(|most| chars <= most)
             })
             .map(|(stanza, _)| stanza)
             .collect();
@@ -58,6 +60,9 @@ impl Wanted {
         chosen
     }
 }
+
+/// About how many bytes of memory the past has that somebody is told who enters; the newest message is told in any case.
+pub const HISTORY_BYTES_LIMIT: usize = 4 * 1024 * 1024;
 
 impl Room {
     /// The past as somebody who enters wants it, oldest first.

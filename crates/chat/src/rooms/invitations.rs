@@ -123,7 +123,8 @@ impl Room {
         let message = Arc::new(Outgoing::for_many(message));
         let occupants = self.floor.occupants();
         let inviter = occupants.iter().find(|occupant| occupant.jid == to || occupant.bare.same_bare(&to));
-        for seat in inviter.ok_or(Error::NotFound)?.seats.iter() {
+        // Whether he is there nobody is told who need not be.
+        for seat in inviter.iter().flat_map(|inviter| &inviter.seats) {
             seat.push(&self.chat, &message);
         }
         Ok(())

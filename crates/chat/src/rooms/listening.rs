@@ -8,8 +8,9 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::sync::OnceCell;
 use waxwing_xmpp::jid::Jid;
 use waxwing_xmpp::stanza::Outgoing;
 
@@ -78,17 +79,20 @@ impl Listeners {
         if listeners.is_empty() {
             return;
         }
-        let mut shared: [Option<Arc<RoomEvent>>; 2] = [None, None];
+        let mut shared: [Option<Arc<RoomEvent>>; 3] = [None, None, None];
         for listener in listeners.values() {
-            let known = saying.openly || listener.ranked || saying.by.same_bare(&listener.session.bare);
-            let event = shared[usize::from(known)].get_or_insert_with(|| {
+            let knows_people = saying.openly || listener.ranked;
+            let own = saying.by.same_bare(&listener.session.bare);
+            let which = if knows_people { 0 } else { 1 + usize::from(own) };
+            let event = shared[which].get_or_insert_with(|| {
                 Arc::new(RoomEvent::Said(Said {
                     room: saying.room.clone(),
                     stanza: Arc::clone(saying.stanza),
                     archive: saying.archive,
                     archived: saying.archived,
-                    by: known.then(|| saying.by.clone()),
-                    rendered: OnceLock::new(),
+                    by: (knows_people || own).then(|| saying.by.clone()),
+                    knows_people,
+                    rendered: OnceCell::new(),
                 }))
             });
             listener.session.push(Event::Room(Arc::clone(event)));

@@ -1,13 +1,16 @@
 //! What those are told who belong to a room and are not in it: values for the faces that let people do so.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
+use tokio::sync::OnceCell;
 use waxwing_xmpp::jid::Jid;
+use waxwing_xmpp::ns;
 use waxwing_xmpp::stanza::Outgoing;
 
 use super::affiliation::Affiliation;
 use crate::account::AccountId;
 use crate::archive::ArchiveId;
+use crate::labels;
 
 /// Something that happened in or to a room.
 #[derive(Debug)]
@@ -58,8 +61,21 @@ pub struct Said {
     pub archived: Option<ArchiveId>,
     /// The address of whoever really said it, if the receiver may know.
     pub by: Option<Jid>,
-    /// What a face makes of it for all who receive the same.
-    pub rendered: OnceLock<Arc<str>>,
+    /// The receiver may know of everybody there who he is, not only of himself.
+    pub knows_people: bool,
+    /// What a face makes of it for all who receive the same, where that is the same for all of them.
+    pub rendered: OnceCell<Arc<str>>,
+}
+
+impl Said {
+    /// Whether all who receive it are told the same. Whoever may know of himself alone is shown what he has written under his own
+    /// address, and nobody else may see that: so what has to do with other messages is told to each apart.
+    pub fn is_same_for_all(&self) -> bool {
+        let stanza = self.stanza.stanza();
+        let answers =
+            || stanza.child(ns::REPLY, "reply").is_some() || stanza.child(ns::CLIENT, "thread").is_some();
+        self.knows_people || (self.by.is_none() && labels::deed(stanza).is_none() && !answers())
+    }
 }
 
 /// What somebody is to a room from now on.

@@ -9,7 +9,7 @@ use super::messages::{Speaker, read_id};
 use super::moderation::REASON_BYTES_LIMIT;
 use super::role::Role;
 use super::room::Room;
-use crate::archive::ArchiveId;
+use crate::archive::{ArchiveId, Archived};
 use crate::chat::Chat;
 use crate::error::{Error, Result};
 use crate::store::StoreError;
@@ -52,13 +52,29 @@ impl Room {
         };
         let Some(original) = found.pop() else { return Ok(()) };
         let parsed = std::str::from_utf8(&original.xml).ok().and_then(|xml| Element::parse(xml).ok());
-        let Some(mut stanza) = parsed.and_then(|element| Stanza::from_element(element).ok()) else {
+        let Some(stanza) = parsed.and_then(|element| Stanza::from_element(element).ok()) else {
             return Ok(());
         };
+        for (correction, corrected) in self.chat.corrections(archive, &original, &stanza, true).await? {
+            self.put_tombstone(&correction, corrected, retraction, moderated.clone()).await?;
+        }
+        self.put_tombstone(&original, stanza, retraction, moderated).await
+    }
+
+    async fn put_tombstone(
+        &self,
+        original: &Archived,
+        mut stanza: Stanza,
+        retraction: &Stanza,
+        moderated: Option<(&Jid, Element)>,
+    ) -> Result<()> {
+        let archive = self.state()?.archive();
         let actor = moderated.as_ref().map_or(&original.peer, |(moderator, _)| moderator);
         self.chat.delete_files_of(&stanza.element, &original.peer, actor.bare_str()).await?;
-        // Who said it stays known, and nothing of what.
-        stanza.element.retain_children(|child| child.ns() == ns::OCCUPANT_ID);
+        // Who said it stays known, and nothing of what; a correction goes on being one, so that it is not shown as a message.
+        stanza
+            .element
+            .retain_children(|child| child.ns() == ns::OCCUPANT_ID || child.is(ns::CORRECTION, "replace"));
         let mut retracted =
             Element::new(ns::RETRACTION, "retracted").with_attr("stamp", &timestamp(self.chat.now_ms()));
         if let Some(id) = &retraction.id {
@@ -70,7 +86,7 @@ impl Room {
         stanza.append(retracted);
         let mut xml = Vec::new();
         stanza.write(&mut xml, "");
-        Ok(self.chat.store.replace_archived(archive, id, xml).await?)
+        Ok(self.chat.store.replace_archived(archive, original.id, xml).await?)
     }
 
     async fn moderate(&mut self, actor: &Jid, shown: &str, reason: Option<String>) -> Result<()> {

@@ -278,6 +278,8 @@ pub(super) fn cleaned(content: &Element, is_ours: impl Fn(&str) -> bool) -> Elem
         (ns::STANZA_ID, "stanza-id") => !ours(child.attr("by")),
         (ns::DELAY, "delay") => !ours(child.attr("from")),
         (ns::MODERATION, _) => false,
+        // What stands in the place of a message only archives say.
+        (ns::RETRACTION, "retracted") => false,
         // Who really said it only the room tells (section 7.2.13).
         (ns::ADDRESS, _) => false,
         _ => true,

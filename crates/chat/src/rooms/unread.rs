@@ -18,6 +18,9 @@ pub const UNREAD_LIMIT: usize = 1000;
 /// How many are read at a time.
 const PAGE: usize = 200;
 
+/// How many pages are read at most: what says nothing is not counted, however much of it there is.
+const PAGES_LIMIT: usize = 25;
+
 /// How many memberships are looked at for one person.
 pub const MEMBERSHIPS_LIMIT: usize = 1000;
 
@@ -65,7 +68,7 @@ impl Chat {
     ) -> Result<(usize, usize)> {
         let (mut messages, mut mentions) = (0, 0);
         let mut start = ArchiveId(seen.0.saturating_add(1));
-        loop {
+        for _ in 0..PAGES_LIMIT {
             let query =
                 ArchiveQuery { start: Some(start), ..ArchiveQuery::page(archive, PageFrom::Start, PAGE) };
             let page = self.store.archive_page(query).await?;
@@ -82,9 +85,10 @@ impl Chat {
                 Some(last) if !page.complete && messages < UNREAD_LIMIT => {
                     start = ArchiveId(last.id.0.saturating_add(1));
                 }
-                _ => return Ok((messages.min(UNREAD_LIMIT), mentions.min(UNREAD_LIMIT))),
+                _ => break,
             }
         }
+        Ok((messages.min(UNREAD_LIMIT), mentions.min(UNREAD_LIMIT)))
     }
 }
 

@@ -41,13 +41,15 @@ pub(crate) async fn message(call: &Call, view: &MessageView, names: &mut Names) 
     let mut shown = message::shown(call.chat(), view, names).await?;
     let key = key(&view.conversation, &shown.id);
     let pin = call.chat().pinned(call.session(), &view.conversation, &key).await?;
-    shown.pinned = pin.and_then(|pin| read_pin(&pin));
+    shown.pinned = pin.and_then(|pin| read_pin(call, view, &pin));
     Ok(shown)
 }
 
-fn read_pin(content: &str) -> Option<Pinned> {
-    let pin: Pin = serde_json::from_str(content).ok()?;
-    Some(Pinned { by: pin.by, at_ms: pin.at_ms })
+/// Who may not know who is who in a room sees that the room has it pinned, unless he has done so himself.
+fn read_pin(call: &Call, view: &MessageView, content: &str) -> Option<Pinned> {
+    let Pin { by, at_ms } = serde_json::from_str(content).ok()?;
+    let known = view.knows_people || by == call.session().bare.as_str();
+    Some(Pinned { by: if known { by } else { view.conversation.to_string() }, at_ms })
 }
 
 /// Messages as one reader has them.
@@ -65,8 +67,10 @@ pub(crate) async fn messages(call: &Call, views: &[MessageView]) -> Result<Vec<M
         let mut message = message::shown(call.chat(), view, &mut names).await?;
         let key = key(&view.conversation, &message.id);
         message.saved = saved.contains(&key);
-        message.pinned =
-            pins.get(&view.conversation).and_then(|pins| pins.get(&key)).and_then(|pin| read_pin(pin));
+        message.pinned = pins
+            .get(&view.conversation)
+            .and_then(|pins| pins.get(&key))
+            .and_then(|pin| read_pin(call, view, pin));
         shown.push(message);
     }
     Ok(shown)

@@ -312,11 +312,17 @@ pub(crate) fn text(stanza: &Stanza) -> String {
     kept.map(|(letter, _)| letter).collect()
 }
 
+/// How many parts of a body are cut out at most; who has more is shown the rest as it is.
+const FALLBACK_PARTS_LIMIT: usize = 16;
+
 /// The parts of a body that stand for something this face shows otherwise, in code points (XEP-0426).
 fn cut_out(stanza: &Stanza) -> Vec<(u32, u32)> {
     let known = [ns::REPLY, ns::FILE_SHARING, ns::POLL];
     let mut parts = Vec::new();
     for fallback in stanza.children().filter(|child| child.is(ns::FALLBACK, "fallback")) {
+        if parts.len() >= FALLBACK_PARTS_LIMIT {
+            break;
+        }
         if !fallback.attr("for").is_some_and(|stands_for| known.contains(&stands_for)) {
             continue;
         }
@@ -324,7 +330,7 @@ fn cut_out(stanza: &Stanza) -> Vec<(u32, u32)> {
         if bodies.peek().is_none() && fallback.children().next().is_none() {
             parts.push((0, u32::MAX));
         }
-        for body in bodies {
+        for body in bodies.take(FALLBACK_PARTS_LIMIT) {
             let at =
                 |name: &str, otherwise| body.attr(name).and_then(|n| n.parse().ok()).unwrap_or(otherwise);
             parts.push((at("start", 0), at("end", u32::MAX)));

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use waxwing_chat::rosters::Owner;
 use waxwing_chat::status::{self, Status};
 use waxwing_chat::time::{parse_timestamp, timestamp};
 use waxwing_chat::{Chat, Result};
@@ -24,13 +25,35 @@ pub(crate) async fn announce(chat: &Arc<Chat>, client: &Client) -> Result<()> {
     chat.presence(&client.session, presence).await
 }
 
-/// Presence of an account from a stanza of one of its clients. Of an account of this server all clients are looked at.
-pub(crate) fn of(chat: &Chat, stanza: &Stanza) -> Option<Presence> {
-    let from = stanza.from.as_ref()?;
+/// Presence of an account from a stanza of one of its clients that a session got. Of an account of this server all clients are
+/// looked at; but where the session's account may see none of them, the stanza was for it alone, or hides them from it.
+pub(crate) async fn of(chat: &Chat, viewer: &Jid, stanza: &Stanza) -> Result<Option<Presence>> {
+    let Some(from) = &stanza.from else { return Ok(None) };
     let Kind::Presence(PresenceType::Available | PresenceType::Unavailable) = stanza.kind else {
-        return None;
+        return Ok(None);
     };
-    if chat.is_local(from.domain()) { Some(of_account(chat, &from.to_bare())) } else { Some(shown(stanza)) }
+    let account = from.to_bare();
+    if !chat.is_local(from.domain()) || (account != *viewer && !sees(chat, viewer, &account).await?) {
+        return Ok(Some(shown(stanza)));
+    }
+    Ok(Some(of_account(chat, &account)))
+}
+
+/// Whether somebody is told of the presence of an account of this server.
+async fn sees(chat: &Chat, viewer: &Jid, account: &Jid) -> Result<bool> {
+    let Some(profile) = chat.profile(account).await?.filter(|profile| !profile.blocks(viewer)) else {
+        return Ok(false);
+    };
+    chat.tells_presence_to(&Owner::from(&*profile), viewer).await
+}
+
+/// Presence of an account of this server as somebody is told of it who has it in his roster: none, where it blocks him.
+pub(crate) async fn of_account_for(chat: &Chat, viewer: &Jid, account: &Jid) -> Result<Presence> {
+    let blocked = chat.profile(account).await?.is_none_or(|profile| profile.blocks(viewer));
+    Ok(match blocked {
+        true => Presence { address: account.to_string(), ..Presence::default() },
+        false => of_account(chat, account),
+    })
 }
 
 /// Presence of an account of this server, of all its clients together.

@@ -42,7 +42,11 @@ pub(crate) async fn rendered(call: &Call, event: Event) -> Rendered {
         Event::Stanza(delivery) => between_people(call, &delivery, Direction::Incoming).await,
         Event::Carbon(direction, delivery) => between_people(call, &delivery, direction).await,
         Event::Batch(stanzas) => {
-            stanzas.iter().filter_map(|outgoing| passing(call, outgoing.stanza())).collect::<Vec<_>>().into()
+            let mut events = Vec::new();
+            for outgoing in stanzas {
+                events.extend(passing(call, outgoing.stanza()).await);
+            }
+            events.into()
         }
         Event::Room(event) => match &*event {
             RoomEvent::Said(said) if said.archived.is_some() => said_in_room(call, said).await,
@@ -89,7 +93,7 @@ fn told(what: What) -> Rendered {
 async fn between_people(call: &Call, delivery: &Delivery, direction: Direction) -> Rendered {
     let stanza = delivery.stanza.stanza();
     let Some(id) = delivery.archived.filter(|_| matches!(stanza.kind, Kind::Message(_))) else {
-        return passing(call, stanza).into_iter().collect::<Vec<_>>().into();
+        return passing(call, stanza).await.into_iter().collect::<Vec<_>>().into();
     };
     let archived = Some(id).filter(|_| direction == Direction::Incoming);
     let told = call.chat().told_by_message(call.session(), stanza, direction, id).await;
@@ -99,15 +103,16 @@ async fn between_people(call: &Call, delivery: &Delivery, direction: Direction) 
 /// What is said in a room is written once for all who are told the same.
 async fn said_in_room(call: &Call, said: &Said) -> Rendered {
     let Some(id) = said.archived else { return Rendered::default() };
-    if let Some(written) = said.rendered.get() {
-        let frames = written.lines().map(Arc::from).collect();
-        return Rendered { frames, archived: None };
+    let render = async || {
+        let told = call.chat().told_by_room(call.session(), said).await;
+        Rendered::from(messages(call, told, id).await)
+    };
+    if !said.is_same_for_all() {
+        return render().await;
     }
-    let told = call.chat().told_by_room(call.session(), said).await;
-    let rendered = Rendered::from(messages(call, told, id).await);
-    // JSON has no line breaks but those between its values.
-    said.rendered.get_or_init(|| Arc::from(rendered.frames.join("\n")));
-    rendered
+    // JSON has no line breaks but those between its values. Whoever comes second waits, and does not do it all again.
+    let written = said.rendered.get_or_init(async || Arc::from(render().await.frames.join("\n"))).await;
+    Rendered { frames: written.lines().map(Arc::from).collect(), archived: None }
 }
 
 async fn messages(
@@ -135,11 +140,15 @@ async fn messages(
 }
 
 /// What is told of a stanza that is kept nowhere.
-fn passing(call: &Call, stanza: &Stanza) -> Option<types::Event> {
+async fn passing(call: &Call, stanza: &Stanza) -> Option<types::Event> {
     match stanza.kind {
         Kind::Presence(_) => {
-            let presence = presence::of(call.chat(), stanza)?;
-            Some(types::Event::from(What::Presence { presence }))
+            let presence = presence::of(call.chat(), &call.session().bare, stanza).await;
+            let presence = presence.unwrap_or_else(|error| {
+                tracing::warn!(%error, "presence could not be told");
+                None
+            });
+            presence.map(|presence| types::Event::from(What::Presence { presence }))
         }
         Kind::Message(_) => typing(stanza),
         Kind::Iq(_) => None,

@@ -9,7 +9,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 use waxwing_chat::account::AccountId;
 use waxwing_chat::archive::{ArchiveBounds, ArchiveId, ArchivePage, ArchiveQuery, Archived, PageFrom};
-use waxwing_chat::store::{StoreError, StoreResult};
+use waxwing_chat::store::{LABELLED_BYTES_LIMIT, StoreError, StoreResult};
 
 use super::append::word_key;
 use super::attempts::reading;
@@ -48,12 +48,25 @@ impl Postgres {
         reading!(self, |db| {
             let rows = db.rows(LABELLED, &[&keys, &numbers::limit(limit)]).await?;
             let mut found = Vec::with_capacity(rows.len());
-            for row in &rows {
+            let mut read: HashMap<&str, usize> = HashMap::new();
+            for row in rows.iter().rev() {
                 let column: Option<&str> = row.try_get(4)?;
-                if labels::each(column).any(|label| labels.iter().any(|wanted| wanted == label)) {
-                    found.extend(archived(owner, Show::Archived, row)?);
+                let wanted =
+                    labels::each(column).filter_map(|label| labels.iter().find(|wanted| *wanted == label));
+                let wanted: Vec<&str> = wanted.map(String::as_str).collect();
+                let Some(message) = archived(owner, Show::Archived, row)?.filter(|_| !wanted.is_empty())
+                else {
+                    continue;
+                };
+                let mut is_within = false;
+                for label in wanted {
+                    let bytes = read.entry(label).or_default();
+                    is_within |= *bytes == 0 || *bytes + message.xml.len() <= LABELLED_BYTES_LIMIT;
+                    *bytes += message.xml.len();
                 }
+                found.extend(Some(message).filter(|_| is_within));
             }
+            found.reverse();
             Ok(found)
         })
     }

@@ -18,6 +18,8 @@ use crate::hashes;
 /// How items are read.
 pub(super) const OF_KIND: &str = "SELECT kind, key, position, content FROM state \
      WHERE owner = $1 AND kind = $2 AND content IS NOT NULL ORDER BY key";
+pub(super) const SIZE: &str = "SELECT count(*), coalesce(sum(octet_length(key) + octet_length(content)), 0)::bigint \
+     FROM state WHERE owner = $1 AND kind = $2 AND content IS NOT NULL";
 pub(super) const ONE: &str = "SELECT kind, key, position, content FROM state \
      WHERE owner = $1 AND kind = $2 AND hash = $3 AND key = $4 AND content IS NOT NULL";
 pub(super) const SINCE: &str = "SELECT kind, key, position, content FROM state \
@@ -33,6 +35,15 @@ impl StateStore for Postgres {
 
     async fn state(&self, owner: AccountId, kind: StateKind) -> StoreResult<Vec<StateItem>> {
         reading!(self, |db| items(db.rows(OF_KIND, &[&owner.0, &kind.number()]).await?))
+    }
+
+    async fn state_size(&self, owner: AccountId, kind: StateKind) -> StoreResult<(usize, u64)> {
+        reading!(self, |db| {
+            let rows = db.rows(SIZE, &[&owner.0, &kind.number()]).await?;
+            let Some(row) = rows.first() else { return Ok((0, 0)) };
+            let (count, bytes): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
+            Ok((usize::try_from(count).unwrap_or(usize::MAX), numbers::uint(bytes)))
+        })
     }
 
     async fn state_item(

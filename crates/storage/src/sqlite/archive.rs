@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Row};
 use waxwing_chat::account::AccountId;
 use waxwing_chat::archive::{ArchiveBounds, ArchiveId, ArchivePage, ArchiveQuery, Archived, PageFrom};
-use waxwing_chat::store::StoreError;
+use waxwing_chat::store::{LABELLED_BYTES_LIMIT, StoreError};
 
 use super::errors::Failure;
 use super::runs::filter::Filters;
@@ -214,7 +214,7 @@ pub(super) fn messages(
 }
 
 /// What carries any of the labels, each with its key and its entries in the tail, which were taken before the snapshot; oldest first,
-/// each once, of each label the newest `limit`.
+/// each once, of each label the newest `limit`, and no more than hold `LABELLED_BYTES_LIMIT`.
 pub(super) fn labelled(
     db: &Connection,
     filters: &Filters,
@@ -228,11 +228,15 @@ pub(super) fn labelled(
         let recent = tail.iter().map(|entry| numbers::uint(entry.id)).collect();
         let mut ids = Candidates::new(db, filters, &[*key], (0, u64::MAX), recent, true)?;
         let wanted = Wanted { question: None, labels: std::slice::from_ref(label) };
-        let mut count = 0;
+        let (mut count, mut bytes) = (0, 0);
         while count < limit
             && let Some(id) = ids.next()?
         {
             if let Some(message) = loader.load(numbers::int(id), wanted)? {
+                bytes += message.xml.len();
+                if bytes > LABELLED_BYTES_LIMIT && count > 0 {
+                    break;
+                }
                 count += 1;
                 found.insert(id, message);
             }

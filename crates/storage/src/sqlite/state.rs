@@ -30,6 +30,18 @@ impl StateStore for Sqlite {
         self.read(move |db| items(db, &sql, params![owner.0, kind.number()])).await
     }
 
+    async fn state_size(&self, owner: AccountId, kind: StateKind) -> StoreResult<(usize, u64)> {
+        let sql = "SELECT COUNT(*), COALESCE(SUM(LENGTH(CAST(key AS BLOB)) + LENGTH(CAST(content AS BLOB))), 0) \
+             FROM state WHERE owner = ?1 AND kind = ?2 AND content IS NOT NULL";
+        self.read(move |db| {
+            let size = db.prepare_cached(sql)?.query_row(params![owner.0, kind.number()], |row| {
+                Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))
+            })?;
+            Ok((usize::try_from(size.0).unwrap_or(usize::MAX), numbers::uint(size.1)))
+        })
+        .await
+    }
+
     async fn state_item(
         &self,
         owner: AccountId,

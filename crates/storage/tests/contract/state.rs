@@ -55,6 +55,19 @@ pub(crate) async fn finds_what_is_labelled(store: Arc<dyn Store>) {
     let both = with_any(&store, &romeo, &["about b", "about a", "about c"], 100).await;
     assert_eq!(both, ids.iter().copied().step_by(3).collect::<Vec<_>>(), "each once and in order");
     assert_eq!(with_any(&store, &romeo, &["about", "a"], 100).await, [], "whole labels only");
+    let large = "x".repeat(200 * 1024);
+    let mut heavy = Vec::new();
+    for n in 0..4 {
+        let said = message(&juliet, &romeo, &format!("{n} {large}"));
+        heavy.push(append(&store, labelled(said, &["about d"])).await);
+    }
+    let newest = with_any(&store, &romeo, &["about d"], 100).await;
+    assert_eq!(newest, heavy[2..], "no more than the newest that fit into the limit of bytes");
+    assert_eq!(
+        with_any(&store, &romeo, &["about d", "about b"], 100).await.len(),
+        12,
+        "each label for itself"
+    );
     let asked = |labels: &[&str]| ArchiveQuery {
         labels: labels.iter().map(|&label| label.to_owned()).collect(),
         ..query(romeo.id)
@@ -112,6 +125,10 @@ pub(crate) async fn keeps_state(store: Arc<dyn Store>) {
     assert!(before < first && first < between && between < second && second < removed, "one clock");
     assert!(store.position() >= removed);
     let drafts = store.state(juliet.id, StateKind::Draft).await.expect("an answer");
+    let bytes = drafts.iter().map(|item| item.key.len() + item.content.as_ref().map_or(0, String::len));
+    let size = (drafts.len(), bytes.sum::<usize>() as u64);
+    assert_eq!(store.state_size(juliet.id, StateKind::Draft).await.expect("an answer"), size);
+    assert_eq!(store.state_size(juliet.id, StateKind::Scheduled).await.expect("an answer"), (0, 0));
     assert_eq!(seen(&drafts), [(StateKind::Draft, "nurse", Some("dear"))]);
     let one = store.state_item(juliet.id, StateKind::Draft, "nurse").await.expect("an answer");
     assert_eq!(one.as_ref(), drafts.first());

@@ -10,13 +10,14 @@ use waxwing_xmpp::stanza::{MessageType, Stanza};
 use waxwing_xmpp::xml::Element;
 
 use super::address_in;
+use super::preferences::check_keywords;
 use crate::json::conversations::{self, by_address, kept, named};
 use crate::json::error::Fault;
 use crate::json::method::{Call, Method, method};
 use crate::json::types::{
     ConversationConfigure, ConversationDraft, ConversationGot, ConversationHistory, ConversationList,
     ConversationNamed, ConversationPlace, ConversationSettings, ConversationTyping, ConversationsGot, Draft,
-    HistoryGot, MessagesGot, Nothing, Typing,
+    HistoryGot, MessagesGot, Nothing, Patch, Typing,
 };
 
 /// The methods.
@@ -164,6 +165,9 @@ async fn configure(call: Call, params: ConversationConfigure) -> Result<Conversa
     let address = conversation(&params.conversation)?;
     call.chat().reading(call.session(), &address).await?;
     let wanted = params.settings;
+    if let Patch::Set(words) = &wanted.keywords {
+        check_keywords("settings.keywords", words)?;
+    }
     change_settings(&call, &address, |settings| {
         wanted.favourite.apply_or_default(&mut settings.favourite);
         wanted.section.apply(&mut settings.section);

@@ -13,6 +13,9 @@ use crate::json::types::{Nothing, Preferences, PreferencesChange, PreferencesGot
 /// How many words count as a mention.
 const KEYWORDS_LIMIT: usize = 50;
 
+/// Bytes of one of them.
+const KEYWORD_BYTES_LIMIT: usize = 100;
+
 /// How many sections the sidebar has.
 const SECTIONS_LIMIT: usize = 50;
 
@@ -46,10 +49,19 @@ async fn change(call: Call, params: PreferencesChange) -> Result<PreferencesGot,
     Ok(PreferencesGot { preferences })
 }
 
-fn check(preferences: &Preferences) -> Result<(), Fault> {
-    if preferences.keywords.len() > KEYWORDS_LIMIT {
-        return Err(Fault::field("keywords", format!("There may be {KEYWORDS_LIMIT} of them.")));
+/// Refuses words that are too many or too long to look for in whatever is said.
+pub(super) fn check_keywords(field: &'static str, words: &[String]) -> Result<(), Fault> {
+    if words.len() > KEYWORDS_LIMIT {
+        return Err(Fault::field(field, format!("There may be {KEYWORDS_LIMIT} of them.")));
     }
+    if words.iter().any(|word| word.len() > KEYWORD_BYTES_LIMIT) {
+        return Err(Fault::field(field, format!("Each may have {KEYWORD_BYTES_LIMIT} bytes.")));
+    }
+    Ok(())
+}
+
+fn check(preferences: &Preferences) -> Result<(), Fault> {
+    check_keywords("keywords", &preferences.keywords)?;
     if preferences.sections.len() > SECTIONS_LIMIT {
         return Err(Fault::field("sections", format!("There may be {SECTIONS_LIMIT} of them.")));
     }

@@ -68,7 +68,7 @@ async fn people(call: &Call) -> Result<(Vec<Contact>, Vec<Presence>), Fault> {
     let mut presences = Vec::new();
     for item in items.iter().filter(|item| item.subscription.sees()) {
         if call.chat().is_local(item.jid.domain()) {
-            presences.push(presence::of_account(call.chat(), &item.jid));
+            presences.push(presence::of_account_for(call.chat(), &call.session().bare, &item.jid).await?);
         }
     }
     Ok((items.iter().map(render::contact).collect(), presences))
