@@ -101,7 +101,11 @@ export const FILES: readonly Feature[] = [
       await juliet.page.getByRole('dialog', { name: juliet.say('viewer.title', { name: second }) }).waitFor();
       await juliet.page.keyboard.press('Escape');
       const files = await juliet.beside(room, 'panel=files');
-      await files.getByText(name, { exact: true }).waitFor();
+      await files.getByRole('button', { name: juliet.like('shared.openPicture', { name }) }).click();
+      await viewer.waitFor();
+      await juliet.page.keyboard.press('ArrowRight');
+      await juliet.page.getByRole('dialog', { name: juliet.say('viewer.title', { name: second }) }).waitFor();
+      await juliet.page.keyboard.press('Escape');
     },
   },
   {

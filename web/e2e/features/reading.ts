@@ -241,7 +241,7 @@ export const READING: readonly Feature[] = [
       await romeo.write(`https://example.org/${mark}`);
       const found = async (words: string, text: string, others: string[] = []): Promise<void> => {
         const panel = await juliet.beside(room, `search=${encodeURIComponent(words)}`);
-        await until('the address is searched for', async () => (await panel.getByRole('searchbox').inputValue()) === words);
+        await until('the address is searched for', async () => (await panel.getByRole('combobox').inputValue()) === words);
         const article = (held: string) => panel.locator('article', { hasText: held }).first();
         await article(text).waitFor();
         for (const other of others) await article(other).waitFor({ state: 'detached' });
@@ -252,6 +252,12 @@ export const READING: readonly Feature[] = [
       await found('图书', chinese, [latin]);
       await found('采购 预算', chinese, [latin]);
       await found(`pilgrim from:${accounts.nurse.address}`, hers, [latin]);
+      const field = juliet.panel.getByRole('combobox');
+      await field.fill(`pilgrim from:${accounts.nurse.name.slice(0, 4)}`);
+      await juliet.panel.getByRole('option', { name: accounts.nurse.name }).waitFor();
+      await field.press('Enter');
+      await until('the address takes the place of the name', async () => (await field.inputValue()) === `pilgrim from:${accounts.nurse.address} `);
+      await juliet.panel.locator('article', { hasText: hers }).first().waitFor();
       await found(`has:link ${mark}`, mark);
       await found(`in:${room} ${latin}`, latin);
       await found(`after:2020-01-01 ${latin}`, latin);
@@ -274,6 +280,8 @@ export const READING: readonly Feature[] = [
       // What was found leads to its place.
       await juliet.panel.locator('article', { hasText: latin }).getByRole('button').first().click();
       await juliet.message(latin).waitFor();
+      // Beside it stays the list, where there is room.
+      if (!juliet.isPhone) await juliet.panel.locator('article', { hasText: latin }).first().waitFor();
     },
   },
   {
@@ -293,9 +301,11 @@ export const READING: readonly Feature[] = [
       await jump(roomName, roomName);
       await romeo.main.getByRole('heading', { level: 1, name: roomName }).waitFor();
       await romeo.go(`#/c/${encodeURIComponent(accounts.nurse.address)}`);
-      await jump(said, said);
+      await jump(said, new RegExp(`^${said}`));
       await romeo.main.getByRole('heading', { level: 1, name: roomName }).waitFor();
       await romeo.message(said).waitFor();
+      await jump(said, romeo.say('switcher.search', { text: said }));
+      await romeo.panel.locator('article', { hasText: said }).first().waitFor();
     },
   },
   {

@@ -174,6 +174,7 @@ export const SELF: readonly Feature[] = [
       const wrong = page.getByText(guest.say('signin.wrong'));
       await wrong.waitFor();
       await guest.go(`#/invite/${encodeURIComponent(token)}`);
+      await page.getByLabel(guest.say('invite.called')).fill(`Benvolio ${user}`);
       await page.getByLabel(guest.say('invite.name')).fill(user);
       await wrong.waitFor({ state: 'detached' });
       check((await page.getByText(guest.say('signin.expired')).count()) === 0, 'An invitation says that a visit has expired.');
@@ -181,6 +182,7 @@ export const SELF: readonly Feature[] = [
       await page.getByLabel(guest.say('invite.again')).fill('benvolio-secret-1');
       await guest.button('invite.submit').click();
       await guest.list.waitFor();
+      await page.getByRole('button', { name: `Benvolio ${user}` }).first().waitFor();
       const dialog = await guest.settings('settings.password');
       await dialog.getByLabel(guest.say('settings.oldPassword')).fill('benvolio-secret-1');
       await dialog.getByLabel(guest.say('settings.newPassword')).fill('benvolio-secret-2');

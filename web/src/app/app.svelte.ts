@@ -8,6 +8,7 @@ import { openShared } from '$lib/api/shared-socket';
 import { openKeyed } from '$lib/state/keyed';
 import { formatRoute, parseRoute, type Panel, type Route, type View } from '$lib/state/route';
 import { Session } from '$lib/state/session.svelte';
+import { narrow } from './narrow';
 import { BrowserAccounts, BrowserTokens, clientName, deviceId, isPassingSession, socketUrl } from './platform';
 
 export const tokens = new BrowserTokens();
@@ -32,6 +33,17 @@ export const session = new Session({
 
 export type DialogName = 'section' | 'switcher' | 'settings' | 'create-room' | 'start' | 'browse' | 'help' | 'status' | 'date';
 
+/** A picture, by its message and its place among the files of that. */
+interface Picture {
+  message: Message;
+  index: number;
+}
+
+/** A picture that is looked at in full, and those that one goes on to from there: without them, those of its message. */
+export interface Viewed extends Picture {
+  among?: readonly Picture[];
+}
+
 class Ui {
   route = $state.raw<Route>(parseRoute(location.hash));
   dialog = $state<DialogName | undefined>();
@@ -48,7 +60,7 @@ class Ui {
   /** The message for which a reaction is being chosen by keyboard. */
   reacting = $state<MessageId | undefined>();
   /** Pictures that are looked at in full. */
-  viewing = $state.raw<{ message: Message; index: number } | undefined>();
+  viewing = $state.raw<Viewed | undefined>();
   /** The conversation that its reader has just left unread: it is not read by being in view until it is opened anew. */
   leftUnread: Address | undefined;
   /** The conversation that opens next is read, and not written in. */
@@ -156,6 +168,18 @@ export async function attempt(work: Promise<unknown>): Promise<boolean> {
   }
 }
 
+/** Gives the account that was just made its person's name, once requests are taken. */
+export function introduce(name: string): void {
+  if (name === '') return;
+  const stop = $effect.root(() => {
+    $effect(() => {
+      if (!session.ready) return;
+      stop();
+      void attempt(session.call('profile.change', { name }).then(({ account }) => session.receiveAccount(account)));
+    });
+  });
+}
+
 /** Opens the direct conversation with somebody. */
 export async function talkTo(address: Address): Promise<void> {
   if (session.conversations.get(address)) {
@@ -165,13 +189,11 @@ export async function talkTo(address: Address): Promise<void> {
   if (await attempt(session.openConversation(address))) ui.open(address);
 }
 
-/** Goes to a message wherever it stands. */
-export function goTo(message: Message): void {
-  if (message.thread !== undefined && message.thread !== message.id) {
-    ui.open(message.conversation, undefined, message.thread);
-  } else {
-    ui.open(message.conversation, message.position);
-  }
+/** Goes to a message wherever it stands; the list that it was found in may stay beside it, where there is room for both. */
+export function goTo(message: Message, staysBeside = false): void {
+  const { conversation, position, thread, id } = message;
+  if (thread !== undefined && thread !== id) ui.open(conversation, undefined, thread);
+  else ui.go({ view: 'conversation', conversation, at: position, ...(staysBeside && !narrow.current && ui.panel ? { panel: ui.panel } : {}) });
 }
 
 export function linkTo(message: Message): string {

@@ -55,6 +55,11 @@ export function formatDateTime(when: When): string {
   return dateFormat({ weekday: 'long', year: 'numeric', month: 'long', day: 'numeric', hour: 'numeric', minute: '2-digit' }).format(when);
 }
 
+/** Day and time in short, where the day of the week is told beside it. */
+export function formatDateTimeShort(when: When): string {
+  return dateFormat({ month: 'short', day: 'numeric', hour: 'numeric', minute: '2-digit' }).format(when);
+}
+
 /** As short as it stays clear: the time today, the weekday within a week, else the date. For lists of conversations. */
 export function formatShort(when: When, now: When = Date.now()): string {
   const days = daysBetween(when, now);

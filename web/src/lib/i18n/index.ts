@@ -6,6 +6,7 @@ export {
   formatBytes,
   formatDateTime,
   formatDay,
+  formatDateTimeShort,
   formatDayTime,
   formatDuration,
   formatList,

@@ -47,8 +47,8 @@ export function endingOf(name: string): string {
 }
 
 /** Files under the month they came in, in the order given. */
-export function byMonth(files: readonly SharedFile[]): { key: string; at_ms: number; files: SharedFile[] }[] {
-  const months: { key: string; at_ms: number; files: SharedFile[] }[] = [];
+export function byMonth<F extends SharedFile>(files: readonly F[]): { key: string; at_ms: number; files: F[] }[] {
+  const months: { key: string; at_ms: number; files: F[] }[] = [];
   for (const file of files) {
     const date = new Date(file.at_ms);
     const key = `${date.getFullYear()}-${date.getMonth()}`;

@@ -99,9 +99,9 @@ export class Conversations {
 
   /**
    * Counts a message that has come in. Says false when the conversation is not known and has to be asked for.
-   * The same message again, or a change of it, counts nothing.
+   * The same message again, or a change of it, counts nothing. `isNamed` says that it names the reader.
    */
-  message(message: Message, version: Position, reader: Address): boolean {
+  message(message: Message, version: Position, reader: Address, isNamed: boolean): boolean {
     const known = this.#all.get(message.conversation);
     if (!known) return false;
     const newest = known.last?.position ?? 0;
@@ -116,7 +116,7 @@ export class Conversations {
     const isCounted = (this.#versions.get(message.conversation) ?? 0) >= version;
     if (isNews && !isCounted && message.kind === 'message' && message.thread === undefined) {
       next.unread = Math.min(UNREAD_LIMIT, known.unread + 1);
-      if (isMentioned(message, reader)) next.mentions = known.mentions + 1;
+      if (isNamed) next.mentions = known.mentions + 1;
     }
     if (message.from.address === reader && message.position > known.seen) {
       next.seen = message.position;

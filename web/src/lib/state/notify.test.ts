@@ -1,7 +1,7 @@
 // Which messages call their reader, row by row.
 import { expect, test } from 'vitest';
 import type { Conversation, Message } from '../api/types';
-import { callsFor, hasWord } from './notify';
+import { callsFor, hasWord, isNamed } from './notify';
 
 const ME = 'me@localhost';
 const NOW = 1_000_000;
@@ -71,4 +71,17 @@ test('nothing calls in quiet hours', () => {
   const at = (hour: number): number => Date.UTC(2024, 0, 1, hour);
   const preferences = { notify: 'all' as const, keywords: [], quiet_hours: { from: '18:00', to: '08:00', days: [1, 2, 3, 4, 5], zone: 'UTC' } };
   expect([12, 17, 18, 23].map((hour) => callsFor(message, conversation, preferences, ME, false, at(hour)))).toEqual([true, true, false, false]);
+});
+
+test.each([
+  ['room', MENTIONED, true],
+  ['room', OTHER, false],
+  ['room', {}, true],
+  ['room', { text: 'ask Mercutio, please' }, true],
+  ['room', { text: 'some' }, false],
+  ['direct', {}, false],
+  ['direct', MENTIONED, true],
+] as const)('in a %s, %o names the reader: %s', (kind, more, named) => {
+  const message = { text: 'the Release is out', ...more } as unknown as Message;
+  expect(isNamed(message, { kind, settings: {} } as Conversation, { keywords: ['release '] }, { address: ME, name: 'Mercutio' })).toBe(named);
 });

@@ -1,5 +1,5 @@
 // Whether a message calls its reader: by what the conversation, and else the account, is set to.
-import type { Address, Conversation, Message, Preferences } from '../api/types';
+import type { Address, Conversation, Message, Person, Preferences } from '../api/types';
 import { isQuiet } from '../panes/quiet';
 import { isMentioned, isMuted } from './conversations.svelte';
 
@@ -15,6 +15,16 @@ export function callsFor(message: Message, conversation: Conversation, preferenc
   const rule = settings.notify ?? (conversation.kind === 'direct' && preferences.notify !== 'nothing' ? 'all' : preferences.notify);
   if (rule !== 'mentions') return rule === 'all';
   return follows || isMentioned(message, reader) || [...preferences.keywords, ...(settings.keywords ?? [])].some((word) => hasWord(message.text, word));
+}
+
+/**
+ * Whether a message names its reader: by a mention, or, where many speak, by what he is called or a word that counts as that. So the
+ * server counts it, which knows as well whether he is called otherwise in that room.
+ */
+export function isNamed(message: Message, conversation: Conversation, { keywords }: Pick<Preferences, 'keywords'>, reader: Pick<Person, 'address' | 'name'>): boolean {
+  if (isMentioned(message, reader.address)) return true;
+  if (conversation.kind !== 'room') return false;
+  return [reader.name, ...keywords, ...(conversation.settings.keywords ?? [])].some((word) => hasWord(message.text, word));
 }
 
 /** Scripts that put no spaces between words have none to look for. */

@@ -11,6 +11,7 @@ test.each<Route>([
   { view: 'conversation', conversation: 'bob@localhost', panel: { kind: 'thread', root: 'a?b=c&d' } },
   { view: 'conversation', conversation: 'bob@localhost', panel: { kind: 'details' } },
   { view: 'mentions', panel: { kind: 'search', text: 'from:bob 报告' } },
+  { view: 'conversation', conversation: 'bob@localhost', panel: { kind: 'search', text: '报告', everywhere: true } },
   { view: 'home', invitation: 'x/y' },
 ])('$view survives the way to the address and back', (route) => {
   expect(parseRoute(formatRoute(route))).toEqual(route);

@@ -7,7 +7,7 @@ export type View = 'home' | 'conversation' | 'threads' | 'mentions' | 'saved' | 
 export type Panel =
   | { kind: 'thread'; root: MessageId }
   | { kind: 'details' | 'members' | 'files' | 'pinned' }
-  | { kind: 'search'; text: string };
+  | { kind: 'search'; text: string; everywhere?: true };
 
 export interface Route {
   view: View;
@@ -55,7 +55,7 @@ function panelOf(words: URLSearchParams): Panel | undefined {
   const thread = words.get('thread');
   if (thread) return { kind: 'thread', root: thread };
   const search = words.get('search');
-  if (search !== null) return { kind: 'search', text: search };
+  if (search !== null) return { kind: 'search', text: search, ...(words.has('everywhere') ? { everywhere: true } : {}) };
   const kind = PANELS.find((p) => p === words.get('panel'));
   return kind && { kind };
 }
@@ -65,8 +65,10 @@ export function formatRoute(route: Route): string {
   if (route.at !== undefined) words.set('at', String(route.at));
   const { panel } = route;
   if (panel?.kind === 'thread') words.set('thread', panel.root);
-  else if (panel?.kind === 'search') words.set('search', panel.text);
-  else if (panel) words.set('panel', panel.kind);
+  else if (panel?.kind === 'search') {
+    words.set('search', panel.text);
+    if (panel.everywhere) words.set('everywhere', '');
+  } else if (panel) words.set('panel', panel.kind);
   const query = words.size > 0 ? `?${words}` : '';
   if (route.invitation !== undefined) return `#/invite/${encodeURIComponent(route.invitation)}`;
   if (route.view === 'conversation' && route.conversation !== undefined) {

@@ -33,6 +33,7 @@ import { Conversations } from './conversations.svelte';
 import { Drafts } from './drafts.svelte';
 import { KeyedInMemory, type Keyed } from './keyed';
 import { Outbox, type Written } from './outbox.svelte';
+import { isNamed } from './notify';
 import { localPart, People } from './people.svelte';
 import { Preferences } from './preferences.svelte';
 import { Threads } from './threads.svelte';
@@ -289,6 +290,12 @@ export class Session {
     const { room } = await this.call('room.create', params);
     await this.openConversation(room.address);
     return room.address;
+  }
+
+  /** Whether a message names the reader, as badges count it. */
+  isNamed(message: Message): boolean {
+    const conversation = this.conversations.get(message.conversation);
+    return conversation !== undefined && isNamed(message, conversation, this.preferences.values, this.account ?? { address: this.me, name: localPart(this.me) });
   }
 
   receiveAccount(account: Account): void {
@@ -600,7 +607,7 @@ export class Session {
     }
     this.#timelines.get(message.conversation)?.receive(message, version);
     this.threads.receive(message, version);
-    if (this.conversations.message(message, version, this.me)) return;
+    if (this.conversations.message(message, version, this.me, this.isNamed(message))) return;
     this.#missing.add(message.conversation);
     void this.#fetchMissing();
   }

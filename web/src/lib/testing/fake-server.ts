@@ -640,11 +640,11 @@ export class FakeServer {
       }
       case 'room.invite':
         return { refused: [] };
-      case 'room.browse':
-        return {
-          rooms: [...this.places.values()].filter((p) => p.room?.public).map((p) => this.room(me, p)),
-          more: false,
-        };
+      case 'room.browse': {
+        const words = ((params.text as string | undefined) ?? '').toLowerCase();
+        const rooms = [...this.places.values()].filter((p) => p.room?.public).map((p) => this.room(me, p));
+        return { rooms: rooms.filter((r) => r.name.toLowerCase().includes(words)), more: false };
+      }
       default:
         throw new Fault('method_not_found', `There is no method ${method}.`);
     }
