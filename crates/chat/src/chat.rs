@@ -165,11 +165,6 @@ impl Chat {
         self.itself.upgrade()
     }
 
-    /// When the domain began, in milliseconds since the Unix epoch.
-    pub(crate) fn started_ms(&self) -> u64 {
-        self.started_ms
-    }
-
     /// Who is connected.
     pub fn sessions(&self) -> &Sessions {
         &self.sessions

@@ -490,9 +490,9 @@ async fn messages_are_kept_while_the_database_is_dumped() {
         ..message(&juliet, &romeo, &format!("line {id}"))
     };
     let first = append(&store, sent(0)).await;
+    let dump = "BEGIN; LOCK TABLE sent_0, sent_1 IN ACCESS SHARE MODE; SELECT pg_sleep(600); COMMIT";
     std::thread::scope(|threads| {
-        let dump = "BEGIN; LOCK TABLE sent_0, sent_1 IN ACCESS SHARE MODE; SELECT pg_sleep(600)";
-        let dumping = threads.spawn(|| server.run_in(&database, &format!("{dump}; COMMIT")));
+        let dumping = threads.spawn(|| server.run_in(&database, dump));
         let held = "SELECT count(*) FROM pg_locks l JOIN pg_class c ON c.oid = l.relation \
                     WHERE c.relname IN ('sent_0', 'sent_1') AND l.mode = 'AccessShareLock' AND l.granted";
         while server.run_in(&database, held).trim() != "2" {

@@ -435,7 +435,13 @@ impl Room {
     }
 
     /// Somebody whose stream was kept over a restart is in the room again, as if he had never left.
-    async fn reenter(&mut self, session: &Arc<Session>, own: &Jid, content: Element) -> Result<()> {
+    async fn reenter(
+        &mut self,
+        session: &Arc<Session>,
+        own: &Jid,
+        content: Element,
+        since_ms: u64,
+    ) -> Result<()> {
         let seat = Seat::Local(Arc::clone(session));
         let nick = own.resource().ok_or(Error::JidMalformed)?;
         let state = self.state()?;
@@ -446,8 +452,7 @@ impl Room {
         }
         let content = telling::presence_content(&content, |domain| self.chat.is_ours(domain));
         self.sit_down(&seat, own, affiliation, content)?;
-        // What was said since the restart he cannot have heard.
-        let wanted = Wanted::since(self.chat.started_ms());
+        let wanted = Wanted::since(since_ms);
         self.welcome(&seat, own, wanted, Vec::new(), None).await
     }
 
@@ -494,10 +499,13 @@ impl Chat {
     }
 
     /// Puts a session that was kept over a restart back into a room. If that cannot be, its client is told that it is out.
-    pub async fn reenter_room(&self, session: &Arc<Session>, own: &Jid, presence: Element) {
+    ///
+    /// What was said since this moment, in milliseconds since the Unix epoch, it has not heard.
+    pub async fn reenter_room(&self, session: &Arc<Session>, own: &Jid, presence: Element, since_ms: u64) {
         let (seat, place) = (Arc::clone(session), own.clone());
-        let done = self
-            .in_room(own, move |room| Box::pin(async move { room.reenter(&seat, &place, presence).await }));
+        let done = self.in_room(own, move |room| {
+            Box::pin(async move { room.reenter(&seat, &place, presence, since_ms).await })
+        });
         if !matches!(done.await, Ok(Ok(()))) {
             session.leave_room(own);
             turn_away(self, &Seat::Local(Arc::clone(session)), own);

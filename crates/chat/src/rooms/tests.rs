@@ -14,7 +14,7 @@ use super::role::Role;
 use crate::error::{Error, Result};
 use crate::event::Event;
 use crate::history::HistoryQuery;
-use crate::testing::{Client, World, jid};
+use crate::testing::{Client, START_MS, World, jid};
 
 const ROOM: &str = "cave@rooms.localhost";
 
@@ -495,11 +495,11 @@ async fn who_comes_back_after_a_restart_is_still_there() {
     let (world, romeo) = cave(&["romeo", "juliet"]).await;
     let place: Jid = jid("cave@rooms.localhost/juliet");
     let mut juliet = world.connect("juliet", "balcony").await;
-    world.chat.reenter_room(&juliet.session, &place, Element::new(ns::CLIENT, "presence")).await;
+    world.chat.reenter_room(&juliet.session, &place, Element::new(ns::CLIENT, "presence"), START_MS).await;
     assert!(juliet.session.rooms().contains(&place));
     assert_eq!(told(&mut juliet)[0], "romeo owner/moderator");
     romeo.chat.destroy_room(&jid(ROOM), None, Farewell::default()).await.unwrap();
     told(&mut juliet);
-    world.chat.reenter_room(&juliet.session, &place, Element::new(ns::CLIENT, "presence")).await;
+    world.chat.reenter_room(&juliet.session, &place, Element::new(ns::CLIENT, "presence"), START_MS).await;
     assert_eq!(told(&mut juliet), ["juliet leaves none/none 110 307 333"]);
 }

@@ -90,6 +90,8 @@ pub(crate) struct Live {
     pub(crate) newest: Option<ArchiveId>,
     /// The newest archived message that was confirmed while a replay was still due.
     confirmed_early: Option<ArchiveId>,
+    /// Something could not be counted as sent: the stream is over, and cannot be resumed.
+    pub(crate) has_overflowed: bool,
     /// The newest archived message among what was written but not yet flushed, without stream management.
     written: Option<ArchiveId>,
 }
@@ -107,22 +109,27 @@ impl Live {
             newest: None,
             confirmed_early: None,
             written: None,
+            has_overflowed: false,
         }
     }
 
     /// Counts a stanza as sent: it waits for the client's acknowledgement, or for the next flush. A client that leaves
     /// too much unacknowledged loses its session; what is archived waits for its next one.
     pub(crate) fn count(&mut self, sent: Sent) {
-        self.newest = self.newest.max(sent.archived);
+        let archived = sent.archived;
         match &mut self.management {
             Some(management) => {
                 management.bytes += sent.stanza.memory();
                 let full = management.bytes > UNACKNOWLEDGED_BYTES_LIMIT;
-                if management.counts.push(sent).is_err() || full {
+                self.has_overflowed |= management.counts.push(sent).is_err();
+                if self.has_overflowed || full {
                     self.session.close(Close::TooSlow);
                 }
             }
-            None => self.written = self.written.max(sent.archived),
+            None => self.written = self.written.max(archived),
+        }
+        if !self.has_overflowed {
+            self.newest = self.newest.max(archived);
         }
     }
 

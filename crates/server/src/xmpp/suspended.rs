@@ -195,6 +195,9 @@ pub(crate) struct Saved {
     pub(crate) agent: Option<String>,
     /// The name of its software.
     pub(crate) software: Option<String>,
+    /// When it was saved, in milliseconds since the Unix epoch: what its rooms said since, it has not heard.
+    #[serde(default)]
+    pub(crate) saved_ms: u64,
 }
 
 /// A stanza that was not acknowledged.
@@ -304,7 +307,10 @@ pub(crate) async fn end(face: &Arc<Face>, mut live: Box<Live>) {
 /// Keeps a stream over a restart if it can be resumed, and ends the session in this process.
 pub(crate) async fn save(face: &Arc<Face>, mut live: Box<Live>) {
     settle(&mut live).await;
-    if let Some(stream) = saved(face, &mut live) {
+    let stream = saved(face, &mut live);
+    // Where nothing is kept, what its client did not confirm waits for the account's next session.
+    let oldest = live.oldest_unconfirmed().filter(|_| stream.is_none());
+    if let Some(stream) = stream {
         // Whoever lost the race for the resource has nothing to save.
         let is_current =
             face.chat.sessions().find(&live.session.jid).is_some_and(|s| s.id == live.session.id);
@@ -318,7 +324,7 @@ pub(crate) async fn save(face: &Arc<Face>, mut live: Box<Live>) {
             }
         }
     }
-    face.chat.unbind(&live.session, None).await;
+    face.chat.unbind(&live.session, oldest).await;
 }
 
 /// A resumed stream is active again (XEP-0352 section 5.1): what was held back counts as sent, in its place before what
@@ -345,12 +351,16 @@ fn saved(face: &Face, live: &mut Live) -> Option<SavedStream> {
     for sent in live.held.set_active(true) {
         live.count(sent);
     }
-    // Read before the queue is emptied: what has been confirmed by now was in it.
+    // Both are read before the queue is emptied: what has been confirmed by now was in it, and what is said from now on may not be.
+    let saved_ms = face.chat.now_ms();
     let mark = face.chat.mark(&live.session);
     while let Some(event) = live.events.try_recv() {
         for sent in rendered(event, &live.session) {
             live.count(sent);
         }
+    }
+    if live.has_overflowed {
+        return None;
     }
     let session = &live.session;
     let management = live.management.as_ref()?;
@@ -375,6 +385,7 @@ fn saved(face: &Face, live: &mut Live) -> Option<SavedStream> {
         inactive: live.held.is_inactive(),
         agent: info.agent,
         software: info.software,
+        saved_ms,
     };
     Some(SavedStream {
         id: management.registration.as_ref()?.id().to_owned(),
@@ -459,7 +470,7 @@ async fn enter_again(face: &Face, session: &Arc<Session>, saved: &Saved) {
     let presence = saved.presence.as_deref().and_then(parse);
     let presence = presence.unwrap_or_else(|| Stanza::presence(PresenceType::Available)).element;
     for own in saved.rooms.iter().filter_map(|own| Jid::new(own).ok()) {
-        face.chat.reenter_room(session, &own, presence.clone()).await;
+        face.chat.reenter_room(session, &own, presence.clone(), saved.saved_ms).await;
     }
 }
 
