@@ -82,6 +82,11 @@ impl Queue {
         Ok(())
     }
 
+    /// Shows everything that waits. What is called must not lock.
+    pub(crate) fn each(&self, show: impl FnMut(&Event)) {
+        self.lock().events.iter().for_each(show);
+    }
+
     /// Orders the session to end; the first reason counts.
     pub(crate) fn end(&self, reason: Close) {
         let mut state = self.lock();
