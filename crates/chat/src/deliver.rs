@@ -672,6 +672,25 @@ mod tests {
         assert!(replayed(&juliet).await.is_empty());
     }
 
+    /// A session that was brought back after a restart goes on from where it was once, and from its account's mark afterwards.
+    #[tokio::test]
+    async fn a_session_that_was_brought_back_is_replayed_to_like_others_later() {
+        let world = World::of(&["romeo", "juliet"]).await;
+        let romeo = ready(&world, "romeo", "a", "<presence/>").await;
+        say(&romeo, "juliet", "before").await;
+        let juliet = world.connect("juliet", "one").await;
+        juliet.chat.restore(&juliet.session, Some(ArchiveId(1)), std::iter::empty());
+        juliet.send("<presence/>").await;
+        assert_eq!(replayed(&juliet).await, ["before"]);
+        unavailable(&juliet).await;
+        let mut other = ready(&world, "juliet", "other", "<presence/>").await;
+        say(&romeo, "juliet", "to another").await;
+        let confirmed = archived(&mut other)[0];
+        other.chat.delivered(&other.session, confirmed);
+        juliet.send("<presence/>").await;
+        assert!(replayed(&juliet).await.is_empty(), "the other has confirmed it");
+    }
+
     /// What a session gives up half way, between the end of a replay and its last read, the next replay reads.
     #[tokio::test]
     async fn a_replay_without_its_last_read_is_made_up_for() {

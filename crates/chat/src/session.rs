@@ -95,7 +95,7 @@ pub struct Session {
     /// to be replayed to this one.
     replay_from: AtomicU64,
     replayed: AtomicU64,
-    /// It was brought back after a restart, and its replay begins where it was and not where its account is.
+    /// It was brought back after a restart, and its first replay begins where it was and not where its account is.
     restored: AtomicBool,
     /// Archived messages that came through the queue although a replay was still due.
     ahead: Mutex<BTreeSet<ArchiveId>>,
@@ -349,6 +349,7 @@ impl Session {
             return true;
         }
         self.joined.store(true, Ordering::Release);
+        self.restored.store(false, Ordering::Release);
         false
     }
 
