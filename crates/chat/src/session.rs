@@ -367,11 +367,12 @@ impl Session {
             if waits && self.takes_messages() {
                 return;
             }
-            note(&mut ahead, id);
-        } else {
+            if self.push(event) {
+                note(&mut ahead, id);
+            }
+        } else if self.push(event) {
             self.queued.fetch_max(id.0, Ordering::AcqRel);
         }
-        self.push(event);
     }
 
     /// Whether anything was handed over out of turn: it stands in the queue before all that the replay is going to bring. Once
