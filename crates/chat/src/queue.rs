@@ -98,7 +98,7 @@ impl Queue {
     pub(crate) fn end(&self, reason: Close) {
         let mut state = self.lock();
         state.ending.get_or_insert(reason);
-        state.gap |= reason == Close::TooSlow;
+        state.gap |= matches!(reason, Close::TooSlow | Close::Reset);
         let waiting = state.waiting.take();
         drop(state);
         if let Some(waker) = waiting {
@@ -279,8 +279,10 @@ mod tests {
         while queue.push(event()).is_ok() {}
         events.try_recv().expect("what was taken before is handed out");
         assert_eq!(queue.push(event()), Err(Refused::Full));
-        let (queue, _events) = Queue::new();
-        queue.end(Close::TooSlow);
-        assert_eq!(queue.push(event()), Err(Refused::Full));
+        for reason in [Close::TooSlow, Close::Reset] {
+            let (queue, _events) = Queue::new();
+            queue.end(reason);
+            assert_eq!(queue.push(event()), Err(Refused::Full));
+        }
     }
 }
