@@ -217,11 +217,13 @@ impl Chat {
         if let Some(cluster) = self.cluster() {
             cluster.came(&bound.session);
         }
-        if !self.still_admits(account, as_of).await? {
-            self.unbind(&bound.session, None).await;
-            return Err(crate::error::Error::Forbidden);
+        match self.still_admits(account, as_of).await {
+            Ok(true) => Ok((bound.session, bound.events)),
+            outcome => {
+                self.unbind(&bound.session, None).await;
+                Err(outcome.err().unwrap_or(crate::error::Error::Forbidden))
+            }
         }
-        Ok((bound.session, bound.events))
     }
 
     /// Takes a session out for good: its contacts are told, and its account's delivery mark is written down.

@@ -252,12 +252,11 @@ impl Chat {
             let fits = fits.count().max(1);
             page.truncate(fits);
             let Some(last) = page.last().map(|message| message.id) else {
-                if !session.is_replaying() {
-                    return Ok(Vec::new());
-                }
                 // What is committed from here on comes through the queue; what came between the two reads is read now.
-                session.end_replay();
-                continue;
+                if session.end_replay() {
+                    continue;
+                }
+                return Ok(Vec::new());
             };
             session.set_replayed(last);
             let ready: Vec<Delivery> = page
@@ -291,8 +290,8 @@ fn receives(session: &Session, to: &Jid, kind: Kind, addressed: bool) -> bool {
 
 fn push(session: &Session, event: Event, archived: Option<ArchiveId>) {
     match archived {
-        Some(id) if session.is_replaying() => session.push_ahead(event, id),
-        _ => drop(session.push(event)),
+        Some(id) => session.push_archived(event, id),
+        None => drop(session.push(event)),
     }
 }
 
@@ -613,6 +612,98 @@ mod tests {
         assert_eq!(replayed(&desk).await, ["then", "later"]);
         say(&romeo, "juliet/phone", "afterwards").await;
         assert_eq!(heard(&mut desk), ["received afterwards"]);
+    }
+
+    /// The ids of the messages that came since the last time.
+    fn archived(client: &mut Client) -> Vec<ArchiveId> {
+        let mut ids = Vec::new();
+        while let Some(event) = client.events.try_recv() {
+            if let Event::Stanza(delivery) = event {
+                ids.extend(delivery.archived);
+            }
+        }
+        ids
+    }
+
+    async fn unavailable(client: &Client) {
+        client.send("<presence type='unavailable'/>").await;
+    }
+
+    /// What waits while a session takes no messages is not passed by what reaches it by its own address meanwhile.
+    #[tokio::test]
+    async fn what_comes_to_a_session_that_takes_nothing_leaves_the_mark() {
+        for away in ["<presence type='unavailable'/>", "<presence><priority>-1</priority></presence>"] {
+            let world = World::of(&["romeo", "juliet"]).await;
+            let romeo = ready(&world, "romeo", "a", "<presence/>").await;
+            let mut juliet = ready(&world, "juliet", "one", "<presence/>").await;
+            juliet.send(away).await;
+            say(&romeo, "juliet", "waits").await;
+            say(&romeo, "juliet/one", "direct").await;
+            let direct = archived(&mut juliet);
+            assert_eq!(direct.len(), 1);
+            juliet.chat.delivered(&juliet.session, direct[0]);
+            juliet.send("<presence/>").await;
+            assert_eq!(replayed(&juliet).await, ["waits"], "{away}");
+        }
+    }
+
+    /// Going away and coming back repeats nothing, whether the client has taken it, has confirmed it, or not; and what still
+    /// stands in the queue comes before what waited behind it.
+    #[tokio::test]
+    async fn a_session_that_comes_back_is_not_sent_again_what_it_has() {
+        let world = World::of(&["romeo", "juliet"]).await;
+        let romeo = ready(&world, "romeo", "a", "<presence/>").await;
+        let mut juliet = ready(&world, "juliet", "one", "<presence/>").await;
+        say(&romeo, "juliet", "taken").await;
+        let taken = archived(&mut juliet)[0];
+        say(&romeo, "juliet", "queued").await;
+        unavailable(&juliet).await;
+        say(&romeo, "juliet", "waits").await;
+        juliet.chat.delivered(&juliet.session, taken);
+        assert_eq!(juliet.session.delivered.reached(), taken);
+        juliet.send("<presence/>").await;
+        assert!(juliet.session.has_ahead());
+        assert_eq!(replayed(&juliet).await, ["waits"]);
+        let queued = archived(&mut juliet);
+        assert_eq!(queued.len(), 1);
+        assert!(!juliet.session.is_repeated(queued[0]));
+        unavailable(&juliet).await;
+        juliet.send("<presence/>").await;
+        assert!(replayed(&juliet).await.is_empty());
+    }
+
+    /// A session that was brought back after a restart goes on from where it was once, and from its account's mark afterwards.
+    #[tokio::test]
+    async fn a_session_that_was_brought_back_is_replayed_to_like_others_later() {
+        let world = World::of(&["romeo", "juliet"]).await;
+        let romeo = ready(&world, "romeo", "a", "<presence/>").await;
+        say(&romeo, "juliet", "before").await;
+        let juliet = world.connect("juliet", "one").await;
+        juliet.chat.restore(&juliet.session, Some(ArchiveId(1)), std::iter::empty());
+        juliet.send("<presence/>").await;
+        assert_eq!(replayed(&juliet).await, ["before"]);
+        unavailable(&juliet).await;
+        let mut other = ready(&world, "juliet", "other", "<presence/>").await;
+        say(&romeo, "juliet", "to another").await;
+        let confirmed = archived(&mut other)[0];
+        other.chat.delivered(&other.session, confirmed);
+        juliet.send("<presence/>").await;
+        assert!(replayed(&juliet).await.is_empty(), "the other has confirmed it");
+    }
+
+    /// What a session gives up half way, between the end of a replay and its last read, the next replay reads.
+    #[tokio::test]
+    async fn a_replay_without_its_last_read_is_made_up_for() {
+        let world = World::of(&["romeo", "juliet"]).await;
+        let romeo = ready(&world, "romeo", "a", "<presence/>").await;
+        let juliet = world.connect("juliet", "one").await;
+        juliet.send("<presence/>").await;
+        say(&romeo, "juliet", "left to the last read").await;
+        juliet.session.end_replay();
+        say(&romeo, "juliet", "queued").await;
+        unavailable(&juliet).await;
+        juliet.send("<presence/>").await;
+        assert_eq!(replayed(&juliet).await, ["left to the last read"]);
     }
 
     /// A full queue closes the session; the sender is not held up, and everything is there for the next session.

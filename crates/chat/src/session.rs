@@ -87,11 +87,15 @@ pub struct Session {
     blocklist_wanted: AtomicBool,
     /// Set until waiting messages have been replayed; what waits then comes from the archive, not the queue.
     replaying: AtomicBool,
+    /// Its last replay has come to its end: whatever the account is sent since then has been put into the queue.
+    joined: AtomicBool,
+    /// The newest archived message that was put into the queue while no replay was due.
+    queued: AtomicU64,
     /// Where the account's delivery mark stood when the replay fell due. What another session confirms meanwhile still is
     /// to be replayed to this one.
     replay_from: AtomicU64,
     replayed: AtomicU64,
-    /// It was brought back after a restart, and its replay begins where it was and not where its account is.
+    /// It was brought back after a restart, and its first replay begins where it was and not where its account is.
     restored: AtomicBool,
     /// Archived messages that came through the queue although a replay was still due.
     ahead: Mutex<BTreeSet<ArchiveId>>,
@@ -137,6 +141,8 @@ impl Session {
             roster_wanted: AtomicBool::new(false),
             blocklist_wanted: AtomicBool::new(false),
             replaying: AtomicBool::new(true),
+            joined: AtomicBool::new(false),
+            queued: AtomicU64::new(0),
             replay_from: AtomicU64::new(0),
             replayed: AtomicU64::new(0),
             restored: AtomicBool::new(false),
@@ -231,17 +237,34 @@ impl Session {
 
     /// Notes the presence it broadcasts, or with `None` that it is no longer available. A session that begins to take
     /// messages is due a replay of those that wait behind the account's delivery mark; what is sent from now on must not
-    /// overtake them.
+    /// overtake them. One that ceases to take them leaves those to a replay that come from now on, so what it gets
+    /// meanwhile is out of turn.
     pub(crate) fn set_presence(&self, presence: Option<(i8, Arc<Outgoing>)>, delivered: ArchiveId) {
         let priority = presence.as_ref().map_or(NOT_AVAILABLE, |(p, _)| i16::from(*p));
         *lock(&self.presence) = presence.map(|(_, stanza)| stanza);
         // A message comes either wholly before this, through the queue, or after it, by the replay.
-        let _ahead = lock(&self.ahead);
+        let mut ahead = lock(&self.ahead);
         if priority >= 0 && !self.takes_messages() {
             self.replay_from.store(delivered.0, Ordering::Release);
             self.replaying.store(true, Ordering::Release);
+        } else if priority < 0 && self.takes_messages() {
+            self.cease(&mut ahead);
         }
         self.priority.store(priority, Ordering::Release);
+    }
+
+    /// It takes no messages from here on. What it was handed until now no replay repeats, whether its client has taken it or it
+    /// still stands in the queue.
+    fn cease(&self, ahead: &mut BTreeSet<ArchiveId>) {
+        let replayed = self.replayed();
+        self.queue.each(|event| {
+            let id = archived(event).filter(|id| *id > replayed);
+            id.into_iter().for_each(|id| note(ahead, id));
+        });
+        if self.joined.swap(false, Ordering::AcqRel) {
+            self.set_replayed(ArchiveId(self.queued.load(Ordering::Acquire)));
+        }
+        self.replaying.store(true, Ordering::Release);
     }
 
     /// Notes that the other nodes have been told that it has gone.
@@ -314,8 +337,20 @@ impl Session {
         self.replaying.load(Ordering::Acquire)
     }
 
-    pub(crate) fn end_replay(&self) {
-        self.replaying.store(false, Ordering::Release);
+    /// A read of the replay has found nothing more. Says whether the replay has to read once more, because what was committed
+    /// since that read began does not come through the queue.
+    pub(crate) fn end_replay(&self) -> bool {
+        let _ahead = lock(&self.ahead);
+        if !self.takes_messages() {
+            // What is sent to the account meanwhile waits for the replay that is due when it takes messages again.
+            return false;
+        }
+        if self.replaying.swap(false, Ordering::AcqRel) {
+            return true;
+        }
+        self.joined.store(true, Ordering::Release);
+        self.restored.store(false, Ordering::Release);
+        false
     }
 
     /// Notes an archived message that it gets now although a replay is still due, so that the replay leaves it out.
@@ -323,14 +358,20 @@ impl Session {
         note(&mut lock(&self.ahead), id);
     }
 
-    /// Hands over an event with an archived message although a replay is due, unless the replay will come to that message.
+    /// Hands over an event with an archived message, unless a replay is due that will come to that message.
     /// The queue's lock is the last that is ever taken, so it may be taken under the one for what came ahead.
-    pub(crate) fn push_ahead(&self, event: Event, id: ArchiveId) {
-        let waits = matches!(event, Event::Stanza(_) | Event::Carbon(Direction::Incoming, _));
+    pub(crate) fn push_archived(&self, event: Event, id: ArchiveId) {
         let mut ahead = lock(&self.ahead);
-        if !(waits && self.takes_messages()) {
-            note(&mut ahead, id);
-            self.push(event);
+        if self.is_replaying() {
+            let waits = matches!(event, Event::Stanza(_) | Event::Carbon(Direction::Incoming, _));
+            if waits && self.takes_messages() {
+                return;
+            }
+            if self.push(event) {
+                note(&mut ahead, id);
+            }
+        } else if self.push(event) {
+            self.queued.fetch_max(id.0, Ordering::AcqRel);
         }
     }
 
@@ -522,6 +563,14 @@ impl Session {
     pub fn set_info(&self, info: ClientInfo) {
         self.suspended_since_ms.store(0, Ordering::Release);
         *lock(&self.info) = info;
+    }
+}
+
+/// The archived message that an event brings.
+fn archived(event: &Event) -> Option<ArchiveId> {
+    match event {
+        Event::Stanza(delivery) | Event::Carbon(_, delivery) => delivery.archived,
+        _ => None,
     }
 }
 

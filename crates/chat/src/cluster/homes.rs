@@ -67,6 +67,8 @@ pub(super) struct Homes {
     /// The rooms that are awake here by whose archives are theirs.
     archives: HashMap<AccountId, Jid>,
     archive_of: HashMap<Jid, AccountId>,
+    /// The rooms that have their home here of which these nodes have not said yet who of theirs is there.
+    silent: HashMap<Jid, BTreeSet<NodeId>>,
 }
 
 /// Somebody tries to become a room's home: whoever gives up, even half way, leaves that to the next.
@@ -114,7 +116,13 @@ impl Cluster {
                 if let Some((held, mut arrivals)) = self.take_home(chat, room).await? {
                     let silent = std::mem::take(&mut arrivals.silent);
                     let home = Home::Mine(held, Some(arrivals));
-                    lock(&self.homes).homes.insert(room.clone(), home);
+                    {
+                        let mut homes = lock(&self.homes);
+                        if !silent.is_empty() {
+                            homes.silent.insert(room.clone(), silent.iter().copied().collect());
+                        }
+                        homes.homes.insert(room.clone(), home);
+                    }
                     self.seat_late(chat, room);
                     self.ask_silent(chat, room, silent);
                     return Ok(());
@@ -242,6 +250,11 @@ impl Cluster {
         }
     }
 
+    /// Whether every node has said who of its sessions is in a room that has its home here: nobody is missing there.
+    pub(crate) fn knows_all_in(&self, room: &Jid) -> bool {
+        !lock(&self.homes).silent.contains_key(room)
+    }
+
     /// They have been seated.
     pub(crate) fn have_arrived(&self, room: &Jid) {
         if let Some(Home::Mine(_, arrivals) | Home::Giving(_, arrivals)) =
@@ -323,6 +336,7 @@ impl Cluster {
         }
         let mut homes = lock(&self.homes);
         homes.homes.remove(room);
+        homes.silent.remove(room);
         if let Some(archive) = homes.archive_of.remove(room) {
             homes.archives.remove(&archive);
         }

@@ -324,6 +324,10 @@ impl Cluster {
             batch = newest,
             "this node was away for longer than the log is kept; its sessions end"
         );
+        // Before any own batch gets its turn: what is newer than what is skipped is handed to nobody.
+        if let Some(chat) = self.chat() {
+            chat.sessions.close_all(crate::event::Close::Reset);
+        }
         {
             let mut state = self.order.lock();
             state.busy = false;
@@ -341,8 +345,5 @@ impl Cluster {
         }
         self.order.progress.notify_waiters();
         self.order.work.notify_one();
-        if let Some(chat) = self.chat() {
-            chat.sessions.close_all(crate::event::Close::Reset);
-        }
     }
 }

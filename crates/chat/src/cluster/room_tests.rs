@@ -157,6 +157,40 @@ async fn whoever_was_cut_off_is_handed_what_was_said() {
     );
 }
 
+/// A node that is slow to say who of its sessions is in a room does not cost them the room; once it has answered, a room in
+/// which nobody is ends.
+#[tokio::test(start_paused = true)]
+async fn a_room_of_a_node_that_does_not_answer_stays() {
+    let nodes = Nodes::of(3, &["romeo", "juliet", "mercutio"]).await;
+    let [romeo, juliet, mut mercutio] = cave(&nodes).await;
+    juliet.send(&format!("<presence type='unavailable' to='{CAVE}/juliet'/>")).await;
+    say(&romeo, "before").await.expect("it is safe");
+    quiet().await;
+    told(&mut mercutio);
+    let room = juliet.chat.store().room(&jid(CAVE)).await.expect("read").expect("it is there").id;
+    let lost = nodes.cluster(0).fence(&jid(CAVE)).expect("it is its home");
+    nodes.log.end_life(lost.held.node);
+    for silent in [1, 3] {
+        nodes.hub.cut(NodeId(silent), NodeId(2));
+    }
+    juliet.chat.end_deserted_rooms().await.expect("looked at");
+    nodes.hub.kill(NodeId(1));
+    enter(&juliet, "juliet").await;
+    assert_eq!(homes(&nodes)[1..], [true, false]);
+    juliet.send(&format!("<presence type='unavailable' to='{CAVE}/juliet'/>")).await;
+    quiet().await;
+    nodes.hub.heal(NodeId(3), NodeId(2));
+    tokio::time::sleep(HOME_TIMEOUT).await;
+    let found = juliet.chat.store().room(&jid(CAVE)).await.expect("read").map(|found| found.id);
+    assert_eq!(found, Some(room));
+    say(&mercutio, "after").await.expect("it is safe");
+    quiet().await;
+    assert_eq!(told(&mut mercutio).last().map(String::as_str), Some("mercutio: after"));
+    mercutio.send(&format!("<presence type='unavailable' to='{CAVE}/mercutio'/>")).await;
+    quiet().await;
+    assert!(juliet.chat.store().room(&jid(CAVE)).await.expect("read").is_none());
+}
+
 /// More than anybody could be handed: whoever was away is told that he is out, instead of having a gap that he knows nothing of.
 #[tokio::test(start_paused = true)]
 async fn whoever_missed_too_much_has_to_enter_anew() {

@@ -126,6 +126,22 @@ fn none() -> Vec<String> {
     Vec::new()
 }
 
+/// The log does not reach back to what a node has missed: its sessions end, and what is newer is handed to none of them.
+#[tokio::test(start_paused = true)]
+async fn nothing_passes_what_a_node_has_skipped() {
+    let nodes = Nodes::of(2, &["romeo", "juliet"]).await;
+    let mut juliet = nodes.online(0, "juliet", "one").await;
+    let near = nodes.online(0, "romeo", "near").await;
+    let far = nodes.online(1, "romeo", "far").await;
+    nodes.hub.cut(NodeId(2), NodeId(1));
+    say(&far, "juliet~", "skipped").await;
+    nodes.log.forget(u64::MAX - 1);
+    say(&near, "juliet~", "newer").await;
+    quiet().await;
+    assert_eq!(juliet.session.close_reason(), Some(Close::Reset));
+    assert_eq!(heard(&mut juliet), none());
+}
+
 #[tokio::test(start_paused = true)]
 async fn messages_and_copies_reach_every_device_once_and_in_order() {
     let nodes = Nodes::of(3, &["romeo", "juliet"]).await;

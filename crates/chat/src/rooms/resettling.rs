@@ -313,6 +313,11 @@ impl Chat {
         self.in_room(room, move |room| Box::pin(async move { room.kept_elsewhere(id).await })).await?
     }
 
+    /// Every node has said who of its sessions is in a room that is awake here: if nobody is, nothing may keep it.
+    pub(crate) async fn all_in_room_are_known(&self, room: &Jid) -> Result<()> {
+        self.in_room(room, |room| Box::pin(room.end_if_deserted())).await?
+    }
+
     /// Those of a node that is gone leave a room that is awake here.
     pub(crate) async fn node_left_room(&self, room: &Jid, node: NodeId) -> Result<()> {
         self.in_room(room, move |room| Box::pin(async move { room.node_left(node).await })).await?

@@ -347,7 +347,9 @@ impl Room {
     pub(super) async fn end_if_deserted(&mut self) -> Result<()> {
         let Some(state) = &self.state else { return Ok(()) };
         let passing = state.record.locked || !state.configuration().persistent;
-        if passing && self.is_empty() {
+        // Whoever is in it through a node that has not answered yet is seated late.
+        let known = self.chat.cluster().is_none_or(|cluster| cluster.knows_all_in(&self.jid));
+        if passing && known && self.is_empty() {
             self.kept(self.chat.store.delete_room(state.id(), self.fence()?).await)?;
             self.ended();
         }

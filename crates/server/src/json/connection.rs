@@ -314,7 +314,9 @@ impl Connection {
             while self.call.session().has_ahead()
                 && let Some(event) = self.live.events.try_recv()
             {
-                if let Some(end) = self.tell_one(event).await? {
+                if !is_repeated(self.call.session(), &event)
+                    && let Some(end) = self.tell_one(event).await?
+                {
                     return Ok(Some(end));
                 }
             }

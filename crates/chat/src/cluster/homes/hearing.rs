@@ -269,6 +269,14 @@ impl Homes {
         })
     }
 
+    /// A node has said who of its sessions is in a room that has its home here, or is gone. Says whether it was the last of which
+    /// that was not known.
+    pub(super) fn is_silent_no_more(&mut self, room: &Jid, node: NodeId) -> bool {
+        let Some(silent) = self.silent.get_mut(room) else { return false };
+        silent.remove(&node);
+        silent.is_empty() && self.silent.remove(room).is_some()
+    }
+
     /// Says whether nobody else tells the room's home who sits here; from now on the caller does.
     pub(super) fn begin_asking(&mut self, room: &Jid) -> bool {
         self.seats.get_mut(room).is_some_and(|seats| !std::mem::replace(&mut seats.asking, true))

@@ -147,11 +147,20 @@ impl Cluster {
             let (chat, room) = (Arc::clone(chat), room.clone());
             tokio::spawn(async move {
                 let Some(cluster) = chat.cluster() else { return };
-                while cluster.is_home(&room) && cluster.bus.others().contains(&node) {
-                    if cluster.ask_who_sits_in(&chat, &room, node, true).await {
+                while cluster.bus.others().contains(&node) {
+                    if !cluster.is_home(&room) {
                         return;
                     }
+                    if cluster.ask_who_sits_in(&chat, &room, node, true).await {
+                        break;
+                    }
                     sleep(ORPHAN_PATIENCE).await;
+                }
+                if lock(&cluster.homes).is_silent_no_more(&room, node)
+                    && cluster.is_home(&room)
+                    && let Err(error) = chat.all_in_room_are_known(&room).await
+                {
+                    tracing::warn!(%error, %room, "a room in which nobody may be is not ended");
                 }
             });
         }
