@@ -112,28 +112,43 @@ impl Cluster {
                 }
             };
             if free {
-                let attempt = Attempt { cluster: self, room };
-                if let Some((held, mut arrivals)) = self.take_home(chat, room).await? {
-                    let silent = std::mem::take(&mut arrivals.silent);
-                    let home = Home::Mine(held, Some(arrivals));
-                    {
-                        let mut homes = lock(&self.homes);
-                        if !silent.is_empty() {
-                            homes.silent.insert(room.clone(), silent.iter().copied().collect());
-                        }
-                        homes.homes.insert(room.clone(), home);
+                let (chat, room) = (Arc::clone(chat), room.clone());
+                // In a task of its own: whoever asked may give up half way, when those of this node have stood up already.
+                let taken = tokio::spawn(async move {
+                    match chat.cluster() {
+                        Some(cluster) => cluster.attempt_home(&chat, &room).await,
+                        None => Ok(false),
                     }
-                    self.seat_late(chat, room);
-                    self.ask_silent(chat, room, silent);
+                });
+                if taken.await.map_err(|_| Error::ServiceUnavailable)?? {
                     return Ok(());
                 }
-                drop(attempt);
             }
             if Instant::now() >= deadline {
                 return Err(Error::ResourceConstraint("the room cannot be reached"));
             }
             sleep(HOME_PATIENCE).await;
         }
+    }
+
+    /// Says whether this node has become a room's home.
+    async fn attempt_home(&self, chat: &Arc<Chat>, room: &Jid) -> Result<bool> {
+        let _attempt = Attempt { cluster: self, room };
+        if let Some((held, mut arrivals)) = self.take_home(chat, room).await? {
+            let silent = std::mem::take(&mut arrivals.silent);
+            let home = Home::Mine(held, Some(arrivals));
+            {
+                let mut homes = lock(&self.homes);
+                if !silent.is_empty() {
+                    homes.silent.insert(room.clone(), silent.iter().copied().collect());
+                }
+                homes.homes.insert(room.clone(), home);
+            }
+            self.seat_late(chat, room);
+            self.ask_silent(chat, room, silent);
+            return Ok(true);
+        }
+        Ok(false)
     }
 
     async fn take_home(&self, chat: &Arc<Chat>, room: &Jid) -> Result<Option<(Held, Arrivals)>> {
@@ -340,6 +355,24 @@ impl Cluster {
         if let Some(archive) = homes.archive_of.remove(room) {
             homes.archives.remove(&archive);
         }
+    }
+
+    /// Another node takes this one for a room's home, which it is not. It may hold the lease all the same, where giving that up
+    /// failed, or taking it succeeded without its being told: then it gives it up, so that somebody can be the home.
+    pub(super) async fn release_unused(&self, room: &Jid) {
+        let Some((leases, name)) = self.leases() else { return };
+        let Ok(Some(held)) = leases.holder(&lease_of(room)).await else { return };
+        if held.node != name {
+            return;
+        }
+        {
+            let mut homes = lock(&self.homes);
+            if homes.homes.contains_key(room) {
+                return;
+            }
+            homes.homes.insert(room.clone(), Home::Giving(held, None));
+        }
+        self.release_home(room, held).await;
     }
 
     /// Gives up being a room's home, with all who are in it; `None` where it is not. Those of them who are here are remembered.

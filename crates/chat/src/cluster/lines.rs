@@ -135,7 +135,13 @@ impl Cluster {
                 let cluster = Arc::clone(self);
                 tokio::spawn(async move {
                     let sitting = match yields {
-                        true => cluster.give_home(&chat, &room).await,
+                        true => {
+                            let given = cluster.give_home(&chat, &room).await;
+                            if given.is_none() {
+                                cluster.release_unused(&room).await;
+                            }
+                            given
+                        }
                         false if cluster.is_home(&room) => Some(chat.sitting_in_room(&room).await),
                         false => None,
                     };
@@ -157,6 +163,9 @@ impl Cluster {
                 tokio::spawn(async move {
                     let seated =
                         cluster.is_home(&room) && chat.seat_in_room(&room, node, sitting).await.is_ok();
+                    if !seated {
+                        cluster.release_unused(&room).await;
+                    }
                     answer(if seated { RoomAnswer::Done(None) } else { RoomAnswer::NotHome });
                 });
             }
@@ -317,7 +326,10 @@ impl Line {
             // Whoever asks finds out himself where the room's home is.
             return match self.cluster.is_home(&self.room) {
                 true => self.do_here(op).await,
-                false => self.answer(op.reply, RoomAnswer::NotHome),
+                false => {
+                    self.cluster.release_unused(&self.room).await;
+                    self.answer(op.reply, RoomAnswer::NotHome);
+                }
             };
         }
         loop {

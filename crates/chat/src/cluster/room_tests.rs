@@ -191,6 +191,44 @@ async fn a_room_of_a_node_that_does_not_answer_stays() {
     assert!(juliet.chat.store().room(&jid(CAVE)).await.expect("read").is_none());
 }
 
+/// A node holds the lease on a room and does not know: giving it up failed, or nobody told it that it got it.
+#[tokio::test(start_paused = true)]
+async fn a_lease_without_a_home_keeps_nobody_out() {
+    let nodes = Nodes::of(2, &["romeo", "juliet"]).await;
+    let (leases, name) = nodes.cluster(0).leases().expect("it is alive");
+    leases.hold(&format!("room/{CAVE}"), name).await.expect("it is free");
+    let mut juliet = nodes.online(1, "juliet", "one").await;
+    enter(&juliet, "juliet").await;
+    assert_eq!(told(&mut juliet), ["juliet is there"]);
+    assert_eq!(homes(&nodes), [false, true]);
+    // Whoever wants the home has it given up as well.
+    let held = leases.holder(&format!("room/{CAVE}")).await.expect("read").expect("held");
+    leases.release(&format!("room/{CAVE}"), held).await.expect("released");
+    let crypt = jid("crypt@rooms.localhost");
+    leases.hold(&format!("room/{crypt}"), name).await.expect("it is free");
+    juliet.chat.in_room(&crypt, |_| Box::pin(async {})).await.expect("it can be reached");
+}
+
+/// Whoever gives up half way what makes a node a room's home does not cost its sessions the room.
+#[tokio::test(start_paused = true)]
+async fn a_home_that_nobody_waits_for_keeps_those_who_are_in_it() {
+    let nodes = Nodes::of(3, &["romeo", "juliet", "mercutio"]).await;
+    let [_romeo, mut juliet, mercutio] = cave(&nodes).await;
+    let lost = nodes.cluster(0).fence(&jid(CAVE)).expect("it is its home");
+    nodes.log.end_life(lost.held.node);
+    nodes.hub.cut(NodeId(1), NodeId(2));
+    nodes.hub.cut(NodeId(3), NodeId(2));
+    let room = jid(CAVE);
+    let asked = juliet.chat.in_room_at_once(&room, |_| Box::pin(async {}));
+    assert!(tokio::time::timeout(TICK, asked).await.is_err(), "nobody answers");
+    nodes.hub.heal(NodeId(1), NodeId(2));
+    nodes.hub.heal(NodeId(3), NodeId(2));
+    tokio::time::sleep(HOME_TIMEOUT).await;
+    say(&mercutio, "after").await.expect("it is safe");
+    quiet().await;
+    assert_eq!(told(&mut juliet).last().map(String::as_str), Some("mercutio: after"));
+}
+
 /// More than anybody could be handed: whoever was away is told that he is out, instead of having a gap that he knows nothing of.
 #[tokio::test(start_paused = true)]
 async fn whoever_missed_too_much_has_to_enter_anew() {
